@@ -1,0 +1,184 @@
+"""What the server sent back, and what it means when it is no success."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from artifactory_provider.artifactory.errors import (
+    ArtifactoryError,
+    AuthenticationFailed,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    RequestRefused,
+    ServerFailed,
+    UnexpectedAnswer,
+    UnsupportedRepository,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LONGEST_DETAIL = 500
+_UNSUPPORTED_REPOSITORY = re.compile(r"Unsupported (V2|docker) repository request", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One complete answer.
+
+    :param endpoint: method and path of the request, without query and credentials.
+    :param status: the HTTP status.
+    :param headers: the headers, looked up without regard to case.
+    :param content: the body's bytes.
+    """
+
+    endpoint: str
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def media_type(self) -> str:
+        """The ``Content-Type`` without its parameters."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.content.decode("utf-8", errors="replace")
+
+    @property
+    def is_html(self) -> bool:
+        """Whether a proxy's or a login page came instead of an answer of the API."""
+        return self.media_type == "text/html" or self.text[:200].lstrip().lower().startswith(("<!doctype", "<html"))
+
+    def json(self) -> Any:
+        """Return the body's JSON value.
+
+        :raises UnexpectedAnswer: when the body is empty, HTML, or no JSON.
+        """
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError) as error:
+            raise self.unexpected("JSON") from error
+
+    def unexpected(self, wanted: str) -> UnexpectedAnswer:
+        """Return the error that says that something else came than was wanted.
+
+        :param wanted: what should have come, such as ``JSON``.
+        """
+        return UnexpectedAnswer(
+            f"{self.endpoint} answered {self.status} with {self.described} instead of {wanted}: "
+            "check that the connection's host is Artifactory's own URL (often it ends in /artifactory) and "
+            "that no proxy or login page stands before it.",
+            status=self.status,
+            endpoint=self.endpoint,
+            detail=self.detail,
+        )
+
+    @property
+    def described(self) -> str:
+        """What the body is, in a few words."""
+        if not self.content:
+            return "an empty body"
+        return "an HTML page" if self.is_html else f"{self.media_type or 'untyped content'}"
+
+    @property
+    def detail(self) -> str | None:
+        """The server's own words, shortened; None where it said nothing readable."""
+        if not self.content:
+            return None
+        if self.is_html:
+            title = re.search(r"<title[^>]*>(.*?)</title>", self.text, re.IGNORECASE | re.DOTALL)
+            return _shortened(title.group(1)) if title else None
+        try:
+            said = _messages(json.loads(self.content))
+        except (ValueError, RecursionError):
+            return _shortened(self.text)
+        return _shortened("; ".join(said)) if said else None
+
+    @property
+    def retry_after(self) -> float | None:
+        """The seconds that ``Retry-After`` asks to wait, if it is there and readable."""
+        value = self.headers.get("Retry-After", "").strip()
+        if value.isdecimal():
+            return float(value)
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.UTC)
+        return max(0.0, (moment - datetime.datetime.now(datetime.UTC)).total_seconds())
+
+
+def refusal(answer: Answer, *, needs: str | None = None) -> ArtifactoryError:
+    """Return the error that an unsuccessful answer stands for.
+
+    :param answer: an answer whose status is no success.
+    :param needs: the permissions that the request needs, in words, to be named where one is missing.
+    """
+    kind, advice = _kind_and_advice(answer, needs)
+    said = f": {answer.detail}" if answer.detail else ""
+    shown = f" ({answer.described})" if answer.is_html else ""
+    return kind(
+        f"{answer.endpoint} answered {answer.status}{shown}{said.rstrip('.')}. {advice}",
+        status=answer.status,
+        endpoint=answer.endpoint,
+        detail=answer.detail,
+        retry_after=answer.retry_after,
+    )
+
+
+def _kind_and_advice(answer: Answer, needs: str | None) -> tuple[type[ArtifactoryError], str]:
+    status = answer.status
+    if status == 400 and _UNSUPPORTED_REPOSITORY.search(answer.detail or ""):
+        return UnsupportedRepository, (
+            "The repository does not exist or is no local or federated Docker repository: check its key."
+        )
+    if 300 <= status < 400:
+        return UnexpectedAnswer, (
+            f"It redirects to {_place(answer)}: set the connection's host to the URL that answers itself."
+        )
+    if status == 401:
+        return AuthenticationFailed, (
+            "The credentials are missing, wrong or expired: check login and password or token of the connection."
+        )
+    if status == 403:
+        needed = f"needs {needs}" if needs else "needs a permission that it does not have"
+        return PermissionDenied, f"The user of the connection {needed}: ask for it in a permission target."
+    if status == 404:
+        return NotFound, "There is nothing at this path."
+    if status == 429:
+        return RateLimited, "The server limits requests: ask less often, or let fewer tasks ask at a time."
+    if status >= 500:
+        return ServerFailed, "The server, or a proxy before it, failed: try again later; its log says why."
+    return RequestRefused, "The server will not do this as it was asked."
+
+
+def _place(answer: Answer) -> str:
+    return answer.headers.get("Location", "an unnamed place").partition("?")[0]
+
+
+def _messages(document: Any) -> list[str]:
+    """Collect the messages of Artifactory's, Docker's and OAuth's error documents."""
+    if not isinstance(document, dict):
+        return []
+    entries = document.get("errors") or document.get("messages") or []
+    if isinstance(entries, list) and entries:
+        return [str(entry["message"]) for entry in entries if isinstance(entry, dict) and "message" in entry]
+    said = document.get("error_description") or document.get("message") or document.get("error")
+    return [str(said)] if said else []
+
+
+def _shortened(text: str) -> str | None:
+    words = " ".join(text.split())
+    if len(words) > _LONGEST_DETAIL:
+        return f"{words[: _LONGEST_DETAIL - 1]}…"
+    return words or None

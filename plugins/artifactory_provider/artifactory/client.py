@@ -1,0 +1,334 @@
+"""The endpoints of Artifactory that a promotion needs: each is written here, once.
+
+Sources: JFrog's REST API documentation ("Promote Docker Image", "File Info", "Item Properties", "Get
+Repositories") and the OCI distribution specification 1.1.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qs, quote, urlsplit
+
+from artifactory_provider.artifactory.errors import (
+    ImageNotFound,
+    NotFound,
+    RepositoryNotFound,
+    RequestRefused,
+    TagNotFound,
+)
+from artifactory_provider.artifactory.manifests import ACCEPT, Descriptor, InvalidManifest, Manifest
+from artifactory_provider.artifactory.references import (
+    ImageReference,
+    InvalidReference,
+    check_digest,
+    check_image,
+    check_repository,
+    check_tag,
+)
+from artifactory_provider.artifactory.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from artifactory_provider.artifactory.answers import Answer
+    from artifactory_provider.artifactory.settings import ServerSettings
+
+_FORBIDDEN_IN_PROPERTY_NAMES = frozenset(")(}{][*+^$\\/~`!@#%&<>;=,±§ ")
+_TAGS_A_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What a repository is.
+
+    :param key: its key.
+    :param kind: Artifactory's class of it: ``local``, ``federated``, ``remote`` or ``virtual``.
+    :param package_type: ``docker``, ``generic``, …
+    """
+
+    key: str
+    kind: str
+    package_type: str
+
+    @property
+    def can_promote(self) -> bool:
+        """Whether the promotion endpoint works with it (JFrog: "local and federated repositories")."""
+        return self.kind in {"local", "federated"} and self.package_type in {"docker", "oci"}
+
+
+class ArtifactoryClient:
+    """The asynchronous client of one Artifactory. Use it as an asynchronous context manager.
+
+    :param settings: how the server is reached.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._transport = Transport(settings)
+        self._base: str | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._transport.__aexit__(kind, error, trace)
+
+    async def ping(self) -> None:
+        """Ask whether the server works.
+
+        :raises ArtifactoryError: when it does not.
+        """
+        answer = await self._transport.request("GET", f"{await self.base()}/api/system/ping")
+        if answer.is_html or answer.text.strip() != "OK":
+            raise answer.unexpected("'OK'")
+
+    async def version(self) -> str:
+        """Return the server's version, such as ``7.117.1``; this asks for credentials, unlike ``ping``."""
+        answer = await self._transport.request("GET", f"{await self.base()}/api/system/version")
+        version = _document(answer).get("version")
+        if not isinstance(version, str):
+            raise answer.unexpected("a version")
+        return version
+
+    async def repository(self, key: str) -> Repository:
+        """Return what a repository is.
+
+        :param key: the repository key.
+        :raises RepositoryNotFound: when there is none, or the user may not see it.
+        """
+        check_repository(key)
+        try:
+            answer = await self._transport.request("GET", f"{await self.base()}/api/repositories/{key}")
+        except (NotFound, RequestRefused) as error:
+            raise RepositoryNotFound(
+                f"There is no repository {key!r} on this server, or the user of the connection cannot see it: "
+                "check the key, and that the user has Read on it.",
+                status=error.status,
+                endpoint=error.endpoint,
+                detail=error.detail,
+            ) from error
+        document = _document(answer)
+        kind = str(document.get("rclass") or document.get("type") or "").lower()
+        return Repository(key, kind, str(document.get("packageType", "")).lower())
+
+    async def descriptor(self, reference: ImageReference) -> Descriptor | None:
+        """Return digest and media type of what a tag or digest shows, or None where there is nothing.
+
+        :param reference: the image; its tag counts, or its digest where it has no tag.
+        """
+        answer = await self._manifest_request("HEAD", reference)
+        if answer.status == 404:
+            return None
+        try:
+            digest = check_digest(answer.headers.get("Docker-Content-Digest", ""))
+        except InvalidReference:
+            return (await self.manifest(reference)).descriptor
+        return Descriptor(digest, answer.media_type)
+
+    async def manifest(self, reference: ImageReference) -> Manifest:
+        """Return the manifest of a tag or digest, its digest computed from the bytes that came.
+
+        :param reference: the image; its tag counts, or its digest where it has no tag.
+        :raises TagNotFound: when there is nothing.
+        """
+        answer = await self._manifest_request("GET", reference)
+        if answer.status == 404:
+            raise TagNotFound(
+                f"There is no {reference}: check image and tag.",
+                status=404,
+                endpoint=answer.endpoint,
+                detail=answer.detail,
+            )
+        try:
+            return Manifest.read(answer.content, media_type=answer.media_type)
+        except InvalidManifest as error:
+            raise answer.unexpected("an image manifest") from error
+
+    async def tags(self, repository: str, image: str) -> list[str]:
+        """Return all tags of an image, in the server's order.
+
+        :param repository: the repository key.
+        :param image: the image name.
+        :raises ImageNotFound: when there is no such image.
+        """
+        url = f"{await self._docker(repository)}/{quote(check_image(image))}/tags/list"
+        tags: dict[str, None] = {}
+        last: str | None = None
+        while True:
+            query = f"?n={_TAGS_A_PAGE}" + (f"&last={quote(last, safe='')}" if last else "")
+            answer = await self._transport.request(
+                "GET", url + query, allowed=(200, 404), needs=f"Read on {repository!r}"
+            )
+            if answer.status == 404:
+                raise ImageNotFound(
+                    f"There is no image {image!r} in {repository!r}: check its name.",
+                    status=404,
+                    endpoint=answer.endpoint,
+                    detail=answer.detail,
+                )
+            page = _document(answer).get("tags") or []
+            known = len(tags)
+            tags.update(dict.fromkeys(str(tag) for tag in page))
+            last = _next_page(answer)
+            if last is None or len(tags) == known:
+                return list(tags)
+
+    async def promote(
+        self,
+        source: ImageReference,
+        target: ImageReference,
+        *,
+        copy: bool = True,
+    ) -> None:
+        """Send one promotion request, once: ``POST api/docker/<repoKey>/v2/promote``.
+
+        The request names a tag, never a digest, and the server overwrites silently: what makes it safe is in
+        ``artifactory_provider.promotion``.
+
+        :param source: repository, image and tag that are promoted.
+        :param target: repository, image and tag that they become.
+        :param copy: True copies, False moves.
+        :raises ArtifactoryError: when the server refuses, or its answer does not come. Then it may have done
+            the work all the same.
+        """
+        action = "Delete/Overwrite" if not copy else "Read"
+        answer = await self._transport.request(
+            "POST",
+            f"{await self._docker(source.repository)}/promote",
+            timeout=self._settings.promote_timeout,
+            needs=(
+                f"{action} on {source.repository!r} and Deploy/Cache on {target.repository!r}, "
+                "and there Delete/Overwrite too where the tag exists"
+            ),
+            json={
+                "targetRepo": target.repository,
+                "dockerRepository": source.image,
+                "targetDockerRepository": target.image,
+                "tag": source.tag,
+                "targetTag": target.tag,
+                "copy": copy,
+            },
+        )
+        if answer.is_html:
+            raise answer.unexpected("'Promotion ended successfully'")
+
+    async def properties(self, path: str) -> dict[str, list[str]]:
+        """Return the properties of an item, empty where it has none.
+
+        :param path: ``<repository>/<path of the item>``.
+        :raises NotFound: when there is no such item.
+        """
+        url = f"{await self._storage(path)}?properties"
+        answer = await self._transport.request("GET", url, allowed=(200, 404), needs=f"Read on {path!r}")
+        if answer.status == 404:
+            if "No properties" in (answer.detail or ""):
+                return {}
+            raise NotFound(f"There is no item {path!r}.", status=404, endpoint=answer.endpoint, detail=answer.detail)
+        properties = _document(answer).get("properties")
+        if not isinstance(properties, dict):
+            raise answer.unexpected("properties")
+        return {name: [str(value) for value in values] for name, values in properties.items()}
+
+    async def set_properties(self, path: str, properties: Mapping[str, str]) -> None:
+        """Set properties of one item, leaving its other properties as they are.
+
+        :param path: ``<repository>/<path of the item>``.
+        :param properties: name → value.
+        :raises NotFound: when there is no such item.
+        """
+        pairs = ";".join(f"{_property_name(name)}={_escaped(value)}" for name, value in properties.items())
+        await self._transport.request(
+            "PUT",
+            f"{await self._storage(path)}?properties={pairs}&recursive=0",
+            repeatable=True,
+            allowed=(200, 204),
+            needs=f"Annotate on {path!r}",
+        )
+
+    async def created(self, path: str) -> datetime.datetime:
+        """Return when an item was created.
+
+        :param path: ``<repository>/<path of the item>``.
+        :raises NotFound: when there is no such item.
+        """
+        answer = await self._transport.request("GET", await self._storage(path), needs=f"Read on {path!r}")
+        try:
+            return datetime.datetime.fromisoformat(_document(answer)["created"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise answer.unexpected("an item's creation time") from error
+
+    async def base(self) -> str:
+        """Return the URL that the API's paths follow, asking once where it is not clear.
+
+        A base URL that does not end in ``/artifactory`` is tried with it first: a proxy may hide the context
+        path, but the server itself always has it.
+        """
+        if self._base is None:
+            given = self._settings.base_url.rstrip("/")
+            self._base = given if given.endswith("/artifactory") else await self._probed(given)
+        return self._base
+
+    async def _probed(self, given: str) -> str:
+        answer = await self._transport.request("GET", f"{given}/artifactory/api/system/ping", allowed=range(200, 429))
+        there = answer.status in {200, 401, 403} and not answer.is_html
+        return f"{given}/artifactory" if there else given
+
+    async def _docker(self, repository: str) -> str:
+        return self._settings.docker_api(check_repository(repository), base=await self.base())
+
+    async def _storage(self, path: str) -> str:
+        if {"", ".", ".."} & set(path.split("/")):
+            raise InvalidReference(f"{path!r} is no path of an item: 'repository/path' without '.' and '..'.")
+        return f"{await self.base()}/api/storage/{quote(path, safe='/')}"
+
+    async def _manifest_request(self, method: str, reference: ImageReference) -> Answer:
+        name = quote(reference.name, safe=":")
+        return await self._transport.request(
+            method,
+            f"{await self._docker(reference.repository)}/{quote(reference.image)}/manifests/{name}",
+            headers={"Accept": ACCEPT},
+            allowed=(200, 404),
+            needs=f"Read on {reference.repository!r}",
+        )
+
+
+def manifest_path(reference: ImageReference, descriptor: Descriptor) -> str:
+    """Return the path of the item that holds a tag's manifest, and its properties.
+
+    :param reference: repository, image and tag.
+    :param descriptor: what the tag shows: an index is kept in a file of another name.
+    """
+    tag = check_tag(reference.tag or "")
+    return f"{reference.repository}/{reference.image}/{tag}/{descriptor.file_name}"
+
+
+def _document(answer: Answer) -> dict[str, Any]:
+    document = answer.json()
+    if not isinstance(document, dict):
+        raise answer.unexpected("a JSON object")
+    return document
+
+
+def _next_page(answer: Answer) -> str | None:
+    """Take only ``last`` from the ``Link``: behind a proxy its path often lacks the repository key."""
+    link = answer.headers.get("Link", "")
+    target = link.partition("<")[2].partition(">")[0]
+    return next(iter(parse_qs(urlsplit(target).query).get("last", [])), None)
+
+
+def _property_name(name: str) -> str:
+    if not name or _FORBIDDEN_IN_PROPERTY_NAMES & set(name):
+        raise InvalidReference(f"{name!r} is no property name: Artifactory allows no spaces, slashes and the like.")
+    return quote(name, safe="")
+
+
+def _escaped(value: str) -> str:
+    for character in "\\,|=;":
+        value = value.replace(character, f"\\{character}")
+    return quote(value, safe="")

@@ -1,0 +1,72 @@
+"""Saying which part of a reference is missing, once something was not found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from artifactory_provider.artifactory.errors import (
+    ArtifactoryError,
+    ImageNotFound,
+    NotFound,
+    TagNotFound,
+    UnsupportedRepository,
+)
+
+if TYPE_CHECKING:
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.references import ImageReference
+
+_TAGS_SHOWN = 5
+
+
+async def explain_missing(client: ArtifactoryClient, reference: ImageReference) -> ArtifactoryError:
+    """Return the error that names what is missing: the repository, the image, or the tag.
+
+    :param client: an open client.
+    :param reference: the image that was not found.
+    """
+    try:
+        await check_promotable(client, reference.repository)
+        tags = await client.tags(reference.repository, reference.image)
+    except ImageNotFound as error:
+        return _image_not_found(reference, error)
+    except ArtifactoryError as error:
+        return error
+    shown = ", ".join(sorted(tags, reverse=True)[:_TAGS_SHOWN]) or "none"
+    return TagNotFound(
+        f"There is no {reference}: the image has {len(tags)} tags, among them {shown}. Check the tag.",
+        status=404,
+    )
+
+
+async def check_promotable(client: ArtifactoryClient, key: str) -> None:
+    """Make sure that promotions from and to a repository can work.
+
+    Servers may answer 200 to a promotion with a remote or virtual repository and do nothing.
+
+    :param client: an open client.
+    :param key: the repository key.
+    :raises RepositoryNotFound: when there is no such repository.
+    :raises UnsupportedRepository: when it is no local or federated Docker repository.
+    """
+    repository = await client.repository(key)
+    if not repository.can_promote:
+        raise UnsupportedRepository(
+            f"{key!r} is a {repository.kind} {repository.package_type} repository: images are promoted from and "
+            "to local or federated Docker repositories only. For a virtual repository, name the local one behind it."
+        )
+
+
+def _image_not_found(reference: ImageReference, error: NotFound) -> ImageNotFound:
+    repeated = f"{reference.repository}/"
+    advice = (
+        f"The name repeats the repository key: give the image as {reference.image.removeprefix(repeated)!r}."
+        if reference.image.startswith(repeated)
+        else "Check its name, which is given without host and repository key."
+    )
+    return ImageNotFound(
+        f"There is no image {reference.image!r} in {reference.repository!r}. {advice}",
+        status=error.status,
+        endpoint=error.endpoint,
+        detail=error.detail,
+    )

@@ -1,0 +1,93 @@
+"""What can go wrong between this side and Artifactory: one small tree.
+
+Every message has what was tried, what came back, and what to do about it. No message holds a credential:
+they are built from the request's method and URL path and from the server's answer, never from headers.
+"""
+
+from __future__ import annotations
+
+
+class ArtifactoryError(Exception):
+    """Artifactory could not be asked, or did not do what it was asked for.
+
+    :param message: what was tried, what came back, and what to do.
+    :param status: the HTTP status of the answer; None where there was no answer.
+    :param endpoint: method and path of the request.
+    :param detail: the server's own words, shortened.
+    :param retry_after: the seconds that the server asked to wait, if it did.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        endpoint: str | None = None,
+        detail: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.endpoint = endpoint
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class InvalidSettings(ArtifactoryError):
+    """The connection is set up in a way that cannot work; nothing was sent."""
+
+
+class ConnectionFailed(ArtifactoryError):
+    """No answer: the server is not there, its certificate is not trusted, or the connection broke."""
+
+
+class RequestTimedOut(ConnectionFailed):
+    """No answer in time; what the server did with the request is unknown."""
+
+
+class AuthenticationFailed(ArtifactoryError):
+    """401: the credentials are missing, wrong or expired."""
+
+
+class PermissionDenied(ArtifactoryError):
+    """403: the user is known, but a permission is missing."""
+
+
+class NotFound(ArtifactoryError):
+    """404: there is nothing at this path."""
+
+
+class RepositoryNotFound(NotFound):
+    """The repository does not exist, or this user cannot see it."""
+
+
+class ImageNotFound(NotFound):
+    """The repository holds no such image."""
+
+
+class TagNotFound(NotFound):
+    """The image has no such tag or digest."""
+
+
+class UnsupportedRepository(ArtifactoryError):
+    """The repository is no local or federated Docker repository."""
+
+
+class RequestRefused(ArtifactoryError):
+    """4xx: the server understood the request and will not do it."""
+
+
+class RateLimited(ArtifactoryError):
+    """429: too many requests."""
+
+
+class ServerFailed(ArtifactoryError):
+    """5xx: the server or a proxy before it failed; what it did with the request is unknown."""
+
+
+class UnexpectedAnswer(ArtifactoryError):
+    """The answer is not of the kind that Artifactory gives here: HTML, an empty body, no digest."""
+
+
+TRANSIENT = (ConnectionFailed, RateLimited, ServerFailed)
+"""Errors that may be gone at the next try."""

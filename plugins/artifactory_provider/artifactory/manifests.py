@@ -1,0 +1,92 @@
+"""Manifests and indexes, as far as a promotion looks into them.
+
+Media types: OCI image specification 1.1, "Media Types", and Docker image manifest version 2, schema 2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from artifactory_provider.artifactory.references import InvalidReference, check_digest
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+
+INDEX_MEDIA_TYPES = frozenset({OCI_INDEX, DOCKER_INDEX})
+MANIFEST_MEDIA_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+ACCEPT = f"{OCI_INDEX}, {DOCKER_INDEX}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
+
+
+class InvalidManifest(ValueError):
+    """Bytes that are no image manifest or index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What a registry tells of a manifest without sending it.
+
+    :param digest: ``sha256:`` and 64 hexadecimal digits.
+    :param media_type: the manifest's media type, without parameters.
+    """
+
+    digest: str
+    media_type: str
+
+    @property
+    def is_index(self) -> bool:
+        """Whether this is a multi-platform index."""
+        return self.media_type in INDEX_MEDIA_TYPES
+
+    @property
+    def file_name(self) -> str:
+        """The file that Artifactory keeps a tag's manifest in."""
+        return "list.manifest.json" if self.is_index else "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest or index with the digest of the very bytes that it was read from.
+
+    :param descriptor: digest and media type.
+    :param children: the digests of an index's children, in its order; empty for a manifest.
+    """
+
+    descriptor: Descriptor
+    children: tuple[str, ...]
+
+    @classmethod
+    def read(cls, content: bytes, *, media_type: str) -> Manifest:
+        """Read a manifest's bytes.
+
+        :param content: the bytes as the registry sent them.
+        :param media_type: the ``Content-Type`` that came with them, without parameters.
+        :raises InvalidManifest: when they are no manifest or index.
+        """
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise InvalidManifest(f"The manifest is no JSON ({error}).") from error
+        if not isinstance(document, dict):
+            raise InvalidManifest("The manifest is no JSON object.")
+        declared = document.get("mediaType", media_type)
+        descriptor = Descriptor(f"sha256:{hashlib.sha256(content).hexdigest()}", str(declared))
+        if descriptor.is_index:
+            return cls(descriptor, _child_digests(document))
+        if declared not in MANIFEST_MEDIA_TYPES:
+            raise InvalidManifest(f"Media type {declared!r} is neither an image manifest nor an index.")
+        return cls(descriptor, ())
+
+
+def _child_digests(document: dict[str, Any]) -> tuple[str, ...]:
+    children = document.get("manifests")
+    if not isinstance(children, list):
+        raise InvalidManifest("The index lists no manifests.")
+    try:
+        return tuple(dict.fromkeys(check_digest(child["digest"]) for child in children))
+    except (KeyError, TypeError, InvalidReference) as error:
+        raise InvalidManifest(f"The index has a child without a valid digest ({error}).") from error

@@ -1,0 +1,158 @@
+"""Image references: the one place where they are parsed, checked and printed.
+
+Grammar of image names, tags and digests: OCI distribution specification 1.1, "Pulling manifests", and OCI
+image specification 1.1, "Digests".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+_REPOSITORY_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_IMAGE = re.compile(
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*",
+)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_LONGEST_IMAGE = 255
+
+
+class InvalidReference(ValueError):
+    """A repository key, image name, tag or digest that no server could accept."""
+
+
+def check_repository(key: str) -> str:
+    """Return the repository key when it is well formed.
+
+    :param key: an Artifactory repository key, such as ``docker-dev``.
+    :raises InvalidReference: when it is not.
+    """
+    if _REPOSITORY_KEY.fullmatch(key):
+        return key
+    raise InvalidReference(
+        f"{_shown(key)} is not a repository key: give the key alone, such as 'docker-dev' "
+        "(letters, digits, '.', '_' and '-', at most 64)."
+    )
+
+
+def check_image(name: str) -> str:
+    """Return the image name when it is well formed.
+
+    :param name: the Docker repository name inside an Artifactory repository, such as ``payments/api``.
+    :raises InvalidReference: when it is not.
+    """
+    if len(name) <= _LONGEST_IMAGE and _IMAGE.fullmatch(name):
+        return name
+    raise InvalidReference(
+        f"{_shown(name)} is not an image name: give it without host, repository key, tag and digest, such as "
+        f"'payments/api' (lower-case letters, digits, and '.', '_', '-' between them, "
+        f"at most {_LONGEST_IMAGE})."
+    )
+
+
+def check_tag(tag: str) -> str:
+    """Return the tag when it is well formed.
+
+    :param tag: an OCI tag, such as ``1.4.2``.
+    :raises InvalidReference: when it is not.
+    """
+    if _TAG.fullmatch(tag):
+        return tag
+    raise InvalidReference(
+        f"{_shown(tag)} is not a tag: letters, digits, '_', '.' and '-', the first one no '.' or '-', "
+        "at most 128 (a digest is given as the digest, not as the tag)."
+    )
+
+
+def check_digest(digest: str) -> str:
+    """Return the digest when it is well formed.
+
+    :param digest: ``sha256:`` and 64 lower-case hexadecimal digits.
+    :raises InvalidReference: when it is not.
+    """
+    if _DIGEST.fullmatch(digest):
+        return digest
+    raise InvalidReference(
+        f"{_shown(digest)} is not a digest: 'sha256:' and 64 lower-case hexadecimal digits are needed."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReference:
+    """Where an image stands: repository, image, and a tag, a digest, or both.
+
+    :param repository: the Artifactory repository key.
+    :param image: the image name in that repository.
+    :param tag: the tag, if one is meant.
+    :param digest: the digest, if one is pinned.
+    :raises InvalidReference: when a part is malformed.
+    """
+
+    repository: str
+    image: str
+    tag: str | None = None
+    digest: str | None = None
+
+    def __post_init__(self) -> None:
+        check_repository(self.repository)
+        check_image(self.image)
+        if self.tag is not None:
+            check_tag(self.tag)
+        if self.digest is not None:
+            check_digest(self.digest)
+
+    @classmethod
+    def parse(cls, text: str) -> ImageReference:
+        """Read ``repository/image[:tag][@digest]``.
+
+        :raises InvalidReference: when the text is no such reference.
+        """
+        repository, slash, rest = text.partition("/")
+        if not slash:
+            raise InvalidReference(
+                f"{_shown(text)} is not an image reference: 'repository/image:tag' is needed, such as "
+                "'docker-dev/payments/api:1.4.2'."
+            )
+        image, tag, digest = split_image(rest)
+        return cls(repository=repository, image=image, tag=tag, digest=digest)
+
+    def pinned(self, digest: str) -> ImageReference:
+        """Return the same reference with this digest."""
+        return replace(self, digest=digest)
+
+    def by_digest(self) -> ImageReference:
+        """Return the reference to the digest alone, whatever the tag shows now."""
+        return replace(self, tag=None)
+
+    @property
+    def name(self) -> str:
+        """What a manifest is asked for by: the tag, or the digest where there is no tag."""
+        name = self.tag or self.digest
+        if name is None:
+            raise InvalidReference(f"{self} names neither a tag nor a digest: one of them is needed.")
+        return name
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.repository}/{self.image}{tag}{digest}"
+
+
+def split_image(text: str) -> tuple[str, str | None, str | None]:
+    """Split ``image[:tag][@digest]`` into its checked parts.
+
+    :raises InvalidReference: when a part is malformed.
+    """
+    rest, at, digest = text.partition("@")
+    image, colon, tag = rest.partition(":")
+    return (
+        check_image(image),
+        check_tag(tag) if colon else None,
+        check_digest(digest) if at else None,
+    )
+
+
+def _shown(text: object) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= 120 else f"{shown[:117]}…'"

@@ -1,0 +1,136 @@
+"""How one Artifactory server is reached."""
+
+from __future__ import annotations
+
+import ssl
+import string
+import urllib.request
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from artifactory_provider.artifactory.authentication import Anonymous, Authentication
+from artifactory_provider.artifactory.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DOCKER_URL = "{base}/api/docker/{repository}/v2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """Address, credentials, TLS, proxy and patience for one Artifactory server.
+
+    :param base_url: the server's URL, with or without ``/artifactory`` at its end.
+    :param authentication: who is asking.
+    :param docker_url: where a repository's Docker API is: a template of ``{base}`` and ``{repository}``. For a
+        reverse proxy such as ``https://{repository}.example.com/v2`` (sub-domain) or
+        ``https://example.com/v2/{repository}`` (repository path).
+    :param docker_urls: repository key → URL of its Docker API, for repositories with a port of their own;
+        they come before the template.
+    :param verify: whether TLS certificates are verified.
+    :param ca_file: a PEM file of certificate authorities to trust instead of the system's.
+    :param client_certificate: a PEM file with the client certificate, for mutual TLS.
+    :param client_key: a PEM file with its key, where the certificate file does not hold it.
+    :param proxy: an HTTP proxy's URL; without it ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY`` count.
+    :param timeout: seconds for one request, from its start to the end of its answer.
+    :param connect_timeout: seconds until the connection stands.
+    :param promote_timeout: seconds for a promotion request, which lasts as long as the server's work.
+    :param attempts: how often a request that changes nothing is sent before it counts as failed.
+    :param longest_pause: the longest wait between two attempts, in seconds, whatever the server asks for.
+    :raises InvalidSettings: when the settings cannot work.
+    """
+
+    base_url: str
+    authentication: Authentication = field(default_factory=Anonymous)
+    docker_url: str = DOCKER_URL
+    docker_urls: Mapping[str, str] = field(default_factory=dict)
+    verify: bool = True
+    ca_file: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
+    proxy: str | None = None
+    timeout: float = 60
+    connect_timeout: float = 10
+    promote_timeout: float = 900
+    attempts: int = 5
+    longest_pause: float = 60
+
+    def __post_init__(self) -> None:
+        _check_url(self.base_url, "base URL")
+        _check_template(self.docker_url)
+        for repository, url in self.docker_urls.items():
+            _check_url(url, f"Docker URL of repository {repository!r}")
+        if self.proxy:
+            _check_url(self.proxy, "proxy URL", credentials_allowed=True)
+        for name in ("timeout", "connect_timeout", "promote_timeout", "longest_pause"):
+            if not getattr(self, name) > 0:
+                raise InvalidSettings(f"{name} is a number of seconds greater than 0.")
+        if self.attempts < 1:
+            raise InvalidSettings("attempts is a number from 1 on.")
+
+    def docker_api(self, repository: str, *, base: str) -> str:
+        """Return the URL of a repository's Docker API, without a slash at its end.
+
+        :param repository: the repository key.
+        :param base: the URL that ``{base}`` stands for, which ends in ``/artifactory`` where the server has it.
+        """
+        template = self.docker_urls.get(repository, self.docker_url)
+        return template.format(base=base, repository=repository).rstrip("/")
+
+    def proxy_for(self, url: str) -> str | None:
+        """Return the proxy that leads to a URL, or None."""
+        if self.proxy:
+            return self.proxy
+        parts = urlsplit(url)
+        if urllib.request.proxy_bypass(parts.hostname or ""):
+            return None
+        return urllib.request.getproxies().get(parts.scheme)
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Return the TLS context, read from the files anew.
+
+        :raises InvalidSettings: when a certificate file is missing or unreadable.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.client_certificate:
+                context.load_cert_chain(self.client_certificate, self.client_key)
+        except OSError as error:
+            raise InvalidSettings(
+                f"The certificate files of the connection cannot be used ({error}): "
+                "check ca_file, client_certificate and client_key."
+            ) from error
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def _check_url(url: str, what: str, *, credentials_allowed: bool = False) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidSettings(
+            f"The {what} must be a complete URL such as https://example.com/artifactory, "
+            "with http:// or https:// and a host."
+        )
+    if (parts.username or parts.password) and not credentials_allowed:
+        raise InvalidSettings(f"The {what} holds credentials: give them as login and password instead.")
+    if parts.query or parts.fragment:
+        raise InvalidSettings(f"The {what} ends with its path: leave out '?' and '#' and what follows.")
+
+
+def _check_template(template: str) -> None:
+    try:
+        fields = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    except ValueError as error:
+        raise InvalidSettings(f"docker_url {template!r} is no template ({error}).") from error
+    if "repository" not in fields or fields - {"base", "repository"}:
+        raise InvalidSettings(
+            f"docker_url {template!r} must hold {{repository}} and may hold {{base}}, and nothing else in braces."
+        )
+    _check_url(
+        template.format(base="https://example.com/artifactory", repository="repository"),
+        "docker_url template",
+    )

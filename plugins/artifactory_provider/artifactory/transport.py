@@ -1,0 +1,195 @@
+"""Sending requests: one session, time limits, retries where they are safe, errors that say what happened."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import tenacity
+from yarl import URL
+
+from artifactory_provider import __version__
+from artifactory_provider.artifactory.answers import Answer, refusal
+from artifactory_provider.artifactory.errors import (
+    TRANSIENT,
+    ArtifactoryError,
+    ConnectionFailed,
+    RequestTimedOut,
+    UnexpectedAnswer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from types import TracebackType
+
+    from artifactory_provider.artifactory.settings import ServerSettings
+
+log = logging.getLogger(__name__)
+
+_LARGEST_ANSWER = 32 * 1024 * 1024
+
+
+class Transport:
+    """An open way to one server. Use it as an asynchronous context manager.
+
+    :param settings: how the server is reached.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Transport:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._settings.tls_context(), limit=0, ttl_dns_cache=60),
+            headers={"User-Agent": f"airflow-provider-artifactory/{__version__}"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        repeatable: bool | None = None,
+        allowed: Collection[int] = (200,),
+        needs: str | None = None,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+    ) -> Answer:
+        """Send a request and return its answer.
+
+        :param method: the HTTP method.
+        :param url: the complete, percent-encoded URL.
+        :param repeatable: whether it may be sent again after an unclear end; by default GET and HEAD may.
+        :param allowed: the statuses that are no error here.
+        :param needs: the permissions that the request needs, in words.
+        :param timeout: seconds for one attempt, when not the settings' own.
+        :param headers: headers besides those of authentication.
+        :param json: a value to send as JSON.
+        :raises ArtifactoryError: when the answer is no success, or there is none.
+        """
+        if repeatable is None:
+            repeatable = method in {"GET", "HEAD"}
+
+        async def attempt() -> Answer:
+            answer = await self._send(method, url, timeout=timeout, headers=headers, json=json)
+            if answer.status not in allowed:
+                raise refusal(answer, needs=needs)
+            return answer
+
+        return await self._retrying(repeatable)(attempt)
+
+    def _retrying(self, repeatable: bool) -> tenacity.AsyncRetrying:
+        backoff = tenacity.wait_random_exponential(multiplier=0.5, max=self._settings.longest_pause)
+
+        def pause(state: tenacity.RetryCallState) -> float:
+            asked = getattr(_error_of(state), "retry_after", None)
+            return backoff(state) if asked is None else min(asked, self._settings.longest_pause)
+
+        def announce(state: tenacity.RetryCallState) -> None:
+            seconds = state.next_action.sleep if state.next_action else 0.0
+            log.warning(
+                "%s Next try in %.1f s (%d of %d).",
+                _error_of(state),
+                seconds,
+                state.attempt_number + 1,
+                self._settings.attempts,
+            )
+
+        return tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(TRANSIENT),
+            stop=tenacity.stop_after_attempt(self._settings.attempts if repeatable else 1),
+            wait=pause,
+            before_sleep=announce,
+            reraise=True,
+        )
+
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout: float | None,
+        headers: Mapping[str, str] | None,
+        json: Any,
+    ) -> Answer:
+        if self._session is None:
+            raise RuntimeError("The client is not open: use it in 'async with'.")
+        endpoint = f"{method} {urlsplit(url).path}"
+        limit = self._settings.timeout if timeout is None else timeout
+        try:
+            async with self._session.request(
+                method,
+                URL(url, encoded=True),
+                json=json,
+                headers={**(headers or {}), **self._settings.authentication.headers()},
+                proxy=self._settings.proxy_for(url),
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=limit, sock_connect=self._settings.connect_timeout),
+            ) as response:
+                content = await _read(response, endpoint)
+                return Answer(endpoint, response.status, response.headers.copy(), content)
+        except TimeoutError as error:
+            raise RequestTimedOut(
+                f"{endpoint} had no answer within {limit:g} s: the server at {_place(url)} is slow or does "
+                "not answer; what it did with the request is unknown.",
+                endpoint=endpoint,
+            ) from error
+        except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
+            raise _connection_failed(endpoint, url, error) from error
+
+
+async def _read(response: aiohttp.ClientResponse, endpoint: str) -> bytes:
+    """Read a body to its end, but never more of it than any answer of the API can have."""
+    content = bytearray()
+    async for part in response.content.iter_chunked(64 * 1024):
+        content += part
+        if len(content) > _LARGEST_ANSWER:
+            raise UnexpectedAnswer(
+                f"{endpoint} answered with more than {_LARGEST_ANSWER} bytes: that is no answer of Artifactory's API.",
+                status=response.status,
+                endpoint=endpoint,
+            )
+    return bytes(content)
+
+
+def _connection_failed(endpoint: str, url: str, error: Exception) -> ArtifactoryError:
+    place = _place(url)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return ConnectionFailed(
+            f"{endpoint} was not sent: the certificate of {place} is not trusted "
+            f"({error.certificate_error}). Name your authority's file as ca_file in the connection.",
+            endpoint=endpoint,
+        )
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return ConnectionFailed(
+            f"{endpoint} was not sent: there is no server at {place} ({error.os_error.strerror or error.os_error}). "
+            "Check host and port of the connection, and that the server runs.",
+            endpoint=endpoint,
+        )
+    return ConnectionFailed(
+        f"{endpoint}: the connection to {place} broke ({type(error).__name__}); what the server did with the "
+        "request is unknown.",
+        endpoint=endpoint,
+    )
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+
+def _error_of(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None

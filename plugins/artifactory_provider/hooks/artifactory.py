@@ -1,0 +1,215 @@
+"""The hook: Airflow's connection on one side, the client of Artifactory on the other."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import requests
+from airflow.providers.http.hooks.http import HttpHook
+
+from artifactory_provider.artifactory.answers import Answer, refusal
+from artifactory_provider.artifactory.client import ArtifactoryClient
+from artifactory_provider.artifactory.errors import ArtifactoryError, ConnectionFailed, RequestTimedOut
+from artifactory_provider.hooks.connections import settings_of
+from artifactory_provider.promotion.promotion import pin, promote
+from artifactory_provider.verification.verification import verify
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from airflow.sdk import Connection
+
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.artifactory.settings import ServerSettings
+    from artifactory_provider.promotion.promotion import Promotion
+    from artifactory_provider.promotion.records import PromotionRecord
+    from artifactory_provider.verification.checks import Check
+    from artifactory_provider.verification.verification import Verification
+
+T = TypeVar("T")
+
+
+class ArtifactoryHook(HttpHook):
+    """Talk to JFrog Artifactory: promote images, read what tags show, ask for verdicts.
+
+    It is an ``HttpHook``, so ``run(endpoint)`` sends any request of the REST API too. What is unsafe there is
+    different here: the connection's extra never becomes request headers, every request has a time limit,
+    redirects are not followed with credentials, and errors are typed.
+
+    In asynchronous code use ``async with hook.client()``; the synchronous methods run that client to its end.
+
+    :param artifactory_conn_id: the connection: of type ``artifactory``, or of any other type with the same
+        fields.
+    :param method: the HTTP method of ``run``.
+    """
+
+    conn_name_attr = "artifactory_conn_id"
+    default_conn_name = "artifactory_default"
+    conn_type = "artifactory"
+    hook_name = "JFrog Artifactory"
+
+    def __init__(self, artifactory_conn_id: str = default_conn_name, *, method: str = "GET") -> None:
+        super().__init__(method=method, http_conn_id=artifactory_conn_id)
+        self.artifactory_conn_id = artifactory_conn_id
+
+    def settings(self) -> ServerSettings:
+        """Return how the connection says that the server is reached.
+
+        :raises InvalidSettings: when the connection cannot work.
+        """
+        connection = self.get_connection(self.artifactory_conn_id)
+        return _settings(connection, connection.extra_dejson)
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[ArtifactoryClient]:
+        """Open the asynchronous client, and close it at the end.
+
+        :raises InvalidSettings: when the connection cannot work.
+        """
+        connection = await self.aget_connection(self.artifactory_conn_id)
+        async with ArtifactoryClient(_settings(connection, await connection.aextra_dejson())) as client:
+            yield client
+
+    def pin(self, source: ImageReference) -> str:
+        """Return the digest that a tag shows now.
+
+        :param source: repository, image and tag.
+        :raises NotFound: naming what is missing.
+        """
+        descriptor = self._run_client(lambda client: pin(client, source))
+        return descriptor.digest
+
+    def promote(self, promotion: Promotion) -> PromotionRecord:
+        """Promote one image and make sure of the result; see ``artifactory_provider.promotion``.
+
+        :param promotion: what is promoted to where.
+        """
+        return self._run_client(lambda client: promote(client, promotion))
+
+    def verify(self, reference: ImageReference, checks: Sequence[Check]) -> Verification:
+        """Ask all checks once about what a tag shows.
+
+        :param reference: repository, image and tag; with a digest, that digest alone counts.
+        :param checks: the questions.
+        """
+        return self._run_client(lambda client: verify(client, reference, checks))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask the server whether it works and knows the credentials, for Airflow's Test button."""
+
+        async def look(client: ArtifactoryClient) -> str:
+            await client.ping()
+            return await client.version()
+
+        try:
+            version = self._run_client(look)
+        except ArtifactoryError as error:
+            return False, str(error)
+        return True, f"Artifactory {version} answers and accepts the credentials."
+
+    def get_conn(
+        self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
+    ) -> requests.Session:
+        """Return a ``requests`` session with the connection's credentials, TLS and proxy settings.
+
+        :param headers: additional request headers.
+        :param extra_options: ``timeout`` in seconds, and ``check_response``; nothing else counts.
+        """
+        settings = self.settings()
+        self.base_url = f"{settings.base_url.rstrip('/')}/"
+        self._base_url_initialized = True
+        self.merged_extra = {"timeout": settings.timeout, "check_response": True, **(extra_options or {})}
+        session = requests.Session()
+        session.trust_env = False
+        session.auth = _HeaderAuthentication(settings.authentication.headers())
+        session.verify = settings.verify and (settings.ca_file or True)
+        if settings.client_certificate:
+            session.cert = (
+                (settings.client_certificate, settings.client_key)
+                if settings.client_key
+                else settings.client_certificate
+            )
+        if proxy := settings.proxy_for(self.base_url):
+            session.proxies = {"http": proxy, "https": proxy}
+        session.headers.update(headers or {})
+        return self._configure_session_from_mount_adapters(session)
+
+    def url_from_endpoint(self, endpoint: str | None) -> str:
+        """Return the URL of an endpoint, such as ``api/system/ping``."""
+        return f"{self.base_url.rstrip('/')}/{(endpoint or '').lstrip('/')}"
+
+    def run_and_check(
+        self,
+        session: requests.Session,
+        prepped_request: requests.PreparedRequest,
+        extra_options: dict[Any, Any],
+    ) -> requests.Response:
+        """Send a prepared request once and check its answer.
+
+        :raises ArtifactoryError: when the answer is no success, or there is none.
+        """
+        endpoint = f"{prepped_request.method} {prepped_request.path_url.partition('?')[0]}"
+        try:
+            response = session.send(
+                prepped_request,
+                timeout=extra_options["timeout"],
+                allow_redirects=False,
+                verify=session.verify,
+                cert=session.cert,
+                proxies=session.proxies,
+            )
+        except requests.Timeout as error:
+            raise RequestTimedOut(
+                f"{endpoint} had no answer within {extra_options['timeout']:g} s; what the server did with the "
+                "request is unknown.",
+                endpoint=endpoint,
+            ) from error
+        except requests.RequestException as error:
+            raise ConnectionFailed(
+                f"{endpoint} had no answer ({type(error).__name__}): check host, port and certificate authority of "
+                "the connection, and that the server runs.",
+                endpoint=endpoint,
+            ) from error
+        if extra_options["check_response"]:
+            self.check_response(response)
+        return response
+
+    def check_response(self, response: requests.Response) -> None:
+        """Raise the typed error that an unsuccessful answer stands for."""
+        if not 200 <= response.status_code < 300:
+            endpoint = f"{response.request.method} {response.request.path_url.partition('?')[0]}"
+            raise refusal(Answer(endpoint, response.status_code, response.headers, response.content))
+
+    def _run_client(self, work: Callable[[ArtifactoryClient], Awaitable[T]]) -> T:
+        settings = self.settings()
+
+        async def run() -> T:
+            async with ArtifactoryClient(settings) as client:
+                return await work(client)
+
+        return asyncio.run(run())
+
+
+class _HeaderAuthentication(requests.auth.AuthBase):
+    """Puts the headers on every request, so that no ``.netrc`` of the worker replaces them."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self._headers = headers
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.update(self._headers)
+        return request
+
+
+def _settings(connection: Connection, extra: dict[str, Any]) -> ServerSettings:
+    return settings_of(
+        conn_id=connection.conn_id,
+        host=connection.host,
+        schema=connection.schema,
+        port=connection.port,
+        login=connection.login,
+        password=connection.password,
+        extra=extra,
+    )

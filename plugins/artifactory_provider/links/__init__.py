@@ -1,0 +1,1 @@
+"""Links from the Airflow UI to Artifactory."""

@@ -1,0 +1,178 @@
+"""The operator that promotes one image from one repository to the next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, AssetAlias, BaseOperator
+
+from artifactory_provider.artifactory.references import (
+    ImageReference,
+    check_digest,
+    check_image,
+    check_repository,
+    check_tag,
+)
+from artifactory_provider.assets import image_asset, repository_alias
+from artifactory_provider.hooks.artifactory import ArtifactoryHook
+from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
+from artifactory_provider.operators.arguments import as_bool, check_literal, is_literal
+from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved
+from artifactory_provider.promotion.promotion import OnConflict, Promotion
+from artifactory_provider.retries import RETRY_POLICY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+_PINNED = "artifactory_pinned_digest"
+
+
+class ArtifactoryPromoteOperator(BaseOperator):
+    """Promote one image: pin its digest, promote it on the server, verify the target, return the record.
+
+    It is safe to run again after any end: an image that the target tag shows already is left as it is. Success
+    emits an asset event on ``artifactory://<target repository>/<target image>`` with the record as its extra.
+
+    :param source_repository: repository key that is promoted from (the endpoint's ``repoKey``). (templated)
+    :param target_repository: repository key that is promoted to (``targetRepo``). (templated)
+    :param image: image name, without host and repository key (``dockerRepository``). (templated)
+    :param tag: tag that is promoted (``tag``). (templated)
+    :param digest: the digest that was verified, ``sha256:…``; the promotion fails when the tag shows another.
+        Without it, what the tag shows when the task starts is promoted. (templated)
+    :param target_image: image name in the target (``targetDockerRepository``), by default the same. (templated)
+    :param target_tag: tag in the target (``targetTag``), by default the same. (templated)
+    :param copy: True copies, False moves: the source tag is removed. Unlike the endpoint, which moves unless told
+        otherwise, copying is the default. (templated)
+    :param on_conflict: what happens when the target tag shows another digest: ``fail`` or ``overwrite``.
+        (templated)
+    :param confirmation_timeout: seconds that the target may take to show the image.
+    :param artifactory_conn_id: the Airflow connection. (templated)
+    :raises InvalidReference: when a repository key, image, tag or digest is malformed; for plain values at parse
+        time.
+    """
+
+    template_fields: Sequence[str] = (
+        "source_repository",
+        "target_repository",
+        "image",
+        "tag",
+        "digest",
+        "target_image",
+        "target_tag",
+        "copy",
+        "on_conflict",
+        "artifactory_conn_id",
+    )
+    operator_extra_links = (ArtifactoryImageLink(),)
+    ui_color = "#e3f4e1"
+
+    def __init__(
+        self,
+        *,
+        source_repository: str,
+        target_repository: str,
+        image: str,
+        tag: str,
+        digest: str | None = None,
+        target_image: str | None = None,
+        target_tag: str | None = None,
+        copy: bool = True,
+        on_conflict: OnConflict = "fail",
+        confirmation_timeout: float = 60,
+        artifactory_conn_id: str = ArtifactoryHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("retry_policy", RETRY_POLICY)
+        super().__init__(**kwargs)
+        self.source_repository = source_repository
+        self.target_repository = target_repository
+        self.image = image
+        self.tag = tag
+        self.digest = digest
+        self.target_image = target_image
+        self.target_tag = target_tag
+        self.copy = copy
+        self.on_conflict = on_conflict
+        self.confirmation_timeout = confirmation_timeout
+        self.artifactory_conn_id = artifactory_conn_id
+        self.image_url: str | None = None
+        self._digest_is_given = digest is not None
+        self._check_literals()
+        self.outlets = [*self.outlets, *(own for own in self._own_outlets() if own not in self.outlets)]
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Promote, and return the record as a JSON object."""
+        promotion = self._promotion(self._given_digest())
+        hook = ArtifactoryHook(self.artifactory_conn_id)
+        self.image_url = image_url(hook.settings().base_url, promotion.target)
+        try:
+            record = hook.promote(self._remembered(promotion, hook, context)).as_dict()
+        except SourceMoved:
+            context["task_state_store"].delete(_PINNED)
+            raise
+        self._emit(context, promotion.target, record)
+        return record
+
+    def _promotion(self, digest: str | None) -> Promotion:
+        return Promotion(
+            source=ImageReference(self.source_repository, self.image, self.tag, digest),
+            target=ImageReference(self.target_repository, self.target_image or self.image, self.target_tag or self.tag),
+            copy=as_bool(self.copy, name="copy"),
+            on_conflict=self.on_conflict,
+            confirmation_timeout=self.confirmation_timeout,
+        )
+
+    def _given_digest(self) -> str | None:
+        """Return the digest; one that was asked for and came empty must not become an unpinned promotion."""
+        if self._digest_is_given and not self.digest:
+            raise InvalidPromotion(
+                "A digest was asked for, but its value is empty: the task that should hand it on has handed on "
+                "nothing. Check that it ran, and that it returned a digest."
+            )
+        return self.digest
+
+    def _remembered(self, promotion: Promotion, hook: ArtifactoryHook, context: Context) -> Promotion:
+        """Keep the digest of a move for the task's next try, which may find the source gone already."""
+        if promotion.copy or promotion.source.digest:
+            return promotion
+        store = context["task_state_store"]
+        digest = store.get(_PINNED) or hook.pin(promotion.source)
+        store.set(_PINNED, digest)
+        return replace(promotion, source=promotion.source.pinned(str(digest)))
+
+    def _emit(self, context: Context, target: ImageReference, record: dict[str, Any]) -> None:
+        asset = image_asset(target.repository, target.image)
+        for outlet in self.outlets:
+            if isinstance(outlet, AssetAlias):
+                context["outlet_events"][outlet].add(asset, extra=record)
+            elif isinstance(outlet, Asset) and outlet.uri == asset.uri:
+                context["outlet_events"][outlet].extra.update(record)
+
+    def _check_literals(self) -> None:
+        """Refuse at parse time what no server could accept, as far as the values are known then."""
+        for value, check in (
+            (self.source_repository, check_repository),
+            (self.target_repository, check_repository),
+            (self.image, check_image),
+            (self.tag, check_tag),
+            (self.digest, check_digest),
+            (self.target_image, check_image),
+            (self.target_tag, check_tag),
+        ):
+            check_literal(value, check)
+        named = (self.source_repository, self.target_repository, self.image, self.tag, self.on_conflict)
+        optional = (self.target_image, self.target_tag)
+        if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
+            self._promotion(None)
+
+    def _own_outlets(self) -> list[Asset | AssetAlias]:
+        """Return the target's asset where it is known at parse time, else the alias of its repository."""
+        image = self.target_image or self.image
+        if not is_literal(self.target_repository):
+            return []
+        if is_literal(image):
+            return [image_asset(self.target_repository, image)]
+        return [repository_alias(self.target_repository)]

@@ -1,0 +1,36 @@
+"""What Airflow reads of this package: its connection type, hooks, operators, sensors and triggers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from artifactory_provider import __version__
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata, in the shape of Airflow's ``provider_info.schema.json``."""
+    from artifactory_provider.hooks.connections import CONNECTION_FORM
+
+    name = "JFrog Artifactory"
+    package = "artifactory_provider"
+    return {
+        "package-name": "airflow-provider-artifactory",
+        "name": name,
+        "description": "Promote Docker images through JFrog Artifactory repositories.",
+        "versions": [__version__],
+        "integrations": [{"integration-name": name, "tags": ["service"]}],
+        "connection-types": [
+            {
+                "connection-type": "artifactory",
+                "hook-class-name": f"{package}.hooks.artifactory.ArtifactoryHook",
+                "hook-name": name,
+                **CONNECTION_FORM,
+            }
+        ],
+        "hooks": [{"integration-name": name, "python-modules": [f"{package}.hooks.artifactory"]}],
+        "operators": [{"integration-name": name, "python-modules": [f"{package}.operators.promote"]}],
+        "sensors": [{"integration-name": name, "python-modules": [f"{package}.sensors.verification"]}],
+        "triggers": [{"integration-name": name, "python-modules": [f"{package}.triggers.verification"]}],
+        "asset-uris": [{"schemes": ["artifactory"], "handler": f"{package}.assets.check_uri"}],
+        "extra-links": [f"{package}.links.artifactory.ArtifactoryImageLink"],
+    }

@@ -1,0 +1,152 @@
+"""The sensor that holds an image back until its tests have passed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk.exceptions import AirflowFailException
+
+from artifactory_provider.artifactory.errors import TRANSIENT
+from artifactory_provider.artifactory.references import (
+    ImageReference,
+    check_digest,
+    check_image,
+    check_repository,
+    check_tag,
+)
+from artifactory_provider.hooks.artifactory import ArtifactoryHook
+from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
+from artifactory_provider.operators.arguments import check_literal
+from artifactory_provider.retries import RETRY_POLICY
+from artifactory_provider.triggers.verification import VerificationTrigger
+from artifactory_provider.verification.checks import PropertyCheck, check_to_dict
+from artifactory_provider.verification.verdicts import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+
+class VerificationFailed(AirflowFailException):
+    """The digest failed a check. Trying again would ask about the same digest: no retry follows."""
+
+
+class VerificationSuperseded(AirflowFailException):
+    """The tag was moved while its verdict was waited for: what comes now is about another digest."""
+
+
+class ArtifactoryVerificationSensor(BaseSensorOperator):
+    """Wait until what a tag shows has passed its checks, and hand its digest on.
+
+    The result is the digest that passed: give it to the promotion that follows. The sensor holds for this one
+    digest. A failing verdict fails the task at once; so does a tag that is moved meanwhile. Missing and unreadable
+    verdicts are no pass.
+
+    :param repository: repository key. (templated)
+    :param image: image name, without host and repository key. (templated)
+    :param tag: tag. (templated)
+    :param digest: the digest that is waited for; without it, the one that the tag shows at the first look.
+        (templated)
+    :param checks: what must be true of the digest; by default ``test.status`` must be ``passed``.
+    :param deferrable: whether it waits in the triggerer, holding no worker slot.
+    :param artifactory_conn_id: the Airflow connection. (templated)
+    :raises InvalidReference: when a repository key, image, tag or digest is malformed; for plain values at parse
+        time.
+    """
+
+    template_fields: Sequence[str] = ("repository", "image", "tag", "digest", "artifactory_conn_id")
+    operator_extra_links = (ArtifactoryImageLink(),)
+
+    def __init__(
+        self,
+        *,
+        repository: str,
+        image: str,
+        tag: str,
+        digest: str | None = None,
+        checks: Sequence[PropertyCheck] = (PropertyCheck(),),
+        deferrable: bool = True,
+        artifactory_conn_id: str = ArtifactoryHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("retry_policy", RETRY_POLICY)
+        super().__init__(**kwargs)
+        self.repository = repository
+        self.image = image
+        self.tag = tag
+        self.digest = digest
+        self.checks = tuple(checks)
+        self.deferrable = deferrable
+        self.artifactory_conn_id = artifactory_conn_id
+        self.image_url: str | None = None
+        if not self.checks:
+            raise ValueError("checks is empty: a verification without a check could never pass.")
+        for value, check in (
+            (repository, check_repository),
+            (image, check_image),
+            (tag, check_tag),
+            (digest, check_digest),
+        ):
+            check_literal(value, check)
+
+    def execute(self, context: Context) -> Any:
+        """Ask once here; then wait in the triggerer, or here where ``deferrable`` is off."""
+        if not self.deferrable:
+            return super().execute(context)
+        try:
+            answer = self.poke(context)
+        except TRANSIENT as error:
+            self.log.warning("%s Waiting in the triggerer.", error)
+        else:
+            if answer:
+                return answer.xcom_value
+        self.defer(
+            trigger=VerificationTrigger(
+                artifactory_conn_id=self.artifactory_conn_id,
+                reference=str(self._reference()),
+                checks=[check_to_dict(check) for check in self.checks],
+                poke_interval=self.poke_interval,
+            ),
+            method_name=self.execute_complete.__name__,
+            timeout=timedelta(seconds=self.timeout),
+        )
+        return None
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Ask once. The first look pins the digest that all later ones are about."""
+        hook = ArtifactoryHook(self.artifactory_conn_id)
+        reference = self._reference()
+        self.image_url = image_url(hook.settings().base_url, reference)
+        verification = hook.verify(reference, self.checks)
+        self.digest = verification.reference.digest
+        if verification.state is State.PENDING:
+            self.log.info("%s: %s", verification.reference, verification.reason)
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(
+            is_done=True,
+            xcom_value=self._digest_of(verification.state.value, self.digest, verification.reason),
+        )
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
+        """Take the trigger's event."""
+        if event is None:
+            raise AirflowFailException("The trigger ended without an event: clear the task to wait again.")
+        self.image_url = image_url(ArtifactoryHook(self.artifactory_conn_id).settings().base_url, self._reference())
+        return self._digest_of(event["status"], event["digest"], event["reason"])
+
+    def _digest_of(self, status: str, digest: str | None, reason: str) -> str:
+        reference = f"{self.repository}/{self.image}:{self.tag}"
+        if status == State.PASSED.value and digest:
+            self.log.info("%s@%s passed: %s", reference, digest, reason)
+            return digest
+        if status == State.FAILED.value:
+            raise VerificationFailed(f"{reference}@{digest} failed: {reason}")
+        if status == State.SUPERSEDED.value:
+            raise VerificationSuperseded(f"{reference} was moved while it was verified. {reason}")
+        raise AirflowFailException(f"{reference} could not be verified: {reason}")
+
+    def _reference(self) -> ImageReference:
+        return ImageReference(self.repository, self.image, self.tag, self.digest or None)

@@ -1,0 +1,104 @@
+"""The trigger that waits for verdicts in the triggerer. It only reads."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.hooks.artifactory import ArtifactoryHook
+from artifactory_provider.verification.checks import check_from_dict
+from artifactory_provider.verification.verdicts import State
+from artifactory_provider.verification.verification import verify
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.verification.verification import Verification
+
+_LONGEST_BACKOFF = 600.0
+
+
+class VerificationTrigger(BaseTrigger):
+    """Ask about one digest until its verification ends.
+
+    Its one event is ``{"status": …, "digest": …, "reason": …}``, the status being that of the verification, or
+    ``error`` where asking again cannot help.
+
+    :param artifactory_conn_id: the Airflow connection.
+    :param reference: ``repository/image:tag@digest``; without a digest, the first look pins one.
+    :param checks: the checks, as ``check_to_dict`` writes them.
+    :param poke_interval: seconds between two looks.
+    """
+
+    def __init__(
+        self,
+        *,
+        artifactory_conn_id: str,
+        reference: str,
+        checks: Sequence[Mapping[str, Any]],
+        poke_interval: float,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.artifactory_conn_id = artifactory_conn_id
+        self.reference = reference
+        self.checks = [dict(check) for check in checks]
+        self.poke_interval = poke_interval
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return class path and arguments."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "artifactory_conn_id": self.artifactory_conn_id,
+                "reference": self.reference,
+                "checks": self.checks,
+                "poke_interval": self.poke_interval,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look until there is an answer."""
+        try:
+            async with ArtifactoryHook(self.artifactory_conn_id).client() as client:
+                verification = await self._wait(client)
+        except ArtifactoryError as error:
+            yield TriggerEvent({"status": "error", "digest": None, "reason": str(error)})
+            return
+        yield TriggerEvent(
+            {
+                "status": verification.state.value,
+                "digest": verification.reference.digest,
+                "reason": verification.reason,
+            }
+        )
+
+    async def _wait(self, client: ArtifactoryClient) -> Verification:
+        reference = ImageReference.parse(self.reference)
+        checks = [check_from_dict(check) for check in self.checks]
+        said, failures = "", 0
+        while True:
+            try:
+                verification = await verify(client, reference, checks)
+            except TRANSIENT as error:
+                failures += 1
+                self.log.warning("%s Asking again later.", error)
+            else:
+                if verification.state is not State.PENDING:
+                    return verification
+                failures, reference = 0, verification.reference
+                if verification.reason != said:
+                    said = verification.reason
+                    self.log.info("%s: %s", reference, said)
+            await asyncio.sleep(self._pause(failures))
+
+    def _pause(self, failures: int) -> float:
+        """Return the seconds until the next look: longer after failures, and never in step with others."""
+        longest = max(self.poke_interval, _LONGEST_BACKOFF)
+        pause: float = min(self.poke_interval * 2 ** min(failures, 16), longest)
+        return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads requests, keeps no secret

@@ -1,0 +1,87 @@
+"""The checks: each asks one question about one digest. Frozen, serialisable, read-only."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from artifactory_provider.artifactory.client import manifest_path
+from artifactory_provider.verification.verdicts import State, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.manifests import Descriptor
+    from artifactory_provider.artifactory.references import ImageReference
+
+
+class Check(Protocol):
+    """One question about the digest that a tag shows."""
+
+    async def verdict(self, client: ArtifactoryClient, reference: ImageReference, descriptor: Descriptor) -> Verdict:
+        """Ask it.
+
+        :param client: an open client.
+        :param reference: repository, image and tag, pinned to the digest.
+        :param descriptor: what the tag shows.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class PropertyCheck:
+    """Whether the tag's manifest carries a property with the wanted value.
+
+    Promotion copies properties from stage to stage, so every stage needs a property of its own
+    (``test.status`` in dev, ``qa.test.status`` in qa), or the first stage's verdict counts for all.
+
+    :param name: the property's name, such as ``test.status``.
+    :param passed: the value that passes.
+    :param failed: the value that fails at once; any other value, and none, waits.
+    :raises ValueError: when a part is empty, or both values are the same.
+    """
+
+    name: str = "test.status"
+    passed: str = "passed"
+    failed: str = "failed"
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.passed or not self.failed:
+            raise ValueError("A property check needs a name, a value that passes and a value that fails.")
+        if self.passed == self.failed:
+            raise ValueError(f"A property check cannot pass and fail on the same value {self.passed!r}.")
+
+    async def verdict(self, client: ArtifactoryClient, reference: ImageReference, descriptor: Descriptor) -> Verdict:
+        """Read the manifest's properties once."""
+        properties = await client.properties(manifest_path(reference, descriptor))
+        described = properties.get("docker.manifest.digest", [descriptor.digest])
+        if described != [descriptor.digest]:
+            return Verdict(State.SUPERSEDED, f"The properties describe {', '.join(described)}.")
+        values = properties.get(self.name, [])
+        shown = f"{self.name} is {', '.join(values)}" if values else f"{self.name} is not set"
+        if self.failed in values:
+            return Verdict(State.FAILED, f"{shown}.")
+        if values == [self.passed]:
+            return Verdict(State.PASSED, f"{shown}.")
+        return Verdict(State.PENDING, f"{shown}; {self.passed} is waited for.")
+
+
+_KINDS: Mapping[str, type[PropertyCheck]] = {"property": PropertyCheck}
+
+
+def check_to_dict(check: PropertyCheck) -> dict[str, Any]:
+    """Return a check as a JSON object that ``check_from_dict`` reads."""
+    kind = next(kind for kind, cls in _KINDS.items() if type(check) is cls)
+    return {"kind": kind, **asdict(check)}
+
+
+def check_from_dict(document: Mapping[str, Any]) -> PropertyCheck:
+    """Return the check that a JSON object describes.
+
+    :raises ValueError: when it describes none.
+    """
+    fields = dict(document)
+    kind = fields.pop("kind", None)
+    if kind not in _KINDS:
+        raise ValueError(f"There is no check of kind {kind!r}: the kinds are {', '.join(_KINDS)}.")
+    return _KINDS[kind](**fields)

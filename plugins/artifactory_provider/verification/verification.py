@@ -1,0 +1,80 @@
+"""One look at a digest with all checks of a stage."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from artifactory_provider.artifactory.diagnosis import explain_missing
+from artifactory_provider.artifactory.errors import NotFound
+from artifactory_provider.verification.verdicts import State, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.manifests import Descriptor
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.verification.checks import Check
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What one look found.
+
+    :param reference: the image, pinned to the digest that this holds for.
+    :param state: what all verdicts come to.
+    :param reasons: one sentence for each verdict.
+    """
+
+    reference: ImageReference
+    state: State
+    reasons: tuple[str, ...]
+
+    @property
+    def reason(self) -> str:
+        """All reasons in one line."""
+        return " ".join(self.reasons)
+
+
+async def verify(client: ArtifactoryClient, reference: ImageReference, checks: Sequence[Check]) -> Verification:
+    """Look once at what a tag shows and ask every check about it.
+
+    The verdicts count only when the tag shows the same digest after they were read as before.
+
+    :param client: an open client.
+    :param reference: repository, image and tag; with a digest, the verification holds for that one alone.
+    :param checks: the questions.
+    :raises NotFound: naming what is missing, where the tag does not exist and no digest is pinned.
+    """
+    before = await client.descriptor(reference)
+    if before is None:
+        if reference.digest is None:
+            raise await explain_missing(client, reference)
+        return _superseded(reference, None)
+    if reference.digest not in {None, before.digest}:
+        return _superseded(reference, before)
+    pinned = reference.pinned(before.digest)
+    try:
+        verdicts = await asyncio.gather(*(check.verdict(client, pinned, before) for check in checks))
+    except NotFound:
+        verdicts = [Verdict(State.SUPERSEDED, "The manifest was gone when it was asked about.")]
+    after = await client.descriptor(reference)
+    if after != before:
+        return _superseded(pinned, after)
+    return Verification(pinned, _together(verdicts), tuple(verdict.reason for verdict in verdicts))
+
+
+def _superseded(reference: ImageReference, found: Descriptor | None) -> Verification:
+    shown = found.digest if found else "nothing any more"
+    return Verification(reference, State.SUPERSEDED, (f"The tag shows {shown}, no longer {reference.digest}.",))
+
+
+def _together(verdicts: Sequence[Verdict]) -> State:
+    """The worst of all verdicts; no verdict at all is no pass."""
+    states = {verdict.state for verdict in verdicts}
+    for state in (State.SUPERSEDED, State.FAILED, State.PENDING, State.PASSED):
+        if state in states:
+            return state
+    return State.PENDING
