@@ -1,0 +1,87 @@
+"""The ways to reach a repository, brought to one form.
+
+`/artifactory/api/docker/<repoKey>/v2/…`, the same without `/artifactory`, and the repository path
+`/v2/<repoKey>/…` all become `/api/docker/<repoKey>/v2/…`; answers point back the way the client came.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from artifactory_sandbox.errors import Refusal
+
+if TYPE_CHECKING:
+    from starlette.datastructures import Headers
+
+_CONTEXT = "/artifactory"
+_DOCKER = "/api/docker/"
+# The repository that the token endpoint of a registry's root is said to belong to.
+NO_REPOSITORY = "null"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a request goes, and how the client wrote it.
+
+    :param path: the path in the one form that the routes know.
+    :param origin: scheme and host as the client sees them.
+    :param docker_root: what stands before the image name in the client's own path; empty outside the Docker API.
+    :param is_registry: whether errors are due in the registry API's shape.
+    """
+
+    path: str
+    origin: str
+    docker_root: str = ""
+    is_registry: bool = False
+
+    @property
+    def base(self) -> str:
+        """Artifactory's base URL as the client sees it."""
+        return f"{self.origin}{_CONTEXT}"
+
+    @property
+    def token_url(self) -> str:
+        """Where a Docker client gets a token for what it asked for."""
+        if not self.path.startswith(_DOCKER):
+            return f"{self.origin}/v2/token"
+        repository = self.path.removeprefix(_DOCKER).partition("/")[0]
+        return f"{self.base}{_DOCKER}{repository}/v2/token"
+
+
+def address(path: str, scheme: str, headers: Headers) -> Address:
+    """Bring the path of a request to the one form.
+
+    :param path: decoded path.
+    :param scheme: scheme of the connection.
+    :param headers: request headers; those that reverse proxies set tell the client's view.
+    :raises Refusal: when a part of the path climbs out of its place or cannot be part of any name.
+    """
+    if any(part in {".", ".."} for part in path.split("/")) or "\x00" in path or "\\" in path:
+        raise Refusal(400, "The path is not valid: it must not hold '.', '..', backslashes or null bytes.")
+    origin = _origin(scheme, headers)
+    prefix = _CONTEXT if path.startswith(f"{_CONTEXT}/") else ""
+    inner = path.removeprefix(prefix)
+    if inner in {"/v2", "/v2/"}:
+        return Address("/v2/", origin, "/v2", is_registry=True)
+    if inner.startswith("/v2/"):
+        repository, _, rest = inner.removeprefix("/v2/").partition("/")
+        if repository in {"token", "_catalog"} and not rest:
+            repository, rest = NO_REPOSITORY, repository
+        return Address(
+            f"{_DOCKER}{repository}/v2/{rest}", origin, f"{prefix}/v2/{repository}", is_registry=rest != "promote"
+        )
+    if inner.startswith(_DOCKER):
+        repository, _, rest = inner.removeprefix(_DOCKER).partition("/")
+        root = f"{prefix}{_DOCKER}{repository}/v2"
+        path = f"{inner}/" if rest == "v2" else inner
+        return Address(path, origin, root, is_registry=rest != "v2/promote")
+    return Address(inner, origin)
+
+
+def _origin(scheme: str, headers: Headers) -> str:
+    override = headers.get("x-jfrog-override-base-url") or headers.get("x-artifactory-override-base-url")
+    if override:
+        return override.rstrip("/").removesuffix(_CONTEXT)
+    host = headers.get("x-forwarded-host") or headers.get("host") or "localhost"
+    return f"{headers.get('x-forwarded-proto') or scheme}://{host}"

@@ -1,0 +1,142 @@
+"""The ASGI application: the gate that every request passes, and the routes behind it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sqlite3
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import Router
+
+from artifactory_sandbox import blob_api, distribution, promotion_api, storage_api, system_api, ui_page
+from artifactory_sandbox.addressing import Address, address
+from artifactory_sandbox.errors import (
+    REALM,
+    UNEXPECTED,
+    Forbidden,
+    Refusal,
+    Unauthenticated,
+    registry_code,
+    registry_response,
+    rest_response,
+)
+from artifactory_sandbox.service import Call
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from artifactory_sandbox.service import Service
+
+_log = logging.getLogger(__name__)
+
+
+class Application:
+    """The sandbox as an ASGI application.
+
+    :param service: the open data directory; closed when the application shuts down.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        areas = (system_api, promotion_api, blob_api, distribution, ui_page, storage_api)
+        self._routes: ASGIApp = Router([route for area in areas for route in area.ROUTES], redirect_slashes=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection by the ASGI specification."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._service.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        where = Address(scope["path"], "")
+        has_started = False
+
+        async def send_marked(message: Message) -> None:
+            nonlocal has_started
+            if message["type"] == "http.response.start":
+                has_started = True
+                self._mark(MutableHeaders(scope=message), where)
+            await send(message)
+
+        try:
+            where = address(scope["path"], scope["scheme"], headers)
+            await self._pass_gate(scope, headers, where)
+            await self._routes(scope, receive, send_marked)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if has_started or not isinstance(error, Refusal | HTTPException | OSError | sqlite3.OperationalError):
+                _log.exception("%s %s failed", scope["method"], scope["path"])
+            if has_started:
+                raise
+            await _answer(error, where)(scope, receive, send_marked)
+
+    async def _pass_gate(self, scope: Scope, headers: Headers, where: Address) -> None:
+        authorization = headers.get("authorization")
+        if authorization or where.path not in system_api.OPEN_PATHS:
+            user = await self._service.access.identify(authorization)
+            scope["state"] = {"call": Call(self._service, user, where)}
+        else:
+            scope["state"] = {}
+        # The router answers unknown paths and methods by exceptions, as everything here is answered, if it
+        # finds itself within an application.
+        scope["app"] = self
+        scope["path"] = where.path
+        scope["root_path"] = ""
+
+    def _mark(self, headers: MutableHeaders, where: Address) -> None:
+        version = self._service.config.version
+        headers["X-JFrog-Version"] = f"Artifactory/{version} {system_api.revision(version)}"
+        headers["X-Artifactory-Id"] = self._service.service_id
+        headers["X-Artifactory-Node-Id"] = "artifactory-sandbox"
+        if where.docker_root:
+            headers["Docker-Distribution-Api-Version"] = "registry/2.0"
+
+
+def _answer(error: Exception, where: Address) -> Response:
+    if isinstance(error, Unauthenticated):
+        return _challenge(error, where)
+    if isinstance(error, Refusal):
+        if error.code is not None:
+            return registry_response(error.status, error.code, error.message, error.detail, error.headers)
+        if isinstance(error, Forbidden) and where.is_registry:
+            return registry_response(error.status, registry_code(error.status), error.message)
+        return rest_response(error.status, error.message, error.headers)
+    if isinstance(error, HTTPException):
+        status, message = error.status_code, str(error.detail)
+    elif isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        status, message = 507, "No space is left on the sandbox's disk."
+    elif isinstance(error, OSError | sqlite3.OperationalError):
+        _log.error("the data directory failed", exc_info=error)
+        status, message = 500, UNEXPECTED
+    else:
+        status, message = 500, UNEXPECTED
+    if where.is_registry:
+        return registry_response(status, registry_code(status), message)
+    return rest_response(status, message)
+
+
+def _challenge(error: Unauthenticated, where: Address) -> Response:
+    """Ask for credentials: the registry API with a Bearer challenge, all else and the token endpoint with Basic."""
+    if not where.docker_root or where.path.endswith("/v2/token"):
+        return rest_response(401, error.message, {"WWW-Authenticate": REALM})
+    challenge = f'Bearer realm="{where.token_url}",service="{urlsplit(where.origin).netloc}"'
+    scope = distribution.pull_scope(where.path)
+    if scope:
+        challenge += f',scope="{scope}"'
+    return registry_response(401, "UNAUTHORIZED", "authentication required", headers={"WWW-Authenticate": challenge})

@@ -1,0 +1,173 @@
+"""The OCI distribution API of blobs: pulling, pushing in every way, mounting, deleting."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from artifactory_sandbox import items, layout
+from artifactory_sandbox.config import Action
+from artifactory_sandbox.docker_call import DockerCall, docker_call, require_digest, source_place
+from artifactory_sandbox.errors import Refusal
+from artifactory_sandbox.items import Item, stamp
+from artifactory_sandbox.names import UPLOADS_FOLDER
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from starlette.requests import Request
+
+    from artifactory_sandbox.names import Place
+
+_CONTENT_RANGE = re.compile(r"(?:bytes )?(\d{1,18})-(\d{1,18})(?:/.*)?")
+
+
+class BlobResponse(FileResponse):
+    """A file in large steps; ranges are answered as HTTP asks for."""
+
+    chunk_size = 1024 * 1024
+
+
+async def get_blob(request: Request) -> Response:
+    """Answer GET and HEAD of a blob, ranges included."""
+    digest = require_digest(request.path_params["digest"])
+    call = docker_call(request, Action.READ, digest)
+    await call.service.database.read(lambda tx: _require_blob(tx, call.place, digest))
+    headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
+    path = call.service.blobs.path(digest)
+    return BlobResponse(path, headers=headers, media_type="application/octet-stream")
+
+
+async def delete_blob(request: Request) -> Response:
+    """Delete a blob that no manifest of the image needs."""
+    digest = require_digest(request.path_params["digest"])
+    call = docker_call(request, Action.DELETE, digest)
+    await call.service.database.write(lambda tx: _delete_blob(tx, call.place, digest))
+    return Response(status_code=202)
+
+
+async def start_upload(request: Request) -> Response:
+    """Begin an upload; or mount a blob, or take it whole, if the client asks for that."""
+    call = docker_call(request, Action.DEPLOY, UPLOADS_FOLDER)
+    mount, digest = request.query_params.get("mount"), request.query_params.get("digest")
+    if mount and await _mount(call, require_digest(mount), request.query_params.get("from", "")):
+        return _created(call, mount)
+    if digest:
+        require_digest(digest)
+    identifier = call.service.uploads.start(call.owner)
+    if not digest:
+        return _progress(call, identifier, 0, 202)
+    await call.service.uploads.append(identifier, call.owner, request.stream())
+    return await _finish(call, identifier, digest)
+
+
+async def continue_upload(request: Request) -> Response:
+    """Add a chunk, or a stream of any length."""
+    call, identifier = _upload(request)
+    size = await call.service.uploads.append(identifier, call.owner, request.stream(), start=_start(request))
+    return _progress(call, identifier, size, 202)
+
+
+async def finish_upload(request: Request) -> Response:
+    """Add what is left, check the digest, and make the upload a blob."""
+    call, identifier = _upload(request)
+    digest = require_digest(request.query_params.get("digest", ""))
+    await call.service.uploads.append(identifier, call.owner, request.stream(), start=_start(request))
+    return await _finish(call, identifier, digest)
+
+
+async def upload_status(request: Request) -> Response:
+    """Tell how far an upload has come."""
+    call, identifier = _upload(request)
+    return _progress(call, identifier, call.service.uploads.size(identifier, call.owner), 204)
+
+
+async def cancel_upload(request: Request) -> Response:
+    """Give an upload up."""
+    call, identifier = _upload(request)
+    call.service.uploads.cancel(identifier, call.owner)
+    return Response(status_code=204)
+
+
+def _upload(request: Request) -> tuple[DockerCall, str]:
+    return docker_call(request, Action.DEPLOY, UPLOADS_FOLDER), request.path_params["upload"]
+
+
+def _start(request: Request) -> int | None:
+    header = request.headers.get("content-range")
+    if header is None:
+        return None
+    match = _CONTENT_RANGE.fullmatch(header)
+    if match is None or int(match[2]) < int(match[1]):
+        raise Refusal(400, "Content-Range must be <first byte>-<last byte>", code="BLOB_UPLOAD_INVALID")
+    return int(match[1])
+
+
+async def _mount(call: DockerCall, digest: str, source: str) -> bool:
+    """Make a blob of another image known here; where that cannot be done, an upload follows instead."""
+    place = source_place(call.service, source, call.place.repository)
+    if place is None or not call.service.access.allows(
+        call.call.user, Action.READ, place.repository, place.path(digest)
+    ):
+        return False
+
+    def mount(tx: sqlite3.Connection) -> bool:
+        blob = layout.find_blob(tx, place, digest)
+        if blob is not None:
+            layout.add_blob(tx, call.place, digest, blob.size, stamp(call.call.user.name))
+        return blob is not None
+
+    return await call.service.database.write(mount)
+
+
+async def _finish(call: DockerCall, identifier: str, digest: str) -> Response:
+    size = await call.service.uploads.finish(identifier, call.owner, digest)
+    who = stamp(call.call.user.name)
+    await call.service.database.write(lambda tx: layout.add_blob(tx, call.place, digest, size, who))
+    return _created(call, digest)
+
+
+def _created(call: DockerCall, digest: str) -> Response:
+    headers = {"Location": call.location(f"blobs/{digest}"), "Docker-Content-Digest": digest}
+    return Response(status_code=201, headers=headers)
+
+
+def _progress(call: DockerCall, identifier: str, size: int, status: int) -> Response:
+    headers = {
+        "Location": call.location(f"blobs/uploads/{identifier}"),
+        "Docker-Upload-UUID": identifier,
+        "Range": f"0-{max(size - 1, 0)}",
+    }
+    return Response(status_code=status, headers=headers)
+
+
+def _require_blob(tx: sqlite3.Connection, place: Place, digest: str) -> Item:
+    item = layout.find_blob(tx, place, digest)
+    if item is None:
+        raise Refusal(404, "blob unknown to registry", code="BLOB_UNKNOWN", detail={"digest": digest})
+    return item
+
+
+def _delete_blob(tx: sqlite3.Connection, place: Place, digest: str) -> None:
+    item = _require_blob(tx, place, digest)
+    if layout.is_claimed(tx, place, digest):
+        raise Refusal(405, "a manifest needs this blob: delete the manifest first", code="UNSUPPORTED")
+    items.remove(tx, [item])
+    items.prune(tx, place.repository, item.path)
+
+
+_BLOBS = "/api/docker/{repository}/v2/{image:path}/blobs"
+_UPLOAD = _BLOBS + "/uploads/{upload}"
+ROUTES = [
+    Route(_BLOBS + "/uploads/", start_upload, methods=["POST"]),
+    Route(_BLOBS + "/uploads", start_upload, methods=["POST"]),
+    Route(_UPLOAD, upload_status, methods=["GET"]),
+    Route(_UPLOAD, continue_upload, methods=["PATCH"]),
+    Route(_UPLOAD, finish_upload, methods=["PUT"]),
+    Route(_UPLOAD, cancel_upload, methods=["DELETE"]),
+    Route(_BLOBS + "/{digest}", get_blob, methods=["GET"]),
+    Route(_BLOBS + "/{digest}", delete_blob, methods=["DELETE"]),
+]

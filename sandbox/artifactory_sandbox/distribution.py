@@ -1,0 +1,197 @@
+"""The OCI distribution API of manifests, tags and the catalogue."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from artifactory_sandbox import layout
+from artifactory_sandbox.access import TOKEN_SECONDS
+from artifactory_sandbox.config import Action
+from artifactory_sandbox.docker_call import (
+    DockerCall,
+    docker_call,
+    docker_repository,
+    read_limited,
+    require_reference,
+)
+from artifactory_sandbox.errors import Refusal
+from artifactory_sandbox.items import stamp
+from artifactory_sandbox.manifests import LARGEST_MANIFEST, Manifest, parse_manifest
+from artifactory_sandbox.names import Place, is_digest
+from artifactory_sandbox.service import call_of
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+
+    from artifactory_sandbox.items import Item
+
+_IMAGE_PATH = re.compile(r"/api/docker/[^/]+/v2/(?P<image>.+)/(?:manifests/[^/]+|blobs/.*|tags/list)")
+
+
+def pull_scope(path: str) -> str:
+    """Return the scope of a Bearer challenge; it leaves the repository key out (containerd/nerdctl#4244)."""
+    match = _IMAGE_PATH.fullmatch(path)
+    return f"repository:{match['image']}:pull" if match else ""
+
+
+async def base(request: Request) -> Response:
+    """Tell that the registry API is here."""
+    return JSONResponse({}, headers={"Docker-Distribution-Api-Version": "registry/2.0"})
+
+
+async def token(request: Request) -> Response:
+    """Give a user who has logged in a token, whatever its scope: permissions are asked for at each request."""
+    if request.method != "GET":
+        raise Refusal(405, "Method Not Allowed")
+    call = call_of(request)
+    return JSONResponse({"token": call.service.access.issue_token(call.user), "expires_in": TOKEN_SECONDS})
+
+
+async def get_manifest(request: Request) -> Response:
+    """Answer GET and HEAD of a manifest by tag or digest."""
+    reference = require_reference(request.path_params["reference"])
+    call = docker_call(request, Action.READ, reference)
+    item = await call.service.database.read(lambda tx: _require_manifest(tx, call.place, reference))
+    digest = item.digest or ""
+    headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"', "Content-Length": str(item.size)}
+    content = b""
+    if request.method == "GET":
+        content = await asyncio.to_thread(call.service.blobs.read, digest)
+    return Response(content, headers=headers, media_type=item.media_type)
+
+
+async def put_manifest(request: Request) -> Response:
+    """Store a manifest under a tag or its digest."""
+    reference = require_reference(request.path_params["reference"])
+    call = docker_call(request, Action.DEPLOY, reference)
+    content = await read_limited(request.stream(), LARGEST_MANIFEST)
+    algorithm = reference.partition(":")[0] if is_digest(reference) else "sha256"
+    manifest = parse_manifest(content, request.headers.get("content-type", ""), algorithm=algorithm)
+    if is_digest(reference) and manifest.digest != reference:
+        message = "provided digest did not match uploaded content"
+        raise Refusal(400, message, code="DIGEST_INVALID", detail={"digest": manifest.digest})
+    await asyncio.to_thread(call.service.blobs.add, content, algorithm=algorithm)
+    await call.service.database.write(lambda tx: _store(tx, call, reference, manifest))
+    headers = {
+        "Location": call.location(f"manifests/{manifest.digest}"),
+        "Docker-Content-Digest": manifest.digest,
+    }
+    return Response(status_code=201, headers=headers)
+
+
+async def delete_manifest(request: Request) -> Response:
+    """Delete a tag, or a digest with all tags that stand for it."""
+    reference = require_reference(request.path_params["reference"])
+    call = docker_call(request, Action.DELETE, reference)
+    await call.service.database.write(lambda tx: _delete(tx, call, reference))
+    return Response(status_code=202)
+
+
+async def list_tags(request: Request) -> Response:
+    """List the tags of an image, page by page if `n` is given."""
+    call = docker_call(request, Action.READ)
+    found = await call.service.database.read(lambda tx: _require_tags(tx, call.place))
+    page, last = _page(request, found)
+    name = call.place.image
+    headers = {} if last is None else {"Link": _next(request, f"/v2/{name}/tags/list", last)}
+    return JSONResponse({"name": name, "tags": page}, headers=headers)
+
+
+async def list_images(request: Request) -> Response:
+    """List the images of a repository, page by page if `n` is given."""
+    repository = docker_repository(request)
+    call = call_of(request)
+    found = await call.service.database.read(lambda tx: layout.images(tx, repository))
+    readable = [image for image in found if call.service.access.allows(call.user, Action.READ, repository, f"{image}/")]
+    page, last = _page(request, readable)
+    headers = {} if last is None else {"Link": _next(request, "/v2/_catalog", last)}
+    return JSONResponse({"repositories": page}, headers=headers)
+
+
+def _require_manifest(tx: sqlite3.Connection, place: Place, reference: str) -> Item:
+    item = layout.find_manifest(tx, place, reference)
+    if item is None:
+        raise Refusal(
+            404,
+            "The named manifest is not known to the registry.",
+            code="MANIFEST_UNKNOWN",
+            detail={"manifest": f"{place.image}:{reference}"},
+        )
+    return item
+
+
+def _store(tx: sqlite3.Connection, call: DockerCall, reference: str, manifest: Manifest) -> None:
+    existing = layout.find_manifest(tx, call.place, reference)
+    if existing is not None and existing.digest != manifest.digest:
+        call.require(Action.DELETE, reference)
+    layout.put_manifest(tx, call.place, reference, manifest, blobs=call.service.blobs, stamp=stamp(call.call.user.name))
+
+
+def _delete(tx: sqlite3.Connection, call: DockerCall, reference: str) -> None:
+    item = _require_manifest(tx, call.place, reference)
+    if not is_digest(reference):
+        layout.clear(tx, call.place, reference, stamp=stamp(call.call.user.name))
+        return
+    if layout.is_child(tx, call.place, reference):
+        raise Refusal(405, "an index refers to this manifest: delete the index first", code="UNSUPPORTED")
+    copy: Item | None = item
+    while copy is not None:
+        folder = copy.path.removeprefix(f"{call.place.image}/")
+        layout.clear(tx, call.place, folder, stamp=stamp(call.call.user.name))
+        copy = layout.find_manifest(tx, call.place, reference)
+
+
+def _require_tags(tx: sqlite3.Connection, place: Place) -> list[str]:
+    found = layout.tags(tx, place)
+    if not found and place.image not in layout.images(tx, place.repository):
+        message = "repository name not known to registry"
+        raise Refusal(404, message, code="NAME_UNKNOWN", detail={"name": place.image})
+    return found
+
+
+def _page(request: Request, names: Sequence[str]) -> tuple[list[str], str | None]:
+    """Cut the page that `n` and `last` ask for, and tell the `last` of the next one.
+
+    Artifactory counts (`last` is an offset), OCI names (`last` is an entry): an entry of that name wins.
+    """
+    size, last = request.query_params.get("n", ""), request.query_params.get("last", "")
+    if size and not size.isdecimal():
+        raise Refusal(400, "n must be a number", code="PAGINATION_NUMBER_INVALID", detail={"n": size[:300]})
+    start = 0
+    by_name = bool(last) and (last in names or not last.isdecimal())
+    if by_name:
+        start = sum(1 for name in names if name <= last)
+    elif last:
+        start = int(last[:18])
+    end = start + int(size[:18]) if size and int(size[:18]) else len(names)
+    page = list(names[start:end])
+    if end >= len(names) or not page:
+        return page, None
+    return page, page[-1] if by_name else str(end)
+
+
+def _next(request: Request, path: str, last: str) -> str:
+    """Return the Link header; in path mode, too, it lacks the repository key (renovate#15080)."""
+    return f'<{path}?last={last}&n={request.query_params["n"]}>; rel="next"'
+
+
+_REPOSITORY = "/api/docker/{repository}/v2"
+_MANIFEST = _REPOSITORY + "/{image:path}/manifests/{reference}"
+ROUTES = [
+    Route("/v2/", base),
+    Route(_REPOSITORY + "/", base),
+    Route(_REPOSITORY + "/token", token, methods=["GET", "POST"]),
+    Route(_REPOSITORY + "/_catalog", list_images),
+    Route(_REPOSITORY + "/{image:path}/tags/list", list_tags),
+    Route(_MANIFEST, get_manifest, methods=["GET"]),
+    Route(_MANIFEST, put_manifest, methods=["PUT"]),
+    Route(_MANIFEST, delete_manifest, methods=["DELETE"]),
+]

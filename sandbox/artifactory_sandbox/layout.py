@@ -1,0 +1,302 @@
+"""How Docker images lie in a repository: the folders of tags and digests, and what keeps them whole.
+
+A tag is a folder `<image>/<tag>/` with `manifest.json` or `list.manifest.json`, and beside it the config and the
+layers as `sha256__<hex>`. What was pushed by digest, such as the children of an index, stands in
+`<image>/sha256:<hex>/`. Blobs that no manifest claims yet stand in `<image>/_uploads/`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from artifactory_sandbox import items
+from artifactory_sandbox.errors import Refusal
+from artifactory_sandbox.names import UPLOADS_FOLDER, Place, blob_name, is_digest
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Mapping
+
+    from artifactory_sandbox.blobs import BlobStore
+    from artifactory_sandbox.items import Item, Stamp
+    from artifactory_sandbox.manifests import Manifest
+
+_LARGEST_CONFIG = 1024 * 1024
+
+
+def find_manifest(tx: sqlite3.Connection, place: Place, reference: str) -> Item | None:
+    """Return the manifest or index under a tag or digest; where a folder holds both, the index."""
+    if is_digest(reference):
+        found = items.select(
+            tx,
+            "repository = ? AND image = ? AND digest = ? AND kind = 'manifest' LIMIT 1",
+            (place.repository, place.image, reference),
+        )
+    else:
+        found = items.select(
+            tx,
+            "repository = ? AND path = ? AND kind = 'manifest' AND image = ? ORDER BY name LIMIT 1",
+            (place.repository, place.path(reference), place.image),
+        )
+    return found[0] if found else None
+
+
+def find_blob(tx: sqlite3.Connection, place: Place, digest: str) -> Item | None:
+    """Return one of the items under which an image holds a blob."""
+    found = items.select(
+        tx,
+        "repository = ? AND image = ? AND digest = ? LIMIT 1",
+        (place.repository, place.image, digest),
+    )
+    return found[0] if found else None
+
+
+def tags(tx: sqlite3.Connection, place: Place) -> list[str]:
+    """Return the tags of an image in the order of their bytes."""
+    rows = tx.execute(
+        "SELECT DISTINCT path FROM items WHERE repository = ? AND image = ? AND kind = 'manifest' ORDER BY path",
+        (place.repository, place.image),
+    )
+    names = (path[len(place.image) + 1 :] for (path,) in rows)
+    return [name for name in names if not is_digest(name)]
+
+
+def images(tx: sqlite3.Connection, repository: str) -> list[str]:
+    """Return the images of a repository that hold at least one manifest."""
+    rows = tx.execute(
+        "SELECT DISTINCT image FROM items WHERE repository = ? AND kind = 'manifest' ORDER BY image", (repository,)
+    )
+    return [image for (image,) in rows]
+
+
+def add_blob(tx: sqlite3.Connection, place: Place, digest: str, size: int, stamp: Stamp) -> None:
+    """Make an uploaded or mounted blob known to an image, until a manifest claims it."""
+    if find_blob(tx, place, digest) is None:
+        items.add_file(
+            tx,
+            place.repository,
+            f"{place.path(UPLOADS_FOLDER)}/{blob_name(digest)}",
+            digest=digest,
+            size=size,
+            media_type="application/octet-stream",
+            stamp=stamp,
+            image=place.image,
+        )
+
+
+def put_manifest(
+    tx: sqlite3.Connection, place: Place, reference: str, manifest: Manifest, *, blobs: BlobStore, stamp: Stamp
+) -> None:
+    """Store a manifest under a tag or its digest, with all that it refers to beside it.
+
+    The same content again changes nothing; another one makes a new artifact, without the old one's properties.
+
+    :raises Refusal: MANIFEST_BLOB_UNKNOWN when something that it refers to is not in the image.
+    """
+    sizes = _require_contents(tx, place, manifest)
+    existing = find_manifest(tx, place, reference)
+    if existing is not None and existing.digest == manifest.digest:
+        return
+    _record_links(tx, manifest)
+    if existing is not None:
+        clear(tx, place, reference, stamp=stamp, keep_children=manifest.is_index, keep_blobs=True)
+    folder = place.path(reference)
+    identity = items.add_file(
+        tx,
+        place.repository,
+        f"{folder}/{manifest.file_name}",
+        digest=manifest.digest,
+        size=len(manifest.content),
+        media_type=manifest.media_type,
+        stamp=stamp,
+        kind="manifest",
+        image=place.image,
+    )
+    items.set_properties(tx, identity, _manifest_properties(place, reference, manifest, blobs))
+    for digest, part in manifest.blobs.items():
+        items.add_file(
+            tx,
+            place.repository,
+            f"{folder}/{blob_name(digest)}",
+            digest=digest,
+            size=sizes[digest],
+            media_type=part.media_type,
+            stamp=stamp,
+            image=place.image,
+        )
+    _forget_uploads(tx, place, manifest)
+
+
+def copy_folder(
+    tx: sqlite3.Connection, source: Place, folder: str, target: Place, target_folder: str, *, stamp: Stamp
+) -> None:
+    """Copy a tag's or digest's folder with all properties; the Docker properties name the new place."""
+    for item in folder_items(tx, source, folder):
+        full_path = f"{target.path(target_folder)}/{item.name}"
+        identity = items.copy_file(tx, item, target.repository, full_path, image=target.image, stamp=stamp)
+        if item.kind == "manifest":
+            names = {"docker.manifest": [target_folder], "docker.repoName": [target.image]}
+            items.set_properties(tx, identity, names)
+    source_folder = items.find(tx, source.repository, source.path(folder))
+    copied_folder = items.find(tx, target.repository, target.path(target_folder))
+    if source_folder is not None and copied_folder is not None:
+        items.copy_properties(tx, source_folder.id, copied_folder.id)
+
+
+def retag(tx: sqlite3.Connection, place: Place, item: Item, tag: str, *, stamp: Stamp) -> None:
+    """Put a tag of an image onto one of its manifests, over what the tag stood for before."""
+    folder = item.path.removeprefix(f"{place.image}/")
+    clear(tx, place, tag, stamp=stamp, keep_children=item.name == "list.manifest.json")
+    copy_folder(tx, place, folder, place, tag, stamp=stamp)
+
+
+def copy_children(tx: sqlite3.Connection, source: Place, item: Item, target: Place, *, stamp: Stamp) -> None:
+    """Bring the children of an index, and theirs, to another image, where they are not there yet."""
+    for digest in child_digests(tx, item.digest or ""):
+        child = find_manifest(tx, source, digest)
+        if child is None:
+            continue
+        if find_manifest(tx, target, digest) is None:
+            folder = child.path.removeprefix(f"{source.image}/")
+            copy_folder(tx, source, folder, target, digest, stamp=stamp)
+        copy_children(tx, source, child, target, stamp=stamp)
+
+
+def clear(
+    tx: sqlite3.Connection,
+    place: Place,
+    folder: str,
+    *,
+    stamp: Stamp,
+    keep_children: bool = False,
+    keep_blobs: bool = False,
+) -> None:
+    """Remove a tag or digest; what an index that stays refers to stays, too.
+
+    :param keep_children: leave an index's children, as a new index over an old one does.
+    :param keep_blobs: leave layers that nothing else holds in flight, for a push that has already seen them.
+    """
+    doomed = folder_items(tx, place, folder)
+    manifests = [item for item in doomed if item.kind == "manifest"]
+    kept = [item for item in manifests if folder != item.digest and is_child(tx, place, item.digest or "")]
+    orphans = [digest for item in manifests for digest in child_digests(tx, item.digest or "")]
+    for item in kept:
+        if _copies(tx, place, item) == 1:
+            copy_folder(tx, place, folder, place, item.digest or "", stamp=stamp)
+    items.remove(tx, doomed)
+    items.prune(tx, place.repository, place.path(folder))
+    if not keep_children:
+        for digest in orphans:
+            _clear_orphan(tx, place, digest, stamp)
+    if keep_blobs:
+        for item in doomed:
+            if item.kind == "file":
+                add_blob(tx, place, item.digest or "", item.size, stamp)
+
+
+def folder_items(tx: sqlite3.Connection, place: Place, folder: str) -> list[Item]:
+    """Return the files of a tag's or digest's folder, without those of an image whose name goes on there."""
+    found = items.children(tx, place.repository, place.path(folder))
+    return [item for item in found if item.image == place.image]
+
+
+def child_digests(tx: sqlite3.Connection, digest: str) -> list[str]:
+    """Return the digests of an index's children."""
+    rows = tx.execute("SELECT child FROM links WHERE parent = ? AND role = 'manifest'", (digest,))
+    return [child for (child,) in rows]
+
+
+def is_child(tx: sqlite3.Connection, place: Place, digest: str) -> bool:
+    """Tell whether an index of the image refers to a manifest."""
+    query = (
+        "SELECT 1 FROM links JOIN items ON items.digest = links.parent WHERE links.child = ? AND "
+        "links.role = 'manifest' AND items.repository = ? AND items.image = ? AND items.kind = 'manifest' LIMIT 1"
+    )
+    return tx.execute(query, (digest, place.repository, place.image)).fetchone() is not None
+
+
+def is_claimed(tx: sqlite3.Connection, place: Place, digest: str) -> bool:
+    """Tell whether a manifest of the image needs a blob."""
+    found = items.select(
+        tx,
+        "repository = ? AND image = ? AND digest = ? AND path <> ? LIMIT 1",
+        (place.repository, place.image, digest, place.path(UPLOADS_FOLDER)),
+    )
+    return bool(found)
+
+
+def _clear_orphan(tx: sqlite3.Connection, place: Place, digest: str, stamp: Stamp) -> None:
+    if folder_items(tx, place, digest) and not is_child(tx, place, digest):
+        clear(tx, place, digest, stamp=stamp)
+
+
+def _copies(tx: sqlite3.Connection, place: Place, item: Item) -> int:
+    query = "SELECT count(*) FROM items WHERE repository = ? AND image = ? AND digest = ? AND kind = 'manifest'"
+    count: int = tx.execute(query, (place.repository, place.image, item.digest)).fetchone()[0]
+    return count
+
+
+def _require_contents(tx: sqlite3.Connection, place: Place, manifest: Manifest) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for digest in manifest.blobs:
+        blob = find_blob(tx, place, digest)
+        if blob is None:
+            raise _unknown("blob", digest)
+        sizes[digest] = blob.size
+    for child in manifest.manifests:
+        if not child.is_elsewhere and find_manifest(tx, place, child.digest) is None:
+            raise _unknown("manifest", child.digest)
+    return sizes
+
+
+def _unknown(kind: str, digest: str) -> Refusal:
+    message = f"the manifest refers to a {kind} that is not in the image"
+    return Refusal(400, message, code="MANIFEST_BLOB_UNKNOWN", detail={"digest": digest})
+
+
+def _record_links(tx: sqlite3.Connection, manifest: Manifest) -> None:
+    def links() -> Iterator[tuple[str, str, str]]:
+        for digest in manifest.blobs:
+            yield manifest.digest, digest, "blob"
+        for child in manifest.manifests:
+            yield manifest.digest, child.digest, "manifest"
+        if manifest.subject is not None:
+            yield manifest.digest, manifest.subject.digest, "subject"
+
+    tx.executemany("INSERT OR IGNORE INTO links (parent, child, role) VALUES (?, ?, ?)", links())
+
+
+def _forget_uploads(tx: sqlite3.Connection, place: Place, manifest: Manifest) -> None:
+    uploads = place.path(UPLOADS_FOLDER)
+    tx.executemany(
+        "DELETE FROM items WHERE repository = ? AND path = ? AND name = ?",
+        [(place.repository, uploads, blob_name(digest)) for digest in manifest.blobs],
+    )
+    items.prune(tx, place.repository, uploads)
+
+
+def _manifest_properties(place: Place, reference: str, manifest: Manifest, blobs: BlobStore) -> dict[str, list[str]]:
+    properties = {
+        "docker.manifest": [reference],
+        "docker.manifest.digest": [manifest.digest],
+        "docker.manifest.type": [manifest.media_type],
+        "docker.repoName": [place.image],
+    }
+    if manifest.digest.startswith("sha256:"):
+        properties["sha256"] = [manifest.digest.removeprefix("sha256:")]
+    if manifest.config is not None and manifest.config.size <= _LARGEST_CONFIG:
+        for key, value in _labels(blobs, manifest.config.digest).items():
+            properties[f"docker.label.{key}"] = [value]
+    return properties
+
+
+def _labels(blobs: BlobStore, digest: str) -> Mapping[str, str]:
+    try:
+        config = json.loads(blobs.read(digest))
+        labels = config["config"]["Labels"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return {}
+    if not isinstance(labels, dict):
+        return {}
+    return {key: value for key, value in labels.items() if isinstance(value, str)}

@@ -1,0 +1,130 @@
+"""Image manifests and indexes: what they are and what they refer to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from artifactory_sandbox.errors import Refusal
+from artifactory_sandbox.names import is_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
+MANIFEST_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+LARGEST_MANIFEST = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What a manifest says of a content that it refers to."""
+
+    media_type: str
+    digest: str
+    size: int
+    is_elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A parsed manifest or index, with the exact bytes that its digest is of."""
+
+    content: bytes
+    digest: str
+    media_type: str
+    config: Descriptor | None = None
+    layers: tuple[Descriptor, ...] = ()
+    manifests: tuple[Descriptor, ...] = ()
+    subject: Descriptor | None = None
+
+    @property
+    def is_index(self) -> bool:
+        """Tell whether this is an index, whose children are manifests."""
+        return self.media_type in INDEX_TYPES
+
+    @property
+    def file_name(self) -> str:
+        """The name under which Artifactory stores it in the folder of its tag."""
+        return "list.manifest.json" if self.is_index else "manifest.json"
+
+    @property
+    def blobs(self) -> dict[str, Descriptor]:
+        """The config and the layers, by digest, without those that live elsewhere."""
+        parts = (self.config, *self.layers) if self.config else self.layers
+        return {part.digest: part for part in parts if not part.is_elsewhere}
+
+
+def content_digest(content: bytes, algorithm: str = "sha256") -> str:
+    """Return the digest of some bytes."""
+    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
+
+
+def parse_manifest(content: bytes, content_type: str, *, algorithm: str = "sha256") -> Manifest:
+    """Read a manifest as it was pushed.
+
+    :param content: the bytes.
+    :param content_type: media type of the request; the manifest's own `mediaType` must agree with it.
+    :param algorithm: of the digest that names it.
+    :raises Refusal: MANIFEST_INVALID, with the reason.
+    """
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _invalid(f"the manifest is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise _invalid("the manifest is not a JSON object")
+    media_type = _media_type(document, content_type)
+    is_index = media_type in INDEX_TYPES
+    subject = document.get("subject")
+    return Manifest(
+        content=content,
+        digest=content_digest(content, algorithm),
+        media_type=media_type,
+        config=None if is_index else _descriptor(document.get("config"), "config"),
+        layers=() if is_index else _descriptors(document, "layers"),
+        manifests=_descriptors(document, "manifests") if is_index else (),
+        subject=None if subject is None else _descriptor(subject, "subject"),
+    )
+
+
+def _media_type(document: Mapping[str, object], content_type: str) -> str:
+    declared = document.get("mediaType") or ""
+    sent = content_type.partition(";")[0].strip()
+    if sent in {"", "application/json", "application/octet-stream"}:
+        sent = ""
+    if sent and declared and sent != declared:
+        raise _invalid(f"Content-Type is {sent}, but the manifest's mediaType is {declared}")
+    media_type = sent or declared or (OCI_INDEX if "manifests" in document else OCI_MANIFEST)
+    if document.get("schemaVersion") != 2 or media_type not in MANIFEST_TYPES | INDEX_TYPES:
+        raise _invalid(f"manifests of type {media_type} with schemaVersion 2 only are understood")
+    return str(media_type)
+
+
+def _descriptors(document: Mapping[str, object], field: str) -> tuple[Descriptor, ...]:
+    entries = document.get(field)
+    if not isinstance(entries, list):
+        raise _invalid(f"{field} is not a list")
+    return tuple(_descriptor(entry, f"{field}[{number}]") for number, entry in enumerate(entries))
+
+
+def _descriptor(value: object, place: str) -> Descriptor:
+    if not isinstance(value, dict):
+        raise _invalid(f"{place} is not a descriptor")
+    digest, size, media_type = value.get("digest"), value.get("size"), value.get("mediaType", "")
+    if not isinstance(digest, str) or not is_digest(digest):
+        raise _invalid(f"{place} has no valid digest")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0 or not isinstance(media_type, str):
+        raise _invalid(f"{place} has no valid size or mediaType")
+    is_elsewhere = bool(value.get("urls")) or "foreign" in media_type or "nondistributable" in media_type
+    return Descriptor(media_type, digest, size, is_elsewhere)
+
+
+def _invalid(reason: str) -> Refusal:
+    return Refusal(400, f"manifest invalid: {reason}", code="MANIFEST_INVALID")

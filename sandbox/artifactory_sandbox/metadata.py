@@ -1,0 +1,168 @@
+"""The database of everything but bytes: one writer at a time, any number of readers beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+Result = TypeVar("Result")
+
+SCHEMA_VERSION = 1
+_BUSY_SECONDS = 30.0
+_READERS = 4
+
+# An item is a file or a folder of a repository, as Artifactory's storage API shows it. `links` says what a
+# manifest refers to; it depends on the manifest's bytes alone, so it is shared by all copies of it.
+_SCHEMA = """
+CREATE TABLE items (
+    id INTEGER PRIMARY KEY,
+    repository TEXT NOT NULL,
+    path TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('folder', 'file', 'manifest')),
+    image TEXT,
+    digest TEXT,
+    size INTEGER NOT NULL DEFAULT 0,
+    media_type TEXT,
+    created TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    modified TEXT NOT NULL,
+    modified_by TEXT NOT NULL,
+    updated TEXT NOT NULL,
+    UNIQUE (repository, path, name)
+);
+CREATE INDEX items_by_digest ON items (repository, image, digest);
+CREATE INDEX manifests ON items (repository, image, path) WHERE kind = 'manifest';
+CREATE TABLE properties (
+    item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (item, key, value)
+) WITHOUT ROWID;
+CREATE INDEX properties_by_value ON properties (key, value);
+CREATE TABLE links (
+    parent TEXT NOT NULL,
+    child TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('blob', 'manifest', 'subject')),
+    PRIMARY KEY (parent, role, child)
+) WITHOUT ROWID;
+CREATE INDEX links_by_child ON links (child, role);
+CREATE TABLE checksums (
+    digest TEXT PRIMARY KEY,
+    sha1 TEXT NOT NULL,
+    md5 TEXT NOT NULL,
+    sha256 TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class IncompatibleDataError(Exception):
+    """The data directory was written by another version of the sandbox."""
+
+
+class Database:
+    """SQLite in WAL mode: a committed write survives the end of the process, however it ends.
+
+    :param path: the database file; made when it does not exist.
+    :raises IncompatibleDataError: when the file has another schema.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writing = threading.RLock()
+        self._writer = self._connect()
+        self._idle: list[sqlite3.Connection] = []
+        self._read_threads = ThreadPoolExecutor(_READERS, "read")
+        self._write_thread = ThreadPoolExecutor(1, "write")
+        with self.writing() as connection:
+            _prepare(connection)
+
+    async def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a function on one consistent snapshot, beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._read_threads, self._read, work)
+
+    async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a function as one transaction, beside the event loop; an exception undoes all of it."""
+        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write, work)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection that sees one consistent snapshot."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+            self._idle.append(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Give the one writing connection, in a transaction that ends with the block."""
+        with self._writing:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+            except BaseException:
+                self._writer.execute("ROLLBACK")
+                raise
+            self._writer.execute("COMMIT")
+
+    def close(self) -> None:
+        """Wait for running work and close all connections."""
+        self._read_threads.shutdown()
+        self._write_thread.shutdown()
+        while self._idle:
+            self._idle.pop().close()
+        self._writer.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        # NORMAL in WAL mode leaves a commit to the page cache, which outlives the process (not a power cut).
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+    def _read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        with self.reading() as connection:
+            return work(connection)
+
+    def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        with self.writing() as connection:
+            return work(connection)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found == SCHEMA_VERSION:
+        return
+    if found != 0:
+        raise IncompatibleDataError(
+            f"the data has format {found}, this sandbox reads format {SCHEMA_VERSION}: use another directory"
+        )
+    for statement in _SCHEMA.split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
+    connection.execute("INSERT INTO settings VALUES ('signing_key', ?)", (secrets.token_hex(32),))
+    connection.execute("INSERT INTO settings VALUES ('service_id', ?)", (secrets.token_hex(13),))
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def setting(connection: sqlite3.Connection, name: str) -> str:
+    """Return a value that was drawn when the data directory was made."""
+    value: str = connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()[0]
+    return value

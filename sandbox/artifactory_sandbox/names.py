@@ -1,0 +1,71 @@
+"""The grammar of repository keys, image names, tags and digests."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+UPLOADS_FOLDER = "_uploads"
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_REPOSITORY_KEY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}")
+_LONGEST_IMAGE = 255
+
+
+def is_image(name: str) -> bool:
+    """Tell whether a name is an image name by the OCI distribution specification ("Pulling manifests")."""
+    return len(name) <= _LONGEST_IMAGE and _IMAGE.fullmatch(name) is not None
+
+
+def is_tag(tag: str) -> bool:
+    """Tell whether a tag follows OCI's grammar and does not collide with the folder of blobs in flight."""
+    return _TAG.fullmatch(tag) is not None and tag != UPLOADS_FOLDER
+
+
+def is_digest(digest: str) -> bool:
+    """Tell whether a text is a whole sha256 or sha512 digest."""
+    return _DIGEST.fullmatch(digest) is not None
+
+
+def is_repository_key(key: str) -> bool:
+    """Tell whether a text can name a repository."""
+    return _REPOSITORY_KEY.fullmatch(key) is not None
+
+
+def blob_name(digest: str) -> str:
+    """Return the file name under which Artifactory stores a blob: `sha256__<hex>`."""
+    return digest.replace(":", "__", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An image in a repository: where tags and digests live."""
+
+    repository: str
+    image: str
+
+    def path(self, reference: str) -> str:
+        """Return the path of a tag's or a digest's folder within the repository."""
+        return f"{self.image}/{reference}"
+
+
+def parse_reference(text: str) -> tuple[Place, str]:
+    """Split `repository/image:tag` or `repository/image@digest` into its place and its tag or digest.
+
+    :param text: the reference; the image may hold slashes.
+    :raises ValueError: when a part is missing or breaks the grammar.
+    """
+    name, _, digest = text.partition("@")
+    tag = ""
+    if not digest and ":" in name:
+        name, _, tag = name.rpartition(":")
+    repository, _, image = name.partition("/")
+    reference = digest or tag
+    if not (is_repository_key(repository) and is_image(image) and (is_digest(reference) or is_tag(reference))):
+        raise ValueError(
+            f"{text!r} is no image reference: expected repository/image:tag or repository/image@sha256:<hex>"
+        )
+    return Place(repository, image), reference

@@ -1,0 +1,41 @@
+"""`POST …/v2/promote`: JSON in, one line of text out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from artifactory_sandbox.docker_call import read_limited
+from artifactory_sandbox.errors import Refusal
+from artifactory_sandbox.items import stamp
+from artifactory_sandbox.promotion import parse_promotion, promote
+from artifactory_sandbox.service import call_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from artifactory_sandbox.config import Action
+
+_LARGEST_BODY = 64 * 1024
+
+
+async def promote_image(request: Request) -> Response:
+    """Promote as JFrog's REST documentation describes it ("Promote Docker Image")."""
+    call = call_of(request)
+    service, user = call.service, call.user
+    promotion = parse_promotion(request.path_params["repository"], await read_limited(request.stream(), _LARGEST_BODY))
+    for key in (promotion.source.repository, promotion.target.repository):
+        repository = service.config.repositories.get(key)
+        if repository is None or not repository.is_docker or not repository.is_writable:
+            raise Refusal(400, f"Unsupported V2 repository request for '{key[:300]}'")
+
+    def allows(action: Action, repository: str, path: str) -> bool:
+        return service.access.allows(user, action, repository, path)
+
+    await service.database.write(lambda tx: promote(tx, promotion, allows=allows, stamp=stamp(user.name)))
+    return PlainTextResponse("Promotion ended successfully")
+
+
+ROUTES = [Route("/api/docker/{repository}/v2/promote", promote_image, methods=["POST"])]

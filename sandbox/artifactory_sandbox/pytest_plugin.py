@@ -1,0 +1,179 @@
+"""Fixtures: a sandbox on a free port, over real HTTP, for one test or for a whole session."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from artifactory_sandbox import items, layout
+from artifactory_sandbox.config import parse_config
+from artifactory_sandbox.items import Item, stamp
+from artifactory_sandbox.names import Place, parse_reference
+from artifactory_sandbox.sample_images import PLATFORMS, make_image
+from artifactory_sandbox.seeding import (
+    SeedSummary,
+    read_promotion_manifest,
+    seed,
+    select_tags,
+    store_image,
+    write_contents,
+)
+from artifactory_sandbox.server import Server, base_url, listen
+from artifactory_sandbox.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+_START_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSandbox:
+    """A sandbox that answers requests, and short ways to arrange what a test needs in it.
+
+    References are written `repository/image:tag` or `repository/image@sha256:<hex>`.
+
+    :param url: base URL, ending in `/artifactory`.
+    :param username: a user's name, `admin` where there is one.
+    :param password: that user's password.
+    :param data: the data directory.
+    :param service: the sandbox itself.
+    """
+
+    url: str
+    username: str
+    password: str
+    data: Path
+    service: Service
+
+    @property
+    def registry(self) -> str:
+        """Host and port, as Docker clients write it in front of `repository/image:tag`."""
+        return self.url.removeprefix("http://").removesuffix("/artifactory")
+
+    def seed(
+        self, *files: Path, repository: str = "docker-dev", images: Sequence[str] = (), per_image: int | None = None
+    ) -> SeedSummary:
+        """Fill a repository from promotion manifests, as `artifactory-sandbox seed` does."""
+        found = [tag for path in files for tag in read_promotion_manifest(path)]
+        return seed(self.service, repository, select_tags(found, images=images, per_image=per_image))
+
+    def push_image(
+        self, reference: str, *, content: str = "", platforms: Sequence[str] = PLATFORMS[:1], oci: bool = True
+    ) -> str:
+        """Store a small image under a tag and return its digest.
+
+        :param reference: the tag to put it under.
+        :param content: what is in it; the reference by default, so that other references have other digests.
+        :param platforms: more than one makes an index.
+        :param oci: OCI media types, or Docker's.
+        """
+        place, tag = parse_reference(reference)
+        image = make_image(content or reference, platforms=platforms, oci=oci)
+        write_contents(self.service, image)
+        with self.service.database.writing() as tx:
+            store_image(tx, self.service, place, tag, image, stamp(self.username))
+        return image.top.digest
+
+    def tag(self, source: str, target: str) -> str:
+        """Put a tag of the same repository and image onto what a reference stands for; return the digest."""
+        place, reference = parse_reference(source)
+        target_place, tag = parse_reference(target)
+        if place != target_place:
+            raise ValueError(f"{source} and {target} are not of one image: promote instead")
+        with self.service.database.writing() as tx:
+            item = _require(layout.find_manifest(tx, place, reference), source)
+            standing = layout.find_manifest(tx, place, tag)
+            if standing is None or standing.digest != item.digest:
+                layout.retag(tx, place, item, tag, stamp=stamp(self.username))
+        return item.digest or ""
+
+    def digest(self, reference: str) -> str | None:
+        """Return the digest that a reference stands for, or None."""
+        place, name = parse_reference(reference)
+        with self.service.database.reading() as tx:
+            item = layout.find_manifest(tx, place, name)
+        return item.digest if item else None
+
+    def tags(self, repository: str, image: str) -> list[str]:
+        """Return the tags of an image."""
+        with self.service.database.reading() as tx:
+            return layout.tags(tx, Place(repository, image))
+
+    def delete(self, reference: str) -> None:
+        """Delete a tag or digest."""
+        place, name = parse_reference(reference)
+        with self.service.database.writing() as tx:
+            _require(layout.find_manifest(tx, place, name), reference)
+            layout.clear(tx, place, name, stamp=stamp(self.username))
+
+    def properties(self, reference: str) -> dict[str, list[str]]:
+        """Return the properties of a reference's manifest."""
+        place, name = parse_reference(reference)
+        with self.service.database.reading() as tx:
+            return items.properties(tx, _require(layout.find_manifest(tx, place, name), reference).id)
+
+    def set_properties(self, reference: str, values: Mapping[str, str | Sequence[str]]) -> None:
+        """Set properties on a reference's manifest."""
+        place, name = parse_reference(reference)
+        lists = {key: [value] if isinstance(value, str) else list(value) for key, value in values.items()}
+        with self.service.database.writing() as tx:
+            item = _require(layout.find_manifest(tx, place, name), reference)
+            items.set_properties(tx, item.id, lists)
+
+
+@contextmanager
+def running_sandbox(data: Path, config: Mapping[str, object] | None = None) -> Iterator[RunningSandbox]:
+    """Run a sandbox in this process on a free port.
+
+    :param data: the data directory.
+    :param config: the sections of a configuration file.
+    """
+    settings = parse_config(config or {})
+    username = "admin" if "admin" in settings.users else next(iter(settings.users))
+    password = settings.users[username].password.get_secret_value()
+    is_ready = threading.Event()
+    with closing(listen("127.0.0.1", 0)) as listener:
+        service = Service.open(data, settings)
+        server = Server(service, listener, is_ready.set)
+        thread = threading.Thread(target=server.run_until_stopped, name="artifactory-sandbox", daemon=True)
+        thread.start()
+        try:
+            if not is_ready.wait(_START_SECONDS):
+                raise RuntimeError("the sandbox did not start")
+            yield RunningSandbox(base_url(listener), username, password, data, service)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def artifactory_sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
+    """A sandbox of this test's own, with the default repositories and user."""
+    with running_sandbox(tmp_path / "artifactory-sandbox") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def artifactory_sandbox_factory(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., RunningSandbox]]:
+    """Start sandboxes that live as long as the session: `factory()` or `factory({"users": …})`."""
+    with ExitStack() as stack:
+
+        def start(config: Mapping[str, object] | None = None) -> RunningSandbox:
+            data = tmp_path_factory.mktemp("artifactory-sandbox")
+            return stack.enter_context(running_sandbox(data, config))
+
+        yield start
+
+
+def _require(item: Item | None, reference: str) -> Item:
+    if item is None:
+        raise LookupError(f"{reference} is not in the sandbox")
+    return item

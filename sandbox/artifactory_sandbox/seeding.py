@@ -1,0 +1,152 @@
+"""Filling a data directory from promotion manifests, or with single images."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import yaml
+
+from artifactory_sandbox import layout
+from artifactory_sandbox.items import Stamp, stamp
+from artifactory_sandbox.names import Place, is_image, is_tag
+from artifactory_sandbox.sample_images import PLATFORMS, SampleImage, make_image
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from artifactory_sandbox.service import Service
+
+_BATCH = 100
+
+
+class SeedError(Exception):
+    """A promotion manifest that cannot be used; the message names the file and what is wrong in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedTag:
+    """One tag to be made: the image's content follows from the digest in the file alone."""
+
+    image: str
+    tag: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSummary:
+    """What a seed has made."""
+
+    images: int
+    tags: int
+    digests: int
+
+
+def read_promotion_manifest(path: Path) -> list[SeedTag]:
+    """Read the tags of a promotion manifest: a list of `name` and `dmap` (digest → tags).
+
+    :param path: a YAML file.
+    :raises SeedError: when it is not one.
+    """
+    try:
+        entries = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    except OSError as error:
+        raise SeedError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SeedError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(entries, list):
+        raise SeedError(f"{path}: expected a list of images, each with 'name' and 'dmap'")
+    return [tag for entry in entries for tag in _tags_of(path, entry)]
+
+
+def select_tags(tags: Sequence[SeedTag], *, images: Sequence[str] = (), per_image: int | None = None) -> list[SeedTag]:
+    """Choose what to seed.
+
+    :param tags: all tags.
+    :param images: patterns with `*` and `?`; none means all images.
+    :param per_image: how many tags of each image to take, the highest versions; None means all.
+    """
+    chosen = [tag for tag in tags if not images or any(fnmatch.fnmatchcase(tag.image, one) for one in images)]
+    if per_image is None:
+        return chosen
+    by_image: dict[str, list[SeedTag]] = {}
+    for tag in chosen:
+        by_image.setdefault(tag.image, []).append(tag)
+    return [tag for group in by_image.values() for tag in sorted(group, key=_version)[-per_image:]]
+
+
+def seed(service: Service, repository: str, tags: Sequence[SeedTag]) -> SeedSummary:
+    """Store the images of tags in a repository; a tag that is there already with this content stays as it is.
+
+    :param service: the open data directory; a server may be running on it.
+    :param repository: key of a local Docker repository.
+    :param tags: what to make.
+    """
+    who = stamp("seed")
+    for start in range(0, len(tags), _BATCH):
+        batch = tags[start : start + _BATCH]
+        made = [(tag, _image_of(tag)) for tag in batch]
+        for _, image in made:
+            write_contents(service, image)
+        with service.database.writing() as tx:
+            for tag, image in made:
+                store_image(tx, service, Place(repository, tag.image), tag.tag, image, who)
+    images, digests = {tag.image for tag in tags}, {tag.digest for tag in tags}
+    return SeedSummary(len(images), len(tags), len(digests))
+
+
+def write_contents(service: Service, image: SampleImage) -> None:
+    """Write an image's bytes to disk; nothing refers to them yet."""
+    for content in image.blobs:
+        service.blobs.add(content)
+    for manifest in (*image.children, image.top):
+        service.blobs.add(manifest.content)
+
+
+def store_image(
+    tx: sqlite3.Connection, service: Service, place: Place, tag: str, image: SampleImage, who: Stamp
+) -> None:
+    """Make an image, whose bytes have been written, known under a tag, as a push does."""
+    existing = layout.find_manifest(tx, place, tag)
+    if existing is not None and existing.digest == image.top.digest:
+        return
+    for manifest in (*image.children, image.top):
+        for digest, part in manifest.blobs.items():
+            layout.add_blob(tx, place, digest, part.size, who)
+    for child in image.children:
+        layout.put_manifest(tx, place, child.digest, child, blobs=service.blobs, stamp=who)
+    layout.put_manifest(tx, place, tag, image.top, blobs=service.blobs, stamp=who)
+
+
+def _image_of(tag: SeedTag) -> SampleImage:
+    """Decide by the digest: a third are indexes of two platforms, half of all have Docker's media types."""
+    number = hashlib.sha256(tag.digest.encode()).digest()[0]
+    platforms = PLATFORMS if number % 3 == 0 else PLATFORMS[:1]
+    return make_image(tag.digest, platforms=platforms, oci=number % 2 == 0)
+
+
+def _tags_of(path: Path, entry: object) -> Iterator[SeedTag]:
+    if not isinstance(entry, dict) or not isinstance(entry.get("dmap"), dict):
+        raise SeedError(f"{path}: an image has no 'name' or no 'dmap'")
+    image = str(entry.get("name"))
+    if not is_image(image):
+        raise SeedError(f"{path}: {image!r} is no image name")
+    for digest, tags in entry["dmap"].items():
+        # Real files hold mistyped digests. They only tell images apart here, so any text will do.
+        if not isinstance(digest, str) or not isinstance(tags, list):
+            raise SeedError(f"{path}: {image}: {digest!r} is no digest with a list of tags")
+        for tag in map(str, tags):
+            if not is_tag(tag):
+                raise SeedError(f"{path}: {image}: {tag!r} is no tag")
+            yield SeedTag(image, tag, digest)
+
+
+def _version(tag: SeedTag) -> list[tuple[int, int, str]]:
+    """Order tags as versions: numbers by value, and a pre-release before its release."""
+    parts = re.findall(r"\d+|[a-zA-Z]+", tag.tag)
+    return [(2, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts] + [(1, 0, "")]

@@ -1,0 +1,107 @@
+"""Listening: a socket that is bound before anything else, and uvicorn on it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from artifactory_sandbox.application import Application
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from artifactory_sandbox.service import Service
+
+_GRACE_SECONDS = 3
+
+
+class ListenError(Exception):
+    """The address cannot be listened on; the message says why and what to do."""
+
+
+class Server(uvicorn.Server):
+    """The sandbox on a socket.
+
+    :param service: the open data directory; closed when the server ends.
+    :param listener: the bound socket.
+    :param on_ready: called once requests are answered.
+    """
+
+    def __init__(self, service: Service, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                Application(service),
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                lifespan="on",
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            )
+        )
+        self._listener = listener
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer requests, then say so."""
+        await super().startup(sockets=sockets)
+        self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: uvicorn would raise them again after a clean end."""
+        yield
+
+    def run_until_stopped(self) -> None:
+        """Serve until `should_exit` is set; callable from any thread."""
+        asyncio.run(self.serve(sockets=[self._listener]))
+
+    def run_until_signalled(self) -> None:
+        """Serve until SIGTERM or SIGINT, and end in order."""
+
+        async def serve() -> None:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._stop)
+            await self.serve(sockets=[self._listener])
+
+        asyncio.run(serve())
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind a socket.
+
+    :param host: name or address.
+    :param port: 0 for a free one.
+    :raises ListenError: when that cannot be done.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(1024)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ListenError(f"port {port} on {host} is taken: choose another with --port, or 0") from None
+        raise ListenError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from None
+    return listener
+
+
+def base_url(listener: socket.socket) -> str:
+    """Return Artifactory's base URL for a bound socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/artifactory"

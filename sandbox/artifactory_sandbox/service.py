@@ -1,0 +1,66 @@
+"""What all areas of the sandbox share, and what a request knows of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from artifactory_sandbox.access import Access, User
+from artifactory_sandbox.blobs import BlobStore, Uploads
+from artifactory_sandbox.metadata import Database, setting
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+    from artifactory_sandbox.addressing import Address
+    from artifactory_sandbox.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The open data directory with the configuration that it is served under."""
+
+    config: Config
+    database: Database
+    blobs: BlobStore
+    uploads: Uploads
+    access: Access
+    service_id: str
+
+    @classmethod
+    def open(cls, data: Path, config: Config) -> Service:
+        """Open a data directory, making it where it does not exist.
+
+        :param data: the directory.
+        :param config: repositories, users and permissions.
+        :raises OSError: when the directory cannot be made or written to.
+        :raises IncompatibleDataError: when another version wrote it.
+        """
+        data.mkdir(parents=True, exist_ok=True)
+        blobs = BlobStore(data / "blobs")
+        uploads = Uploads(data / "uploads", blobs)
+        database = Database(data / "metadata.sqlite")
+        with database.reading() as connection:
+            key, service_id = setting(connection, "signing_key"), setting(connection, "service_id")
+        return cls(config, database, blobs, uploads, Access(config, key, service_id), service_id)
+
+    def close(self) -> None:
+        """Let go of the data directory."""
+        self.database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request's surroundings: the service, who asks, and how the sandbox was addressed."""
+
+    service: Service
+    user: User
+    address: Address
+
+
+def call_of(request: Request) -> Call:
+    """Return the surroundings of a request that has passed the gate."""
+    call: Call = request.state.call
+    return call

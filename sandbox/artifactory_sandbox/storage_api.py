@@ -1,0 +1,244 @@
+"""Artifactory's storage API: items, folders, properties; and the items' own URLs."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import mimetypes
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from artifactory_sandbox import items, layout
+from artifactory_sandbox.blob_api import BlobResponse
+from artifactory_sandbox.config import Action
+from artifactory_sandbox.errors import Forbidden, Refusal, json_response
+from artifactory_sandbox.items import Item, stamp
+from artifactory_sandbox.names import Place
+from artifactory_sandbox.property_text import parse_keys, parse_properties
+from artifactory_sandbox.service import Call, call_of
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from starlette.requests import Request
+
+    from artifactory_sandbox.blobs import BlobStore
+
+Checksums = dict[str, str]
+
+
+async def get_item(request: Request) -> Response:
+    """Answer with an item's information, or with its properties if `properties` is asked for."""
+    call, repository, path = _target(request, Action.READ)
+    if "properties" in request.query_params:
+        return await _get_properties(request, call, repository, path)
+    if not path:
+        found = await call.service.database.read(lambda tx: items.children(tx, repository, ""))
+        return json_response(_folder_info(call, repository, None, found))
+
+    def look(tx: sqlite3.Connection) -> tuple[Item, list[Item]]:
+        item = _require_item(tx, repository, path)
+        return item, items.children(tx, repository, path) if item.is_folder else []
+
+    item, found = await call.service.database.read(look)
+    if item.is_folder:
+        return json_response(_folder_info(call, repository, item, found))
+    return json_response(_file_info(call, item, await checksums(call, item)))
+
+
+async def put_properties(request: Request) -> Response:
+    """Set properties on an item; on a folder, on everything below it, too, unless `recursive=0`."""
+    call, repository, path = _target(request, Action.ANNOTATE)
+    values = parse_properties(_require_query(request))
+
+    def change(tx: sqlite3.Connection) -> None:
+        for item in _affected(tx, call, repository, path, request):
+            items.set_properties(tx, item.id, values)
+
+    await call.service.database.write(change)
+    return Response(status_code=204)
+
+
+async def delete_properties(request: Request) -> Response:
+    """Remove properties from an item; from everything below a folder, too, unless `recursive=0`."""
+    call, repository, path = _target(request, Action.ANNOTATE)
+    keys = parse_keys(_require_query(request))
+
+    def change(tx: sqlite3.Connection) -> None:
+        for item in _affected(tx, call, repository, path, request):
+            items.delete_properties(tx, item.id, keys)
+
+    await call.service.database.write(change)
+    return Response(status_code=204)
+
+
+async def download(request: Request) -> Response:
+    """Answer GET and HEAD of a file by its path."""
+    call, repository, path = _target(request, Action.READ)
+    item = await call.service.database.read(lambda tx: _require_item(tx, repository, path))
+    if item.is_folder:
+        raise Refusal(404, f"'{repository}:{path}' is a folder; /api/storage/{repository}/{path} lists it.")
+    headers = {f"X-Checksum-{name}": value for name, value in (await checksums(call, item)).items()}
+    return BlobResponse(
+        call.service.blobs.path(item.digest or ""), headers=headers, media_type=item.media_type, filename=item.name
+    )
+
+
+async def delete_item(request: Request) -> Response:
+    """Delete a file, or a folder with everything below it."""
+    call, repository, path = _target(request, Action.DELETE)
+    await call.service.database.write(lambda tx: _delete(tx, call, repository, path))
+    return Response(status_code=204)
+
+
+async def checksums(call: Call, item: Item) -> Checksums:
+    """Return the SHA-1, MD5 and SHA-256 of a file, worked out when they are first asked for."""
+    digest = item.digest or ""
+    known = await call.service.database.read(
+        lambda tx: tx.execute("SELECT sha1, md5, sha256 FROM checksums WHERE digest = ?", (digest,)).fetchone()
+    )
+    if known is None:
+        known = await asyncio.to_thread(_hash, call.service.blobs, digest)
+        await call.service.database.write(
+            lambda tx: tx.execute("INSERT OR IGNORE INTO checksums VALUES (?, ?, ?, ?)", (digest, *known))
+        )
+    return dict(zip(("sha1", "md5", "sha256"), known, strict=True))
+
+
+def _hash(blobs: BlobStore, digest: str) -> tuple[str, ...]:
+    found = [hashlib.sha1(usedforsecurity=False), hashlib.md5(usedforsecurity=False), hashlib.sha256()]
+    with blobs.path(digest).open("rb") as file:
+        while chunk := file.read(1024 * 1024):
+            for one in found:
+                one.update(chunk)
+    return tuple(one.hexdigest() for one in found)
+
+
+def _target(request: Request, action: Action) -> tuple[Call, str, str]:
+    call = call_of(request)
+    repository = request.path_params["repository"]
+    path = request.path_params.get("path", "").strip("/")
+    if repository not in call.service.config.repositories:
+        raise Refusal(404, "Unable to find item")
+    if "//" in path or len(path) > 4000:
+        raise Refusal(400, "The path is not valid: it has empty parts or is longer than 4000 characters.")
+    call.service.access.require(call.user, action, repository, path)
+    return call, repository, path
+
+
+def _require_query(request: Request) -> str:
+    text = request.query_params.get("properties")
+    if text is None:
+        raise Refusal(400, "The query parameter 'properties' is missing.")
+    return text
+
+
+def _require_item(tx: sqlite3.Connection, repository: str, path: str) -> Item:
+    item = items.find(tx, repository, path)
+    if item is None:
+        raise Refusal(404, "Unable to find item")
+    return item
+
+
+def _affected(tx: sqlite3.Connection, call: Call, repository: str, path: str, request: Request) -> list[Item]:
+    item = _require_item(tx, repository, path)
+    if not item.is_folder or request.query_params.get("recursive", "1") == "0":
+        return [item]
+    below = items.subtree(tx, repository, path)
+    access = call.service.access
+    return [one for one in below if access.allows(call.user, Action.ANNOTATE, repository, one.full_path)]
+
+
+async def _get_properties(request: Request, call: Call, repository: str, path: str) -> Response:
+    def look(tx: sqlite3.Connection) -> dict[str, list[str]]:
+        return items.properties(tx, _require_item(tx, repository, path).id)
+
+    found = await call.service.database.read(look)
+    wanted = parse_keys(request.query_params["properties"])
+    shown = {key: values for key, values in found.items() if not wanted or key in wanted}
+    if not shown:
+        raise Refusal(404, "No properties could be found.")
+    return json_response({"properties": shown, "uri": _uri(call, "/api/storage", repository, path)})
+
+
+def _delete(tx: sqlite3.Connection, call: Call, repository: str, path: str) -> None:
+    doomed = items.subtree(tx, repository, path) if path else []
+    if not doomed:
+        raise Refusal(404, f"Could not locate artifact '{repository}:{path}' (Nothing to delete).")
+    for item in doomed:
+        if not call.service.access.allows(call.user, Action.DELETE, repository, item.full_path):
+            raise Forbidden
+    manifests = [(Place(repository, item.image or ""), item) for item in doomed if item.kind == "manifest"]
+    for place, item in manifests:
+        layout.clear(tx, place, item.path.removeprefix(f"{place.image}/"), stamp=stamp(call.user.name))
+    for place, item in manifests:
+        digest = item.digest or ""
+        if layout.is_child(tx, place, digest) and layout.find_manifest(tx, place, digest) is None:
+            raise Refusal(409, f"An index needs '{repository}:{item.full_path}': delete the index first.")
+    left = items.subtree(tx, repository, path)
+    for item in left:
+        if item.image is not None and layout.is_claimed(tx, Place(repository, item.image), item.digest or ""):
+            raise Refusal(409, f"A manifest needs '{repository}:{item.full_path}': delete the manifest first.")
+    items.remove(tx, left)
+    items.prune(tx, repository, path.rpartition("/")[0])
+
+
+def _uri(call: Call, api: str, repository: str, path: str) -> str:
+    return f"{call.address.base}{api}/{quote(repository)}" + (f"/{quote(path, safe='/:')}" if path else "")
+
+
+def _file_info(call: Call, item: Item, sums: Checksums) -> dict[str, Any]:
+    mime_type = item.media_type or mimetypes.guess_type(item.name)[0] or "application/octet-stream"
+    return {
+        **_common(call, item.repository, item),
+        "downloadUri": _uri(call, "", item.repository, item.full_path),
+        "mimeType": mime_type,
+        "size": str(item.size),
+        "checksums": sums,
+        "originalChecksums": {"sha256": sums["sha256"]},
+        "uri": _uri(call, "/api/storage", item.repository, item.full_path),
+    }
+
+
+def _folder_info(call: Call, repository: str, item: Item | None, found: list[Item]) -> dict[str, Any]:
+    path = item.full_path if item else ""
+    access = call.service.access
+    entries = [
+        {"uri": f"/{one.name}", "folder": one.is_folder}
+        for one in found
+        if access.allows(call.user, Action.READ, repository, one.full_path)
+    ]
+    return {
+        **_common(call, repository, item),
+        "children": entries,
+        "uri": _uri(call, "/api/storage", repository, path),
+    }
+
+
+def _common(call: Call, repository: str, item: Item | None) -> dict[str, Any]:
+    if item is None:
+        return {"repo": repository, "path": "/"}
+    return {
+        "repo": repository,
+        "path": f"/{item.full_path}",
+        "created": item.created,
+        "createdBy": item.created_by,
+        "lastModified": item.modified,
+        "modifiedBy": item.modified_by,
+        "lastUpdated": item.updated,
+    }
+
+
+_STORAGE = "/api/storage/{repository}"
+_ITEM = "/{repository}/{path:path}"
+ROUTES = [
+    Route(_STORAGE, get_item, methods=["GET"]),
+    Route(_STORAGE + "/{path:path}", get_item, methods=["GET"]),
+    Route(_STORAGE + "/{path:path}", put_properties, methods=["PUT"]),
+    Route(_STORAGE + "/{path:path}", delete_properties, methods=["DELETE"]),
+    Route(_ITEM, download, methods=["GET"]),
+    Route(_ITEM, delete_item, methods=["DELETE"]),
+]

@@ -1,0 +1,89 @@
+"""Artifactory's system and repository API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from artifactory_sandbox.errors import Forbidden, Refusal, json_response
+from artifactory_sandbox.service import Call, call_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from artifactory_sandbox.config import RepositoryConfig
+
+# What answers without credentials, as load balancers need it.
+OPEN_PATHS = frozenset({"/api/system/ping", "/access/api/v1/system/ping"})
+
+
+def revision(version: str) -> str:
+    """Return the revision that belongs to a version: 7.46.11 has 74611900 (renovate#15080)."""
+    major, minor, patch = version.split(".")
+    return f"{int(major)}{int(minor):02}{int(patch):02}900"
+
+
+async def ping(request: Request) -> Response:
+    """Tell that the sandbox is up."""
+    return PlainTextResponse("OK")
+
+
+async def version(request: Request) -> Response:
+    """Tell which Artifactory this is like."""
+    number = call_of(request).service.config.version
+    return json_response({"version": number, "revision": revision(number), "addons": [], "license": "sandbox"})
+
+
+async def list_repositories(request: Request) -> Response:
+    """List the repositories that the user can read, of one class and package type if asked."""
+    call = call_of(request)
+    wanted_class = request.query_params.get("type", "").lower()
+    wanted_package = request.query_params.get("packageType", "").lower()
+    return json_response(
+        [
+            _summary(call, key, repository)
+            for key, repository in call.service.config.repositories.items()
+            if wanted_class in {"", repository.repository_class}
+            and wanted_package in {"", repository.package_type}
+            and call.service.access.sees(call.user, key)
+        ]
+    )
+
+
+async def get_repository(request: Request) -> Response:
+    """Describe one repository."""
+    call = call_of(request)
+    key = request.path_params["repository"]
+    repository = call.service.config.repositories.get(key)
+    if repository is None:
+        raise Refusal(400, "Bad Request")
+    if not call.service.access.sees(call.user, key):
+        raise Forbidden
+    return json_response(
+        {
+            "key": key,
+            "rclass": repository.repository_class,
+            "packageType": repository.package_type,
+            "description": repository.description,
+        }
+    )
+
+
+def _summary(call: Call, key: str, repository: RepositoryConfig) -> dict[str, str]:
+    return {
+        "key": key,
+        "description": repository.description,
+        "type": repository.repository_class.upper(),
+        "url": f"{call.address.base}/{key}",
+        "packageType": repository.package_type.capitalize(),
+    }
+
+
+ROUTES = [
+    *(Route(path, ping) for path in sorted(OPEN_PATHS)),
+    Route("/api/system/version", version),
+    Route("/api/repositories", list_repositories),
+    Route("/api/repositories/{repository}", get_repository),
+]
