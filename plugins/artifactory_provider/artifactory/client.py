@@ -25,7 +25,6 @@ from artifactory_provider.artifactory.references import (
     check_digest,
     check_image,
     check_repository,
-    check_tag,
 )
 from artifactory_provider.artifactory.transport import Transport
 
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.settings import ServerSettings
 
 _FORBIDDEN_IN_PROPERTY_NAMES = frozenset(")(}{][*+^$\\/~`!@#%&<>;=,±§ ")
-_TAGS_A_PAGE = 1000
+_ENTRIES_A_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,27 +156,22 @@ class ArtifactoryClient:
         :param image: the image name.
         :raises ImageNotFound: when there is no such image.
         """
-        url = f"{await self._docker(repository)}/{quote(check_image(image))}/tags/list"
-        tags: dict[str, None] = {}
-        last: str | None = None
-        while True:
-            query = f"?n={_TAGS_A_PAGE}" + (f"&last={quote(last, safe='')}" if last else "")
-            answer = await self._transport.request(
-                "GET", url + query, allowed=(200, 404), needs=f"Read on {repository!r}"
-            )
-            if answer.status == 404:
-                raise ImageNotFound(
-                    f"There is no image {image!r} in {repository!r}: check its name.",
-                    status=404,
-                    endpoint=answer.endpoint,
-                    detail=answer.detail,
-                )
-            page = _document(answer).get("tags") or []
-            known = len(tags)
-            tags.update(dict.fromkeys(str(tag) for tag in page))
-            last = _next_page(answer)
-            if last is None or len(tags) == known:
-                return list(tags)
+        try:
+            return await self._listing(repository, f"{quote(check_image(image))}/tags/list", "tags")
+        except NotFound as error:
+            raise ImageNotFound(
+                f"There is no image {image!r} in {repository!r}: check its name.",
+                status=error.status,
+                endpoint=error.endpoint,
+                detail=error.detail,
+            ) from error
+
+    async def images(self, repository: str) -> list[str]:
+        """Return all images of a repository, in the server's order.
+
+        :param repository: the repository key.
+        """
+        return await self._listing(repository, "_catalog", "repositories")
 
     async def promote(
         self,
@@ -282,6 +276,20 @@ class ArtifactoryClient:
     async def _docker(self, repository: str) -> str:
         return self._settings.docker_api(check_repository(repository), base=await self.base())
 
+    async def _listing(self, repository: str, path: str, field: str) -> list[str]:
+        """Read all pages of a list of the Docker API."""
+        url = f"{await self._docker(repository)}/{path}?n={_ENTRIES_A_PAGE}"
+        entries: dict[str, None] = {}
+        last: str | None = None
+        while True:
+            query = f"&last={quote(last, safe='')}" if last else ""
+            answer = await self._transport.request("GET", url + query, needs=f"Read on {repository!r}")
+            known = len(entries)
+            entries.update(dict.fromkeys(str(entry) for entry in _document(answer).get(field) or []))
+            last = _next_page(answer)
+            if last is None or len(entries) == known:
+                return list(entries)
+
     async def _storage(self, path: str) -> str:
         if {"", ".", ".."} & set(path.split("/")):
             raise InvalidReference(f"{path!r} is no path of an item: 'repository/path' without '.' and '..'.")
@@ -296,16 +304,6 @@ class ArtifactoryClient:
             allowed=(200, 404),
             needs=f"Read on {reference.repository!r}",
         )
-
-
-def manifest_path(reference: ImageReference, descriptor: Descriptor) -> str:
-    """Return the path of the item that holds a tag's manifest, and its properties.
-
-    :param reference: repository, image and tag.
-    :param descriptor: what the tag shows: an index is kept in a file of another name.
-    """
-    tag = check_tag(reference.tag or "")
-    return f"{reference.repository}/{reference.image}/{tag}/{descriptor.file_name}"
 
 
 def _document(answer: Answer) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from artifactory_provider.artifactory.references import InvalidReference, check_digest
+from artifactory_provider.artifactory.references import ImageReference, InvalidReference, check_digest, check_tag
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -80,6 +80,16 @@ class Manifest:
         if declared not in MANIFEST_MEDIA_TYPES:
             raise InvalidManifest(f"Media type {declared!r} is neither an image manifest nor an index.")
         return cls(descriptor, ())
+
+
+def manifest_path(reference: ImageReference, descriptor: Descriptor) -> str:
+    """Return the path of the item that holds a tag's manifest, and its properties.
+
+    :param reference: repository, image and tag.
+    :param descriptor: what the tag shows: an index is kept in a file of another name.
+    """
+    tag = check_tag(reference.tag or "")
+    return f"{reference.repository}/{reference.image}/{tag}/{descriptor.file_name}"
 
 
 def _child_digests(document: dict[str, Any]) -> tuple[str, ...]:

@@ -12,16 +12,18 @@ from airflow.providers.http.hooks.http import HttpHook
 from artifactory_provider.artifactory.answers import Answer, refusal
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.errors import ArtifactoryError, ConnectionFailed, RequestTimedOut
+from artifactory_provider.artifactory.references import ImageReference, InvalidReference, split_image
 from artifactory_provider.hooks.connections import settings_of
 from artifactory_provider.promotion.promotion import pin, promote
+from artifactory_provider.promotion.selection import newest_version
 from artifactory_provider.verification.verification import verify
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from airflow.sdk import Connection
 
-    from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.artifactory.settings import ServerSettings
     from artifactory_provider.promotion.promotion import Promotion
     from artifactory_provider.promotion.records import PromotionRecord
@@ -80,6 +82,29 @@ class ArtifactoryHook(HttpHook):
         """
         descriptor = self._run_client(lambda client: pin(client, source))
         return descriptor.digest
+
+    def select(
+        self, repository: str, candidate: str, *, created_before: datetime.datetime | None = None
+    ) -> ImageReference | None:
+        """Return what is to be promoted, pinned to its digest, or None where there was no version by then.
+
+        :param repository: the repository key.
+        :param candidate: ``image:tag``, ``image:tag@digest``, or ``image`` for its newest released version.
+        :param created_before: for ``image`` alone, passes over what was created at this moment or later.
+        :raises InvalidReference: when the candidate is malformed.
+        :raises NotFound: naming what is missing.
+        """
+        image, tag, digest = split_image(candidate)
+        if digest is not None and tag is None:
+            raise InvalidReference(f"{candidate!r} names a digest without a tag: give image:tag@digest.")
+
+        async def look(client: ArtifactoryClient) -> ImageReference | None:
+            if tag is None:
+                return await newest_version(client, repository, image, created_before=created_before)
+            reference = ImageReference(repository, image, tag, digest)
+            return reference.pinned((await pin(client, reference)).digest)
+
+        return self._run_client(look)
 
     def promote(self, promotion: Promotion) -> PromotionRecord:
         """Promote one image and make sure of the result; see ``artifactory_provider.promotion``.

@@ -15,7 +15,6 @@ from artifactory_provider.artifactory.references import (
     check_tag,
 )
 from artifactory_provider.assets import image_asset, repository_alias
-from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.operators.arguments import as_bool, check_literal, is_literal
 from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
+
+    from artifactory_provider.hooks.artifactory import ArtifactoryHook
 
 _PINNED = "artifactory_pinned_digest"
 
@@ -82,10 +83,11 @@ class ArtifactoryPromoteOperator(BaseOperator):
         copy: bool = True,
         on_conflict: OnConflict = "fail",
         confirmation_timeout: float = 60,
-        artifactory_conn_id: str = ArtifactoryHook.default_conn_name,
+        artifactory_conn_id: str = "artifactory_default",
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("retry_policy", RETRY_POLICY)
+        kwargs.setdefault("map_index_template", "{{ task.image }}:{{ task.tag }}")
         super().__init__(**kwargs)
         self.source_repository = source_repository
         self.target_repository = target_repository
@@ -105,6 +107,8 @@ class ArtifactoryPromoteOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, and return the record as a JSON object."""
+        from artifactory_provider.hooks.artifactory import ArtifactoryHook
+
         promotion = self._promotion(self._given_digest())
         hook = ArtifactoryHook(self.artifactory_conn_id)
         self.image_url = image_url(hook.settings().base_url, promotion.target)

@@ -16,7 +16,6 @@ from artifactory_provider.artifactory.references import (
     check_repository,
     check_tag,
 )
-from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.operators.arguments import check_literal
 from artifactory_provider.retries import RETRY_POLICY
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
+
+    from artifactory_provider.hooks.artifactory import ArtifactoryHook
 
 
 class VerificationFailed(AirflowFailException):
@@ -69,10 +70,11 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
         digest: str | None = None,
         checks: Sequence[PropertyCheck] = (PropertyCheck(),),
         deferrable: bool = True,
-        artifactory_conn_id: str = ArtifactoryHook.default_conn_name,
+        artifactory_conn_id: str = "artifactory_default",
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("retry_policy", RETRY_POLICY)
+        kwargs.setdefault("map_index_template", "{{ task.image }}:{{ task.tag }}")
         super().__init__(**kwargs)
         self.repository = repository
         self.image = image
@@ -117,7 +119,7 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once. The first look pins the digest that all later ones are about."""
-        hook = ArtifactoryHook(self.artifactory_conn_id)
+        hook = self._hook()
         reference = self._reference()
         self.image_url = image_url(hook.settings().base_url, reference)
         verification = hook.verify(reference, self.checks)
@@ -134,7 +136,7 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
         """Take the trigger's event."""
         if event is None:
             raise AirflowFailException("The trigger ended without an event: clear the task to wait again.")
-        self.image_url = image_url(ArtifactoryHook(self.artifactory_conn_id).settings().base_url, self._reference())
+        self.image_url = image_url(self._hook().settings().base_url, self._reference())
         return self._digest_of(event["status"], event["digest"], event["reason"])
 
     def _digest_of(self, status: str, digest: str | None, reason: str) -> str:
@@ -147,6 +149,11 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
         if status == State.SUPERSEDED.value:
             raise VerificationSuperseded(f"{reference} was moved while it was verified. {reason}")
         raise AirflowFailException(f"{reference} could not be verified: {reason}")
+
+    def _hook(self) -> ArtifactoryHook:
+        from artifactory_provider.hooks.artifactory import ArtifactoryHook
+
+        return ArtifactoryHook(self.artifactory_conn_id)
 
     def _reference(self) -> ImageReference:
         return ImageReference(self.repository, self.image, self.tag, self.digest or None)

@@ -10,7 +10,6 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.verification.checks import check_from_dict
 from artifactory_provider.verification.verdicts import State
 from artifactory_provider.verification.verification import verify
@@ -64,6 +63,8 @@ class VerificationTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until there is an answer."""
+        from artifactory_provider.hooks.artifactory import ArtifactoryHook
+
         try:
             async with ArtifactoryHook(self.artifactory_conn_id).client() as client:
                 verification = await self._wait(client)

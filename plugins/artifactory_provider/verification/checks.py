@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from artifactory_provider.artifactory.client import manifest_path
+from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.verification.verdicts import State, Verdict
 
 if TYPE_CHECKING:

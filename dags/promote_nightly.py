@@ -1,0 +1,118 @@
+"""Every night, the newest version of each image climbs from dev to qa to prod.
+
+An image moves on only when the tests of its stage have passed on that very digest. One image that fails never holds
+up the others. The DAG also runs as soon as the service catalogue has passed its check, and by hand from the UI.
+"""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import (
+    Asset,
+    AssetOrTimeSchedule,
+    CronTriggerTimetable,
+    Param,
+    dag,
+    get_current_context,
+    task,
+    task_group,
+)
+from airflow.sdk.exceptions import AirflowSkipException
+
+from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
+from artifactory_provider.retries import RETRY_POLICY
+from artifactory_provider.sensors.verification import ArtifactoryVerificationSensor
+from artifactory_provider.verification.checks import PropertyCheck
+
+TIMEZONE = pendulum.timezone("Europe/Berlin")
+
+IMAGES = [
+    "cluster-autoscaler",
+    "controller",
+    "coredns",
+    "csi-attacher",
+    "csi-provisioner",
+    "csi-resizer",
+    "csi-snapshotter",
+    "hostpathplugin",
+    "livenessprobe",
+    "metrics-server",
+    "node-feature-discovery",
+    "vpa-recommender",
+]
+
+
+@dag(
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 2 * * *", timezone=TIMEZONE, interval=pendulum.duration(days=1)),
+        assets=[Asset("service_catalog")],
+    ),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 3, "retry_delay": pendulum.duration(minutes=1), "retry_policy": RETRY_POLICY},
+    params={
+        "images": Param(
+            IMAGES,
+            type="array",
+            items={"type": "string", "minLength": 1, "maxLength": 400},
+            minItems=1,
+            title="Images",
+            description="One a line: an image for its newest version, or image:tag.",
+        ),
+    },
+    doc_md=__doc__,
+    tags=["artifactory", "promotion"],
+)
+def promote_nightly():
+    """Promote each image of the list: dev → qa → prod."""
+
+    @task
+    def list_images() -> list[str]:
+        """Return the images of this run, each once."""
+        return list(dict.fromkeys(get_current_context()["params"]["images"]))
+
+    @task(multiple_outputs=True, map_index_template="{{ candidate }}")
+    def select(candidate: str) -> dict[str, str | None]:
+        """Pin what is promoted: a run for a past night finds what that night would have found."""
+        from artifactory_provider.hooks.artifactory import ArtifactoryHook
+
+        context = get_current_context()
+        context["candidate"] = candidate
+        image = ArtifactoryHook().select("docker-dev", candidate, created_before=context.get("data_interval_end"))
+        if image is None:
+            raise AirflowSkipException(f"There was no version of {candidate} by that night.")
+        return {"image": image.image, "tag": image.tag, "digest": image.digest}
+
+    @task_group
+    def ladder(candidate: str):
+        chosen = select(candidate)
+        image = {"image": chosen["image"], "tag": chosen["tag"], "digest": chosen["digest"]}
+
+        verify_dev = ArtifactoryVerificationSensor(
+            task_id="verify_dev",
+            repository="docker-dev",
+            checks=[PropertyCheck(name="test.status")],
+            poke_interval=5,
+            timeout=pendulum.duration(hours=4),
+            **image,
+        )
+        promote_to_qa = ArtifactoryPromoteOperator(
+            task_id="promote_to_qa", source_repository="docker-dev", target_repository="docker-qa", **image
+        )
+        verify_qa = ArtifactoryVerificationSensor(
+            task_id="verify_qa",
+            repository="docker-qa",
+            checks=[PropertyCheck(name="qa.test.status")],
+            poke_interval=5,
+            timeout=pendulum.duration(hours=4),
+            **image,
+        )
+        promote_to_prod = ArtifactoryPromoteOperator(
+            task_id="promote_to_prod", source_repository="docker-qa", target_repository="docker-prod", **image
+        )
+        verify_dev >> promote_to_qa >> verify_qa >> promote_to_prod
+
+    ladder.expand(candidate=list_images())
+
+
+promote_nightly()

@@ -1,0 +1,1 @@
+"""The main job on one machine: a sandbox, a real Airflow, and images that climb from dev to prod."""

@@ -1,0 +1,216 @@
+"""The commands behind ``make demo``, ``make up`` and ``make down``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import signal
+import sys
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import httpx
+
+from artifactory_provider.artifactory.errors import ArtifactoryError
+from artifactory_provider.promotion.selection import newest_version
+from demo.errors import DemoError
+from demo.home import HOMES, Home
+from demo.instance import Instance
+from demo.processes import Register
+from demo.report import Progress
+from demo.scenario import (
+    DEV,
+    FAILING,
+    LATE,
+    PROD,
+    candidates,
+    held,
+    places,
+    run_qa_tests,
+    sandbox_client,
+    write_verdict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from artifactory_provider.artifactory.references import ImageReference
+    from demo.airflow_api import Task
+
+_LONGEST_RUN = 300.0
+_ENDED = {"success", "failed"}
+
+
+def main() -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="run the main job from start to end, then stop everything")
+    commands.add_parser("up", help="start everything and leave it running")
+    commands.add_parser("down", help="stop what 'up' has started")
+    commands.add_parser("qa-tests", help="pass everything that arrives in qa").add_argument("url")
+    verdict = commands.add_parser("verdict", help="write what the tests in dev say of an image's newest version")
+    verdict.add_argument("image")
+    verdict.add_argument("status", choices=["passed", "failed"])
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        if arguments.command == "qa-tests":
+            asyncio.run(run_qa_tests(arguments.url))
+        if arguments.command == "verdict":
+            return asyncio.run(_give_verdict(arguments.image, arguments.status))
+        return {"run": run, "up": up, "down": down}[arguments.command]()
+    except (DemoError, ArtifactoryError, httpx.HTTPError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+
+
+def run() -> int:
+    """Run the main job: 0 only if prod holds exactly the verified digests."""
+    with _alone("run"):
+        _stop_leftovers("run")
+        progress = Progress()
+        home = Home.create("run", fresh=True)
+        instance = Instance(home, progress)
+        try:
+            instance.start()
+            tasks = _promote(instance, home, progress)
+            return asyncio.run(_judge(home, progress, tasks))
+        finally:
+            instance.stop()
+            progress.say(f"Everything is stopped. Logs: {home.path}")
+
+
+def up() -> int:
+    """Start everything and leave it running."""
+    with _alone("up"):
+        if Register(HOMES / "up" / "processes.json").is_running:
+            raise DemoError("It runs already: 'make down' stops it.")
+        _stop_leftovers("up")
+        progress = Progress()
+        home = Home.create("up", fresh=False)
+        instance = Instance(home, progress)
+        try:
+            instance.start()
+        except BaseException:
+            instance.stop()
+            raise
+    print(_WHAT_TO_TRY.format(home=home, late=LATE, user="admin", password=home.secrets.airflow_password))
+    return 0
+
+
+def down() -> int:
+    """Stop what ``up`` has started."""
+    stopped = Register(HOMES / "up" / "processes.json").stop_all()
+    print("Everything is stopped." if stopped else "Nothing was running.")
+    return 0
+
+
+def _promote(instance: Instance, home: Home, progress: Progress) -> list[Task]:
+    """Let the data check start the nightly DAG, and follow it to its end."""
+    instance.api.trigger("service_catalog_check")
+    progress.say("The service catalogue is checked; its asset will start promote_nightly.")
+    deadline = time.monotonic() + _LONGEST_RUN
+    run_id, tests_running = None, True
+    while time.monotonic() < deadline:
+        run_id = run_id or instance.api.asset_run("promote_nightly")
+        if run_id:
+            state = instance.api.run_state("promote_nightly", run_id)
+            tasks = instance.api.tasks("promote_nightly", run_id)
+            progress.show(tasks)
+            if tests_running and any(_is_late(task) and task.state == "deferred" for task in tasks):
+                progress.say(f"The tests of {LATE} end only now, and pass.")
+                asyncio.run(_pass_late(home.sandbox_url))
+                tests_running = False
+            if state in _ENDED:
+                return tasks
+        time.sleep(1)
+    raise DemoError(f"promote_nightly did not end within {_LONGEST_RUN:.0f} s: see the logs in {home.path}.")
+
+
+def _is_late(task: Task) -> bool:
+    return task.name == "verify_dev" and (task.image or "").startswith(f"{LATE}:")
+
+
+async def _pass_late(url: str) -> None:
+    async with sandbox_client(url) as client:
+        await write_verdict(client, (await candidates(client))[LATE], "test.status", "passed")
+
+
+async def _give_verdict(image: str, status: str) -> int:
+    url = Home.running("up").sandbox_url
+    async with sandbox_client(url) as client:
+        reference = await newest_version(client, DEV, image)
+        if reference is None:
+            raise DemoError(f"{DEV}/{image} has no version.")
+        await write_verdict(client, reference, "test.status", status)
+    print(f"{reference}: test.status is {status}.")
+    return 0
+
+
+async def _judge(home: Home, progress: Progress, tasks: list[Task]) -> int:
+    """Print the table, and compare prod with what was verified."""
+    async with sandbox_client(home.sandbox_url) as client:
+        chosen = await candidates(client)
+        progress.table(chosen, await places(client), tasks)
+        in_prod = await held(client, PROD)
+    wanted = {_key(reference): reference.digest for image, reference in chosen.items() if image != FAILING}
+    if in_prod == wanted:
+        progress.say(f"{PROD} holds exactly the {len(wanted)} verified digests, and nothing else.")
+        return 0
+    for key in sorted(wanted.keys() - in_prod.keys()):
+        progress.say(f"Missing in {PROD}: {key[0]}:{key[1]}.")
+    for key, digest in sorted(in_prod.items()):
+        if wanted.get(key) != digest:
+            progress.say(f"Not verified, but in {PROD}: {key[0]}:{key[1]}@{digest}.")
+    return 1
+
+
+def _key(reference: ImageReference) -> tuple[str, str]:
+    return reference.image, str(reference.tag)
+
+
+def _stop_leftovers(name: str) -> None:
+    """Stop what an earlier command that was killed has left running."""
+    with suppress(FileNotFoundError):
+        Register(HOMES / name / "processes.json").stop_all()
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Keep a second command of the same name from mixing with this one."""
+    HOMES.mkdir(exist_ok=True)
+    with (HOMES / f"{name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoError(f"Another 'make {'demo' if name == 'run' else name}' runs in this folder.") from None
+        yield
+
+
+_WHAT_TO_TRY = """
+Airflow    {home.airflow_url}    user {user}, password {password}
+Sandbox    {home.sandbox_url}    user admin, password password
+Logs       {home.path}
+
+What to try:
+  1. In Airflow, trigger service_catalog_check: when it is done, promote_nightly starts by itself.
+  2. In its graph, watch verify_dev of {late} wait in the triggerer: its tests have no verdict yet. Give it one:
+       make verdict IMAGE={late} STATUS=passed
+  3. Open a promote_to_prod task and follow its link 'Artifactory' to the image.
+  4. Under Assets, open artifactory://docker-prod/coredns: every event is a promotion, with its record.
+  5. Trigger promote_nightly by hand with 'coredns:v1.10.0' as its only image.
+  6. Pull what was promoted:
+       skopeo inspect --tls-verify=false --creds admin:password \\
+         docker://127.0.0.1:{home.ports.sandbox}/docker-prod/coredns:v1.11.0
+
+'make down' stops everything; what was promoted is there again after the next 'make up'.
+"""
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The few calls of Airflow's public REST API that the demo makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task instance of a DAG run.
+
+    :param name: the task's id without its group.
+    :param image: ``image:tag``, where it is known by now.
+    :param state: Airflow's state, or None before it is scheduled.
+    """
+
+    name: str
+    image: str | None
+    state: str | None
+
+
+class AirflowApi:
+    """A client that is logged in.
+
+    :param url: where Airflow's API is.
+    :param password: the password of ``admin``.
+    """
+
+    def __init__(self, url: str, password: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=30, trust_env=False)
+        self._password = password
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def is_healthy(self) -> bool:
+        """Whether API server, scheduler, DAG processor and triggerer all work."""
+        try:
+            answer = self._http.get("/api/v2/monitor/health")
+        except httpx.TransportError:
+            return False
+        if answer.status_code != 200:
+            return False
+        return all(part["status"] == "healthy" for part in answer.json().values())
+
+    def log_in(self) -> None:
+        """Get a token for all further calls."""
+        answer = self._http.post("/auth/token", json={"username": "admin", "password": self._password})
+        answer.raise_for_status()
+        self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def put_connection(self, connection: dict[str, Any]) -> None:
+        """Create a connection, or replace it."""
+        conn_id = connection["connection_id"]
+        answer = self._http.post("/api/v2/connections", json=connection)
+        if answer.status_code == 409:
+            answer = self._http.patch(f"/api/v2/connections/{conn_id}", json=connection)
+        answer.raise_for_status()
+
+    def has_dag(self, dag_id: str) -> bool:
+        """Whether a DAG has been read."""
+        return self._http.get(f"/api/v2/dags/{dag_id}").status_code == 200
+
+    def import_errors(self) -> list[str]:
+        """Return what kept DAG files from being read."""
+        entries = self._get("/api/v2/importErrors")["import_errors"]
+        return [f"{entry['filename']}: {entry['stack_trace']}" for entry in entries]
+
+    def trigger(self, dag_id: str) -> str:
+        """Start a run by hand and return its id."""
+        answer = self._http.post(f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None})
+        answer.raise_for_status()
+        return str(answer.json()["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return a run's state."""
+        return str(self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def asset_run(self, dag_id: str) -> str | None:
+        """Return the id of the newest run that an asset has started."""
+        runs = self._get(f"/api/v2/dags/{dag_id}/dagRuns", run_type="asset_triggered", order_by="-run_after")
+        return next((str(run["dag_run_id"]) for run in runs["dag_runs"]), None)
+
+    def tasks(self, dag_id: str, run_id: str) -> list[Task]:
+        """Return all task instances of a run."""
+        found: list[Task] = []
+        while True:
+            page = self._get(
+                f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=str(_PAGE), offset=str(len(found))
+            )
+            found += [
+                Task(entry["task_id"].rpartition(".")[2], entry.get("rendered_map_index"), entry["state"])
+                for entry in page["task_instances"]
+            ]
+            if len(found) >= page["total_entries"] or not page["task_instances"]:
+                return found
+
+    def _get(self, path: str, **query: str) -> Any:
+        answer = self._http.get(path, params=query)
+        answer.raise_for_status()
+        return answer.json()
