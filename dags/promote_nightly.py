@@ -78,7 +78,9 @@ def promote_nightly():
 
         context = get_current_context()
         context["candidate"] = candidate
-        image = ArtifactoryHook().select("docker-dev", candidate, created_before=context.get("data_interval_end"))
+        is_for_a_night = context["dag_run"].run_type in {"scheduled", "backfill"}
+        night = context["data_interval_end"] if is_for_a_night else None
+        image = ArtifactoryHook().select("docker-dev", candidate, created_before=night)
         if image is None:
             raise AirflowSkipException(f"There was no version of {candidate} by that night.")
         return {"image": image.image, "tag": image.tag, "digest": image.digest}

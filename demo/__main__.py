@@ -90,7 +90,9 @@ def up() -> int:
     """Start everything and leave it running."""
     with _alone("up"):
         if Register(HOMES / "up" / "processes.json").is_running:
-            raise DemoError("It runs already: 'make down' stops it.")
+            print("It runs already; 'make down' stops it.")
+            _say_what_to_try(Home.running("up"))
+            return 0
         _stop_leftovers("up")
         progress = Progress()
         home = Home.create("up", fresh=False)
@@ -100,8 +102,12 @@ def up() -> int:
         except BaseException:
             instance.stop()
             raise
-    print(_WHAT_TO_TRY.format(home=home, late=LATE, user="admin", password=home.secrets.airflow_password))
+    _say_what_to_try(home)
     return 0
+
+
+def _say_what_to_try(home: Home) -> None:
+    print(_WHAT_TO_TRY.format(home=home, late=LATE, password=home.secrets.airflow_password))
 
 
 def down() -> int:
@@ -194,7 +200,7 @@ def _alone(name: str) -> Iterator[None]:
 
 
 _WHAT_TO_TRY = """
-Airflow    {home.airflow_url}    user {user}, password {password}
+Airflow    {home.airflow_url}    user admin, password {password}
 Sandbox    {home.sandbox_url}    user admin, password password
 Logs       {home.path}
 

@@ -87,6 +87,7 @@ class Instance:
                 "conn_type": "artifactory",
                 "description": "The sandbox",
                 "host": self._home.sandbox_url,
+                "port": self._home.ports.sandbox,
                 "login": USERNAME,
                 "password": PASSWORD,
             }

@@ -141,7 +141,7 @@ def _likely_kind(login: str | None, password: str | None) -> AuthenticationKind:
 
 CONNECTION_FORM: dict[str, Any] = {
     "ui-field-behaviour": {
-        "hidden-fields": ["schema", "port"],
+        "hidden-fields": ["schema"],
         "relabeling": {
             "host": "Artifactory URL",
             "login": "User name",
@@ -149,6 +149,7 @@ CONNECTION_FORM: dict[str, Any] = {
         },
         "placeholders": {
             "host": "https://example.com/artifactory",
+            "port": "443",
             "login": "leave empty for an access token",
         },
     },

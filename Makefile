@@ -1,0 +1,43 @@
+.DEFAULT_GOAL := help
+.PHONY: help install demo up down verdict test lint lock build clean
+
+run := .venv/bin/python -m
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: ## Make .venv with everything that is needed (the other targets do this by themselves)
+	@scripts/install.sh
+
+demo: install ## Run the main job from start to end: images climb dev → qa → prod on a real Airflow
+	@$(run) demo run
+
+up: install ## Start the sandbox and Airflow and leave them running (AIRFLOW_PORT=…, SANDBOX_PORT=…)
+	@$(run) demo up
+
+down: install ## Stop what 'make up' has started
+	@$(run) demo down
+
+verdict: install ## Say what the tests of an image in dev came to: make verdict IMAGE=coredns STATUS=passed
+	@$(run) demo verdict "$(IMAGE)" "$(STATUS)"
+
+test: install ## Run all tests
+	@scripts/install-test-tools.sh
+	@$(run) pytest
+
+lint: install ## Check style, types and the directions of imports
+	@$(run) ruff check .
+	@$(run) ruff format --check --quiet .
+	@$(run) mypy
+	@.venv/bin/lint-imports --config pyproject.toml
+
+lock: ## Write requirements.txt and requirements-dev.txt anew from their .in files (needs uv)
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header -o requirements.txt requirements.in
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header -o requirements-dev.txt requirements-dev.in
+
+build: install ## Build both wheels into dist/
+	@$(run) hatchling build -t wheel -d dist
+	@cd sandbox && ../.venv/bin/python -m hatchling build -t wheel -d ../dist
+
+clean: down ## Stop everything, and remove .venv, .demo and caches
+	rm -rf .venv .demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

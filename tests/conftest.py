@@ -1,0 +1,33 @@
+"""What all tests share: an Airflow home of their own, set before anything imports Airflow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+import pytest
+
+_HOME = tempfile.mkdtemp(prefix="airflow-home-")
+for variable in [name for name in os.environ if name.startswith("AIRFLOW")]:
+    del os.environ[variable]
+os.environ |= {
+    "AIRFLOW_HOME": _HOME,
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
+}
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out the tests with real Docker clients where there are none, but never in CI."""
+    if item.get_closest_marker("docker_clients") is None:
+        return
+    missing = [tool for tool in ("skopeo", "buildah") if shutil.which(tool) is None]
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"Not installed: {', '.join(missing)}.")
+    if missing:
+        pytest.skip(f"Not installed: {', '.join(missing)}.")
