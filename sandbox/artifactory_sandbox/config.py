@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ANY_REPOSITORY = "ANY"
+RESERVED_KEYS = frozenset({"access", "api", "artifactory", "event", "null", "sandbox", "token", "ui", "v2", "xray"})
 
 
 class ConfigError(Exception):
@@ -34,6 +35,8 @@ class Action(StrEnum):
 def _repository_key(key: str) -> str:
     if not is_repository_key(key):
         raise ValueError("a repository key is up to 64 letters, digits, dots, dashes and underscores")
+    if key in RESERVED_KEYS:
+        raise ValueError(f"{key!r} is a path of the sandbox itself and cannot name a repository")
     return key
 
 

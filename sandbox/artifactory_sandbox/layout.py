@@ -16,7 +16,7 @@ from artifactory_sandbox.names import UPLOADS_FOLDER, Place, blob_name, is_diges
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from artifactory_sandbox.blobs import BlobStore
     from artifactory_sandbox.items import Item, Stamp
@@ -100,7 +100,7 @@ def put_manifest(
         return
     _record_links(tx, manifest)
     if existing is not None:
-        clear(tx, place, reference, stamp=stamp, keep_children=manifest.is_index, keep_blobs=True)
+        clear(tx, place, reference, stamp=stamp, successors=[manifest.digest], keep_blobs=True)
     folder = place.path(reference)
     identity = items.add_file(
         tx,
@@ -147,7 +147,7 @@ def copy_folder(
 def retag(tx: sqlite3.Connection, place: Place, item: Item, tag: str, *, stamp: Stamp) -> None:
     """Put a tag of an image onto one of its manifests, over what the tag stood for before."""
     folder = item.path.removeprefix(f"{place.image}/")
-    clear(tx, place, tag, stamp=stamp, keep_children=item.name == "list.manifest.json")
+    clear(tx, place, tag, stamp=stamp, successors=[item.digest or ""])
     copy_folder(tx, place, folder, place, tag, stamp=stamp)
 
 
@@ -169,24 +169,30 @@ def clear(
     folder: str,
     *,
     stamp: Stamp,
-    keep_children: bool = False,
+    successors: Collection[str] = (),
     keep_blobs: bool = False,
 ) -> None:
-    """Remove a tag or digest; what an index that stays refers to stays, too.
+    """Remove a tag or digest; what an index that stays or comes refers to stays, too.
 
-    :param keep_children: leave an index's children, as a new index over an old one does.
+    :param successors: digests of what comes into the folder next; a new index over an old one leaves the old
+        one's children where they are (JFrog knowledge base 000006249).
     :param keep_blobs: leave layers that nothing else holds in flight, for a push that has already seen them.
     """
     doomed = folder_items(tx, place, folder)
     manifests = [item for item in doomed if item.kind == "manifest"]
-    kept = [item for item in manifests if folder != item.digest and is_child(tx, place, item.digest or "")]
+    coming = [digest for successor in successors for digest in child_digests(tx, successor)]
+    kept = [
+        item
+        for item in manifests
+        if folder != item.digest and (item.digest in coming or is_child(tx, place, item.digest or ""))
+    ]
     orphans = [digest for item in manifests for digest in child_digests(tx, item.digest or "")]
     for item in kept:
         if _copies(tx, place, item) == 1:
             copy_folder(tx, place, folder, place, item.digest or "", stamp=stamp)
     items.remove(tx, doomed)
     items.prune(tx, place.repository, place.path(folder))
-    if not keep_children:
+    if not coming:
         for digest in orphans:
             _clear_orphan(tx, place, digest, stamp)
     if keep_blobs:

@@ -53,18 +53,17 @@ class Place:
 
 
 def parse_reference(text: str) -> tuple[Place, str]:
-    """Split `repository/image:tag` or `repository/image@digest` into its place and its tag or digest.
+    """Split `repository/image:tag` or `repository/image@digest` into its place and its digest, or else its tag.
 
     :param text: the reference; the image may hold slashes.
     :raises ValueError: when a part is missing or breaks the grammar.
     """
-    name, _, digest = text.partition("@")
-    tag = ""
-    if not digest and ":" in name:
-        name, _, tag = name.rpartition(":")
-    repository, _, image = name.partition("/")
-    reference = digest or tag
-    if not (is_repository_key(repository) and is_image(image) and (is_digest(reference) or is_tag(reference))):
+    names, at, digest = text.partition("@")
+    names, _, tag = names.partition(":")
+    repository, _, image = names.partition("/")
+    reference = digest if at else tag
+    is_reference = is_digest(digest) if at else is_tag(tag)
+    if not (is_repository_key(repository) and is_image(image) and is_reference):
         raise ValueError(
             f"{text!r} is no image reference: expected repository/image:tag or repository/image@sha256:<hex>"
         )

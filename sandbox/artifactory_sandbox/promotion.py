@@ -111,8 +111,7 @@ def _promote_tag(tx: sqlite3.Connection, source: Place, tag: str, target: Place,
     manifests = [item for item in layout.folder_items(tx, source, tag) if item.kind == "manifest"]
     for item in manifests:
         layout.copy_children(tx, source, item, target, stamp=stamp)
-    holds_index = any(item.name == "list.manifest.json" for item in manifests)
-    layout.clear(tx, target, target_tag, stamp=stamp, keep_children=holds_index)
+    layout.clear(tx, target, target_tag, stamp=stamp, successors=[item.digest or "" for item in manifests])
     layout.copy_folder(tx, source, tag, target, target_tag, stamp=stamp)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import io
@@ -59,9 +60,9 @@ def make_image(content: str, *, platforms: Sequence[str] = PLATFORMS[:1], oci: b
 
 
 def _single(content: str, platform: str, oci: bool) -> tuple[list[bytes], Manifest]:
-    base = _tar({"etc/os-release": f"ID=sandbox\nPLATFORM={platform}\n"})
+    base, base_layer = _base(platform)
     own = _tar({"app/content.txt": f"{content}\n{platform}\n"})
-    layers = [gzip.compress(base, mtime=0), gzip.compress(own, mtime=0)]
+    layers = [base_layer, gzip.compress(own, mtime=0)]
     config = _json(
         {
             **_platform(platform),
@@ -94,6 +95,12 @@ def _single(content: str, platform: str, oci: bool) -> tuple[list[bytes], Manife
     return [config, *layers], parse_manifest(_json(manifest), media_type)
 
 
+@functools.cache
+def _base(platform: str) -> tuple[bytes, bytes]:
+    base = _tar({"etc/os-release": f"ID=sandbox\nPLATFORM={platform}\n"})
+    return base, gzip.compress(base, mtime=0)
+
+
 def _tar(files: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
@@ -115,4 +122,4 @@ def _platform(platform: str) -> dict[str, str]:
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, indent=2).encode()
+    return json.dumps(value, separators=(",", ":")).encode()

@@ -1,0 +1,251 @@
+"""The program as people and init systems run it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+import httpx
+import pytest
+
+from artifactory_sandbox.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Done]
+PROGRAM = (sys.executable, "-m", "artifactory_sandbox")
+ADMIN = ("admin", "password")
+SHORT = 20
+MANIFESTS = """
+- name: controller
+  dmap:
+    "sha256:aaaa": ["v1.9.0", "v1.10.0"]
+    "sha256:bbbb": ["v1.2.0"]
+- name: nested/name
+  dmap:
+    "sha256:aaaa": ["v1"]
+    "sha256:cccc": [7]
+"""
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run the command line as the program does, without a process of its own."""
+
+    def run(*arguments: str | Path) -> Done:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return Done(code, *capsys.readouterr())
+
+    return run
+
+
+@contextmanager
+def served(data: Path, *arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    line = [*PROGRAM, "serve", "--data", str(data), "--port", "0", *map(str, arguments)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process, ready_url(process.stdout)
+        finally:
+            process.kill()
+
+
+def ready_url(output: IO[str] | None) -> str:
+    assert output is not None
+    match = re.fullmatch(r"Artifactory sandbox ready at (\S+) \(data in .+\)\n", output.readline())
+    assert match is not None
+    return match[1]
+
+
+@pytest.fixture
+def manifests(tmp_path: Path) -> Path:
+    path = tmp_path / "images.yaml"
+    path.write_text(MANIFESTS, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_at_once_with_exit_code_0(tmp_path: Path, number: signal.Signals) -> None:
+    with served(tmp_path / "data") as (process, url), httpx.Client() as client:
+        assert client.get(f"{url}/api/system/ping").text == "OK"
+        begun = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(SHORT) == 0
+        assert time.monotonic() - begun < 3
+
+
+def test_what_was_acknowledged_outlives_kill_9(tmp_path: Path) -> None:
+    content = b"0123456789" * 1000
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    image = "api/docker/docker-dev/v2/app"
+    with served(tmp_path / "data") as (process, url):
+        started = httpx.post(f"{url}/{image}/blobs/uploads/", auth=ADMIN).headers["location"]
+        assert httpx.patch(started, content=content, auth=ADMIN).status_code == 202
+        process.kill()
+        process.wait(SHORT)
+    upload = started.rpartition("/")[2]
+    with served(tmp_path / "data") as (process, url):
+        location = f"{url}/{image}/blobs/uploads/{upload}"
+        assert httpx.get(location, auth=ADMIN).headers["range"] == f"0-{len(content) - 1}"
+        assert httpx.put(location, params={"digest": digest}, auth=ADMIN).status_code == 201
+        process.kill()
+        process.wait(SHORT)
+    with served(tmp_path / "data") as (_, url):
+        assert httpx.get(f"{url}/{image}/blobs/{digest}", auth=ADMIN).content == content
+
+
+def test_a_port_that_is_taken_is_one_clear_sentence(command: Command, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = command("serve", "--data", tmp_path / "data", "--port", str(port))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"artifactory-sandbox: port {port} on 127.0.0.1 is taken: choose another with --port, or 0\n"
+    )
+
+
+def test_a_data_directory_that_cannot_be_used_is_one_clear_sentence(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = command("serve", "--data", tmp_path / "file" / "data", "--port", "0")
+    assert done.returncode == 2
+    assert done.stderr.startswith("artifactory-sandbox: cannot use the data directory")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_data_directory_that_is_no_sandboxs_is_one_clear_sentence(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "metadata.sqlite").write_bytes(b"this is not a database" * 100)
+    done = command("serve", "--data", tmp_path, "--port", "0")
+    assert done.returncode == 2
+    assert "file is not a database" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("users: {admin: {password: x, admn: true}}", "users.admin.admn: unknown key"),
+        ("repositories: {docker-dev: {class: lokal}}", "repositories.docker-dev.class"),
+        ("repositories: {'../etc': {}}", "a repository key is"),
+        ("permissions: [{repositories: [nowhere]}]", "no repository is called 'nowhere'"),
+        ("permissions: [{repositories: [ANY], users: {bob: [read]}}]", "no user is called 'bob'"),
+        ("permissions: [{repositories: [ANY], users: {admin: [fly]}}]", "permissions.0.users.admin.0"),
+        ("version: latest", "version"),
+        ("- a list", "expected sections"),
+        ("{", "is not YAML"),
+    ],
+)
+def test_a_configuration_that_is_wrong_is_one_clear_sentence_that_names_the_place(
+    command: Command, tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    done = command("serve", "--data", tmp_path / "data", "--port", "0", "--config", path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"artifactory-sandbox: {path}")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_configuration_file_that_is_missing_is_one_clear_sentence(command: Command, tmp_path: Path) -> None:
+    done = command("serve", "--data", tmp_path / "data", "--config", tmp_path / "none.yaml")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "No such file" in done.stderr
+
+
+def test_seeding_fills_a_running_sandbox_and_says_what_it_did(
+    command: Command, tmp_path: Path, manifests: Path
+) -> None:
+    with served(tmp_path / "data") as (_, url):
+        done = command("seed", "--data", tmp_path / "data", "--repository", "docker-dev", manifests)
+        assert (done.returncode, done.stdout) == (
+            0,
+            "Seeded docker-dev: 5 tags of 2 images, 3 distinct digests.\n",
+        )
+        image = f"{url}/api/docker/docker-dev/v2"
+        assert httpx.get(f"{image}/controller/tags/list", auth=ADMIN).json()["tags"] == ["v1.10.0", "v1.2.0", "v1.9.0"]
+        digests = {
+            name: httpx.head(f"{image}/{name}", auth=ADMIN).headers["docker-content-digest"]
+            for name in (
+                "controller/manifests/v1.9.0",
+                "controller/manifests/v1.10.0",
+                "controller/manifests/v1.2.0",
+                "nested/name/manifests/v1",
+                "nested/name/manifests/7",
+            )
+        }
+    first, second, other, elsewhere, number = digests.values()
+    assert first == second == elsewhere
+    assert len({first, other, number}) == 3
+
+
+def test_seeding_takes_the_chosen_images_and_their_highest_versions(
+    command: Command, tmp_path: Path, manifests: Path
+) -> None:
+    choice = ("--image", "contr*", "--tags-per-image", "1")
+    done = command("seed", "--data", tmp_path, "--repository", "docker-qa", *choice, manifests)
+    assert done.stdout == "Seeded docker-qa: 1 tags of 1 images, 1 distinct digests.\n"
+    with served(tmp_path) as (_, url):
+        tags = httpx.get(f"{url}/api/docker/docker-qa/v2/controller/tags/list", auth=ADMIN).json()["tags"]
+    assert tags == ["v1.10.0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--repository", "generic-local"), "no local Docker repository; there are: docker-dev, docker-qa"),
+        (("--repository", "unknown"), "no local Docker repository"),
+        (("--repository", "docker-dev", "--image", "none*"), "no image matches none*"),
+    ],
+)
+def test_a_seed_that_cannot_be_is_one_clear_sentence(
+    command: Command, tmp_path: Path, manifests: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    done = command("seed", "--data", tmp_path / "data", *arguments, manifests)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "just text", "- name: a", "- {name: A/B, dmap: {}}", "- {name: a, dmap: {x: [_uploads]}}", "{", "- 1"]
+)
+def test_a_promotion_manifest_that_is_none_is_one_clear_sentence(command: Command, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "images.yaml"
+    path.write_text(text, encoding="utf-8")
+    done = command("seed", "--data", tmp_path / "data", "--repository", "docker-dev", path)
+    assert done.returncode == 2
+    assert str(path) in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("serve", "--help"), ("seed", "--help"), ("--version",)])
+def test_help_and_version_print_and_end_well(command: Command, arguments: tuple[str, ...]) -> None:
+    done = command(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "artifactory-sandbox" in done.stdout
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http"])
+def test_a_port_that_is_none_is_refused(command: Command, tmp_path: Path, port: str) -> None:
+    done = command("serve", "--data", tmp_path, "--port", port)
+    assert done.returncode == 2
+    assert "a port is a number" in done.stderr

@@ -1,0 +1,332 @@
+"""The OCI distribution API: every way to push a blob, what a manifest needs, and what comes back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+IMAGE = "/api/docker/docker-dev/v2/payments/api"
+UPLOADS = f"{IMAGE}/blobs/uploads/"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+CONTENT = bytes(range(256)) * 40
+
+
+def digest_of(content: bytes, algorithm: str = "sha256") -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
+
+
+def code(response: httpx.Response) -> tuple[int, str]:
+    [error] = response.json()["errors"]
+    assert set(error) == {"code", "message", "detail"}
+    return response.status_code, error["code"]
+
+
+def push_blob(client: httpx.Client, content: bytes, image: str = IMAGE) -> str:
+    digest = digest_of(content)
+    assert client.post(f"{image}/blobs/uploads/", params={"digest": digest}, content=content).status_code == 201
+    return digest
+
+
+def descriptor(content: bytes, media_type: str = "application/octet-stream") -> dict[str, object]:
+    return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
+
+
+def manifest_of(config: bytes, *layers: bytes) -> bytes:
+    parts = {"config": descriptor(config), "layers": [descriptor(layer) for layer in layers]}
+    return json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, **parts}).encode()
+
+
+def push_manifest(
+    client: httpx.Client, content: bytes, reference: str, media_type: str = OCI_MANIFEST
+) -> httpx.Response:
+    return client.put(f"{IMAGE}/manifests/{reference}", content=content, headers={"Content-Type": media_type})
+
+
+def test_a_blob_pushed_by_post_and_put_comes_back_byte_for_byte(client: httpx.Client) -> None:
+    started = client.post(UPLOADS)
+    assert started.status_code == 202
+    assert started.headers["docker-upload-uuid"]
+    finished = client.put(started.headers["location"], params={"digest": digest_of(CONTENT)}, content=CONTENT)
+    assert finished.status_code == 201
+    assert finished.headers["docker-content-digest"] == digest_of(CONTENT)
+    pulled = client.get(finished.headers["location"])
+    assert pulled.content == CONTENT
+    assert pulled.headers["docker-content-digest"] == digest_of(CONTENT)
+
+
+def test_a_blob_pushed_in_one_post_comes_back(client: httpx.Client) -> None:
+    digest = push_blob(client, CONTENT)
+    head = client.head(f"{IMAGE}/blobs/{digest}")
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(CONTENT)))
+
+
+def test_a_blob_pushed_in_chunks_comes_back_and_the_status_tells_how_far_it_is(client: httpx.Client) -> None:
+    location = client.post(UPLOADS).headers["location"]
+    half = len(CONTENT) // 2
+    first = client.patch(location, content=CONTENT[:half], headers={"Content-Range": f"0-{half - 1}"})
+    assert (first.status_code, first.headers["range"]) == (202, f"0-{half - 1}")
+    status = client.get(first.headers["location"])
+    assert (status.status_code, status.headers["range"]) == (204, f"0-{half - 1}")
+    end = {"Content-Range": f"{half}-{len(CONTENT) - 1}"}
+    assert client.patch(location, content=CONTENT[half:], headers=end).status_code == 202
+    assert client.put(location, params={"digest": digest_of(CONTENT)}).status_code == 201
+    assert client.get(f"{IMAGE}/blobs/{digest_of(CONTENT)}").content == CONTENT
+
+
+def test_a_stream_without_a_length_is_taken(client: httpx.Client) -> None:
+    def stream() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 100_000
+
+    location = client.post(UPLOADS).headers["location"]
+    assert client.patch(location, content=stream()).headers["range"] == "0-3999999"
+    assert client.put(location, params={"digest": digest_of(b"x" * 4_000_000)}).status_code == 201
+
+
+def test_a_chunk_out_of_order_is_416_and_does_not_count(client: httpx.Client) -> None:
+    location = client.post(UPLOADS).headers["location"]
+    client.patch(location, content=b"0123456789", headers={"Content-Range": "0-9"})
+    for wrong in ("5-9", "20-29", "0-9"):
+        response = client.patch(location, content=b"abcde", headers={"Content-Range": wrong})
+        assert code(response) == (416, "BLOB_UPLOAD_INVALID")
+        assert response.headers["range"] == "0-9"
+    assert client.put(location, params={"digest": digest_of(b"0123456789")}).status_code == 201
+
+
+def test_a_digest_that_lies_is_refused_and_leaves_nothing(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client
+) -> None:
+    location = client.post(UPLOADS).headers["location"]
+    lie = digest_of(b"something else")
+    assert code(client.put(location, params={"digest": lie}, content=CONTENT)) == (400, "DIGEST_INVALID")
+    assert code(client.get(f"{IMAGE}/blobs/{lie}")) == (404, "BLOB_UNKNOWN")
+    assert code(client.get(location)) == (404, "BLOB_UPLOAD_UNKNOWN")
+    assert list((artifactory_sandbox.data / "uploads").iterdir()) == []
+
+
+def test_sha512_digests_are_checked_and_served(client: httpx.Client) -> None:
+    digest = digest_of(CONTENT, "sha512")
+    location = client.post(UPLOADS).headers["location"]
+    assert client.put(location, params={"digest": digest}, content=CONTENT).status_code == 201
+    assert client.get(f"{IMAGE}/blobs/{digest}").content == CONTENT
+
+
+def test_an_upload_that_is_cancelled_is_gone(client: httpx.Client) -> None:
+    location = client.post(UPLOADS).headers["location"]
+    assert client.delete(location).status_code == 204
+    assert code(client.patch(location, content=b"x")) == (404, "BLOB_UPLOAD_UNKNOWN")
+
+
+def test_an_upload_belongs_to_its_image(client: httpx.Client) -> None:
+    location = client.post(UPLOADS).headers["location"]
+    elsewhere = location.replace("/payments/api/", "/payments/other/")
+    assert code(client.put(elsewhere, params={"digest": digest_of(b"")})) == (404, "BLOB_UPLOAD_UNKNOWN")
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [("bytes=0-9", CONTENT[:10]), ("bytes=100-", CONTENT[100:]), ("bytes=-7", CONTENT[-7:])],
+)
+def test_a_range_of_a_blob_is_206(client: httpx.Client, header: str, expected: bytes) -> None:
+    digest = push_blob(client, CONTENT)
+    response = client.get(f"{IMAGE}/blobs/{digest}", headers={"Range": header})
+    assert (response.status_code, response.content) == (206, expected)
+
+
+def test_a_range_past_the_end_is_416(client: httpx.Client) -> None:
+    digest = push_blob(client, CONTENT)
+    assert client.get(f"{IMAGE}/blobs/{digest}", headers={"Range": "bytes=999999-"}).status_code == 416
+
+
+@pytest.mark.parametrize("source", ["payments/api", "docker-dev/payments/api"])
+def test_a_blob_is_mounted_from_another_image(client: httpx.Client, source: str) -> None:
+    digest = push_blob(client, CONTENT)
+    other = "/api/docker/docker-dev/v2/payments/other"
+    response = client.post(f"{other}/blobs/uploads/", params={"mount": digest, "from": source})
+    assert response.status_code == 201
+    assert client.get(f"{other}/blobs/{digest}").content == CONTENT
+
+
+def test_a_mount_that_cannot_be_done_becomes_an_upload(client: httpx.Client) -> None:
+    response = client.post(UPLOADS, params={"mount": digest_of(b"nowhere"), "from": "payments/other"})
+    assert response.status_code == 202
+    assert client.put(response.headers["location"], params={"digest": digest_of(b"a")}, content=b"a").status_code == 201
+
+
+def test_a_blob_of_another_image_is_not_here(client: httpx.Client) -> None:
+    digest = push_blob(client, CONTENT)
+    response = client.get(f"/api/docker/docker-dev/v2/payments/other/blobs/{digest}")
+    assert code(response) == (404, "BLOB_UNKNOWN")
+
+
+def test_a_manifest_comes_back_by_tag_and_digest_as_it_was_pushed(client: httpx.Client) -> None:
+    push_blob(client, b"config")
+    push_blob(client, b"layer")
+    content = manifest_of(b"config", b"layer")
+    pushed = push_manifest(client, content, "1.0")
+    assert pushed.status_code == 201
+    assert pushed.headers["docker-content-digest"] == digest_of(content)
+    for reference in ("1.0", digest_of(content)):
+        pulled = client.get(f"{IMAGE}/manifests/{reference}")
+        assert pulled.content == content
+        assert pulled.headers["content-type"] == OCI_MANIFEST
+        assert pulled.headers["docker-content-digest"] == digest_of(content)
+        head = client.head(f"{IMAGE}/manifests/{reference}")
+        assert head.headers["content-length"] == str(len(content))
+
+
+def test_a_manifest_whose_blobs_are_missing_is_refused(client: httpx.Client) -> None:
+    push_blob(client, b"config")
+    response = push_manifest(client, manifest_of(b"config", b"never pushed"), "1.0")
+    assert code(response) == (400, "MANIFEST_BLOB_UNKNOWN")
+    assert response.json()["errors"][0]["detail"] == {"digest": digest_of(b"never pushed")}
+    assert code(client.get(f"{IMAGE}/manifests/1.0")) == (404, "MANIFEST_UNKNOWN")
+
+
+def test_an_index_whose_children_are_missing_is_refused(client: httpx.Client) -> None:
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor(b"{}", OCI_MANIFEST)]}
+    response = push_manifest(client, json.dumps(index).encode(), "1.0", OCI_INDEX)
+    assert code(response) == (400, "MANIFEST_BLOB_UNKNOWN")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b"[" * 100_000,
+        b"{}",
+        b'{"schemaVersion": 1}',
+        b'{"schemaVersion": 2, "config": 5, "layers": []}',
+        b'{"schemaVersion": 2, "config": {"digest": "sha256:short", "size": 1}, "layers": []}',
+        json.dumps({"schemaVersion": 2, "config": descriptor(b"c"), "layers": "none"}).encode(),
+        json.dumps({"schemaVersion": 2, "config": {**descriptor(b"c"), "size": -1}, "layers": []}).encode(),
+        json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}).encode(),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_refused(client: httpx.Client, content: bytes) -> None:
+    assert code(push_manifest(client, content, "1.0")) == (400, "MANIFEST_INVALID")
+
+
+def test_a_manifest_of_more_than_four_mebibytes_is_413(client: httpx.Client) -> None:
+    assert code(push_manifest(client, b" " * (4 * 1024 * 1024 + 1), "1.0"))[0] == 413
+
+
+def test_a_manifest_pushed_under_another_digest_is_refused(client: httpx.Client) -> None:
+    push_blob(client, b"config")
+    response = push_manifest(client, manifest_of(b"config"), digest_of(b"other"))
+    assert code(response) == (400, "DIGEST_INVALID")
+
+
+def test_a_tag_that_is_pushed_again_with_other_content_is_a_new_artifact(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client
+) -> None:
+    push_blob(client, b"config")
+    push_blob(client, b"layer")
+    push_manifest(client, manifest_of(b"config"), "1.0")
+    artifactory_sandbox.set_properties("docker-dev/payments/api:1.0", {"test.status": "passed"})
+    push_manifest(client, manifest_of(b"config"), "1.0")
+    assert artifactory_sandbox.properties("docker-dev/payments/api:1.0")["test.status"] == ["passed"]
+    assert push_manifest(client, manifest_of(b"config", b"layer"), "1.0").status_code == 201
+    assert "test.status" not in artifactory_sandbox.properties("docker-dev/payments/api:1.0")
+    assert code(client.get(f"{IMAGE}/manifests/{digest_of(manifest_of(b'config'))}")) == (404, "MANIFEST_UNKNOWN")
+
+
+def test_tags_are_listed_in_order_and_in_pages(artifactory_sandbox: RunningSandbox, client: httpx.Client) -> None:
+    for tag in ("b", "a", "C", "1.10", "1.9"):
+        artifactory_sandbox.push_image(f"docker-dev/payments/api:{tag}", content="same", platforms=("linux/amd64",))
+    everything = ["1.10", "1.9", "C", "a", "b"]
+    assert client.get(f"{IMAGE}/tags/list").json() == {"name": "payments/api", "tags": everything}
+    assert client.get(f"{IMAGE}/tags/list?n=0").json()["tags"] == everything
+    first = client.get(f"{IMAGE}/tags/list?n=2")
+    assert first.json()["tags"] == everything[:2]
+    assert first.headers["link"] == '</v2/payments/api/tags/list?last=2&n=2>; rel="next"'
+    assert client.get(f"{IMAGE}/tags/list?n=2&last=2").json()["tags"] == everything[2:4]
+    by_name = client.get(f"{IMAGE}/tags/list?n=2&last=1.9")
+    assert by_name.json()["tags"] == everything[2:4]
+    assert "last=a&" in by_name.headers["link"]
+    last = client.get(f"{IMAGE}/tags/list?n=2&last=a")
+    assert (last.json()["tags"], last.headers.get("link")) == (["b"], None)
+
+
+def test_tags_of_an_image_that_is_not_there_are_404(client: httpx.Client) -> None:
+    assert code(client.get(f"{IMAGE}/tags/list")) == (404, "NAME_UNKNOWN")
+
+
+def test_the_catalogue_lists_images(artifactory_sandbox: RunningSandbox, client: httpx.Client) -> None:
+    for image in ("b", "a/c", "a"):
+        artifactory_sandbox.push_image(f"docker-dev/{image}:1.0")
+    catalogue = client.get("/api/docker/docker-dev/v2/_catalog")
+    assert catalogue.json() == {"repositories": ["a", "a/c", "b"]}
+    assert client.get("/api/docker/docker-qa/v2/_catalog").json() == {"repositories": []}
+
+
+def test_deleting_a_digest_deletes_its_tags_and_deleting_a_tag_only_itself(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client
+) -> None:
+    digest = artifactory_sandbox.push_image("docker-dev/payments/api:1.0")
+    for tag in ("1.1", "1.2"):
+        artifactory_sandbox.tag("docker-dev/payments/api:1.0", f"docker-dev/payments/api:{tag}")
+    assert client.delete(f"{IMAGE}/manifests/1.0").status_code == 202
+    assert artifactory_sandbox.tags("docker-dev", "payments/api") == ["1.1", "1.2"]
+    assert client.delete(f"{IMAGE}/manifests/{digest}").status_code == 202
+    assert artifactory_sandbox.tags("docker-dev", "payments/api") == []
+    assert code(client.delete(f"{IMAGE}/manifests/{digest}")) == (404, "MANIFEST_UNKNOWN")
+
+
+def test_what_an_index_needs_is_not_deleted_under_it(artifactory_sandbox: RunningSandbox, client: httpx.Client) -> None:
+    digest = artifactory_sandbox.push_image("docker-dev/payments/api:1.0", platforms=("linux/amd64", "linux/arm64"))
+    child = client.get(f"{IMAGE}/manifests/{digest}").json()["manifests"][0]["digest"]
+    config = client.get(f"{IMAGE}/manifests/{child}").json()["config"]["digest"]
+    assert code(client.delete(f"{IMAGE}/manifests/{child}")) == (405, "UNSUPPORTED")
+    assert code(client.delete(f"{IMAGE}/blobs/{config}")) == (405, "UNSUPPORTED")
+    assert client.delete(f"{IMAGE}/manifests/{digest}").status_code == 202
+    assert client.get("/api/storage/docker-dev/payments").status_code == 404
+
+
+def test_a_child_with_a_tag_of_its_own_outlives_that_tag(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client
+) -> None:
+    child = artifactory_sandbox.push_image("docker-dev/payments/api:1.0-linux-amd64")
+    content = client.get(f"{IMAGE}/manifests/{child}").content
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor(content, OCI_MANIFEST)]}
+    assert push_manifest(client, json.dumps(index).encode(), "1.0", OCI_INDEX).status_code == 201
+    assert client.delete(f"{IMAGE}/manifests/1.0-linux-amd64").status_code == 202
+    assert client.get(f"{IMAGE}/manifests/{child}").content == content
+
+
+def test_a_blob_that_no_manifest_needs_can_be_deleted(client: httpx.Client) -> None:
+    digest = push_blob(client, CONTENT)
+    assert client.delete(f"{IMAGE}/blobs/{digest}").status_code == 202
+    assert code(client.get(f"{IMAGE}/blobs/{digest}")) == (404, "BLOB_UNKNOWN")
+
+
+def test_layers_in_flight_outlive_the_tag_that_held_them(client: httpx.Client) -> None:
+    """Another push may have seen a layer and skipped it: overwriting a tag in between must not break that push."""
+    for content in (b"config", b"layer"):
+        push_blob(client, content)
+    push_manifest(client, manifest_of(b"config", b"layer"), "1.0")
+    push_manifest(client, manifest_of(b"config"), "1.0")
+    assert push_manifest(client, manifest_of(b"config", b"layer"), "2.0").status_code == 201
+
+
+def test_an_index_pushed_over_the_tag_of_its_own_child_keeps_the_child(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client
+) -> None:
+    child = artifactory_sandbox.push_image("docker-dev/payments/api:1.0")
+    content = client.get(f"{IMAGE}/manifests/{child}").content
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [descriptor(content, OCI_MANIFEST)]}
+    assert push_manifest(client, json.dumps(index).encode(), "1.0", OCI_INDEX).status_code == 201
+    assert client.get(f"{IMAGE}/manifests/{child}").content == content
