@@ -13,6 +13,7 @@ from artifactory_provider.artifactory.errors import (
     PermissionDenied,
     RateLimited,
     RequestRefused,
+    TlsFailed,
     UnsupportedRepository,
 )
 from artifactory_provider.artifactory.references import InvalidReference
@@ -31,6 +32,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 RequestRefused,
                 SourceMoved,
                 TargetConflict,
+                TlsFailed,
                 UnsupportedRepository,
             ],
             action=RetryAction.FAIL,

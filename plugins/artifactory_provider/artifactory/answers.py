@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
@@ -22,9 +23,11 @@ from artifactory_provider.artifactory.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _LONGEST_DETAIL = 500
+_SHORTEST_SECRET = 4
+_BLOCKED_BY_XRAY = "download blocking policy configured in Xray"
 _UNSUPPORTED_REPOSITORY = re.compile(r"Unsupported (V2|docker) repository request", re.IGNORECASE)
 
 
@@ -57,6 +60,17 @@ class Answer:
     def is_html(self) -> bool:
         """Whether a proxy's or a login page came instead of an answer of the API."""
         return self.media_type == "text/html" or self.text[:200].lstrip().lower().startswith(("<!doctype", "<html"))
+
+    def without(self, secrets: Iterable[str]) -> Answer:
+        """Return the answer with secrets struck out of its body: error pages may show what was sent.
+
+        :param secrets: the texts; those of less than four characters stay, as they stand everywhere.
+        """
+        content = self.content
+        for secret in secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                content = content.replace(secret.encode(), b"***")
+        return replace(self, content=content)
 
     def json(self) -> Any:
         """Return the body's JSON value.
@@ -111,7 +125,7 @@ class Answer:
             return float(value)
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=datetime.UTC)
@@ -146,11 +160,17 @@ def _kind_and_advice(answer: Answer, needs: str | None) -> tuple[type[Artifactor
         return UnexpectedAnswer, (
             f"It redirects to {_place(answer)}: set the connection's host to the URL that answers itself."
         )
+    if status < 300:
+        return UnexpectedAnswer, "That is no answer of Artifactory's here: check that no proxy answers in its place."
+    if status == 407:
+        return AuthenticationFailed, "The HTTP proxy asks for credentials: give them in the proxy's URL."
     if status == 401:
         return AuthenticationFailed, (
             "The credentials are missing, wrong or expired: check login and password or token of the connection."
         )
     if status == 403:
+        if _BLOCKED_BY_XRAY in (answer.detail or ""):
+            return RequestRefused, "Xray blocks this image: see its violations in Xray, or its policy."
         needed = f"needs {needs}" if needs else "needs a permission that it does not have"
         return PermissionDenied, f"The user of the connection {needed}: ask for it in a permission target."
     if status == 404:
@@ -163,7 +183,13 @@ def _kind_and_advice(answer: Answer, needs: str | None) -> tuple[type[Artifactor
 
 
 def _place(answer: Answer) -> str:
-    return answer.headers.get("Location", "an unnamed place").partition("?")[0]
+    """Return where a redirect leads, without the parts of a URL that may hold secrets."""
+    try:
+        parts = urlsplit(answer.headers.get("Location", ""))
+        place = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    except ValueError:
+        place = ""
+    return _shortened(place) or "an unnamed place"
 
 
 def _messages(document: Any) -> list[str]:
@@ -178,7 +204,7 @@ def _messages(document: Any) -> list[str]:
 
 
 def _shortened(text: str) -> str | None:
-    words = " ".join(text.split())
+    words = " ".join("".join(one if one.isprintable() or one.isspace() else "\ufffd" for one in text).split())
     if len(words) > _LONGEST_DETAIL:
         return f"{words[: _LONGEST_DETAIL - 1]}…"
     return words or None

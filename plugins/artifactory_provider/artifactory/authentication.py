@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,6 +16,9 @@ class Authentication(Protocol):
     def headers(self) -> dict[str, str]:
         """Return the headers that authenticate one request."""
 
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must be shown nowhere, in every form in which a server could send it back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Anonymous:
@@ -24,6 +28,10 @@ class Anonymous:
         """Return no headers."""
         return {}
 
+    def secrets(self) -> tuple[str, ...]:
+        """Return nothing: there is no secret."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class Basic:
@@ -31,15 +39,30 @@ class Basic:
 
     :param username: the Artifactory user.
     :param password: the password or token.
+    :raises InvalidSettings: when they cannot be sent: RFC 7617 allows no colon in the user name, and no control
+        characters.
     """
 
     username: str
     password: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        if ":" in self.username or any(map(_is_control, self.username + self.password)):
+            raise InvalidSettings(
+                "The login of the connection holds a colon, or login or password hold line breaks or other control "
+                "characters: copy them again."
+            )
+
     def headers(self) -> dict[str, str]:
         """Return the ``Authorization: Basic`` header."""
-        credentials = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-        return {"Authorization": f"Basic {credentials}"}
+        return {"Authorization": f"Basic {self._encoded()}"}
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the password, plain and as it is sent."""
+        return self.password, self._encoded()
+
+    def _encoded(self) -> str:
+        return base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +82,10 @@ class Bearer:
         """Return the ``Authorization: Bearer`` header."""
         return {"Authorization": f"Bearer {self.token}"}
 
+    def secrets(self) -> tuple[str, ...]:
+        """Return the token."""
+        return (self.token,)
+
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
@@ -76,6 +103,14 @@ class ApiKey:
     def headers(self) -> dict[str, str]:
         """Return the ``X-JFrog-Art-Api`` header."""
         return {"X-JFrog-Art-Api": self.key}
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the key."""
+        return (self.key,)
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cs"}
 
 
 def _check_header_value(secret: str, what: str) -> None:

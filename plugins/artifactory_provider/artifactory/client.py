@@ -7,9 +7,11 @@ Repositories") and the OCI distribution specification 1.1.
 from __future__ import annotations
 
 import datetime
+import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 from artifactory_provider.artifactory.errors import (
     ImageNotFound,
@@ -19,6 +21,7 @@ from artifactory_provider.artifactory.errors import (
     TagNotFound,
 )
 from artifactory_provider.artifactory.manifests import ACCEPT, Descriptor, InvalidManifest, Manifest
+from artifactory_provider.artifactory.properties import properties_query, read_properties
 from artifactory_provider.artifactory.references import (
     ImageReference,
     InvalidReference,
@@ -35,8 +38,10 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.answers import Answer
     from artifactory_provider.artifactory.settings import ServerSettings
 
-_FORBIDDEN_IN_PROPERTY_NAMES = frozenset(")(}{][*+^$\\/~`!@#%&<>;=,±§ ")
+log = logging.getLogger(__name__)
+
 _ENTRIES_A_PAGE = 1000
+_NEXT_LINK = re.compile(r"<(?P<target>[^>]*)>[^,<]*\brel=\"?next\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,9 @@ class ArtifactoryClient:
         """
         check_repository(key)
         try:
-            answer = await self._transport.request("GET", f"{await self.base()}/api/repositories/{key}")
+            answer = await self._transport.request(
+                "GET", f"{await self.base()}/api/repositories/{key}", needs=f"Read on {key!r}"
+            )
         except (NotFound, RequestRefused) as error:
             raise RepositoryNotFound(
                 f"There is no repository {key!r} on this server, or the user of the connection cannot see it: "
@@ -113,28 +120,36 @@ class ArtifactoryClient:
                 detail=error.detail,
             ) from error
         document = _document(answer)
-        kind = str(document.get("rclass") or document.get("type") or "").lower()
-        return Repository(key, kind, str(document.get("packageType", "")).lower())
+        kind, package_type = document.get("rclass") or document.get("type"), document.get("packageType")
+        if not isinstance(kind, str) or not isinstance(package_type, str):
+            raise answer.unexpected("a repository's description")
+        return Repository(key, kind.lower(), package_type.lower())
 
     async def descriptor(self, reference: ImageReference) -> Descriptor | None:
         """Return digest and media type of what a tag or digest shows, or None where there is nothing.
 
         :param reference: the image; its tag counts, or its digest where it has no tag.
         """
-        answer = await self._manifest_request("HEAD", reference)
-        if answer.status == 404:
-            return None
         try:
-            digest = check_digest(answer.headers.get("Docker-Content-Digest", ""))
-        except InvalidReference:
+            answer = await self._manifest_request("HEAD", reference)
+            if answer.status == 404:
+                return None
+            descriptor = Descriptor(check_digest(answer.headers.get("Docker-Content-Digest", "")), answer.media_type)
+            if descriptor.is_known and (reference.tag or reference.digest == descriptor.digest):
+                return descriptor
+        except (InvalidReference, RequestRefused):
+            log.debug("The answer to HEAD says too little of %s: asking by GET.", reference)
+        try:
             return (await self.manifest(reference)).descriptor
-        return Descriptor(digest, answer.media_type)
+        except TagNotFound:
+            return None
 
     async def manifest(self, reference: ImageReference) -> Manifest:
         """Return the manifest of a tag or digest, its digest computed from the bytes that came.
 
         :param reference: the image; its tag counts, or its digest where it has no tag.
         :raises TagNotFound: when there is nothing.
+        :raises UnexpectedAnswer: when it is no manifest, or not the one that the digest names.
         """
         answer = await self._manifest_request("GET", reference)
         if answer.status == 404:
@@ -145,9 +160,12 @@ class ArtifactoryClient:
                 detail=answer.detail,
             )
         try:
-            return Manifest.read(answer.content, media_type=answer.media_type)
+            manifest = Manifest.read(answer.content, media_type=answer.media_type)
         except InvalidManifest as error:
             raise answer.unexpected("an image manifest") from error
+        if reference.tag is None and manifest.descriptor.digest != reference.digest:
+            raise answer.unexpected(f"the manifest {reference.digest}")
+        return manifest
 
     async def tags(self, repository: str, image: str) -> list[str]:
         """Return all tags of an image, in the server's order.
@@ -224,10 +242,10 @@ class ArtifactoryClient:
             if "No properties" in (answer.detail or ""):
                 return {}
             raise NotFound(f"There is no item {path!r}.", status=404, endpoint=answer.endpoint, detail=answer.detail)
-        properties = _document(answer).get("properties")
-        if not isinstance(properties, dict):
+        properties = read_properties(answer.json())
+        if properties is None:
             raise answer.unexpected("properties")
-        return {name: [str(value) for value in values] for name, values in properties.items()}
+        return properties
 
     async def set_properties(self, path: str, properties: Mapping[str, str]) -> None:
         """Set properties of one item, leaving its other properties as they are.
@@ -236,10 +254,9 @@ class ArtifactoryClient:
         :param properties: name → value.
         :raises NotFound: when there is no such item.
         """
-        pairs = ";".join(f"{_property_name(name)}={_escaped(value)}" for name, value in properties.items())
         await self._transport.request(
             "PUT",
-            f"{await self._storage(path)}?properties={pairs}&recursive=0",
+            f"{await self._storage(path)}?properties={properties_query(properties)}&recursive=0",
             repeatable=True,
             allowed=(200, 204),
             needs=f"Annotate on {path!r}",
@@ -253,9 +270,10 @@ class ArtifactoryClient:
         """
         answer = await self._transport.request("GET", await self._storage(path), needs=f"Read on {path!r}")
         try:
-            return datetime.datetime.fromisoformat(_document(answer)["created"])
+            created = datetime.datetime.fromisoformat(_document(answer)["created"])
         except (KeyError, TypeError, ValueError) as error:
             raise answer.unexpected("an item's creation time") from error
+        return created if created.tzinfo else created.replace(tzinfo=datetime.UTC)
 
     async def base(self) -> str:
         """Return the URL that the API's paths follow, asking once where it is not clear.
@@ -284,11 +302,16 @@ class ArtifactoryClient:
         while True:
             query = f"&last={quote(last, safe='')}" if last else ""
             answer = await self._transport.request("GET", url + query, needs=f"Read on {repository!r}")
+            page = _document(answer).get(field) or []
+            if not isinstance(page, list):
+                raise answer.unexpected(f"a list of {field}")
             known = len(entries)
-            entries.update(dict.fromkeys(str(entry) for entry in _document(answer).get(field) or []))
+            entries.update(dict.fromkeys(map(str, page)))
             last = _next_page(answer)
-            if last is None or len(entries) == known:
+            if last is None or not page:
                 return list(entries)
+            if len(entries) == known:
+                raise answer.unexpected(f"the next page of {field}, but with entries that it had sent before")
 
     async def _storage(self, path: str) -> str:
         if {"", ".", ".."} & set(path.split("/")):
@@ -315,18 +338,6 @@ def _document(answer: Answer) -> dict[str, Any]:
 
 def _next_page(answer: Answer) -> str | None:
     """Take only ``last`` from the ``Link``: behind a proxy its path often lacks the repository key."""
-    link = answer.headers.get("Link", "")
-    target = link.partition("<")[2].partition(">")[0]
-    return next(iter(parse_qs(urlsplit(target).query).get("last", [])), None)
-
-
-def _property_name(name: str) -> str:
-    if not name or _FORBIDDEN_IN_PROPERTY_NAMES & set(name):
-        raise InvalidReference(f"{name!r} is no property name: Artifactory allows no spaces, slashes and the like.")
-    return quote(name, safe="")
-
-
-def _escaped(value: str) -> str:
-    for character in "\\,|=;":
-        value = value.replace(character, f"\\{character}")
-    return quote(value, safe="")
+    link = _NEXT_LINK.search(answer.headers.get("Link", ""))
+    query = link["target"].partition("?")[2] if link else ""
+    return next(iter(parse_qs(query).get("last", [])), None)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
     ImageNotFound,
     NotFound,
+    RepositoryNotFound,
+    RequestRefused,
     TagNotFound,
     UnsupportedRepository,
 )
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.manifests import Descriptor
     from artifactory_provider.artifactory.references import ImageReference
+
+log = logging.getLogger(__name__)
 
 _TAGS_SHOWN = 5
 
@@ -26,7 +32,7 @@ async def explain_missing(client: ArtifactoryClient, reference: ImageReference) 
     :param reference: the image that was not found.
     """
     try:
-        await check_promotable(client, reference.repository)
+        await explain_repository(client, reference.repository)
         tags = await client.tags(reference.repository, reference.image)
     except ImageNotFound as error:
         return _image_not_found(reference, error)
@@ -37,6 +43,39 @@ async def explain_missing(client: ArtifactoryClient, reference: ImageReference) 
         f"There is no {reference}: the image has {len(tags)} tags, among them {shown}. Check the tag.",
         status=404,
     )
+
+
+async def look(client: ArtifactoryClient, reference: ImageReference) -> Descriptor | None:
+    """Return what a tag or digest shows, or None; where the server refuses to say, name the reason.
+
+    :param client: an open client.
+    :param reference: the image.
+    :raises RepositoryNotFound: when there is no such repository.
+    :raises UnsupportedRepository: when it is no local or federated Docker repository.
+    """
+    try:
+        return await client.descriptor(reference)
+    except (RequestRefused, UnsupportedRepository):
+        await explain_repository(client, reference.repository)
+        raise
+
+
+async def explain_repository(client: ArtifactoryClient, key: str) -> None:
+    """Raise the error that says why promotions from or to a repository cannot work, if that is known.
+
+    Users without more permissions than they need may not be allowed to ask; then nothing is raised.
+
+    :param client: an open client.
+    :param key: the repository key.
+    :raises RepositoryNotFound: when there is no such repository.
+    :raises UnsupportedRepository: when it is no local or federated Docker repository.
+    """
+    try:
+        await check_promotable(client, key)
+    except (RepositoryNotFound, UnsupportedRepository):
+        raise
+    except ArtifactoryError as error:
+        log.info("Whether %r can promote is unknown: %s", key, error)
 
 
 async def check_promotable(client: ArtifactoryClient, key: str) -> None:

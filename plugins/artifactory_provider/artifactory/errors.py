@@ -37,8 +37,16 @@ class InvalidSettings(ArtifactoryError):
     """The connection is set up in a way that cannot work; nothing was sent."""
 
 
+class TlsFailed(ArtifactoryError):
+    """The certificate of the server, or of this side, is not accepted; the request did no work."""
+
+
 class ConnectionFailed(ArtifactoryError):
-    """No answer: the server is not there, its certificate is not trusted, or the connection broke."""
+    """No answer: the server is not there, or the connection broke."""
+
+
+class RequestNotSent(ConnectionFailed):
+    """There was no connection; the server knows nothing of the request."""
 
 
 class RequestTimedOut(ConnectionFailed):
@@ -86,7 +94,7 @@ class ServerFailed(ArtifactoryError):
 
 
 class UnexpectedAnswer(ArtifactoryError):
-    """The answer is not of the kind that Artifactory gives here: HTML, an empty body, no digest."""
+    """The answer is not of the kind that Artifactory gives here: HTML, an empty body, a redirect."""
 
 
 TRANSIENT = (ConnectionFailed, RateLimited, ServerFailed)

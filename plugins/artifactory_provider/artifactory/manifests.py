@@ -19,6 +19,8 @@ DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 
 INDEX_MEDIA_TYPES = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFEST_MEDIA_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+_MEDIA_TYPES = INDEX_MEDIA_TYPES | MANIFEST_MEDIA_TYPES
+_UNTELLING_MEDIA_TYPES = ("", "application/json", "application/octet-stream", "text/plain")
 ACCEPT = f"{OCI_INDEX}, {DOCKER_INDEX}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
 
 
@@ -41,6 +43,11 @@ class Descriptor:
     def is_index(self) -> bool:
         """Whether this is a multi-platform index."""
         return self.media_type in INDEX_MEDIA_TYPES
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the media type is one of an image manifest or index."""
+        return self.media_type in _MEDIA_TYPES
 
     @property
     def file_name(self) -> str:
@@ -73,13 +80,9 @@ class Manifest:
             raise InvalidManifest(f"The manifest is no JSON ({error}).") from error
         if not isinstance(document, dict):
             raise InvalidManifest("The manifest is no JSON object.")
-        declared = document.get("mediaType", media_type)
-        descriptor = Descriptor(f"sha256:{hashlib.sha256(content).hexdigest()}", str(declared))
-        if descriptor.is_index:
-            return cls(descriptor, _child_digests(document))
-        if declared not in MANIFEST_MEDIA_TYPES:
-            raise InvalidManifest(f"Media type {declared!r} is neither an image manifest nor an index.")
-        return cls(descriptor, ())
+        kind = _media_type(document, media_type)
+        descriptor = Descriptor(f"sha256:{hashlib.sha256(content).hexdigest()}", kind)
+        return cls(descriptor, _child_digests(document) if descriptor.is_index else ())
 
 
 def manifest_path(reference: ImageReference, descriptor: Descriptor) -> str:
@@ -90,6 +93,27 @@ def manifest_path(reference: ImageReference, descriptor: Descriptor) -> str:
     """
     tag = check_tag(reference.tag or "")
     return f"{reference.repository}/{reference.image}/{tag}/{descriptor.file_name}"
+
+
+def _media_type(document: dict[str, Any], sent: str) -> str:
+    """Return what the document is; where two things are said of it, it could be read in two ways: no one reads it.
+
+    Such a document could be verified as one image and be pulled as another (CVE-2021-41190).
+    """
+    declared = document.get("mediaType") or None
+    kind = sent if declared is None or sent in _MEDIA_TYPES else declared
+    if kind in _UNTELLING_MEDIA_TYPES and "manifests" in document:
+        kind = OCI_INDEX
+    elif kind in _UNTELLING_MEDIA_TYPES and "config" in document:
+        kind = OCI_MANIFEST
+    if not isinstance(kind, str) or kind not in _MEDIA_TYPES:
+        raise InvalidManifest(f"Media type {kind!r} is neither an image manifest nor an index.")
+    if declared is not None and declared != kind:
+        raise InvalidManifest(f"The manifest came as {kind} and calls itself {declared!r}.")
+    foreign = {"config", "layers"} if kind in INDEX_MEDIA_TYPES else {"manifests"}
+    if foreign & document.keys():
+        raise InvalidManifest(f"The {kind} holds {', '.join(sorted(foreign & document.keys()))}.")
+    return kind
 
 
 def _child_digests(document: dict[str, Any]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def check_repository(key: str) -> str:
     :param key: an Artifactory repository key, such as ``docker-dev``.
     :raises InvalidReference: when it is not.
     """
-    if _REPOSITORY_KEY.fullmatch(key):
+    if _fits(_REPOSITORY_KEY, key):
         return key
     raise InvalidReference(
         f"{_shown(key)} is not a repository key: give the key alone, such as 'docker-dev' "
@@ -42,7 +42,7 @@ def check_image(name: str) -> str:
     :param name: the Docker repository name inside an Artifactory repository, such as ``payments/api``.
     :raises InvalidReference: when it is not.
     """
-    if len(name) <= _LONGEST_IMAGE and _IMAGE.fullmatch(name):
+    if _fits(_IMAGE, name, longest=_LONGEST_IMAGE):
         return name
     raise InvalidReference(
         f"{_shown(name)} is not an image name: give it without host, repository key, tag and digest, such as "
@@ -57,7 +57,7 @@ def check_tag(tag: str) -> str:
     :param tag: an OCI tag, such as ``1.4.2``.
     :raises InvalidReference: when it is not.
     """
-    if _TAG.fullmatch(tag):
+    if _fits(_TAG, tag):
         return tag
     raise InvalidReference(
         f"{_shown(tag)} is not a tag: letters, digits, '_', '.' and '-', the first one no '.' or '-', "
@@ -71,7 +71,7 @@ def check_digest(digest: str) -> str:
     :param digest: ``sha256:`` and 64 lower-case hexadecimal digits.
     :raises InvalidReference: when it is not.
     """
-    if _DIGEST.fullmatch(digest):
+    if _fits(_DIGEST, digest):
         return digest
     raise InvalidReference(
         f"{_shown(digest)} is not a digest: 'sha256:' and 64 lower-case hexadecimal digits are needed."
@@ -151,6 +151,11 @@ def split_image(text: str) -> tuple[str, str | None, str | None]:
         check_tag(tag) if colon else None,
         check_digest(digest) if at else None,
     )
+
+
+def _fits(pattern: re.Pattern[str], value: object, *, longest: int = 1000) -> bool:
+    """Tell whether a value is a text of that form: what YAML and templates hand on may be a number, or nothing."""
+    return isinstance(value, str) and len(value) <= longest and pattern.fullmatch(value) is not None
 
 
 def _shown(text: object) -> str:

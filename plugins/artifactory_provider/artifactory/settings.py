@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 import string
 import urllib.request
@@ -50,7 +51,7 @@ class ServerSettings:
     ca_file: str | None = None
     client_certificate: str | None = None
     client_key: str | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     timeout: float = 60
     connect_timeout: float = 10
     promote_timeout: float = 900
@@ -62,10 +63,12 @@ class ServerSettings:
         _check_template(self.docker_url)
         for repository, url in self.docker_urls.items():
             _check_url(url, f"Docker URL of repository {repository!r}")
+        if self.client_key and not self.client_certificate:
+            raise InvalidSettings("client_key is given without client_certificate: give both.")
         if self.proxy:
             _check_url(self.proxy, "proxy URL", credentials_allowed=True)
         for name in ("timeout", "connect_timeout", "promote_timeout", "longest_pause"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise InvalidSettings(f"{name} is a number of seconds greater than 0.")
         if self.attempts < 1:
             raise InvalidSettings("attempts is a number from 1 on.")
@@ -76,17 +79,26 @@ class ServerSettings:
         :param repository: the repository key.
         :param base: the URL that ``{base}`` stands for, which ends in ``/artifactory`` where the server has it.
         """
-        template = self.docker_urls.get(repository, self.docker_url)
-        return template.format(base=base, repository=repository).rstrip("/")
+        url = self.docker_urls.get(repository) or self.docker_url.format(base=base, repository=repository)
+        return url.rstrip("/")
 
     def proxy_for(self, url: str) -> str | None:
-        """Return the proxy that leads to a URL, or None."""
+        """Return the proxy that leads to a URL, or None.
+
+        :raises InvalidSettings: when the environment names a proxy that is none for HTTP.
+        """
         if self.proxy:
             return self.proxy
         parts = urlsplit(url)
-        if urllib.request.proxy_bypass(parts.hostname or ""):
+        place = parts.netloc.rpartition("@")[2]
+        if urllib.request.proxy_bypass(place) or urllib.request.proxy_bypass(parts.hostname or ""):
             return None
-        return urllib.request.getproxies().get(parts.scheme)
+        proxy = urllib.request.getproxies().get(parts.scheme)
+        if not proxy:
+            return None
+        proxy = proxy if "://" in proxy else f"http://{proxy}"
+        _check_url(proxy, f"proxy in the environment's {parts.scheme.upper()}_PROXY", credentials_allowed=True)
+        return proxy
 
     def tls_context(self) -> ssl.SSLContext:
         """Return the TLS context, read from the files anew.
@@ -96,7 +108,8 @@ class ServerSettings:
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
             if self.client_certificate:
-                context.load_cert_chain(self.client_certificate, self.client_key)
+                # With a password, if only an empty one, OpenSSL does not ask for it on the terminal.
+                context.load_cert_chain(self.client_certificate, self.client_key, password="")
         except OSError as error:
             raise InvalidSettings(
                 f"The certificate files of the connection cannot be used ({error}): "
@@ -109,8 +122,15 @@ class ServerSettings:
 
 
 def _check_url(url: str, what: str, *, credentials_allowed: bool = False) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_complete = bool(parts.hostname) and parts.port != 0
+        str(parts.hostname).encode("idna")
+    except ValueError as error:
+        raise InvalidSettings(f"The {what} is no URL: its host or port is malformed.") from error
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise InvalidSettings(f"The {what} holds spaces or other characters that stand in no URL: percent-encode them.")
+    if parts.scheme not in {"http", "https"} or not is_complete:
         raise InvalidSettings(
             f"The {what} must be a complete URL such as https://example.com/artifactory, "
             "with http:// or https:// and a host."
@@ -123,10 +143,12 @@ def _check_url(url: str, what: str, *, credentials_allowed: bool = False) -> Non
 
 def _check_template(template: str) -> None:
     try:
-        fields = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+        parsed = [field for field in string.Formatter().parse(template) if field[1] is not None]
     except ValueError as error:
         raise InvalidSettings(f"docker_url {template!r} is no template ({error}).") from error
-    if "repository" not in fields or fields - {"base", "repository"}:
+    fields = {name for _, name, _, _ in parsed}
+    is_plain = not any(form or conversion for _, _, form, conversion in parsed)
+    if "repository" not in fields or fields - {"base", "repository"} or not is_plain:
         raise InvalidSettings(
             f"docker_url {template!r} must hold {{repository}} and may hold {{base}}, and nothing else in braces."
         )

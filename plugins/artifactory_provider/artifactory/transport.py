@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,8 +17,11 @@ from artifactory_provider.artifactory.answers import Answer, refusal
 from artifactory_provider.artifactory.errors import (
     TRANSIENT,
     ArtifactoryError,
+    AuthenticationFailed,
     ConnectionFailed,
+    RequestNotSent,
     RequestTimedOut,
+    TlsFailed,
     UnexpectedAnswer,
 )
 
@@ -129,18 +133,25 @@ class Transport:
             raise RuntimeError("The client is not open: use it in 'async with'.")
         endpoint = f"{method} {urlsplit(url).path}"
         limit = self._settings.timeout if timeout is None else timeout
+        proxy = self._settings.proxy_for(url)
         try:
             async with self._session.request(
                 method,
                 URL(url, encoded=True),
                 json=json,
                 headers={**(headers or {}), **self._settings.authentication.headers()},
-                proxy=self._settings.proxy_for(url),
+                proxy=proxy,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=limit, sock_connect=self._settings.connect_timeout),
             ) as response:
                 content = await _read(response, endpoint)
-                return Answer(endpoint, response.status, response.headers.copy(), content)
+                answer = Answer(endpoint, response.status, response.headers.copy(), content)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise RequestNotSent(
+                f"{endpoint} was not sent: {_place(proxy or url)} accepted no connection within "
+                f"{self._settings.connect_timeout:g} s. Check host and port of the connection, and what lies between.",
+                endpoint=endpoint,
+            ) from error
         except TimeoutError as error:
             raise RequestTimedOut(
                 f"{endpoint} had no answer within {limit:g} s: the server at {_place(url)} is slow or does "
@@ -148,7 +159,8 @@ class Transport:
                 endpoint=endpoint,
             ) from error
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
-            raise _connection_failed(endpoint, url, error) from error
+            raise _connection_failed(endpoint, url, proxy, error) from error
+        return answer if answer.status < 300 else answer.without(self._settings.authentication.secrets())
 
 
 async def _read(response: aiohttp.ClientResponse, endpoint: str) -> bytes:
@@ -165,16 +177,30 @@ async def _read(response: aiohttp.ClientResponse, endpoint: str) -> bytes:
     return bytes(content)
 
 
-def _connection_failed(endpoint: str, url: str, error: Exception) -> ArtifactoryError:
+def _connection_failed(endpoint: str, url: str, proxy: str | None, error: Exception) -> ArtifactoryError:
     place = _place(url)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return _proxy_refused(endpoint, place, proxy, error.status)
+    if isinstance(error, aiohttp.ClientProxyConnectionError) and proxy:
+        return RequestNotSent(
+            f"{endpoint} was not sent: there is no proxy at {_place(proxy)}. Check the proxy of the connection, or "
+            "HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment.",
+            endpoint=endpoint,
+        )
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return ConnectionFailed(
+        return TlsFailed(
             f"{endpoint} was not sent: the certificate of {place} is not trusted "
             f"({error.certificate_error}). Name your authority's file as ca_file in the connection.",
             endpoint=endpoint,
         )
+    if isinstance(error, ssl.SSLError):
+        return TlsFailed(
+            f"{endpoint} had no answer: TLS with {place} failed ({error.reason}). Check that the URL's https is right, "
+            "and whether the server wants a client certificate: client_certificate in the connection.",
+            endpoint=endpoint,
+        )
     if isinstance(error, aiohttp.ClientConnectorError):
-        return ConnectionFailed(
+        return RequestNotSent(
             f"{endpoint} was not sent: there is no server at {place} ({error.os_error.strerror or error.os_error}). "
             "Check host and port of the connection, and that the server runs.",
             endpoint=endpoint,
@@ -186,9 +212,22 @@ def _connection_failed(endpoint: str, url: str, error: Exception) -> Artifactory
     )
 
 
+def _proxy_refused(endpoint: str, place: str, proxy: str | None, status: int) -> ArtifactoryError:
+    kind: type[ArtifactoryError] = RequestNotSent
+    advice = "Check the proxy, and that it may go there."
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        kind, advice = AuthenticationFailed, "Give its credentials in the proxy's URL."
+    return kind(
+        f"{endpoint} was not sent: the proxy {_place(proxy or '')} answered {status} when it was asked for a way to "
+        f"{place}. {advice}",
+        endpoint=endpoint,
+    )
+
+
 def _place(url: str) -> str:
+    """Return scheme, host and port alone: what else stands in a URL may be a secret."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _error_of(state: tenacity.RetryCallState) -> BaseException | None:

@@ -55,6 +55,7 @@ class ArtifactoryHook(HttpHook):
     def __init__(self, artifactory_conn_id: str = default_conn_name, *, method: str = "GET") -> None:
         super().__init__(method=method, http_conn_id=artifactory_conn_id)
         self.artifactory_conn_id = artifactory_conn_id
+        self._secrets: tuple[str, ...] = ()
 
     def settings(self) -> ServerSettings:
         """Return how the connection says that the server is reached.
@@ -140,12 +141,15 @@ class ArtifactoryHook(HttpHook):
         """Return a ``requests`` session with the connection's credentials, TLS and proxy settings.
 
         :param headers: additional request headers.
-        :param extra_options: ``timeout`` in seconds, and ``check_response``; nothing else counts.
+        :param extra_options: ``timeout``, the seconds without a byte from the server, and ``check_response``;
+            nothing else counts.
         """
         settings = self.settings()
         self.base_url = f"{settings.base_url.rstrip('/')}/"
         self._base_url_initialized = True
-        self.merged_extra = {"timeout": settings.timeout, "check_response": True, **(extra_options or {})}
+        self._secrets = settings.authentication.secrets()
+        given = {name: value for name, value in (extra_options or {}).items() if value is not None}
+        self.merged_extra = {"timeout": settings.timeout, "check_response": True, **given}
         session = requests.Session()
         session.trust_env = False
         session.auth = _HeaderAuthentication(settings.authentication.headers())
@@ -162,7 +166,12 @@ class ArtifactoryHook(HttpHook):
         return self._configure_session_from_mount_adapters(session)
 
     def url_from_endpoint(self, endpoint: str | None) -> str:
-        """Return the URL of an endpoint, such as ``api/system/ping``."""
+        """Return the URL of an endpoint, such as ``api/system/ping``: it follows the connection's URL as that is.
+
+        :param endpoint: path and query.
+        """
+        if not self._base_url_initialized:
+            self.base_url = self.settings().base_url
         return f"{self.base_url.rstrip('/')}/{(endpoint or '').lstrip('/')}"
 
     def run_and_check(
@@ -187,7 +196,7 @@ class ArtifactoryHook(HttpHook):
             )
         except requests.Timeout as error:
             raise RequestTimedOut(
-                f"{endpoint} had no answer within {extra_options['timeout']:g} s; what the server did with the "
+                f"{endpoint} had no answer within {extra_options['timeout']} s; what the server did with the "
                 "request is unknown.",
                 endpoint=endpoint,
             ) from error
@@ -197,6 +206,8 @@ class ArtifactoryHook(HttpHook):
                 "the connection, and that the server runs.",
                 endpoint=endpoint,
             ) from error
+        finally:
+            session.close()
         if extra_options["check_response"]:
             self.check_response(response)
         return response
@@ -205,9 +216,15 @@ class ArtifactoryHook(HttpHook):
         """Raise the typed error that an unsuccessful answer stands for."""
         if not 200 <= response.status_code < 300:
             endpoint = f"{response.request.method} {response.request.path_url.partition('?')[0]}"
-            raise refusal(Answer(endpoint, response.status_code, response.headers, response.content))
+            answer = Answer(endpoint, response.status_code, response.headers, response.content)
+            raise refusal(answer.without(self._secrets))
 
     def _run_client(self, work: Callable[[ArtifactoryClient], Awaitable[T]]) -> T:
+        if _is_in_event_loop():
+            raise RuntimeError(
+                "A synchronous method of ArtifactoryHook was called in asynchronous code, which it would block: use "
+                "'async with hook.client() as client' there."
+            )
         settings = self.settings()
 
         async def run() -> T:
@@ -226,6 +243,14 @@ class _HeaderAuthentication(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers.update(self._headers)
         return request
+
+
+def _is_in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _settings(connection: Connection, extra: dict[str, Any]) -> ServerSettings:

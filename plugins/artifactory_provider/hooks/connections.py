@@ -27,14 +27,15 @@ AuthenticationKind = Literal["automatic", "basic", "access_token", "api_key", "a
 
 
 def _absent_when_empty(value: Any) -> Any:
-    return None if value == "" else value
+    return None if isinstance(value, str) and not value.strip() else value
 
 
 def _read_json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and value else (value or None)
+    return json.loads(value) if isinstance(value, str) and value.strip() else (value or None)
 
 
 Text: TypeAlias = Annotated[str | None, BeforeValidator(_absent_when_empty)]
+Switch: TypeAlias = Annotated[bool | None, BeforeValidator(_absent_when_empty)]
 Seconds: TypeAlias = Annotated[PositiveFloat | None, BeforeValidator(_absent_when_empty)]
 
 
@@ -43,8 +44,8 @@ class ConnectionExtra(BaseModel):
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    auth_kind: AuthenticationKind | None = None
-    verify: bool | None = None
+    auth_kind: Annotated[AuthenticationKind | None, BeforeValidator(_absent_when_empty)] = None
+    verify: Switch = None
     ca_file: Text = None
     client_certificate: Text = None
     client_key: Text = None
@@ -77,7 +78,7 @@ def settings_of(
     :raises InvalidSettings: when they cannot work, naming the field and never a secret.
     """
     try:
-        fields = ConnectionExtra.model_validate(dict(extra))
+        fields = ConnectionExtra.model_validate(extra)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise InvalidSettings(f"The extra of connection {conn_id!r} cannot be used: {wrong}.") from None
@@ -104,12 +105,14 @@ def _base_url(host: str | None, schema: str | None, port: int | None) -> str:
         raise InvalidSettings("The host is missing: give Artifactory's URL, such as https://example.com/artifactory.")
     if schema not in {None, "", "http", "https"}:
         raise InvalidSettings("The schema is http or https, or is left out where the host is a complete URL.")
-    url = host if "://" in host else f"{schema or 'https'}://{host}"
+    url = host.strip() if "://" in host else f"{schema or 'https'}://{host.strip()}"
     try:
         parts = urlsplit(url)
         named = parts.port
     except ValueError as error:
-        raise InvalidSettings(f"The host is no URL ({error}).") from error
+        raise InvalidSettings(
+            "The host is no URL: its name or port is malformed; an IPv6 address stands in brackets, http://[::1]:8082."
+        ) from error
     if port and named is None:
         parts = parts._replace(netloc=f"{parts.netloc}:{port}")
     return urlunsplit(parts)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator
 
+from artifactory_provider.arguments import as_bool, check_literal, is_literal
 from artifactory_provider.artifactory.references import (
     ImageReference,
     check_digest,
@@ -16,15 +17,14 @@ from artifactory_provider.artifactory.references import (
 )
 from artifactory_provider.assets import image_asset, repository_alias
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
-from artifactory_provider.operators.arguments import as_bool, check_literal, is_literal
 from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved
-from artifactory_provider.promotion.promotion import OnConflict, Promotion
+from artifactory_provider.promotion.promotion import OnConflict, Promotion, check_on_conflict
 from artifactory_provider.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
 
     from artifactory_provider.hooks.artifactory import ArtifactoryHook
 
@@ -51,6 +51,8 @@ class ArtifactoryPromoteOperator(BaseOperator):
         (templated)
     :param confirmation_timeout: seconds that the target may take to show the image.
     :param artifactory_conn_id: the Airflow connection. (templated)
+    :param retry_policy: which failures are worth another try.
+    :param map_index_template: how mapped instances are called in the UI.
     :raises InvalidReference: when a repository key, image, tag or digest is malformed; for plain values at parse
         time.
     """
@@ -84,11 +86,11 @@ class ArtifactoryPromoteOperator(BaseOperator):
         on_conflict: OnConflict = "fail",
         confirmation_timeout: float = 60,
         artifactory_conn_id: str = "artifactory_default",
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
+        map_index_template: str | None = "{{ task.image }}:{{ task.tag }}",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retry_policy", RETRY_POLICY)
-        kwargs.setdefault("map_index_template", "{{ task.image }}:{{ task.tag }}")
-        super().__init__(**kwargs)
+        super().__init__(retry_policy=retry_policy, map_index_template=map_index_template, **kwargs)
         self.source_repository = source_repository
         self.target_repository = target_repository
         self.image = image
@@ -103,7 +105,7 @@ class ArtifactoryPromoteOperator(BaseOperator):
         self.image_url: str | None = None
         self._digest_is_given = digest is not None
         self._check_literals()
-        self.outlets = [*self.outlets, *(own for own in self._own_outlets() if own not in self.outlets)]
+        self.outlets = [*self.outlets, *self._own_outlets()]
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, and return the record as a JSON object."""
@@ -115,8 +117,9 @@ class ArtifactoryPromoteOperator(BaseOperator):
         try:
             record = hook.promote(self._remembered(promotion, hook, context)).as_dict()
         except SourceMoved:
-            context["task_state_store"].delete(_PINNED)
+            self._forget(context)
             raise
+        self._forget(context)
         self._emit(context, promotion.target, record)
         return record
 
@@ -124,7 +127,7 @@ class ArtifactoryPromoteOperator(BaseOperator):
         return Promotion(
             source=ImageReference(self.source_repository, self.image, self.tag, digest),
             target=ImageReference(self.target_repository, self.target_image or self.image, self.target_tag or self.tag),
-            copy=as_bool(self.copy, name="copy"),
+            copy=as_bool(self.copy),
             on_conflict=self.on_conflict,
             confirmation_timeout=self.confirmation_timeout,
         )
@@ -140,12 +143,17 @@ class ArtifactoryPromoteOperator(BaseOperator):
 
     def _remembered(self, promotion: Promotion, hook: ArtifactoryHook, context: Context) -> Promotion:
         """Keep the digest of a move for the task's next try, which may find the source gone already."""
-        if promotion.copy or promotion.source.digest:
+        if promotion.copy or self._digest_is_given:
             return promotion
         store = context["task_state_store"]
         digest = store.get(_PINNED) or hook.pin(promotion.source)
         store.set(_PINNED, digest)
         return replace(promotion, source=promotion.source.pinned(str(digest)))
+
+    def _forget(self, context: Context) -> None:
+        """Let a run that somebody starts anew pin anew."""
+        if not as_bool(self.copy) and not self._digest_is_given:
+            context["task_state_store"].delete(_PINNED)
 
     def _emit(self, context: Context, target: ImageReference, record: dict[str, Any]) -> None:
         asset = image_asset(target.repository, target.image)
@@ -165,9 +173,11 @@ class ArtifactoryPromoteOperator(BaseOperator):
             (self.digest, check_digest),
             (self.target_image, check_image),
             (self.target_tag, check_tag),
+            (self.copy, as_bool),
+            (self.on_conflict, check_on_conflict),
         ):
             check_literal(value, check)
-        named = (self.source_repository, self.target_repository, self.image, self.tag, self.on_conflict)
+        named = (self.source_repository, self.target_repository, self.image, self.tag, self.copy, self.on_conflict)
         optional = (self.target_image, self.target_tag)
         if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
             self._promotion(None)
@@ -177,6 +187,9 @@ class ArtifactoryPromoteOperator(BaseOperator):
         image = self.target_image or self.image
         if not is_literal(self.target_repository):
             return []
-        if is_literal(image):
-            return [image_asset(self.target_repository, image)]
-        return [repository_alias(self.target_repository)]
+        if not is_literal(image):
+            alias = repository_alias(self.target_repository)
+            return [] if alias in self.outlets else [alias]
+        asset = image_asset(self.target_repository, image)
+        # Airflow refuses two names for one URI.
+        return [] if asset.uri in {getattr(outlet, "uri", None) for outlet in self.outlets} else [asset]

@@ -19,5 +19,9 @@ class TargetConflict(PromotionError):
     """The target tag shows another digest, and the conflict policy is to fail."""
 
 
+class SourceRemains(PromotionError):
+    """The image was to be moved and is in the target, but the source tag still shows it."""
+
+
 class TargetUnverified(PromotionError):
     """The target does not answer with the whole of what was promoted."""

@@ -7,23 +7,25 @@ answer with the very bytes of that digest, and with every child of an index, bef
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import math
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
-import tenacity
-
-from artifactory_provider.artifactory.diagnosis import check_promotable, explain_missing
+from artifactory_provider.artifactory.diagnosis import explain_missing, explain_repository, look
 from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
     ConnectionFailed,
     NotFound,
+    RequestNotSent,
     ServerFailed,
-    TagNotFound,
+    UnsupportedRepository,
 )
+from artifactory_provider.promotion.confirmation import confirm, shows
 from artifactory_provider.promotion.errors import (
     InvalidPromotion,
+    PromotionError,
     SourceMoved,
     TargetConflict,
     TargetUnverified,
@@ -39,7 +41,8 @@ log = logging.getLogger(__name__)
 
 OnConflict = Literal["fail", "overwrite"]
 
-_CHILDREN_AT_ONCE = 8
+_SHORT_LOOK = 5.0
+"""Seconds to look for the work of a request that a server has refused with 404 or 5xx: it is very likely undone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +72,20 @@ class Promotion:
             raise InvalidPromotion(
                 f"Source and target are both {self.target}: give another target repository, image or tag."
             )
-        if self.on_conflict not in {"fail", "overwrite"}:
-            raise InvalidPromotion(f"on_conflict is 'fail' or 'overwrite', not {self.on_conflict!r}.")
+        check_on_conflict(self.on_conflict)
+        if not 0 <= self.confirmation_timeout < math.inf:
+            raise InvalidPromotion("confirmation_timeout is a number of seconds, 0 or more.")
+
+
+def check_on_conflict(policy: str) -> str:
+    """Return the conflict policy when there is such a one.
+
+    :param policy: ``fail`` or ``overwrite``.
+    :raises InvalidPromotion: when it is neither.
+    """
+    if policy in {"fail", "overwrite"}:
+        return policy
+    raise InvalidPromotion(f"on_conflict is 'fail' or 'overwrite', not {policy!r}.")
 
 
 async def pin(client: ArtifactoryClient, source: ImageReference) -> Descriptor:
@@ -81,7 +96,7 @@ async def pin(client: ArtifactoryClient, source: ImageReference) -> Descriptor:
     :raises NotFound: naming what is missing: repository, image or tag.
     :raises SourceMoved: when the tag shows another digest than the reference's.
     """
-    descriptor = await client.descriptor(source)
+    descriptor = await look(client, source)
     if descriptor is None:
         raise await explain_missing(client, source)
     if source.digest is not None and descriptor.digest != source.digest:
@@ -100,27 +115,27 @@ async def promote(client: ArtifactoryClient, promotion: Promotion) -> PromotionR
     :raises SourceMoved: when the source tag does not show the pinned digest, before or after.
     :raises TargetConflict: when the target tag shows another digest and may not be overwritten.
     :raises TargetUnverified: when the target does not answer with the whole image in time.
+    :raises SourceRemains: when a move leaves the source tag as it was.
     :raises ArtifactoryError: when the server refuses or cannot be reached.
     """
-    source, target = promotion.source, promotion.target
-    before = await client.descriptor(target)
+    before = await look(client, promotion.target)
     digest = await _pinned_digest(client, promotion, before)
-    source = source.pinned(digest)
+    source, target = promotion.source.pinned(digest), promotion.target.pinned(digest)
     log.info("Pinned %s.", source)
 
     already_there = before is not None and before.digest == digest
-    if already_there and (promotion.copy or await _is_gone(client, source)):
-        log.info("%s shows this digest already.", target)
+    if already_there and (promotion.copy or not await shows(client, source)):
+        log.info("%s shows this digest already.", promotion.target)
+        manifest = await confirm(client, source, target, copy=promotion.copy, within=promotion.confirmation_timeout)
     else:
         if before is not None and not already_there:
             _check_conflict(promotion, before, digest)
-        await _send(client, promotion, digest)
-    manifest = await _verify(client, promotion, digest)
-    log.info("Verified %s: %d children.", target.pinned(digest), len(manifest.children))
+        manifest = await _send(client, promotion, digest)
+    log.info("Verified %s: %d children.", target, len(manifest.children))
     return PromotionRecord(
         outcome="unchanged" if already_there else "promoted",
         source=source,
-        target=target.pinned(digest),
+        target=target,
         media_type=manifest.descriptor.media_type,
         children=manifest.children,
         replaced=before.digest if before is not None and not already_there else None,
@@ -129,19 +144,11 @@ async def promote(client: ArtifactoryClient, promotion: Promotion) -> PromotionR
 
 
 async def _pinned_digest(client: ArtifactoryClient, promotion: Promotion, before: Descriptor | None) -> str:
-    """Pin the source; a move whose source is gone has happened when the target shows the digest."""
-    try:
-        return (await pin(client, promotion.source)).digest
-    except NotFound:
-        digest = promotion.source.digest
-        if promotion.copy or digest is None or before is None or before.digest != digest:
-            raise
-        log.info("The move of %s had happened before.", promotion.source)
+    """Pin the source; where the target shows the wanted digest already, the source tag may be anywhere by now."""
+    digest = promotion.source.digest
+    if digest is not None and before is not None and before.digest == digest:
         return digest
-
-
-async def _is_gone(client: ArtifactoryClient, source: ImageReference) -> bool:
-    return await client.descriptor(source) is None
+    return (await pin(client, promotion.source)).digest
 
 
 def _check_conflict(promotion: Promotion, before: Descriptor, digest: str) -> None:
@@ -153,74 +160,53 @@ def _check_conflict(promotion: Promotion, before: Descriptor, digest: str) -> No
     log.info("%s shows %s and will be overwritten.", promotion.target, before.digest)
 
 
-async def _send(client: ArtifactoryClient, promotion: Promotion, digest: str) -> None:
-    """Send the request once; after an unclear end only the registry tells what was done."""
-    verb = "Copying" if promotion.copy else "Moving"
-    log.info("%s %s to %s.", verb, promotion.source, promotion.target)
+async def _send(client: ArtifactoryClient, promotion: Promotion, digest: str) -> Manifest:
+    """Send the request once and confirm its work; after an unclear end only the registry tells what was done."""
+    source, target = promotion.source.pinned(digest), promotion.target.pinned(digest)
+    within = promotion.confirmation_timeout
+    log.info("%s %s to %s.", "Copying" if promotion.copy else "Moving", source, promotion.target)
     try:
-        await client.promote(promotion.source, promotion.target, copy=promotion.copy)
+        await client.promote(source, target, copy=promotion.copy)
+    except RequestNotSent:
+        raise
+    except UnsupportedRepository:
+        for repository in (source.repository, target.repository):
+            await explain_repository(client, repository)
+        raise
     except (ConnectionFailed, ServerFailed, NotFound) as error:
         log.warning("%s Looking at %s for what was done.", error, promotion.target)
+        within = within if _may_go_on(error) else min(within, _SHORT_LOOK)
         try:
-            await _verify(client, promotion, digest)
-        except (TargetUnverified, SourceMoved, ArtifactoryError) as unverified:
-            raise error from unverified
-
-
-async def _verify(client: ArtifactoryClient, promotion: Promotion, digest: str) -> Manifest:
-    """Wait, within bounds, until the target answers with the digest's bytes and all its children."""
-    patience = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type(TargetUnverified),
-        stop=tenacity.stop_after_delay(promotion.confirmation_timeout),
-        wait=tenacity.wait_exponential_jitter(initial=0.2, max=5),
-        reraise=True,
-    )
+            return await confirm(client, source, target, copy=promotion.copy, within=within)
+        except (PromotionError, ArtifactoryError) as unconfirmed:
+            raise await _explained(client, source, error) from unconfirmed
     try:
-        return await patience(_verify_once, client, promotion.target, digest)
+        return await confirm(client, source, target, copy=promotion.copy, within=within)
     except TargetUnverified:
         await _explain_unverified(client, promotion, digest)
         raise
 
 
-async def _verify_once(client: ArtifactoryClient, target: ImageReference, digest: str) -> Manifest:
-    try:
-        manifest = await client.manifest(target)
-    except TagNotFound as error:
-        raise TargetUnverified(
-            f"{target} does not exist although {digest} was promoted to it: check that {target.repository!r} is "
-            "a local or federated Docker repository, and run the promotion again."
-        ) from error
-    found = manifest.descriptor.digest
-    if found != digest:
-        raise TargetUnverified(
-            f"{target} shows {found} although {digest} was promoted to it: the source tag or the target tag was "
-            "moved meanwhile. Find out who writes these tags before promoting again."
-        )
-    missing = await _missing_children(client, target, manifest)
-    if missing:
-        raise TargetUnverified(
-            f"{target} shows {digest}, but {len(missing)} of its {len(manifest.children)} platforms are missing in "
-            f"{target.repository!r}: {', '.join(missing)}. Promote again with on_conflict='overwrite'."
-        )
-    return manifest
+def _may_go_on(error: ArtifactoryError) -> bool:
+    """Tell whether the server may still be at work: nobody waits for it any more, but nobody has refused either."""
+    return isinstance(error, ConnectionFailed) or error.status == HTTPStatus.GATEWAY_TIMEOUT
 
 
-async def _missing_children(client: ArtifactoryClient, target: ImageReference, manifest: Manifest) -> list[str]:
-    at_once = asyncio.Semaphore(_CHILDREN_AT_ONCE)
-
-    async def answers(child: str) -> bool:
-        async with at_once:
-            return await client.descriptor(target.by_digest().pinned(child)) is not None
-
-    found = await asyncio.gather(*(answers(child) for child in manifest.children))
-    return [child for child, there in zip(manifest.children, found, strict=True) if not there]
+async def _explained(client: ArtifactoryClient, source: ImageReference, error: ArtifactoryError) -> ArtifactoryError:
+    """Return the better explanation of a 404: what is missing, unless the source tag shows its digest still."""
+    if not isinstance(error, NotFound) or await shows(client, source):
+        return error
+    return await explain_missing(client, source)
 
 
 async def _explain_unverified(client: ArtifactoryClient, promotion: Promotion, digest: str) -> None:
     """Raise the better explanation where there is one: a repository that cannot promote, a moved source tag."""
-    await check_promotable(client, promotion.target.repository)
+    await explain_repository(client, promotion.target.repository)
     if promotion.copy:
-        await pin(client, promotion.source.pinned(digest))
+        try:
+            await pin(client, promotion.source.pinned(digest))
+        except ArtifactoryError as error:
+            log.info("Whether %s was moved is unknown: %s", promotion.source, error)
 
 
 def _place(reference: ImageReference) -> tuple[str, str, str | None]:

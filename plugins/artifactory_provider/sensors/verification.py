@@ -6,18 +6,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from artifactory_provider.arguments import check_literal
 from artifactory_provider.artifactory.errors import TRANSIENT
 from artifactory_provider.artifactory.references import (
     ImageReference,
+    InvalidReference,
     check_digest,
     check_image,
     check_repository,
     check_tag,
 )
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
-from artifactory_provider.operators.arguments import check_literal
 from artifactory_provider.retries import RETRY_POLICY
 from artifactory_provider.triggers.verification import VerificationTrigger
 from artifactory_provider.verification.checks import PropertyCheck, check_to_dict
@@ -26,7 +27,7 @@ from artifactory_provider.verification.verdicts import State
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
 
     from artifactory_provider.hooks.artifactory import ArtifactoryHook
 
@@ -54,6 +55,8 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
     :param checks: what must be true of the digest; by default ``test.status`` must be ``passed``.
     :param deferrable: whether it waits in the triggerer, holding no worker slot.
     :param artifactory_conn_id: the Airflow connection. (templated)
+    :param retry_policy: which failures are worth another try.
+    :param map_index_template: how mapped instances are called in the UI.
     :raises InvalidReference: when a repository key, image, tag or digest is malformed; for plain values at parse
         time.
     """
@@ -71,11 +74,11 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
         checks: Sequence[PropertyCheck] = (PropertyCheck(),),
         deferrable: bool = True,
         artifactory_conn_id: str = "artifactory_default",
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
+        map_index_template: str | None = "{{ task.image }}:{{ task.tag }}",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retry_policy", RETRY_POLICY)
-        kwargs.setdefault("map_index_template", "{{ task.image }}:{{ task.tag }}")
-        super().__init__(**kwargs)
+        super().__init__(retry_policy=retry_policy, map_index_template=map_index_template, **kwargs)
         self.repository = repository
         self.image = image
         self.tag = tag
@@ -84,15 +87,23 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self.artifactory_conn_id = artifactory_conn_id
         self.image_url: str | None = None
+        self._digest_is_given = digest is not None
         if not self.checks:
             raise ValueError("checks is empty: a verification without a check could never pass.")
-        for value, check in (
+        for check in self.checks:
+            check_to_dict(check)
+        if self.reschedule and not deferrable:
+            raise ValueError(
+                "mode='reschedule' would forget between two looks which digest it waits for: take deferrable=True, "
+                "which holds no worker slot either."
+            )
+        for value, check_part in (
             (repository, check_repository),
             (image, check_image),
             (tag, check_tag),
             (digest, check_digest),
         ):
-            check_literal(value, check)
+            check_literal(value, check_part)
 
     def execute(self, context: Context) -> Any:
         """Ask once here; then wait in the triggerer, or here where ``deferrable`` is off."""
@@ -100,11 +111,12 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
             return super().execute(context)
         try:
             answer = self.poke(context)
-        except TRANSIENT as error:
-            self.log.warning("%s Waiting in the triggerer.", error)
-        else:
-            if answer:
-                return answer.xcom_value
+        except AirflowFailException as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+        if answer:
+            return answer.xcom_value
         self.defer(
             trigger=VerificationTrigger(
                 artifactory_conn_id=self.artifactory_conn_id,
@@ -122,7 +134,11 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
         hook = self._hook()
         reference = self._reference()
         self.image_url = image_url(hook.settings().base_url, reference)
-        verification = hook.verify(reference, self.checks)
+        try:
+            verification = hook.verify(reference, self.checks)
+        except TRANSIENT as error:
+            self.log.warning("%s Asking again later.", error)
+            return PokeReturnValue(is_done=False)
         self.digest = verification.reference.digest
         if verification.state is State.PENDING:
             self.log.info("%s: %s", verification.reference, verification.reason)
@@ -137,9 +153,10 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
         if event is None:
             raise AirflowFailException("The trigger ended without an event: clear the task to wait again.")
         self.image_url = image_url(self._hook().settings().base_url, self._reference())
-        return self._digest_of(event["status"], event["digest"], event["reason"])
+        status, digest, reason = (event.get(key) for key in ("status", "digest", "reason"))
+        return self._digest_of(status, digest, reason)
 
-    def _digest_of(self, status: str, digest: str | None, reason: str) -> str:
+    def _digest_of(self, status: str | None, digest: str | None, reason: str | None) -> str:
         reference = f"{self.repository}/{self.image}:{self.tag}"
         if status == State.PASSED.value and digest:
             self.log.info("%s@%s passed: %s", reference, digest, reason)
@@ -156,4 +173,10 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
         return ArtifactoryHook(self.artifactory_conn_id)
 
     def _reference(self) -> ImageReference:
-        return ImageReference(self.repository, self.image, self.tag, self.digest or None)
+        """Return what is waited for; a digest that was asked for and came empty must not become any digest."""
+        if self._digest_is_given and not self.digest:
+            raise InvalidReference(
+                "A digest was asked for, but its value is empty: the task that should hand it on has handed on "
+                "nothing. Check that it ran, and that it returned a digest."
+            )
+        return ImageReference(self.repository, self.image, self.tag, self.digest)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.verification.verification import Verification
 
+_SHORTEST_PAUSE = 0.5
 _LONGEST_BACKOFF = 600.0
 
 
@@ -32,7 +33,7 @@ class VerificationTrigger(BaseTrigger):
     :param artifactory_conn_id: the Airflow connection.
     :param reference: ``repository/image:tag@digest``; without a digest, the first look pins one.
     :param checks: the checks, as ``check_to_dict`` writes them.
-    :param poke_interval: seconds between two looks.
+    :param poke_interval: seconds between two looks, at least half a second.
     """
 
     def __init__(
@@ -84,10 +85,11 @@ class VerificationTrigger(BaseTrigger):
         checks = [check_from_dict(check) for check in self.checks]
         said, failures = "", 0
         while True:
+            asked: float | None = None
             try:
                 verification = await verify(client, reference, checks)
             except TRANSIENT as error:
-                failures += 1
+                failures, asked = failures + 1, error.retry_after
                 self.log.warning("%s Asking again later.", error)
             else:
                 if verification.state is not State.PENDING:
@@ -96,10 +98,11 @@ class VerificationTrigger(BaseTrigger):
                 if verification.reason != said:
                     said = verification.reason
                     self.log.info("%s: %s", reference, said)
-            await asyncio.sleep(self._pause(failures))
+            await asyncio.sleep(self._pause(failures, asked))
 
-    def _pause(self, failures: int) -> float:
+    def _pause(self, failures: int, asked: float | None) -> float:
         """Return the seconds until the next look: longer after failures, and never in step with others."""
-        longest = max(self.poke_interval, _LONGEST_BACKOFF)
-        pause: float = min(self.poke_interval * 2 ** min(failures, 16), longest)
-        return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads requests, keeps no secret
+        interval = max(self.poke_interval, _SHORTEST_PAUSE)
+        longest = max(interval, _LONGEST_BACKOFF)
+        pause: float = min(max(interval * 2 ** min(failures, 16), asked or 0), longest)
+        return pause * random.uniform(1, 1.2)  # noqa: S311 - spreads requests, keeps no secret

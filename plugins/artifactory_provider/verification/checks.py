@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from artifactory_provider.artifactory.manifests import manifest_path
+from artifactory_provider.artifactory.properties import check_property_name
 from artifactory_provider.verification.verdicts import State, Verdict
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class PropertyCheck:
     :param name: the property's name, such as ``test.status``.
     :param passed: the value that passes.
     :param failed: the value that fails at once; any other value, and none, waits.
-    :raises ValueError: when a part is empty, or both values are the same.
+    :raises ValueError: when a part is empty, both values are the same, or no property can have that name.
     """
 
     name: str = "test.status"
@@ -46,10 +47,12 @@ class PropertyCheck:
     failed: str = "failed"
 
     def __post_init__(self) -> None:
-        if not self.name or not self.passed or not self.failed:
+        parts: tuple[object, ...] = (self.name, self.passed, self.failed)
+        if not all(isinstance(part, str) and part for part in parts):
             raise ValueError("A property check needs a name, a value that passes and a value that fails.")
         if self.passed == self.failed:
             raise ValueError(f"A property check cannot pass and fail on the same value {self.passed!r}.")
+        check_property_name(self.name)
 
     async def verdict(self, client: ArtifactoryClient, reference: ImageReference, descriptor: Descriptor) -> Verdict:
         """Read the manifest's properties once."""
@@ -70,8 +73,13 @@ _KINDS: Mapping[str, type[PropertyCheck]] = {"property": PropertyCheck}
 
 
 def check_to_dict(check: PropertyCheck) -> dict[str, Any]:
-    """Return a check as a JSON object that ``check_from_dict`` reads."""
-    kind = next(kind for kind, cls in _KINDS.items() if type(check) is cls)
+    """Return a check as a JSON object that ``check_from_dict`` reads.
+
+    :raises ValueError: when it is no check that can be written.
+    """
+    kind = next((kind for kind, cls in _KINDS.items() if type(check) is cls), None)
+    if kind is None:
+        raise ValueError(f"{check!r} is no check: give a PropertyCheck.")
     return {"kind": kind, **asdict(check)}
 
 
@@ -82,6 +90,9 @@ def check_from_dict(document: Mapping[str, Any]) -> PropertyCheck:
     """
     fields = dict(document)
     kind = fields.pop("kind", None)
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"There is no check of kind {kind!r}: the kinds are {', '.join(_KINDS)}.")
-    return _KINDS[kind](**fields)
+    try:
+        return _KINDS[kind](**fields)
+    except TypeError as error:
+        raise ValueError(f"A check of kind {kind!r} has other fields ({error}).") from error

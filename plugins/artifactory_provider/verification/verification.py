@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from artifactory_provider.artifactory.diagnosis import explain_missing
+from artifactory_provider.artifactory.concurrency import concurrently
+from artifactory_provider.artifactory.diagnosis import explain_missing, look
 from artifactory_provider.artifactory.errors import NotFound
 from artifactory_provider.verification.verdicts import State, Verdict
 
@@ -46,9 +46,10 @@ async def verify(client: ArtifactoryClient, reference: ImageReference, checks: S
     :param client: an open client.
     :param reference: repository, image and tag; with a digest, the verification holds for that one alone.
     :param checks: the questions.
-    :raises NotFound: naming what is missing, where the tag does not exist and no digest is pinned.
+    :raises NotFound: naming what is missing, where the tag does not exist and no digest is pinned, or where there is
+        nothing to read the evidence from although the tag is there.
     """
-    before = await client.descriptor(reference)
+    before = await look(client, reference)
     if before is None:
         if reference.digest is None:
             raise await explain_missing(client, reference)
@@ -57,9 +58,12 @@ async def verify(client: ArtifactoryClient, reference: ImageReference, checks: S
         return _superseded(reference, before)
     pinned = reference.pinned(before.digest)
     try:
-        verdicts = await asyncio.gather(*(check.verdict(client, pinned, before) for check in checks))
+        verdicts = await concurrently(lambda check: check.verdict(client, pinned, before), checks)
     except NotFound:
-        verdicts = [Verdict(State.SUPERSEDED, "The manifest was gone when it was asked about.")]
+        after = await client.descriptor(reference)
+        if after == before:
+            raise
+        return _superseded(pinned, after)
     after = await client.descriptor(reference)
     if after != before:
         return _superseded(pinned, after)
