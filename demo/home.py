@@ -15,7 +15,7 @@ from pathlib import Path
 from demo.errors import DemoError
 
 PROJECT = Path(__file__).resolve().parent.parent
-HOMES = PROJECT / ".demo"
+HOMES = Path(os.environ.get("DEMO_HOME") or PROJECT / ".demo").resolve()
 _HOST = "127.0.0.1"
 _NEEDED_BYTES = 200 * 1024 * 1024
 
@@ -56,7 +56,7 @@ class Home:
     def create(cls, name: str, *, fresh: bool) -> Home:
         """Make or reopen an instance's folder and choose its ports.
 
-        :param name: the folder's name below ``.demo``.
+        :param name: the folder's name below ``.demo``, or below ``DEMO_HOME``.
         :param fresh: whether what an earlier run left there is removed.
         :raises DemoError: when a port that was asked for is taken, or the disk is full.
         """

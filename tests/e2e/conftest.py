@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from demo.home import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PROJECT = Path(__file__).parents[2]
+ENDED = {"success", "failed"}
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """An Airflow that runs on the sandbox, both started by ``make up``."""
+
+    home: Home
+    http: httpx.Client
+    printed: str
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self.http.get(f"/api/v2/{path}", params=query)
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str, body: object) -> Any:
+        answer = self.http.post(f"/api/v2/{path}", json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+    def run(self, dag_id: str, conf: object) -> str:
+        """Run a DAG by hand to its end, and return the run's path in the API."""
+        run_id = self.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+        path = f"dags/{dag_id}/dagRuns/{run_id}"
+        until(lambda: self.get(path)["state"] in ENDED, seconds=120)
+        return path
+
+    def states(self, run: str) -> dict[str, str]:
+        """Return task id with its named map index → state."""
+        entries = self.get(f"{run}/taskInstances", limit=100)["task_instances"]
+        return {f"{entry['task_id']}[{entry['rendered_map_index']}]": entry["state"] for entry in entries}
+
+
+def until(is_so: Callable[[], bool], *, seconds: float) -> None:
+    """Wait for a condition, within a bound."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.5)
+
+
+def make(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run ``make`` as a person would, with a home of its own."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "PYTEST"))}
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=PROJECT,
+        env={**environment, "DEMO_HOME": str(home), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+    """What ``make up`` starts; ``make down`` stops it at the end."""
+    path = tmp_path_factory.mktemp("up")
+    try:
+        started = make("up", home=path)
+        assert started.returncode == 0, started.stdout + started.stderr
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("demo.home.HOMES", path)
+            home = Home.running("up")
+        with httpx.Client(base_url=home.airflow_url, timeout=30, trust_env=False) as http:
+            token = http.post("/auth/token", json={"username": "admin", "password": home.secrets.airflow_password})
+            http.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+            yield Airflow(home, http, started.stdout)
+    finally:
+        assert make("down", home=path).returncode == 0

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from tests.e2e.conftest import make
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
+
+
+def test_make_demo_brings_exactly_the_verified_digests_to_prod_and_leaves_nothing_running(tmp_path: Path) -> None:
+    done = make("demo", home=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "docker-prod holds exactly the 11 verified digests, and nothing else." in done.stdout
+    assert "1 waiting in the triggerer" in done.stdout
+    assert re.search(r"csi-resizer .* yes │ -   │ -    │ its tests in dev failed", done.stdout)
+    assert not [process for process in psutil.process_iter() if str(tmp_path) in _environment(process)]
+
+
+def _environment(process: psutil.Process) -> str:
+    try:
+        return process.environ().get("AIRFLOW_HOME", "")
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return ""
