@@ -1,11 +1,38 @@
-"""The plugin that registers what Airflow's UI shows."""
+"""The plugin that registers what Airflow's UI shows: the history of promotions, under Browse."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow.sdk.plugins_manager import AirflowPlugin
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+_URL_PREFIX = "/artifactory"
+
+
+async def pages(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request for one of the pages.
+
+    The web application is imported at its first request: workers load plugins too, and should not pay for it.
+    """
+    from artifactory_provider.web.promotions import app
+
+    await app(scope, receive, send)
 
 
 class ArtifactoryPlugin(AirflowPlugin):
     """Docker promotion through Artifactory."""
 
     name = "artifactory"
+    fastapi_apps = [{"app": pages, "url_prefix": _URL_PREFIX, "name": "Artifactory"}]  # noqa: RUF012 - Airflow's shape
+    external_views = [  # noqa: RUF012 - Airflow's shape
+        {
+            "name": "Promotions",
+            "href": f"{_URL_PREFIX}/promotions",
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "promotions",
+        }
+    ]
