@@ -130,7 +130,8 @@ def _promote(instance: Instance, home: Home, progress: Progress) -> list[Task]:
             tasks = instance.api.tasks("promote_nightly", run_id)
             progress.show(tasks)
             if tests_running and any(_is_late(task) and task.state == "deferred" for task in tasks):
-                progress.say(f"The tests of {LATE} end only now, and pass.")
+                progress.say(f"verify_dev of {LATE} waits in the triggerer: its tests are still running.")
+                progress.say(f"The tests of {LATE} end now, and pass.")
                 asyncio.run(_pass_late(home.sandbox_url))
                 tests_running = False
             if state in _ENDED:

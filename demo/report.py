@@ -10,8 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from demo.scenario import FAILING, LATE
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -20,16 +18,18 @@ if TYPE_CHECKING:
     from demo.scenario import Places
 
 LADDER = ("select", "verify_dev", "promote_to_qa", "verify_qa", "promote_to_prod")
+_SECONDS_BETWEEN_LINES = 4
+_OVER = {"success", "failed", "upstream_failed", "skipped"}
 _FINISHED_BADLY = {"failed": "failed", "upstream_failed": "held back"}
 
 
 class Progress:
-    """Prints a line whenever something has changed, with the seconds since the start."""
+    """Prints a line every few seconds in which something has changed, with the time since the start."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
         self._start = time.monotonic()
-        self._last = ""
+        self._last, self._shown = "", float("-inf")
 
     def say(self, text: str) -> None:
         """Print one line."""
@@ -48,8 +48,9 @@ class Progress:
                 extra.append(f"{states['deferred']} waiting in the triggerer")
             steps.append(f"{step} {states['success']}/{states.total()}" + (f" ({', '.join(extra)})" if extra else ""))
         line = " · ".join(steps)
-        if line and line != self._last:
-            self._last = line
+        is_over = bool(tasks) and all(task.state in _OVER for task in tasks)
+        if line and line != self._last and (is_over or time.monotonic() - self._shown > _SECONDS_BETWEEN_LINES):
+            self._last, self._shown = line, time.monotonic()
             self.say(line)
 
     def table(self, chosen: Mapping[str, ImageReference], found: Sequence[Places], tasks: Sequence[Task]) -> None:
@@ -78,9 +79,8 @@ def _mark(digest: str | None, wanted: str | None) -> str:
 
 
 def _reason(place: Places, tasks: Sequence[Task]) -> str:
-    if place.image == FAILING:
-        return "its tests in dev failed: test.status is failed"
+    if place.verdict != "passed":
+        return f"its tests in dev say: {place.verdict or 'nothing yet'}"
     mine = {task.name: task.state for task in tasks if task.image == f"{place.image}:{place.tag}"}
     stuck = next((step for step in LADDER if mine.get(step) not in {"success", None}), None)
-    late = ", its verdict came late" if place.image == LATE else ""
-    return f"{stuck} is {mine[stuck]}{late}" if stuck else "it never started"
+    return f"{stuck} is {mine[stuck]}" if stuck else "it never started"

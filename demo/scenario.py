@@ -47,10 +47,12 @@ class Places:
 
     :param image: the image name.
     :param tag: the tag.
+    :param verdict: what its tests in dev said, or None.
     """
 
     image: str
     tag: str
+    verdict: str | None
     dev: str | None
     qa: str | None
     prod: str | None
@@ -120,12 +122,15 @@ async def run_qa_tests(url: str) -> None:
 
 async def places(client: ArtifactoryClient) -> list[Places]:
     """Return where every tag of dev stands now."""
-    found = []
-    for image in IMAGES:
-        for tag in await client.tags(DEV, image):
-            shown = [await client.descriptor(ImageReference(repository, image, tag)) for repository in (DEV, QA, PROD)]
-            found.append(Places(image, tag, *(descriptor.digest if descriptor else None for descriptor in shown)))
-    return found
+    return [await _stands(client, image, tag) for image in IMAGES for tag in await client.tags(DEV, image)]
+
+
+async def _stands(client: ArtifactoryClient, image: str, tag: str) -> Places:
+    references = [ImageReference(repository, image, tag) for repository in (DEV, QA, PROD)]
+    shown = [await client.descriptor(reference) for reference in references]
+    properties = await client.properties(manifest_path(references[0], shown[0])) if shown[0] else {}
+    digests = [descriptor.digest if descriptor else None for descriptor in shown]
+    return Places(image, tag, ", ".join(properties.get("test.status", [])) or None, *digests)
 
 
 async def held(client: ArtifactoryClient, repository: str) -> dict[tuple[str, str], str]:

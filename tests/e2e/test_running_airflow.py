@@ -86,9 +86,7 @@ def test_a_run_by_hand_promotes_single_images_and_indexes_with_their_digests(air
 @pytest.mark.parametrize("kind", IMAGES)
 def test_skopeo_finds_the_promoted_bytes_unchanged(airflow: Airflow, kind: str) -> None:
     airflow.run("promote_nightly", {"images": [IMAGES[kind]]})
-    dev, prod = (
-        _raw_manifest(airflow, f"{repository}/{IMAGES[kind]}") for repository in ("docker-dev", "docker-prod")
-    )
+    dev, prod = (_raw_manifest(airflow, f"{repository}/{IMAGES[kind]}") for repository in ("docker-dev", "docker-prod"))
     assert dev == prod
     name = IMAGES[kind].partition(":")[0]
     events = airflow.get("assets/events", source_dag_id="promote_nightly", order_by="-timestamp")["asset_events"]

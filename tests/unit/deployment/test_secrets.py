@@ -166,3 +166,7 @@ def test_the_data_check_has_a_database_of_its_own(deployment: Deployment, root: 
     assert f"CREATE ROLE {connection.login} LOGIN PASSWORD :'password';" in call.stdin
     assert f"CREATE DATABASE {connection.schema} OWNER {connection.login};" in call.stdin
     assert f"REVOKE CONNECT ON DATABASE {environment['POSTGRES_DB']} FROM PUBLIC;" in call.stdin
+
+
+def test_git_ignores_the_secrets(root: Path) -> None:
+    assert subprocess.run(["git", "check-ignore", "-q", ".env"], cwd=root, check=False).returncode == 0
