@@ -30,9 +30,7 @@ def properties_query(properties: Mapping[str, str]) -> str:
     :param properties: name → value.
     :raises InvalidReference: when a name is not allowed.
     """
-    return ";".join(
-        f"{quote(check_property_name(name), safe='')}={_escaped(value)}" for name, value in properties.items()
-    )
+    return ";".join(f"{_escaped(check_property_name(name))}={_escaped(value)}" for name, value in properties.items())
 
 
 def read_properties(document: Any) -> dict[str, list[str]] | None:

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artifactory_provider.artifactory.manifests import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Descriptor,
+    InvalidManifest,
+    Manifest,
+    manifest_path,
+)
+from artifactory_provider.artifactory.references import ImageReference, InvalidReference
+
+CHILD = "sha256:" + "a" * 64
+OTHER = "sha256:" + "b" * 64
+MANIFEST: dict[str, Any] = {"schemaVersion": 2, "config": {}, "layers": []}
+INDEX: dict[str, Any] = {"schemaVersion": 2, "manifests": [{"digest": CHILD}, {"digest": OTHER}]}
+
+
+def read(document: Any, media_type: str = "") -> Manifest:
+    return Manifest.read(json.dumps(document).encode(), media_type=media_type)
+
+
+@pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_MANIFEST])
+def test_a_manifest_has_the_digest_of_its_bytes_and_no_children(media_type: str) -> None:
+    content = json.dumps(MANIFEST, indent=3).encode()
+    manifest = Manifest.read(content, media_type=media_type)
+    assert manifest.descriptor == Descriptor(f"sha256:{hashlib.sha256(content).hexdigest()}", media_type)
+    assert manifest.children == ()
+
+
+@pytest.mark.parametrize("media_type", [OCI_INDEX, DOCKER_INDEX])
+def test_an_index_lists_its_children_in_its_order_and_each_once(media_type: str) -> None:
+    document = {**INDEX, "manifests": [{"digest": OTHER}, {"digest": CHILD}, {"digest": OTHER}]}
+    assert read(document, media_type).children == (OTHER, CHILD)
+
+
+@pytest.mark.parametrize("sent", ["", "application/json", "application/octet-stream", "text/plain"])
+def test_a_content_type_that_tells_nothing_leaves_it_to_the_document(sent: str) -> None:
+    assert read({**INDEX, "mediaType": DOCKER_INDEX}, sent).descriptor.media_type == DOCKER_INDEX
+    assert read(INDEX, sent).descriptor.media_type == OCI_INDEX
+    assert read(MANIFEST, sent).descriptor.media_type == OCI_MANIFEST
+    assert read({**MANIFEST, "mediaType": None}, sent).descriptor.media_type == OCI_MANIFEST
+
+
+@pytest.mark.parametrize(
+    ("document", "sent"),
+    [
+        ({**MANIFEST, "mediaType": OCI_MANIFEST}, OCI_INDEX),
+        ({**INDEX, "mediaType": OCI_INDEX}, OCI_MANIFEST),
+        ({**INDEX, "layers": []}, OCI_INDEX),
+        ({**MANIFEST, "manifests": [{"digest": CHILD}]}, OCI_MANIFEST),
+    ],
+)
+def test_a_document_that_can_be_read_in_two_ways_is_read_in_none(document: Any, sent: str) -> None:
+    with pytest.raises(InvalidManifest):
+        read(document, sent)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        "text",
+        None,
+        {},
+        {"mediaType": ["a"]},
+        {"mediaType": {}},
+        {"mediaType": 7, "manifests": []},
+        {"mediaType": OCI_INDEX},
+        {"mediaType": OCI_INDEX, "manifests": {}},
+        {"mediaType": OCI_INDEX, "manifests": [None]},
+        {"mediaType": OCI_INDEX, "manifests": [{"digest": 1}]},
+        {"mediaType": OCI_INDEX, "manifests": [{"digest": "sha256:short"}]},
+        {"mediaType": OCI_INDEX, "manifests": ["sha256:" + "a" * 64]},
+        {"mediaType": "application/vnd.docker.distribution.manifest.v1+prettyjws", "fsLayers": []},
+    ],
+)
+def test_what_is_no_manifest_is_refused_as_none(document: Any) -> None:
+    with pytest.raises(InvalidManifest):
+        read(document, "application/json")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>", b"\xff\xfe", b"[" * 200_000, b'{"a":' * 100_000, b"1" * 10_000, b'"\xc3"']
+)
+def test_hostile_bytes_are_refused_and_crash_nothing(content: bytes) -> None:
+    with pytest.raises(InvalidManifest):
+        Manifest.read(content, media_type=OCI_MANIFEST)
+
+
+@given(st.binary(max_size=200), st.sampled_from(["", OCI_INDEX, OCI_MANIFEST, "text/html"]))
+def test_any_bytes_are_a_manifest_or_refused(content: bytes, media_type: str) -> None:
+    with contextlib.suppress(InvalidManifest):
+        Manifest.read(content, media_type=media_type)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from([CHILD, OCI_INDEX, OCI_MANIFEST]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["mediaType", "manifests", "digest", "config", "layers"]), inner, max_size=4)
+    ),
+)
+
+
+@given(json_values, st.sampled_from(["", OCI_INDEX, OCI_MANIFEST]))
+def test_any_json_is_a_manifest_or_refused(document: Any, media_type: str) -> None:
+    with contextlib.suppress(InvalidManifest):
+        read(document, media_type)
+
+
+def test_the_item_of_a_manifest_and_of_an_index_have_the_names_that_artifactory_gives_them() -> None:
+    reference = ImageReference("docker-dev", "payments/api", "1")
+    assert manifest_path(reference, Descriptor(CHILD, OCI_MANIFEST)) == "docker-dev/payments/api/1/manifest.json"
+    assert manifest_path(reference, Descriptor(CHILD, DOCKER_INDEX)) == "docker-dev/payments/api/1/list.manifest.json"
+
+
+def test_there_is_no_item_of_a_tag_without_a_tag() -> None:
+    with pytest.raises(InvalidReference):
+        manifest_path(ImageReference("docker-dev", "app", digest=CHILD), Descriptor(CHILD, OCI_MANIFEST))

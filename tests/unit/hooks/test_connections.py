@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from artifactory_provider.artifactory.authentication import Anonymous, ApiKey, Basic, Bearer
+from artifactory_provider.artifactory.errors import InvalidSettings
+from artifactory_provider.artifactory.settings import DOCKER_URL, ServerSettings
+from artifactory_provider.hooks.connections import settings_of
+
+SECRET = "s3cret-in-extra"
+
+
+def settings(extra: Any = None, **fields: Any) -> ServerSettings:
+    connection = {"host": "example.com", "schema": None, "port": None, "login": None, "password": None} | fields
+    return settings_of(conn_id="c", extra=extra if extra is not None else {}, **connection)
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({"host": "example.com"}, "https://example.com"),
+        ({"host": " example.com "}, "https://example.com"),
+        ({"host": "example.com/artifactory", "port": 8082}, "https://example.com:8082/artifactory"),
+        ({"host": "example.com", "schema": "http", "port": 8081}, "http://example.com:8081"),
+        ({"host": "https://example.com/artifactory"}, "https://example.com/artifactory"),
+        ({"host": "http://example.com:1", "schema": "https", "port": 2}, "http://example.com:1"),
+        ({"host": "http://example.com", "port": 2}, "http://example.com:2"),
+        ({"host": "[::1]", "schema": "http", "port": 8082}, "http://[::1]:8082"),
+        ({"host": "http://[::1]:8082/artifactory"}, "http://[::1]:8082/artifactory"),
+    ],
+)
+def test_host_schema_and_port_come_together_as_people_fill_them_in(fields: dict[str, Any], url: str) -> None:
+    assert settings(**fields).base_url == url
+
+
+@pytest.mark.parametrize(
+    ("fields", "advice"),
+    [
+        ({"host": None}, "The host is missing"),
+        ({"host": ""}, "The host is missing"),
+        ({"host": "::1", "schema": "http"}, "in brackets"),
+        ({"host": "https://example.com:abc"}, "malformed"),
+        ({"host": "example.com", "schema": "artifactory"}, "http or https"),
+        ({"host": "https://admin:pw@example.com"}, "holds credentials"),
+        ({"password": None, "login": "admin"}, "The password is missing"),
+    ],
+)
+def test_a_connection_that_cannot_work_says_so_with_its_id(fields: dict[str, Any], advice: str) -> None:
+    with pytest.raises(InvalidSettings, match="Connection 'c': ") as caught:
+        settings(**fields)
+    assert advice in str(caught.value)
+    assert "pw@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("login", "password", "kind", "authentication"),
+    [
+        ("admin", "pw", None, Basic("admin", "pw")),
+        (None, "eyJtoken", None, Bearer("eyJtoken")),
+        ("", "eyJtoken", None, Bearer("eyJtoken")),
+        (None, "AKCp8key", None, ApiKey("AKCp8key")),
+        ("admin", "AKCp8key", None, Basic("admin", "AKCp8key")),
+        (None, None, None, Anonymous()),
+        ("", "", "", Anonymous()),
+        ("admin", "eyJtoken", "access_token", Bearer("eyJtoken")),
+        ("admin", "key", "api_key", ApiKey("key")),
+        ("admin", "pw", "anonymous", Anonymous()),
+        ("admin", "pw", "automatic", Basic("admin", "pw")),
+    ],
+)
+def test_who_is_asking_follows_from_login_password_and_kind(
+    login: str | None, password: str | None, kind: str | None, authentication: Any
+) -> None:
+    assert settings({"auth_kind": kind}, login=login, password=password).authentication == authentication
+
+
+def test_basic_authentication_needs_a_user_name() -> None:
+    with pytest.raises(InvalidSettings, match="The login is missing"):
+        settings({"auth_kind": "basic"}, password="pw")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        {"verify": "", "ca_file": "", "timeout": "", "docker_url": "", "docker_urls": "", "auth_kind": "", "proxy": ""},
+        {"verify": None, "ca_file": None, "timeout": None, "docker_url": None, "docker_urls": None},
+        {"X-Unknown": "x", "headers": {"a": True}, "stream": 1, "max_redirects": 3, "docker_urls": {}},
+    ],
+)
+def test_empty_and_unknown_extras_change_nothing(extra: dict[str, Any]) -> None:
+    assert settings(extra) == settings()
+    assert settings(extra).docker_url == DOCKER_URL
+
+
+@pytest.mark.parametrize("value", [False, "false", "False", "no", "off", "0", 0])
+def test_verification_is_off_only_when_it_is_switched_off(value: Any) -> None:
+    assert settings({"verify": value}).verify is False
+
+
+@pytest.mark.parametrize("value", [True, "true", "yes", "1", 1, None, "", " "])
+def test_verification_is_on_otherwise(value: Any) -> None:
+    assert settings({"verify": value}).verify is True
+
+
+def test_numbers_and_maps_may_come_as_text() -> None:
+    made = settings({"timeout": "7.5", "promote_timeout": 30, "docker_urls": '{"docker-dev": "https://a:5001/v2"}'})
+    assert (made.timeout, made.promote_timeout) == (7.5, 30)
+    assert made.docker_urls == {"docker-dev": "https://a:5001/v2"}
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"verify": f"maybe {SECRET}"},
+        {"verify": {"a": SECRET}},
+        {"timeout": SECRET},
+        {"timeout": 0},
+        {"timeout": -1},
+        {"timeout": "inf"},
+        {"timeout": "nan"},
+        {"ca_file": {"path": SECRET}},
+        {"proxy": [SECRET]},
+        {"docker_url": 7},
+        {"docker_urls": f"{{{SECRET}"},
+        {"docker_urls": "[1]"},
+        {"docker_urls": {"docker-dev": {"url": SECRET}}},
+        {"docker_urls": {"docker-dev": f"{SECRET}"}},
+        {"auth_kind": SECRET},
+        {"proxy": f"socks5://u:{SECRET}@h:1"},
+        [SECRET],
+        SECRET,
+    ],
+)
+def test_extras_that_cannot_be_used_are_named_and_never_shown(extra: Any) -> None:
+    with pytest.raises(InvalidSettings, match=r"onnection 'c'") as caught:
+        settings(extra)
+    assert SECRET not in str(caught.value)
+    assert SECRET not in repr(caught.value.__cause__)

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, Asset, AssetAlias, ExceptionRetryPolicy, task
+
+from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.assets import image_asset, repository_alias
+from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
+from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.retries import RETRY_POLICY
+
+DIGEST = "sha256:" + "a" * 64
+PLAIN: dict[str, Any] = {
+    "task_id": "promote",
+    "source_repository": "docker-dev",
+    "target_repository": "docker-qa",
+    "image": "payments/api",
+    "tag": "1.4.2",
+}
+
+
+def operator(**changes: Any) -> ArtifactoryPromoteOperator:
+    return ArtifactoryPromoteOperator(**{**PLAIN, **changes})
+
+
+def test_every_field_of_the_endpoint_is_templated() -> None:
+    fields = {"source_repository", "target_repository", "image", "tag", "target_image", "target_tag", "copy"}
+    assert fields <= set(ArtifactoryPromoteOperator.template_fields)
+    for field in ArtifactoryPromoteOperator.template_fields:
+        assert hasattr(operator(), field)
+
+
+def test_copying_and_failing_on_conflict_are_the_defaults() -> None:
+    assert operator().copy is True
+    assert operator().on_conflict == "fail"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source_repository": "docker dev"},
+        {"target_repository": "docker-qa/payments"},
+        {"target_repository": ""},
+        {"image": "Payments/API"},
+        {"image": "payments/api:1.4.2"},
+        {"tag": "sha256:" + "a" * 64},
+        {"tag": 1.4},
+        {"tag": 7},
+        {"digest": "sha256:abc"},
+        {"digest": ""},
+        {"target_image": "payments//api"},
+        {"target_tag": "1 4"},
+        {"target_tag": 2},
+        {"target_tag": "1 4", "image": "{{ params.image }}"},
+    ],
+)
+def test_a_malformed_value_is_refused_when_the_dag_is_read(changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidReference):
+        operator(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"target_repository": "docker-dev"},
+        {"target_repository": "docker-dev", "target_image": "payments/api", "target_tag": "1.4.2"},
+        {"on_conflict": "backup"},
+        {"on_conflict": "backup", "tag": "{{ params.tag }}"},
+        {"copy": "maybe"},
+        {"copy": "maybe", "tag": "{{ params.tag }}"},
+        {"copy": 2},
+        {"confirmation_timeout": -1},
+    ],
+)
+def test_a_promotion_that_makes_no_sense_is_refused_when_the_dag_is_read(changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidPromotion):
+        operator(**changes)
+
+
+@pytest.mark.parametrize("template", ["{{ params.x }}", "{% if a %}b{% endif %}", "x{# comment #}"])
+@pytest.mark.parametrize("field", ArtifactoryPromoteOperator.template_fields)
+def test_a_template_is_left_to_the_run(field: str, template: str) -> None:
+    assert getattr(operator(**{field: template}), field) == template
+
+
+def test_another_tasks_result_is_left_to_the_run() -> None:
+    with DAG("d", schedule=None):
+
+        @task(multiple_outputs=True)
+        def select() -> dict[str, str]:
+            return {}
+
+        chosen = select()
+        promote = operator(image=chosen["image"], tag=chosen["tag"], digest=chosen["digest"])
+    assert promote.upstream_task_ids == {"select"}
+
+
+def test_a_known_target_is_an_outlet_and_an_unknown_image_of_a_known_repository_is_its_alias() -> None:
+    assert operator().outlets == [image_asset("docker-qa", "payments/api")]
+    assert operator(target_image="shop/api").outlets == [image_asset("docker-qa", "shop/api")]
+    assert operator(image="{{ params.image }}").outlets == [repository_alias("docker-qa")]
+    assert operator(target_repository="{{ params.to }}").outlets == []
+
+
+def test_outlets_that_the_author_gives_are_kept_and_not_doubled() -> None:
+    own, other = Asset("releases"), AssetAlias("all-releases")
+    assert operator(outlets=[own, other]).outlets == [own, other, image_asset("docker-qa", "payments/api")]
+    asset, alias = image_asset("docker-qa", "payments/api"), repository_alias("docker-qa")
+    assert operator(outlets=[asset]).outlets == [asset]
+    assert operator(outlets=[alias], image="{{ params.image }}").outlets == [alias]
+
+
+def test_an_outlet_with_a_name_of_its_own_for_the_same_uri_is_the_outlet() -> None:
+    """Airflow refuses a DAG in which one URI has two names."""
+    named = Asset(name="payments in qa", uri="artifactory://docker-qa/payments/api")
+    assert operator(outlets=[named]).outlets == [named]
+
+
+def test_the_retry_policy_is_ours_unless_the_author_has_one() -> None:
+    own = ExceptionRetryPolicy(rules=[])
+    assert operator().retry_policy is RETRY_POLICY
+    assert operator(retry_policy=own).retry_policy is own
+    assert operator(retry_policy=None).retry_policy is None
+    with DAG("d", schedule=None, default_args={"retry_policy": own, "retry_delay": timedelta(seconds=1)}):
+        assert operator().retry_policy is own
+
+
+def test_a_mapped_operator_has_the_retry_policy_and_names_its_instances() -> None:
+    with DAG("d", schedule=None):
+        fixed = {name: value for name, value in PLAIN.items() if name != "tag"}
+        mapped = ArtifactoryPromoteOperator.partial(**fixed).expand(tag=["1", "2"])
+    assert mapped.retry_policy is RETRY_POLICY
+    assert mapped.map_index_template == "{{ task.image }}:{{ task.tag }}"
+
+
+def test_it_can_be_serialised_with_its_dag() -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    with DAG("d", schedule=None) as dag:
+        operator(image="{{ params.image }}")
+        operator(task_id="other")
+    restored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    assert restored.task_ids == ["promote", "other"]

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.promotion.promotion import Promotion
+from artifactory_provider.promotion.records import PromotionRecord
+from artifactory_provider.promotion.selection import released_versions
+
+DIGEST = "sha256:" + "a" * 64
+DEV = ImageReference("docker-dev", "app", "1")
+QA = ImageReference("docker-qa", "app", "1")
+
+
+@pytest.mark.parametrize(
+    ("fields", "advice"),
+    [
+        ({"source": ImageReference("docker-dev", "app")}, "needs a source tag"),
+        ({"source": ImageReference("docker-dev", "app", digest=DIGEST)}, "needs a source tag"),
+        ({"target": ImageReference("docker-qa", "app")}, "needs a source tag and a target tag"),
+        ({"target": QA.pinned(DIGEST)}, "digest is given with the source"),
+        ({"target": DEV}, "give another target"),
+        ({"source": DEV.pinned(DIGEST), "target": DEV}, "give another target"),
+        ({"on_conflict": "backup"}, "'fail' or 'overwrite'"),
+        ({"on_conflict": None}, "'fail' or 'overwrite'"),
+        ({"confirmation_timeout": -1}, "0 or more"),
+        ({"confirmation_timeout": float("inf")}, "0 or more"),
+    ],
+)
+def test_a_promotion_that_makes_no_sense_is_refused(fields: dict[str, Any], advice: str) -> None:
+    with pytest.raises(InvalidPromotion, match=advice):
+        Promotion(**{"source": DEV, "target": QA, **fields})
+
+
+@pytest.mark.parametrize(
+    "target",
+    [QA, ImageReference("docker-dev", "other", "1"), ImageReference("docker-dev", "app", "2")],
+)
+def test_another_repository_image_or_tag_is_another_place(target: ImageReference) -> None:
+    assert Promotion(source=DEV, target=target).copy is True
+
+
+def test_the_record_is_json_with_stable_keys() -> None:
+    record = PromotionRecord(
+        outcome="promoted",
+        source=DEV.pinned(DIGEST),
+        target=QA.pinned(DIGEST),
+        media_type="application/vnd.oci.image.index.v1+json",
+        children=("sha256:" + "b" * 64,),
+        replaced=None,
+        copy=True,
+    ).as_dict()
+    assert json.loads(json.dumps(record)) == record
+    assert record == {
+        "outcome": "promoted",
+        "digest": DIGEST,
+        "source": {
+            "repository": "docker-dev",
+            "image": "app",
+            "tag": "1",
+            "reference": f"docker-dev/app:1@{DIGEST}",
+        },
+        "target": {"repository": "docker-qa", "image": "app", "tag": "1", "reference": f"docker-qa/app:1@{DIGEST}"},
+        "media_type": "application/vnd.oci.image.index.v1+json",
+        "children": ["sha256:" + "b" * 64],
+        "replaced": None,
+        "copy": True,
+    }
+
+
+def test_released_versions_are_ordered_by_number_and_all_else_is_passed_over() -> None:
+    tags = [
+        "1.9.0",
+        "1.10.0",
+        "v1.10.1",
+        "2.0.0-rc.1",
+        "latest",
+        "1.10",
+        "1.4.2-linux-amd64",
+        "sha256-ab.sig",
+        "01.0.0",
+    ]
+    assert released_versions(tags) == ["v1.10.1", "1.10.0", "1.9.0"]

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.verification.checks import PropertyCheck, check_from_dict, check_to_dict
+
+names = st.from_regex(r"[A-Za-z0-9._:-]{1,40}", fullmatch=True)
+values = st.text(min_size=1)
+
+
+@given(names, values, values)
+def test_a_check_survives_the_way_through_json(name: str, passed: str, failed: str) -> None:
+    assume(passed != failed)
+    check = PropertyCheck(name=name, passed=passed, failed=failed)
+    assert check_from_dict(json.loads(json.dumps(check_to_dict(check)))) == check
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"name": ""}, {"passed": ""}, {"failed": ""}, {"passed": "x", "failed": "x"}, {"passed": True}, {"name": None}],
+)
+def test_a_check_that_could_never_tell_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="property check"):
+        PropertyCheck(**fields)
+
+
+@pytest.mark.parametrize("name", ["test status", "test/status", "a=b", "a,b", "a;b", "a\nb", "a|b|(c)"])
+def test_a_property_that_artifactory_cannot_hold_is_refused_when_the_dag_is_read(name: str) -> None:
+    with pytest.raises(InvalidReference, match="is no property name"):
+        PropertyCheck(name=name)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"kind": None}, {"kind": ["property"]}, {"kind": "xray"}, {"kind": "property", "colour": "red"}],
+)
+def test_what_describes_no_check_is_refused(document: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"check of kind"):
+        check_from_dict(document)
+
+
+def test_only_checks_can_be_written() -> None:
+    with pytest.raises(ValueError, match="give a PropertyCheck"):
+        check_to_dict("test.status")  # type: ignore[arg-type]
