@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Router
 
-from artifactory_sandbox import blob_api, distribution, promotion_api, storage_api, system_api, ui_page
+from artifactory_sandbox import admin_api, blob_api, distribution, promotion_api, storage_api, system_api, ui_page
 from artifactory_sandbox.addressing import Address, address
 from artifactory_sandbox.errors import (
     REALM,
@@ -44,7 +44,7 @@ class Application:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        areas = (system_api, promotion_api, blob_api, distribution, ui_page, storage_api)
+        areas = (system_api, admin_api, promotion_api, blob_api, distribution, ui_page, storage_api)
         self._routes: ASGIApp = Router([route for area in areas for route in area.ROUTES], redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,18 +65,26 @@ class Application:
         headers = Headers(scope=scope)
         where = Address(scope["path"], "")
         has_started = False
+        observe = self._service.journal.watch(scope)
 
         async def send_marked(message: Message) -> None:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
                 self._mark(MutableHeaders(scope=message), where)
+                observe(message["status"])
             await send(message)
+
+        async def work(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._pass_gate(scope, headers, where)
+            await self._routes(scope, receive, send)
 
         try:
             where = address(scope["path"], scope["scheme"], headers)
-            await self._pass_gate(scope, headers, where)
-            await self._routes(scope, receive, send_marked)
+            if self._service.faults:
+                await self._service.faults.serve(work, where, scope, receive, send_marked)
+            else:
+                await work(scope, receive, send_marked)
         except ClientDisconnect:
             return
         except Exception as error:

@@ -123,10 +123,15 @@ def parse_config(values: Mapping[str, object]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        reason = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise ConfigError(f"{place}: {reason}" if place else reason) from None
+        raise ConfigError(first_problem(error)) from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return the first place that is wrong in a value from people, and what is wrong there."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    reason = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+    return f"{place}: {reason}" if place else reason
 
 
 def load_config(path: Path | None) -> Config:

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -66,6 +67,42 @@ CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
 """
 
 
+_view: ContextVar[Snapshot | None] = ContextVar("_view", default=None)
+
+
+@contextmanager
+def looking_at(snapshot: Snapshot) -> Iterator[None]:
+    """Let the reads of this request see a snapshot instead of the present."""
+    token = _view.set(snapshot)
+    try:
+        yield
+    finally:
+        _view.reset(token)
+
+
+class Snapshot:
+    """The database as it was when this was made.
+
+    :param connection: of its own; nothing else may use it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._using = threading.Lock()
+        self._connection.execute("BEGIN")
+        self._connection.execute("SELECT 1 FROM settings").fetchone()
+
+    def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a function on it."""
+        with self._using:
+            return work(self._connection)
+
+    def close(self) -> None:
+        """Let go of it, once running reads have ended."""
+        with self._using:
+            self._connection.close()
+
+
 class IncompatibleDataError(Exception):
     """The data directory was written by another version of the sandbox."""
 
@@ -89,7 +126,9 @@ class Database:
 
     async def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a function on one consistent snapshot, beside the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._read_threads, self._read, work)
+        snapshot = _view.get()
+        read = self._read if snapshot is None else snapshot.read
+        return await asyncio.get_running_loop().run_in_executor(self._read_threads, read, work)
 
     async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a function as one transaction, beside the event loop; an exception undoes all of it."""
@@ -120,6 +159,10 @@ class Database:
                 self._writer.execute("ROLLBACK")
                 raise
             self._writer.execute("COMMIT")
+
+    def snapshot(self) -> Snapshot:
+        """Keep the present to look back at."""
+        return Snapshot(self._connect())
 
     def close(self) -> None:
         """Wait for running work and close all connections."""

@@ -11,6 +11,7 @@ import pytest
 
 from artifactory_sandbox import items, layout
 from artifactory_sandbox.config import parse_config
+from artifactory_sandbox.faults import Fault
 from artifactory_sandbox.items import Item, stamp
 from artifactory_sandbox.names import Place, parse_reference
 from artifactory_sandbox.sample_images import PLATFORMS, make_image
@@ -28,6 +29,8 @@ from artifactory_sandbox.service import Service
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from artifactory_sandbox.journal import Record
 
 _START_SECONDS = 30
 
@@ -50,6 +53,23 @@ class RunningSandbox:
     password: str
     data: Path
     service: Service
+
+    @property
+    def requests(self) -> list[Record]:
+        """The last 10,000 requests that were answered, in that order, each with method, path and status."""
+        return list(self.service.journal.requests)
+
+    def add_fault(self, effect: str, **fields: object) -> int:
+        """Let requests meet a fault; return its number.
+
+        :param effect: what happens.
+        :param fields: which requests meet it, and the details, as `Fault` has them.
+        """
+        return self.service.faults.add(Fault.model_validate({"effect": effect, **fields}))
+
+    def clear_faults(self) -> None:
+        """Take all faults back, with what they have left behind."""
+        self.service.faults.clear()
 
     @property
     def registry(self) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import signal
 import socket
+import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from artifactory_sandbox.application import Application
+from artifactory_sandbox.fault_effects import DROP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +23,24 @@ if TYPE_CHECKING:
     from artifactory_sandbox.service import Service
 
 _GRACE_SECONDS = 3
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP that a fault can cut off."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {DROP: {"drop": self._drop}}
+
+    def _drop(self, *, is_reset: bool) -> None:
+        """End the connection: with a reset, or in order after what has been sent."""
+        if not is_reset:
+            self.transport.close()
+            return
+        # uvloop does not hand out the socket itself; a duplicate shares the option.
+        with socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as duplicate:
+            duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
 
 class ListenError(Exception):
@@ -37,6 +59,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 Application(service),
+                http=_Protocol,
                 log_level="warning",
                 access_log=False,
                 server_header=False,

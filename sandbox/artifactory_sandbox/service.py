@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from artifactory_sandbox.access import Access, User
 from artifactory_sandbox.blobs import BlobStore, Uploads
+from artifactory_sandbox.faults import Faults
+from artifactory_sandbox.journal import Journal
 from artifactory_sandbox.metadata import Database, setting
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ class Service:
     uploads: Uploads
     access: Access
     service_id: str
+    faults: Faults
+    journal: Journal
 
     @classmethod
     def open(cls, data: Path, config: Config) -> Service:
@@ -44,10 +48,12 @@ class Service:
         database = Database(data / "metadata.sqlite")
         with database.reading() as connection:
             key, service_id = setting(connection, "signing_key"), setting(connection, "service_id")
-        return cls(config, database, blobs, uploads, Access(config, key, service_id), service_id)
+        access = Access(config, key, service_id)
+        return cls(config, database, blobs, uploads, access, service_id, Faults(database), Journal())
 
     def close(self) -> None:
         """Let go of the data directory."""
+        self.faults.clear()
         self.database.close()
 
 
