@@ -3,7 +3,7 @@
 set -eu
 
 missing=
-for tool in skopeo buildah; do
+for tool in skopeo buildah podman; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
 [ -n "$missing" ] || exit 0

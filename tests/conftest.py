@@ -26,7 +26,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out the tests with real Docker clients where there are none, but never in CI."""
     if item.get_closest_marker("docker_clients") is None:
         return
-    missing = [tool for tool in ("skopeo", "buildah") if shutil.which(tool) is None]
+    missing = [tool for tool in ("skopeo", "buildah", "podman") if shutil.which(tool) is None]
     if missing and os.environ.get("CI"):
         pytest.fail(f"Not installed: {', '.join(missing)}.")
     if missing:

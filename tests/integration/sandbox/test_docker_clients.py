@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+pytestmark = pytest.mark.docker_clients
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
 DOCKER_OR_OCI = pytest.mark.parametrize("oci", [True, False], ids=["oci", "docker"])
@@ -31,6 +35,13 @@ def logged_in(artifactory_sandbox: RunningSandbox, tmp_path: Path) -> Path:
     login = ("--username", "admin", "--password", "password", "--tls-verify=false")
     run("skopeo", "login", "--authfile", credentials, *login, artifactory_sandbox.registry)
     return credentials
+
+
+@pytest.fixture
+def podman() -> Iterator[tuple[str, ...]]:
+    """Podman with a storage of its own, under a path as short as podman insists on."""
+    with tempfile.TemporaryDirectory(prefix="podman-") as storage:
+        yield ("podman", "--storage-driver", "vfs", "--root", f"{storage}/root", "--runroot", f"{storage}/run")
 
 
 @SINGLE_OR_INDEX
@@ -103,3 +114,47 @@ def test_buildah_pulls_an_image_and_pushes_its_very_config(
     place = f"docker://{artifactory_sandbox.registry}/docker-dev/payments/api"
     configs = [json.loads(run(*inspect, f"{place}@{name}"))["config"]["digest"] for name in names]
     assert pushed in configs
+
+
+@SINGLE_OR_INDEX
+@DOCKER_OR_OCI
+def test_podman_pulls_tags_and_pushes_an_image(
+    artifactory_sandbox: RunningSandbox,
+    logged_in: Path,
+    podman: tuple[str, ...],
+    platforms: tuple[str, ...],
+    oci: bool,
+) -> None:
+    digest = artifactory_sandbox.push_image("docker-dev/payments/api:1.0", platforms=platforms, oci=oci)
+    flags = ("--quiet", "--authfile", logged_in, "--tls-verify=false")
+    source = f"{artifactory_sandbox.registry}/docker-dev/payments/api:1.0"
+    target = f"{artifactory_sandbox.registry}/docker-qa/payments/api:2.0"
+    identifier = run(*podman, "pull", *flags, source).strip()
+    [inspected] = json.loads(run(*podman, "image", "inspect", identifier))
+    assert digest in {inspected["Digest"], *(name.rpartition("@")[2] for name in inspected["RepoDigests"])}
+    run(*podman, "tag", source, target)
+    run(*podman, "push", *flags, "--format", "oci" if oci else "v2s2", target)
+    raw = run("skopeo", "inspect", "--raw", "--authfile", logged_in, "--tls-verify=false", f"docker://{target}")
+    assert json.loads(raw)["config"]["digest"] == f"sha256:{identifier}"
+
+
+@SINGLE_OR_INDEX
+def test_podman_lists_the_tags_of_an_image(
+    artifactory_sandbox: RunningSandbox, logged_in: Path, platforms: tuple[str, ...]
+) -> None:
+    for tag in ("1.0", "1.1"):
+        artifactory_sandbox.push_image(f"docker-dev/payments/api:{tag}", platforms=platforms)
+    image = f"{artifactory_sandbox.registry}/docker-dev/payments/api"
+    flags = ("--list-tags", "--authfile", logged_in, "--tls-verify=false", "--format", "json")
+    assert json.loads(run("podman", "search", *flags, image)) == [{"Name": image, "Tags": ["1.0", "1.1"]}]
+
+
+@SINGLE_OR_INDEX
+def test_skopeo_deletes_a_tag_whatever_it_stands_for(
+    artifactory_sandbox: RunningSandbox, logged_in: Path, platforms: tuple[str, ...]
+) -> None:
+    artifactory_sandbox.push_image("docker-dev/payments/api:1.0", platforms=platforms)
+    artifactory_sandbox.push_image("docker-dev/payments/api:1.1", content="other")
+    image = f"docker://{artifactory_sandbox.registry}/docker-dev/payments/api"
+    run("skopeo", "delete", "--authfile", logged_in, "--tls-verify=false", f"{image}:1.0")
+    assert artifactory_sandbox.tags("docker-dev", "payments/api") == ["1.1"]
