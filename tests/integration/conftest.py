@@ -7,11 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.integration.gateway import Gateway
 
 from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.settings import ServerSettings
-from tests.integration.gateway import Gateway
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -125,7 +125,9 @@ class Gateway:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         absolute = urlsplit(request.raw_path)
         path = absolute.path + (f"?{absolute.query}" if absolute.query else "")
-        seen = Seen(request.method, path, request.host, CIMultiDict(request.headers), await request.read())
+        seen = Seen(
+            request.method, path, request.headers.get("Host", ""), CIMultiDict(request.headers), await request.read()
+        )
         self.requests.append(seen)
         rule = next((one for one in self._rules if one.takes(seen)), None)
         if rule is None:

@@ -193,15 +193,15 @@ def _connection_failed(endpoint: str, url: str, proxy: str | None, error: Except
             f"({error.certificate_error}). Name your authority's file as ca_file in the connection.",
             endpoint=endpoint,
         )
-    if isinstance(error, ssl.SSLError):
+    if tls := _tls_error(error):
         return TlsFailed(
-            f"{endpoint} had no answer: TLS with {place} failed ({error.reason}). Check that the URL's https is right, "
+            f"{endpoint} had no answer: TLS with {place} failed ({tls}). Check that the URL's https is right, "
             "and whether the server wants a client certificate: client_certificate in the connection.",
             endpoint=endpoint,
         )
     if isinstance(error, aiohttp.ClientConnectorError):
         return RequestNotSent(
-            f"{endpoint} was not sent: there is no server at {place} ({error.os_error.strerror or error.os_error}). "
+            f"{endpoint} was not sent: there is no server at {place} ({_reason(error)}). "
             "Check host and port of the connection, and that the server runs.",
             endpoint=endpoint,
         )
@@ -210,6 +210,20 @@ def _connection_failed(endpoint: str, url: str, proxy: str | None, error: Except
         "request is unknown.",
         endpoint=endpoint,
     )
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    return error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
+
+
+def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """Return the TLS error behind another one: that the other side wants a certificate shows after the handshake."""
+    while error is not None:
+        found = getattr(error, "os_error", error)
+        if isinstance(found, ssl.SSLError):
+            return found
+        error = error.__cause__
+    return None
 
 
 def _proxy_refused(endpoint: str, place: str, proxy: str | None, status: int) -> ArtifactoryError:

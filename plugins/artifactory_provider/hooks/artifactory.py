@@ -11,7 +11,13 @@ from airflow.providers.http.hooks.http import HttpHook
 
 from artifactory_provider.artifactory.answers import Answer, refusal
 from artifactory_provider.artifactory.client import ArtifactoryClient
-from artifactory_provider.artifactory.errors import ArtifactoryError, ConnectionFailed, RequestTimedOut
+from artifactory_provider.artifactory.errors import (
+    ArtifactoryError,
+    ConnectionFailed,
+    RequestNotSent,
+    RequestTimedOut,
+    TlsFailed,
+)
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference, split_image
 from artifactory_provider.hooks.connections import settings_of
 from artifactory_provider.promotion.promotion import pin, promote
@@ -194,18 +200,8 @@ class ArtifactoryHook(HttpHook):
                 cert=session.cert,
                 proxies=session.proxies,
             )
-        except requests.Timeout as error:
-            raise RequestTimedOut(
-                f"{endpoint} had no answer within {extra_options['timeout']} s; what the server did with the "
-                "request is unknown.",
-                endpoint=endpoint,
-            ) from error
         except requests.RequestException as error:
-            raise ConnectionFailed(
-                f"{endpoint} had no answer ({type(error).__name__}): check host, port and certificate authority of "
-                "the connection, and that the server runs.",
-                endpoint=endpoint,
-            ) from error
+            raise _no_answer(endpoint, error, timeout=extra_options["timeout"]) from error
         finally:
             session.close()
         if extra_options["check_response"]:
@@ -243,6 +239,22 @@ class _HeaderAuthentication(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers.update(self._headers)
         return request
+
+
+def _no_answer(endpoint: str, error: requests.RequestException, *, timeout: Any) -> ArtifactoryError:
+    """Return the error that ``requests`` had instead of an answer."""
+    reason = type(error).__name__
+    kind: type[ArtifactoryError] = ConnectionFailed
+    advice = f"there was no answer ({reason}). Check host and port of the connection, and that the server runs."
+    if isinstance(error, requests.exceptions.SSLError):
+        kind, advice = TlsFailed, "TLS failed. Check the URL's https, ca_file and client_certificate of the connection."
+    elif isinstance(error, requests.ConnectTimeout):
+        kind, advice = RequestNotSent, f"no connection within {timeout} s. Check host and port of the connection."
+    elif isinstance(error, requests.exceptions.ProxyError):
+        kind, advice = RequestNotSent, "the proxy did not let it through. Check the proxy of the connection."
+    elif isinstance(error, requests.Timeout):
+        kind, advice = RequestTimedOut, f"no answer within {timeout} s; what the server did with it is unknown."
+    return kind(f"{endpoint}: {advice}", endpoint=endpoint)
 
 
 def _is_in_event_loop() -> bool:

@@ -85,27 +85,20 @@ LAZY = """
 import sys
 import airflow.sdk, airflow.sdk.exceptions, airflow.triggers.base
 before = set(sys.modules)
-import {module}
+import artifactory_provider.assets
+import artifactory_provider.operators.promote
+import artifactory_provider.provider_info
+import artifactory_provider.retries
+import artifactory_provider.sensors.verification
+import artifactory_provider.triggers.verification
 new = set(sys.modules) - before
-heavy = {{"aiohttp", "requests", "artifactory_provider.hooks.artifactory", "artifactory_provider.artifactory.client"}}
+heavy = {"aiohttp", "requests", "artifactory_provider.hooks.artifactory", "artifactory_provider.artifactory.client"}
 print(sorted(new & heavy))
 """
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "artifactory_provider.operators.promote",
-        "artifactory_provider.sensors.verification",
-        "artifactory_provider.triggers.verification",
-        "artifactory_provider.retries",
-        "artifactory_provider.assets",
-        "artifactory_provider.provider_info",
-    ],
-)
-def test_what_dag_files_import_brings_no_http_client(module: str) -> None:
-    code = LAZY.format(module=module)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+def test_what_dag_files_import_brings_no_http_client() -> None:
+    done = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
