@@ -9,16 +9,21 @@ import hashlib
 import hmac
 import re
 import secrets
-import time
 from dataclasses import dataclass
-
-import jwt
+from typing import TYPE_CHECKING
 
 from artifactory_sandbox.config import ANY_REPOSITORY, Action, Config, PermissionConfig
 from artifactory_sandbox.errors import Forbidden, Unauthenticated
+from artifactory_sandbox.tokens import REFERENCE_PREFIX, USER_SCOPE, Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TOKEN_SECONDS = 3600
+_ADMIN_SCOPE = "applied-permissions/admin"
 _BAD_CREDENTIALS = "Bad credentials"
+# Makes hashes of this process that are of no use outside it.
+_RUN_KEY = secrets.token_bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,6 @@ ANONYMOUS = User("anonymous")
 
 class _Password:
     """A password as a salted scrypt hash; one that fitted is recognised again by a cheaper keyed hash."""
-
-    _KEY = secrets.token_bytes(32)
 
     def __init__(self, password: str) -> None:
         self._salt = secrets.token_bytes(16)
@@ -58,7 +61,7 @@ class _Password:
         return hashlib.scrypt(password.encode(), salt=self._salt, n=2**12, r=8, p=1)
 
     def _fast(self, password: str) -> bytes:
-        return hashlib.blake2b(password.encode(), key=self._KEY).digest()
+        return hashlib.blake2b(password.encode(), key=_RUN_KEY).digest()
 
 
 class _Target:
@@ -90,28 +93,37 @@ class _Target:
 
 
 class Access:
-    """The users and permissions of a configuration.
+    """The users and permissions of a configuration, and the tokens that stand for users.
 
     :param config: the configuration.
-    :param signing_key: the key of the tokens that this sandbox issues.
-    :param service_id: the sandbox's own identity, as it stands in tokens.
+    :param tokens: the tokens of this sandbox.
     """
 
-    def __init__(self, config: Config, signing_key: str, service_id: str) -> None:
-        self._signing_key = signing_key
-        self._issuer = f"jfrt@{service_id}"
+    def __init__(self, config: Config, tokens: Tokens) -> None:
+        self.tokens = tokens
         self._anonymous = config.anonymous
+        self._has_api_keys = config.api_keys
         self._passwords = {name: _Password(user.password.get_secret_value()) for name, user in config.users.items()}
         self._nobody = _Password(secrets.token_hex())
         self._users = {name: User(name, user.admin, user.groups) for name, user in config.users.items()}
+        self._api_keys = {
+            _digest(user.api_key.get_secret_value()): self._users[name]
+            for name, user in config.users.items()
+            if user.api_key is not None
+        }
         self._targets = [_Target(permission) for permission in config.permissions]
 
-    async def identify(self, authorization: str | None) -> User:
-        """Return the user that an Authorization header stands for.
+    async def identify(self, headers: Mapping[str, str]) -> User:
+        """Return the user that the headers of a request stand for.
 
-        :raises Unauthenticated: when there is none and anonymous access is off, or when it is wrong.
+        :raises Unauthenticated: when there are no credentials and anonymous access is off, or when they are wrong.
+        :raises Forbidden: when an API key is wrong, or API keys are switched off.
         """
+        authorization = headers.get("authorization")
         if not authorization:
+            api_key = headers.get("x-jfrog-art-api")
+            if api_key:
+                return self._by_api_key(api_key)
             if self._anonymous:
                 return ANONYMOUS
             raise Unauthenticated
@@ -119,21 +131,33 @@ class Access:
         if scheme.lower() == "basic":
             return await self._by_password(credentials)
         if scheme.lower() == "bearer":
-            return self._by_token(credentials.strip())
+            return await self._by_token(credentials.strip())
         raise Unauthenticated(_BAD_CREDENTIALS)
 
-    def issue_token(self, user: User) -> str:
-        """Return a signed token that stands for a user for an hour."""
-        now = int(time.time())
-        claims = {
-            "sub": f"{self._issuer}/users/{user.name}",
-            "scp": "applied-permissions/user",
-            "iss": self._issuer,
-            "iat": now,
-            "exp": now + TOKEN_SECONDS,
-            "jti": secrets.token_hex(16),
-        }
-        return jwt.encode(claims, self._signing_key, algorithm="HS256")
+    def docker_token(self, user: User) -> str:
+        """Return a token for Docker clients: as good as the user's login, for an hour."""
+        scope = USER_SCOPE
+        if user not in {ANONYMOUS, self._users.get(user.name)}:
+            scope = _ADMIN_SCOPE if user.is_admin else f"applied-permissions/groups:{','.join(user.groups)}"
+        return self.tokens.sign(user.name, scope, TOKEN_SECONDS).access
+
+    def user_of(self, name: str, scope: str) -> User | None:
+        """Return whom a token of a scope stands for, or None where that is no one.
+
+        :param name: who holds it; need not be a known user where the scope names groups.
+        :param scope: `applied-permissions/user`, `…/admin` or `…/groups:a,b`, or `member-of-groups:a,b`.
+        """
+        for part in scope.split():
+            kind, _, groups = part.removeprefix("applied-permissions/").partition(":")
+            if part == _ADMIN_SCOPE:
+                return User(name, is_admin=True)
+            if part == USER_SCOPE:
+                return ANONYMOUS if self._anonymous and name == ANONYMOUS.name else self._users.get(name)
+            if kind in {"groups", "member-of-groups"}:
+                named = tuple(group.strip('"') for group in groups.split(",") if group)
+                known = self._users.get(name, ANONYMOUS).groups
+                return User(name, groups=known if "*" in named else named)
+        return None
 
     def allows(self, user: User, action: Action, repository: str, path: str) -> bool:
         """Tell whether a user may do something at a path of a repository."""
@@ -160,8 +184,13 @@ class Access:
             name, separator, password = base64.b64decode(credentials, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             raise Unauthenticated(_BAD_CREDENTIALS) from None
-        if password.startswith("eyJ") and self._by_token(password).name == name:
-            return self._users[name]
+        if password.startswith(("eyJ", REFERENCE_PREFIX)):
+            user = await self._by_token(password)
+            if user.name == name:
+                return user
+        by_key = self._api_keys.get(_digest(password)) if self._has_api_keys else None
+        if by_key is not None and by_key.name == name:
+            return by_key
         # An unknown name costs as much as a wrong password, so that names cannot be guessed by the clock.
         known = self._passwords.get(name, self._nobody)
         if not known.fits_at_once(password) and not await asyncio.to_thread(known.fits, password):
@@ -170,20 +199,23 @@ class Access:
             raise Unauthenticated(_BAD_CREDENTIALS)
         return self._users[name]
 
-    def _by_token(self, token: str) -> User:
-        try:
-            claims = jwt.decode(token, self._signing_key, algorithms=["HS256"], options={"require": ["sub", "exp"]})
-        except jwt.ExpiredSignatureError:
-            raise Unauthenticated("Token failed verification: expired") from None
-        except jwt.InvalidTokenError:
-            raise Unauthenticated("Token failed verification: parse") from None
-        name = str(claims["sub"]).rpartition("/")[2]
-        if self._anonymous and name == ANONYMOUS.name:
-            return ANONYMOUS
-        user = self._users.get(name)
+    async def _by_token(self, token: str) -> User:
+        grant = await self.tokens.verify(token)
+        user = self.user_of(grant.username, grant.scope)
         if user is None:
             raise Unauthenticated(_BAD_CREDENTIALS)
         return user
+
+    def _by_api_key(self, key: str) -> User:
+        user = self._api_keys.get(_digest(key)) if self._has_api_keys else None
+        if user is None:
+            raise Forbidden(_BAD_CREDENTIALS)
+        return user
+
+
+def _digest(key: str) -> bytes:
+    """Return what stands for an API key; keys are told apart by it, so the clock tells nothing about them."""
+    return hashlib.blake2b(key.encode(), key=_RUN_KEY).digest()
 
 
 def _ant_pattern(pattern: str) -> re.Pattern[str]:

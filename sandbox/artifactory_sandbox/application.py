@@ -13,7 +13,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Router
 
-from artifactory_sandbox import admin_api, blob_api, distribution, promotion_api, storage_api, system_api, ui_page
+from artifactory_sandbox import (
+    admin_api,
+    blob_api,
+    distribution,
+    promotion_api,
+    storage_api,
+    system_api,
+    token_api,
+    ui_page,
+)
+from artifactory_sandbox.access import ANONYMOUS
 from artifactory_sandbox.addressing import Address, address
 from artifactory_sandbox.errors import (
     REALM,
@@ -44,7 +54,7 @@ class Application:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        areas = (system_api, admin_api, promotion_api, blob_api, distribution, ui_page, storage_api)
+        areas = (system_api, token_api, admin_api, promotion_api, blob_api, distribution, ui_page, storage_api)
         self._routes: ASGIApp = Router([route for area in areas for route in area.ROUTES], redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,15 +102,17 @@ class Application:
                 _log.exception("%s %s failed", scope["method"], scope["path"])
             if has_started:
                 raise
+            call = scope.get("state", {}).get("call")
+            if isinstance(error, Forbidden) and call is not None and call.user == ANONYMOUS:
+                error = Unauthenticated()
             await _answer(error, where)(scope, receive, send_marked)
 
     async def _pass_gate(self, scope: Scope, headers: Headers, where: Address) -> None:
-        authorization = headers.get("authorization")
-        if authorization or where.path not in system_api.OPEN_PATHS:
-            user = await self._service.access.identify(authorization)
-            scope["state"] = {"call": Call(self._service, user, where)}
-        else:
-            scope["state"] = {}
+        is_open = where.path in token_api.PATHS or (
+            where.path in system_api.OPEN_PATHS and "authorization" not in headers
+        )
+        user = ANONYMOUS if is_open else await self._service.access.identify(headers)
+        scope["state"] = {"call": Call(self._service, user, where)}
         # The router answers unknown paths and methods by exceptions, as everything here is answered, if it
         # finds itself within an application.
         scope["app"] = self

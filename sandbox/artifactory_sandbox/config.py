@@ -9,6 +9,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from artifactory_sandbox.names import is_repository_key
+from artifactory_sandbox.oidc import OidcProvider  # noqa: TC001 (pydantic reads it)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +72,7 @@ class UserConfig(_Section):
     password: SecretStr
     admin: bool = False
     groups: tuple[str, ...] = ()
+    api_key: SecretStr | None = None
 
 
 class PermissionConfig(_Section):
@@ -98,6 +100,8 @@ class Config(_Section):
 
     version: str = Field(default="7.117.1", pattern=r"^\d+\.\d{1,3}\.\d{1,2}$")
     anonymous: bool = False
+    api_keys: bool = True
+    oidc: dict[str, OidcProvider] = Field(default_factory=dict)
     repositories: dict[RepositoryKey, RepositoryConfig] = Field(default_factory=_default_repositories)
     users: dict[str, UserConfig] = Field(default_factory=_default_users)
     permissions: tuple[PermissionConfig, ...] = ()

@@ -52,7 +52,7 @@ async def token(request: Request) -> Response:
     if request.method != "GET":
         raise Refusal(405, "Method Not Allowed")
     call = call_of(request)
-    return JSONResponse({"token": call.service.access.issue_token(call.user), "expires_in": TOKEN_SECONDS})
+    return JSONResponse({"token": call.service.access.docker_token(call.user), "expires_in": TOKEN_SECONDS})
 
 
 async def get_manifest(request: Request) -> Response:

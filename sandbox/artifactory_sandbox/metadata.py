@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_SECONDS = 30.0
 _READERS = 4
 
@@ -62,6 +62,16 @@ CREATE TABLE checksums (
     sha1 TEXT NOT NULL,
     md5 TEXT NOT NULL,
     sha256 TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    username TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    issued INTEGER NOT NULL,
+    expires INTEGER,
+    refresh BLOB UNIQUE,
+    reference BLOB UNIQUE,
+    is_revoked INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """

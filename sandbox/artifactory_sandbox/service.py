@@ -10,6 +10,7 @@ from artifactory_sandbox.blobs import BlobStore, Uploads
 from artifactory_sandbox.faults import Faults
 from artifactory_sandbox.journal import Journal
 from artifactory_sandbox.metadata import Database, setting
+from artifactory_sandbox.tokens import Tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ class Service:
         database = Database(data / "metadata.sqlite")
         with database.reading() as connection:
             key, service_id = setting(connection, "signing_key"), setting(connection, "service_id")
-        access = Access(config, key, service_id)
+        access = Access(config, Tokens(database, key, service_id))
         return cls(config, database, blobs, uploads, access, service_id, Faults(database), Journal())
 
     def close(self) -> None:

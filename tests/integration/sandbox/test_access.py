@@ -141,7 +141,10 @@ def test_anonymous_users_get_in_where_that_is_configured_and_permitted(
         sandbox.push_image(f"{repository}/payments/api:1.0")
     client = httpx.Client(base_url=sandbox.url)
     assert client.get("/api/docker/docker-prod/v2/payments/api/manifests/1.0").status_code == 200
-    assert client.get(MANIFEST).status_code == 403
+    refused = client.get(MANIFEST)
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"].startswith("Bearer realm=")
+    assert client.get("/api/storage/docker-dev").headers["www-authenticate"] == 'Basic realm="Artifactory Realm"'
     token = client.get("/v2/token").json()["token"]
     bearer = {"Authorization": f"Bearer {token}"}
     assert client.get("/api/docker/docker-prod/v2/payments/api/manifests/1.0", headers=bearer).status_code == 200
