@@ -97,7 +97,7 @@ async def test_a_certificate_of_an_unknown_authority_is_not_trusted_and_no_reaso
     settings: MakeSettings, gateway: Gateway
 ) -> None:
     async with ArtifactoryClient(settings()) as client:
-        with pytest.raises(TlsFailed, match="is not trusted .* Name your authority's file as ca_file") as caught:
+        with pytest.raises(TlsFailed, match=r"is not trusted .* Name your authority's file as ca_file") as caught:
             await client.version()
     assert not isinstance(caught.value, TRANSIENT)
     assert gateway.requests == []

@@ -218,7 +218,9 @@ async def test_a_client_that_is_not_open_says_how_to_open_it(settings: MakeSetti
 
 
 async def test_a_cancelled_request_closes_its_connection(settings: MakeSettings, gateway: Gateway) -> None:
-    gateway.rule("GET", "/version", ending="never")
+    asked_for = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    gateway.rule("GET", "/version", ending="never", before=lambda: loop.call_soon_threadsafe(asked_for.set))
     transport = Transport(settings())
 
     async def ask() -> None:
@@ -226,9 +228,7 @@ async def test_a_cancelled_request_closes_its_connection(settings: MakeSettings,
             await transport.request("GET", f"{gateway.url}/api/system/version")
 
     asked = asyncio.create_task(ask())
-    async with asyncio.timeout(10):
-        while not gateway.requests:
-            await asyncio.sleep(0.01)
+    await asyncio.wait_for(asked_for.wait(), 10)
     asked.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asked

@@ -23,7 +23,7 @@ from artifactory_provider.artifactory.references import ImageReference, InvalidR
 
 CHILD = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
-MANIFEST: dict[str, Any] = {"schemaVersion": 2, "config": {}, "layers": []}
+MANIFEST: dict[str, Any] = {"schemaVersion": 2, "config": {"digest": CHILD, "size": 1}, "layers": []}
 INDEX: dict[str, Any] = {"schemaVersion": 2, "manifests": [{"digest": CHILD}, {"digest": OTHER}]}
 
 
