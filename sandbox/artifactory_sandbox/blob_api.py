@@ -10,42 +10,60 @@ from starlette.routing import Route
 
 from artifactory_sandbox import items, layout
 from artifactory_sandbox.config import Action
-from artifactory_sandbox.docker_call import DockerCall, docker_call, require_digest, source_place
+from artifactory_sandbox.docker_call import DockerCall, docker_call, mount_sources, require_digest
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import Item, stamp
 from artifactory_sandbox.names import UPLOADS_FOLDER
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable, Mapping
 
     from starlette.requests import Request
 
     from artifactory_sandbox.names import Place
+    from artifactory_sandbox.service import Service
 
+_BYTES = re.compile(r"bytes=(\d{1,18})-(\d{1,18})")
 _CONTENT_RANGE = re.compile(r"(?:bytes )?(\d{1,18})-(\d{1,18})(?:/.*)?")
 
 
-class BlobResponse(FileResponse):
+class _BlobResponse(FileResponse):
     """A file in large steps; ranges are answered as HTTP asks for."""
 
     chunk_size = 1024 * 1024
+
+
+def blob_response(service: Service, digest: str, media_type: str | None, headers: Mapping[str, str]) -> Response:
+    """Answer with a content, or the range of it that is asked for.
+
+    :raises Refusal: BLOB_UNKNOWN when the bytes have been deleted since the content was found.
+    """
+    path = service.blobs.path(digest)
+    try:
+        return _BlobResponse(path, headers=headers, media_type=media_type, stat_result=path.stat())
+    except FileNotFoundError:
+        raise _unknown(digest) from None
 
 
 async def get_blob(request: Request) -> Response:
     """Answer GET and HEAD of a blob, ranges included."""
     digest = require_digest(request.path_params["digest"])
     call = docker_call(request, Action.READ, digest)
-    await call.service.database.read(lambda tx: _require_blob(tx, call.place, digest))
+    item = await call.service.database.read(lambda tx: _require_blob(tx, call.places, digest))
+    reversed_range = _BYTES.fullmatch(request.headers.get("range", ""))
+    if reversed_range and int(reversed_range[2]) < int(reversed_range[1]):
+        headers = {"Content-Range": f"bytes */{item.size}"}
+        raise Refusal(416, "the range ends before it begins", code="SIZE_INVALID", headers=headers)
     headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
-    path = call.service.blobs.path(digest)
-    return BlobResponse(path, headers=headers, media_type="application/octet-stream")
+    return blob_response(call.service, digest, "application/octet-stream", headers)
 
 
 async def delete_blob(request: Request) -> Response:
     """Delete a blob that no manifest of the image needs."""
     digest = require_digest(request.path_params["digest"])
     call = docker_call(request, Action.DELETE, digest)
-    await call.service.database.write(lambda tx: _delete_blob(tx, call.place, digest))
+    await call.service.database.write(lambda tx: _delete_blob(tx, call, digest))
     return Response(status_code=202)
 
 
@@ -53,7 +71,7 @@ async def start_upload(request: Request) -> Response:
     """Begin an upload; or mount a blob, or take it whole, if the client asks for that."""
     call = docker_call(request, Action.DEPLOY, UPLOADS_FOLDER)
     mount, digest = request.query_params.get("mount"), request.query_params.get("digest")
-    if mount and await _mount(call, require_digest(mount), request.query_params.get("from", "")):
+    if mount and await _mount(call, require_digest(mount), request.query_params.get("from")):
         return _created(call, mount)
     if digest:
         require_digest(digest)
@@ -103,22 +121,28 @@ def _start(request: Request) -> int | None:
     match = _CONTENT_RANGE.fullmatch(header)
     if match is None or int(match[2]) < int(match[1]):
         raise Refusal(400, "Content-Range must be <first byte>-<last byte>", code="BLOB_UPLOAD_INVALID")
+    length, announced = int(match[2]) - int(match[1]) + 1, request.headers.get("content-length")
+    if announced is not None and announced != str(length):
+        message = f"Content-Range is of {length} bytes, Content-Length is {announced[:20]}"
+        raise Refusal(400, message, code="SIZE_INVALID")
     return int(match[1])
 
 
-async def _mount(call: DockerCall, digest: str, source: str) -> bool:
-    """Make a blob of another image known here; where that cannot be done, an upload follows instead."""
-    place = source_place(call.service, source, call.place.repository)
-    if place is None or not call.service.access.allows(
-        call.call.user, Action.READ, place.repository, place.path(digest)
-    ):
-        return False
+async def _mount(call: DockerCall, digest: str, name: str | None) -> bool:
+    """Make a blob of another image known here; where that cannot be done, an upload follows instead.
+
+    :param name: the image that it comes from; None for any that the user may read.
+    """
 
     def mount(tx: sqlite3.Connection) -> bool:
-        blob = layout.find_blob(tx, place, digest)
-        if blob is not None:
-            layout.add_blob(tx, call.place, digest, blob.size, stamp(call.call.user.name))
-        return blob is not None
+        service, user, repository = call.service, call.call.user, call.place.repository
+        places = layout.holders(tx, digest) if name is None else mount_sources(service, name, repository)
+        for place in places:
+            blob = layout.find_blob(tx, place, digest)
+            if blob and service.access.allows(user, Action.READ, place.repository, place.path(digest)):
+                layout.add_blob(tx, call.place, digest, blob.size, stamp(user.name))
+                return True
+        return False
 
     return await call.service.database.write(mount)
 
@@ -144,19 +168,24 @@ def _progress(call: DockerCall, identifier: str, size: int, status: int) -> Resp
     return Response(status_code=status, headers=headers)
 
 
-def _require_blob(tx: sqlite3.Connection, place: Place, digest: str) -> Item:
-    item = layout.find_blob(tx, place, digest)
-    if item is None:
-        raise Refusal(404, "blob unknown to registry", code="BLOB_UNKNOWN", detail={"digest": digest})
-    return item
+def _require_blob(tx: sqlite3.Connection, places: Iterable[Place], digest: str) -> Item:
+    for place in places:
+        item = layout.find_blob(tx, place, digest)
+        if item is not None:
+            return item
+    raise _unknown(digest)
 
 
-def _delete_blob(tx: sqlite3.Connection, place: Place, digest: str) -> None:
-    item = _require_blob(tx, place, digest)
-    if layout.is_claimed(tx, place, digest):
+def _unknown(digest: str) -> Refusal:
+    return Refusal(404, "blob unknown to registry", code="BLOB_UNKNOWN", detail={"digest": digest})
+
+
+def _delete_blob(tx: sqlite3.Connection, call: DockerCall, digest: str) -> None:
+    item = _require_blob(tx, call.places, digest)
+    if layout.is_claimed(tx, call.place, digest):
         raise Refusal(405, "a manifest needs this blob: delete the manifest first", code="UNSUPPORTED")
     items.remove(tx, [item])
-    items.prune(tx, place.repository, item.path)
+    items.prune(tx, item.repository, item.path)
 
 
 _BLOBS = "/api/docker/{repository}/v2/{image:path}/blobs"

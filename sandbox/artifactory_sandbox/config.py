@@ -6,7 +6,17 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from artifactory_sandbox.names import is_repository_key
 from artifactory_sandbox.oidc import OidcProvider  # noqa: TC001 (pydantic reads it)
@@ -49,11 +59,17 @@ class _Section(BaseModel):
 
 
 class RepositoryConfig(_Section):
-    """One repository."""
+    """One repository.
+
+    `members` are what a virtual repository reads through to, in this order; those of a remote one stand for the
+    registry that it is a proxy of. `port` is one on which the repository is reached alone, without its key.
+    """
 
     repository_class: Literal["local", "remote", "virtual", "federated"] = Field(default="local", alias="class")
     package_type: str = "docker"
     description: str = ""
+    members: tuple[str, ...] = ()
+    port: int | None = Field(default=None, ge=0, le=65535)
 
     @property
     def is_docker(self) -> bool:
@@ -85,6 +101,40 @@ class PermissionConfig(_Section):
     groups: dict[str, tuple[Action, ...]] = Field(default_factory=dict)
 
 
+class Switches(_Section):
+    """What one Artifactory does and another does not; None follows the version.
+
+    :param strict_target_tags: a promotion's target tag must follow OCI's grammar; from 7.94.1 on.
+    :param rename_children: an index that is promoted to a new tag has its children under `<tag>-<os>-<architecture>`
+        there, instead of under their digests; before 7.111.0.
+    :param delete_shared_layers: a promotion over a tag deletes that tag's layers even where other tags need them;
+        before 7.117.1.
+    :param silent_promotion: a promotion from or to a remote or virtual repository answers 200 and does nothing.
+    :param carry_attachments: a promotion brings cosign's tags and the referrers of what it promotes.
+    :param keep_list: a manifest that is pushed over an index leaves the index under the tag, and pulls go on
+        answering with the index.
+    :param link_with_repository: the Link to the next page of tags has the repository key that path addressing needs.
+    """
+
+    strict_target_tags: bool | None = None
+    rename_children: bool | None = None
+    delete_shared_layers: bool | None = None
+    silent_promotion: bool = False
+    carry_attachments: bool = False
+    keep_list: bool = False
+    link_with_repository: bool = False
+
+    def following(self, version: str) -> Switches:
+        """Return the switches with those that are not set as they are in a version."""
+        number = tuple(int(part) for part in version.split("."))
+        defaults = {
+            "strict_target_tags": number >= (7, 94, 1),
+            "rename_children": number < (7, 111, 0),
+            "delete_shared_layers": number < (7, 117, 1),
+        }
+        return self.model_copy(update={name: on for name, on in defaults.items() if getattr(self, name) is None})
+
+
 def _default_repositories() -> dict[str, RepositoryConfig]:
     repositories = {f"docker-{environment}": RepositoryConfig() for environment in ("dev", "qa", "staging", "prod")}
     repositories["generic-local"] = RepositoryConfig(package_type="generic")
@@ -99,12 +149,39 @@ class Config(_Section):
     """The whole configuration; every part has a default, and a part that is given replaces its default."""
 
     version: str = Field(default="7.117.1", pattern=r"^\d+\.\d{1,3}\.\d{1,2}$")
+    switches: Annotated[Switches, Field(validate_default=True)] = Switches()
     anonymous: bool = False
     api_keys: bool = True
     oidc: dict[str, OidcProvider] = Field(default_factory=dict)
     repositories: dict[RepositoryKey, RepositoryConfig] = Field(default_factory=_default_repositories)
     users: dict[str, UserConfig] = Field(default_factory=_default_users)
     permissions: tuple[PermissionConfig, ...] = ()
+
+    def sources(self, repository: str) -> tuple[str, ...]:
+        """Return the repositories in which what a repository holds lies, in the order in which they are asked."""
+        config = self.repositories[repository]
+        if config.is_writable:
+            return (repository,)
+        found = [source for member in config.members for source in self.sources(member)]
+        return tuple(dict.fromkeys(found))
+
+    @field_validator("switches")
+    @classmethod
+    def _switches_follow_the_version(cls, value: Switches, info: ValidationInfo) -> Switches:
+        return value.following(info.data["version"]) if "version" in info.data else value
+
+    @field_validator("repositories")
+    @classmethod
+    def _members_come_first(cls, value: dict[str, RepositoryConfig]) -> dict[str, RepositoryConfig]:
+        """A member must be named above the repository that reads through to it, so none reads through to itself."""
+        known: set[str] = set()
+        for key, repository in value.items():
+            if not set(repository.members) <= known:
+                raise ValueError(f"{key}: no repository above it is called {min(set(repository.members) - known)!r}")
+            if repository.members and repository.is_writable:
+                raise ValueError(f"{key}: only virtual and remote repositories have members")
+            known.add(key)
+        return value
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Config:

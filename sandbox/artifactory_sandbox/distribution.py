@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -17,12 +19,14 @@ from artifactory_sandbox.docker_call import (
     docker_call,
     docker_repository,
     read_limited,
+    require_digest,
     require_reference,
+    require_tag,
 )
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import stamp
-from artifactory_sandbox.manifests import LARGEST_MANIFEST, Manifest, parse_manifest
-from artifactory_sandbox.names import Place, is_digest
+from artifactory_sandbox.manifests import LARGEST_MANIFEST, OCI_INDEX, Manifest, parse_manifest, referrer
+from artifactory_sandbox.names import is_digest
 from artifactory_sandbox.service import call_of
 
 if TYPE_CHECKING:
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 
     from artifactory_sandbox.items import Item
 
-_IMAGE_PATH = re.compile(r"/api/docker/[^/]+/v2/(?P<image>.+)/(?:manifests/[^/]+|blobs/.*|tags/list)")
+_IMAGE_PATH = re.compile(r"/api/docker/[^/]+/v2/(?P<image>.+)/(?:(?:manifests|referrers)/[^/]+|blobs/.*|tags/list)")
 
 
 def pull_scope(path: str) -> str:
@@ -59,7 +63,8 @@ async def get_manifest(request: Request) -> Response:
     """Answer GET and HEAD of a manifest by tag or digest."""
     reference = require_reference(request.path_params["reference"])
     call = docker_call(request, Action.READ, reference)
-    item = await call.service.database.read(lambda tx: _require_manifest(tx, call.place, reference))
+    accepted = request.headers.get("accept", "")
+    item = await call.service.database.read(lambda tx: _require_manifest(tx, call, reference, accepted))
     digest = item.digest or ""
     headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"', "Content-Length": str(item.size)}
     content = b""
@@ -78,12 +83,19 @@ async def put_manifest(request: Request) -> Response:
     if is_digest(reference) and manifest.digest != reference:
         message = "provided digest did not match uploaded content"
         raise Refusal(400, message, code="DIGEST_INVALID", detail={"digest": manifest.digest})
+    tags = request.query_params.getlist("tag") if is_digest(reference) else []
+    for tag in tags:
+        call.require(Action.DEPLOY, require_tag(tag))
     await asyncio.to_thread(call.service.blobs.add, content, algorithm=algorithm)
-    await call.service.database.write(lambda tx: _store(tx, call, reference, manifest))
+    await call.service.database.write(lambda tx: _store(tx, call, [reference, *tags], manifest))
     headers = {
         "Location": call.location(f"manifests/{manifest.digest}"),
         "Docker-Content-Digest": manifest.digest,
     }
+    if tags:
+        headers["OCI-Tag"] = ", ".join(tags)
+    if manifest.subject is not None:
+        headers["OCI-Subject"] = manifest.subject.digest
     return Response(status_code=201, headers=headers)
 
 
@@ -95,13 +107,34 @@ async def delete_manifest(request: Request) -> Response:
     return Response(status_code=202)
 
 
+async def list_referrers(request: Request) -> Response:
+    """List what refers to a digest as its subject, of one artifact type if that is asked for."""
+    digest = require_digest(request.path_params["reference"])
+    call = docker_call(request, Action.READ, digest)
+    found = await call.service.database.read(
+        lambda tx: [item for place in call.places for item in layout.referrers(tx, place, digest)]
+    )
+
+    def describe() -> list[dict[str, object]]:
+        read = call.service.blobs.read
+        return [referrer(read(item.digest or ""), item.media_type or "", item.digest or "") for item in found]
+
+    described = await asyncio.to_thread(describe)
+    headers, wanted = {}, request.query_params.get("artifactType")
+    if wanted:
+        described = [one for one in described if one.get("artifactType") == wanted]
+        headers["OCI-Filters-Applied"] = "artifactType"
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": described}
+    return Response(json.dumps(index), headers=headers, media_type=OCI_INDEX)
+
+
 async def list_tags(request: Request) -> Response:
     """List the tags of an image, page by page if `n` is given."""
     call = docker_call(request, Action.READ)
-    found = await call.service.database.read(lambda tx: _require_tags(tx, call.place))
+    found = await call.service.database.read(lambda tx: _require_tags(tx, call))
     page, last = _page(request, found)
     name = call.place.image
-    headers = {} if last is None else {"Link": _next(request, f"/v2/{name}/tags/list", last)}
+    headers = {} if last is None else {"Link": _next(request, f"{name}/tags/list", last)}
     return JSONResponse({"name": name, "tags": page}, headers=headers)
 
 
@@ -109,34 +142,43 @@ async def list_images(request: Request) -> Response:
     """List the images of a repository, page by page if `n` is given."""
     repository = docker_repository(request)
     call = call_of(request)
-    found = await call.service.database.read(lambda tx: layout.images(tx, repository))
-    readable = [image for image in found if call.service.access.allows(call.user, Action.READ, repository, f"{image}/")]
-    page, last = _page(request, readable)
-    headers = {} if last is None else {"Link": _next(request, "/v2/_catalog", last)}
+    allows = call.service.access.allows
+
+    def look(tx: sqlite3.Connection) -> list[str]:
+        sources = call.service.config.sources(repository)
+        found = {(source, image) for source in sources for image in layout.images(tx, source)}
+        return sorted({image for source, image in found if allows(call.user, Action.READ, source, f"{image}/")})
+
+    page, last = _page(request, await call.service.database.read(look))
+    headers = {} if last is None else {"Link": _next(request, "_catalog", last)}
     return JSONResponse({"repositories": page}, headers=headers)
 
 
-def _require_manifest(tx: sqlite3.Connection, place: Place, reference: str) -> Item:
-    item = layout.find_manifest(tx, place, reference)
-    if item is None:
-        raise Refusal(
-            404,
-            "The named manifest is not known to the registry.",
-            code="MANIFEST_UNKNOWN",
-            detail={"manifest": f"{place.image}:{reference}"},
-        )
-    return item
+def _require_manifest(tx: sqlite3.Connection, call: DockerCall, reference: str, accepted: str = "") -> Item:
+    for place in call.places:
+        found = layout.find_manifests(tx, place, reference)
+        if found:
+            return next((item for item in found if (item.media_type or "") in accepted), found[0])
+    raise Refusal(
+        404,
+        "The named manifest is not known to the registry.",
+        code="MANIFEST_UNKNOWN",
+        detail={"manifest": f"{call.place.image}:{reference}"},
+    )
 
 
-def _store(tx: sqlite3.Connection, call: DockerCall, reference: str, manifest: Manifest) -> None:
-    existing = layout.find_manifest(tx, call.place, reference)
-    if existing is not None and existing.digest != manifest.digest:
-        call.require(Action.DELETE, reference)
-    layout.put_manifest(tx, call.place, reference, manifest, blobs=call.service.blobs, stamp=stamp(call.call.user.name))
+def _store(tx: sqlite3.Connection, call: DockerCall, references: Sequence[str], manifest: Manifest) -> None:
+    service, who = call.service, stamp(call.call.user.name)
+    for reference in references:
+        existing = layout.find_manifest(tx, call.place, reference)
+        if existing is not None and existing.digest != manifest.digest:
+            call.require(Action.DELETE, reference)
+        keep_list = service.config.switches.keep_list
+        layout.put_manifest(tx, call.place, reference, manifest, blobs=service.blobs, stamp=who, keep_list=keep_list)
 
 
 def _delete(tx: sqlite3.Connection, call: DockerCall, reference: str) -> None:
-    item = _require_manifest(tx, call.place, reference)
+    item = _require_manifest(tx, call, reference)
     if not is_digest(reference):
         layout.clear(tx, call.place, reference, stamp=stamp(call.call.user.name))
         return
@@ -149,12 +191,12 @@ def _delete(tx: sqlite3.Connection, call: DockerCall, reference: str) -> None:
         copy = layout.find_manifest(tx, call.place, reference)
 
 
-def _require_tags(tx: sqlite3.Connection, place: Place) -> list[str]:
-    found = layout.tags(tx, place)
-    if not found and place.image not in layout.images(tx, place.repository):
+def _require_tags(tx: sqlite3.Connection, call: DockerCall) -> list[str]:
+    found = {tag for place in call.places for tag in layout.tags(tx, place)}
+    if not found and not any(layout.has_manifests(tx, place) for place in call.places):
         message = "repository name not known to registry"
-        raise Refusal(404, message, code="NAME_UNKNOWN", detail={"name": place.image})
-    return found
+        raise Refusal(404, message, code="NAME_UNKNOWN", detail={"name": call.place.image})
+    return sorted(found)
 
 
 def _page(request: Request, names: Sequence[str]) -> tuple[list[str], str | None]:
@@ -180,7 +222,9 @@ def _page(request: Request, names: Sequence[str]) -> tuple[list[str], str | None
 
 def _next(request: Request, path: str, last: str) -> str:
     """Return the Link header; in path mode, too, it lacks the repository key (renovate#15080)."""
-    return f'<{path}?last={last}&n={request.query_params["n"]}>; rel="next"'
+    call = call_of(request)
+    root = call.address.docker_root if call.service.config.switches.link_with_repository else "/v2"
+    return f'<{root}/{path}?last={quote(last)}&n={request.query_params["n"]}>; rel="next"'
 
 
 _REPOSITORY = "/api/docker/{repository}/v2"
@@ -191,6 +235,7 @@ ROUTES = [
     Route(_REPOSITORY + "/token", token, methods=["GET", "POST"]),
     Route(_REPOSITORY + "/_catalog", list_images),
     Route(_REPOSITORY + "/{image:path}/tags/list", list_tags),
+    Route(_REPOSITORY + "/{image:path}/referrers/{reference}", list_referrers),
     Route(_MANIFEST, get_manifest, methods=["GET"]),
     Route(_MANIFEST, put_manifest, methods=["PUT"]),
     Route(_MANIFEST, delete_manifest, methods=["DELETE"]),

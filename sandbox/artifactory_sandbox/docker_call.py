@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 
 from artifactory_sandbox.config import Action
-from artifactory_sandbox.errors import Refusal
-from artifactory_sandbox.names import Place, is_digest, is_image, is_repository_key, is_tag
+from artifactory_sandbox.errors import Forbidden, Refusal
+from artifactory_sandbox.names import Place, is_digest, is_image, is_tag
 from artifactory_sandbox.service import Call, Service, call_of
 
 if TYPE_CHECKING:
@@ -17,15 +17,22 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+DENIED = "The client does not have permission."
 _WRITING = frozenset({Action.DEPLOY, Action.DELETE})
 
 
 @dataclass(frozen=True, slots=True)
 class DockerCall:
-    """A request about one image."""
+    """A request about one image.
+
+    :param call: the request's surroundings.
+    :param place: the image as it was addressed.
+    :param places: where it lies, of those that the user may ask: other places where the repository is virtual.
+    """
 
     call: Call
     place: Place
+    places: tuple[Place, ...]
 
     @property
     def service(self) -> Service:
@@ -45,9 +52,7 @@ class DockerCall:
     def require(self, action: Action, reference: str) -> None:
         """Refuse what the user may not do with a tag, digest or blob of the image."""
         path = self.place.path(reference)
-        self.service.access.require(
-            self.call.user, action, self.place.repository, path, message="The client does not have permission."
-        )
+        self.service.access.require(self.call.user, action, self.place.repository, path, message=DENIED)
 
 
 def docker_repository(request: Request) -> str:
@@ -75,11 +80,15 @@ def docker_call(request: Request, action: Action, reference: str = "") -> Docker
     image = request.path_params["image"]
     if not is_image(image):
         raise Refusal(400, "invalid repository name", code="NAME_INVALID", detail={"name": image[:300]})
-    call = DockerCall(call_of(request), Place(repository, image))
-    call.require(action, reference)
+    call, place = call_of(request), Place(repository, image)
     if action in _WRITING and not call.service.config.repositories[repository].is_writable:
         raise Refusal(405, "the repository cannot be written to: it is not local", code="UNSUPPORTED")
-    return call
+    sources = [Place(source, image) for source in call.service.config.sources(repository)]
+    allows, path = call.service.access.allows, place.path(reference)
+    allowed = tuple(source for source in sources if allows(call.user, action, source.repository, path))
+    if sources and not allowed:
+        raise Forbidden(DENIED)
+    return DockerCall(call, place, allowed)
 
 
 def require_reference(reference: str) -> str:
@@ -87,11 +96,17 @@ def require_reference(reference: str) -> str:
 
     :raises Refusal: DIGEST_INVALID or TAG_INVALID.
     """
-    if ":" in reference and not is_digest(reference):
-        raise Refusal(400, "provided digest is not valid", code="DIGEST_INVALID", detail=reference[:300])
-    if ":" not in reference and not is_tag(reference):
-        raise Refusal(400, "manifest tag is not valid", code="TAG_INVALID", detail=reference[:300])
-    return reference
+    return require_digest(reference) if ":" in reference else require_tag(reference)
+
+
+def require_tag(tag: str) -> str:
+    """Return a tag that follows the grammar.
+
+    :raises Refusal: TAG_INVALID.
+    """
+    if not is_tag(tag):
+        raise Refusal(400, "manifest tag is not valid", code="TAG_INVALID", detail=tag[:300])
+    return tag
 
 
 def require_digest(digest: str) -> str:
@@ -104,17 +119,17 @@ def require_digest(digest: str) -> str:
     return digest
 
 
-def source_place(service: Service, name: str, repository: str) -> Place | None:
-    """Return the image that a mount comes from.
+def mount_sources(service: Service, name: str, repository: str) -> list[Place]:
+    """Return the images that a mount may mean by the name that it comes from.
 
     :param service: the open data directory.
     :param name: as the client sees it: with the repository key in front where that is how it addresses images.
     :param repository: the repository that it mounts into.
     """
     key, _, image = name.partition("/")
-    if is_repository_key(key) and key in service.config.repositories and is_image(image):
-        return Place(key, image)
-    return Place(repository, name) if is_image(name) else None
+    sources = service.config.sources(key) if key in service.config.repositories else ()
+    places = [Place(source, image) for source in sources] + [Place(repository, name)]
+    return [place for place in places if is_image(place.image)]
 
 
 async def read_limited(stream: AsyncIterator[bytes], limit: int) -> bytes:

@@ -25,21 +25,18 @@ if TYPE_CHECKING:
 _LARGEST_CONFIG = 1024 * 1024
 
 
-def find_manifest(tx: sqlite3.Connection, place: Place, reference: str) -> Item | None:
-    """Return the manifest or index under a tag or digest; where a folder holds both, the index."""
+def find_manifests(tx: sqlite3.Connection, place: Place, reference: str) -> list[Item]:
+    """Return what stands under a tag or digest: the index first where a tag holds an index and a manifest."""
     if is_digest(reference):
-        found = items.select(
-            tx,
-            "repository = ? AND image = ? AND digest = ? AND kind = 'manifest' LIMIT 1",
-            (place.repository, place.image, reference),
-        )
-    else:
-        found = items.select(
-            tx,
-            "repository = ? AND path = ? AND kind = 'manifest' AND image = ? ORDER BY name LIMIT 1",
-            (place.repository, place.path(reference), place.image),
-        )
-    return found[0] if found else None
+        condition = "repository = ? AND image = ? AND digest = ? AND kind = 'manifest' LIMIT 1"
+        return items.select(tx, condition, (place.repository, place.image, reference))
+    condition = "repository = ? AND path = ? AND image = ? AND kind = 'manifest' ORDER BY name LIMIT 2"
+    return items.select(tx, condition, (place.repository, place.path(reference), place.image))
+
+
+def find_manifest(tx: sqlite3.Connection, place: Place, reference: str) -> Item | None:
+    """Return the manifest or index under a tag or digest; where a tag holds both, the index."""
+    return next(iter(find_manifests(tx, place, reference)), None)
 
 
 def find_blob(tx: sqlite3.Connection, place: Place, digest: str) -> Item | None:
@@ -52,6 +49,22 @@ def find_blob(tx: sqlite3.Connection, place: Place, digest: str) -> Item | None:
     return found[0] if found else None
 
 
+def holders(tx: sqlite3.Connection, digest: str) -> list[Place]:
+    """Return the images that hold a blob."""
+    query = "SELECT DISTINCT repository, image FROM items WHERE digest = ? AND kind = 'file' AND image IS NOT NULL"
+    return [Place(*row) for row in tx.execute(query, (digest,))]
+
+
+def referrers(tx: sqlite3.Connection, place: Place, subject: str) -> list[Item]:
+    """Return the manifests of an image whose subject is a digest, each once, in the order in which they came."""
+    query = (
+        "id IN (SELECT min(items.id) FROM links JOIN items ON items.digest = links.parent WHERE links.child = ? AND "
+        "links.role = 'subject' AND items.repository = ? AND items.image = ? AND items.kind = 'manifest' "
+        "GROUP BY items.digest) ORDER BY id"
+    )
+    return items.select(tx, query, (subject, place.repository, place.image))
+
+
 def tags(tx: sqlite3.Connection, place: Place) -> list[str]:
     """Return the tags of an image in the order of their bytes."""
     rows = tx.execute(
@@ -60,6 +73,12 @@ def tags(tx: sqlite3.Connection, place: Place) -> list[str]:
     )
     names = (path[len(place.image) + 1 :] for (path,) in rows)
     return [name for name in names if not is_digest(name)]
+
+
+def has_manifests(tx: sqlite3.Connection, place: Place) -> bool:
+    """Tell whether an image holds at least one manifest."""
+    query = "SELECT 1 FROM items WHERE repository = ? AND image = ? AND kind = 'manifest' LIMIT 1"
+    return tx.execute(query, (place.repository, place.image)).fetchone() is not None
 
 
 def images(tx: sqlite3.Connection, repository: str) -> list[str]:
@@ -86,20 +105,28 @@ def add_blob(tx: sqlite3.Connection, place: Place, digest: str, size: int, stamp
 
 
 def put_manifest(
-    tx: sqlite3.Connection, place: Place, reference: str, manifest: Manifest, *, blobs: BlobStore, stamp: Stamp
+    tx: sqlite3.Connection,
+    place: Place,
+    reference: str,
+    manifest: Manifest,
+    *,
+    blobs: BlobStore,
+    stamp: Stamp,
+    keep_list: bool = False,
 ) -> None:
     """Store a manifest under a tag or its digest, with all that it refers to beside it.
 
     The same content again changes nothing; another one makes a new artifact, without the old one's properties.
 
+    :param keep_list: leave an index that stands there beside a manifest that is none.
     :raises Refusal: MANIFEST_BLOB_UNKNOWN when something that it refers to is not in the image.
     """
     sizes = _require_contents(tx, place, manifest)
-    existing = find_manifest(tx, place, reference)
-    if existing is not None and existing.digest == manifest.digest:
+    existing = find_manifests(tx, place, reference)
+    if manifest.digest in {item.digest for item in existing}:
         return
     _record_links(tx, manifest)
-    if existing is not None:
+    if existing and not (keep_list and existing[0].name != manifest.file_name and not manifest.is_index):
         clear(tx, place, reference, stamp=stamp, successors=[manifest.digest], keep_blobs=True)
     folder = place.path(reference)
     identity = items.add_file(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
 MANIFEST_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 LARGEST_MANIFEST = 4 * 1024 * 1024
+_MEDIA_TYPE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}/[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,24 @@ class Manifest:
         return {part.digest: part for part in parts if not part.is_elsewhere}
 
 
+def referrer(content: bytes, media_type: str, digest: str) -> dict[str, object]:
+    """Describe a manifest for the list of those that refer to a subject (OCI distribution specification 1.1).
+
+    :param content: the bytes of a manifest that has been accepted.
+    :param media_type: of the manifest.
+    :param digest: of the manifest.
+    """
+    document = json.loads(content)
+    described: dict[str, object] = {"mediaType": media_type, "digest": digest, "size": len(content)}
+    config = None if media_type in INDEX_TYPES else document.get("config")
+    artifact_type = document.get("artifactType") or (config or {}).get("mediaType")
+    if artifact_type:
+        described["artifactType"] = artifact_type
+    if document.get("annotations"):
+        described["annotations"] = document["annotations"]
+    return described
+
+
 def content_digest(content: bytes, algorithm: str = "sha256") -> str:
     """Return the digest of some bytes."""
     return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
@@ -81,15 +101,17 @@ def parse_manifest(content: bytes, content_type: str, *, algorithm: str = "sha25
     if not isinstance(document, dict):
         raise _invalid("the manifest is not a JSON object")
     media_type = _media_type(document, content_type)
-    is_index = media_type in INDEX_TYPES
-    subject = document.get("subject")
+    is_index, is_image = media_type in INDEX_TYPES, media_type in MANIFEST_TYPES
+    # Of a type that is not known here only what looks like a reference is one; its other fields may hold anything.
+    config, subject = document.get("config"), document.get("subject")
+    has_config = is_image or (config is not None and not is_index)
     return Manifest(
         content=content,
         digest=content_digest(content, algorithm),
         media_type=media_type,
-        config=None if is_index else _descriptor(document.get("config"), "config"),
-        layers=() if is_index else _descriptors(document, "layers"),
-        manifests=_descriptors(document, "manifests") if is_index else (),
+        config=_descriptor(config, "config") if has_config else None,
+        layers=() if is_index else _descriptors(document, "layers", is_required=is_image),
+        manifests=() if is_image else _descriptors(document, "manifests", is_required=is_index),
         subject=None if subject is None else _descriptor(subject, "subject"),
     )
 
@@ -102,13 +124,13 @@ def _media_type(document: Mapping[str, object], content_type: str) -> str:
     if sent and declared and sent != declared:
         raise _invalid(f"Content-Type is {sent}, but the manifest's mediaType is {declared}")
     media_type = sent or declared or (OCI_INDEX if "manifests" in document else OCI_MANIFEST)
-    if document.get("schemaVersion") != 2 or media_type not in MANIFEST_TYPES | INDEX_TYPES:
-        raise _invalid(f"manifests of type {media_type} with schemaVersion 2 only are understood")
+    if document.get("schemaVersion", 2 if sent else None) != 2 or not _MEDIA_TYPE.fullmatch(str(media_type)):
+        raise _invalid(f"schemaVersion 2 and a media type are expected, not {str(media_type)[:300]!r}")
     return str(media_type)
 
 
-def _descriptors(document: Mapping[str, object], field: str) -> tuple[Descriptor, ...]:
-    entries = document.get(field)
+def _descriptors(document: Mapping[str, object], field: str, *, is_required: bool) -> tuple[Descriptor, ...]:
+    entries = document.get(field) if is_required else document.get(field, [])
     if not isinstance(entries, list):
         raise _invalid(f"{field} is not a list")
     return tuple(_descriptor(entry, f"{field}[{number}]") for number, entry in enumerate(entries))

@@ -41,7 +41,7 @@ CREATE TABLE items (
     updated TEXT NOT NULL,
     UNIQUE (repository, path, name)
 );
-CREATE INDEX items_by_digest ON items (repository, image, digest);
+CREATE INDEX items_by_digest ON items (digest, repository, image);
 CREATE INDEX manifests ON items (repository, image, path) WHERE kind = 'manifest';
 CREATE TABLE properties (
     item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from artifactory_sandbox import items, layout
-from artifactory_sandbox.blob_api import BlobResponse
+from artifactory_sandbox.blob_api import blob_response
 from artifactory_sandbox.config import Action
 from artifactory_sandbox.errors import Forbidden, Refusal, json_response
 from artifactory_sandbox.items import Item, stamp
@@ -35,16 +35,16 @@ async def get_item(request: Request) -> Response:
     call, repository, path = _target(request, Action.READ)
     if "properties" in request.query_params:
         return await _get_properties(request, call, repository, path)
-    if not path:
-        found = await call.service.database.read(lambda tx: items.children(tx, repository, ""))
-        return json_response(_folder_info(call, repository, None, found))
 
-    def look(tx: sqlite3.Connection) -> tuple[Item, list[Item]]:
-        item = _require_item(tx, repository, path)
-        return item, items.children(tx, repository, path) if item.is_folder else []
+    def look(tx: sqlite3.Connection) -> tuple[Item | None, list[Item]]:
+        item = _require_item(tx, call, repository, path) if path else None
+        if item is not None and not item.is_folder:
+            return item, []
+        sources = call.service.config.sources(repository)
+        return item, [one for source in sources for one in items.children(tx, source, path)]
 
     item, found = await call.service.database.read(look)
-    if item.is_folder:
+    if item is None or item.is_folder:
         return json_response(_folder_info(call, repository, item, found))
     return json_response(_file_info(call, item, await checksums(call, item)))
 
@@ -78,13 +78,12 @@ async def delete_properties(request: Request) -> Response:
 async def download(request: Request) -> Response:
     """Answer GET and HEAD of a file by its path."""
     call, repository, path = _target(request, Action.READ)
-    item = await call.service.database.read(lambda tx: _require_item(tx, repository, path))
+    item = await call.service.database.read(lambda tx: _require_item(tx, call, repository, path))
     if item.is_folder:
         raise Refusal(404, f"'{repository}:{path}' is a folder; /api/storage/{repository}/{path} lists it.")
     headers = {f"X-Checksum-{name}": value for name, value in (await checksums(call, item)).items()}
-    return BlobResponse(
-        call.service.blobs.path(item.digest or ""), headers=headers, media_type=item.media_type, filename=item.name
-    )
+    headers["Content-Disposition"] = f"attachment; filename*=utf-8''{quote(item.name)}"
+    return blob_response(call.service, item.digest or "", item.media_type, headers)
 
 
 async def delete_item(request: Request) -> Response:
@@ -125,7 +124,11 @@ def _target(request: Request, action: Action) -> tuple[Call, str, str]:
         raise Refusal(404, "Unable to find item")
     if "//" in path or len(path) > 4000:
         raise Refusal(400, "The path is not valid: it has empty parts or is longer than 4000 characters.")
-    call.service.access.require(call.user, action, repository, path)
+    is_writable = call.service.config.repositories[repository].is_writable
+    if action != Action.READ and not is_writable:
+        raise Refusal(400, f"'{repository}' is no local repository: nothing can be changed through it.")
+    if is_writable or not path:
+        call.service.access.require(call.user, action, repository, path)
     return call, repository, path
 
 
@@ -136,25 +139,26 @@ def _require_query(request: Request) -> str:
     return text
 
 
-def _require_item(tx: sqlite3.Connection, repository: str, path: str) -> Item:
-    item = items.find(tx, repository, path)
-    if item is None:
-        raise Refusal(404, "Unable to find item")
-    return item
+def _require_item(tx: sqlite3.Connection, call: Call, repository: str, path: str) -> Item:
+    for source in call.service.config.sources(repository):
+        item = items.find(tx, source, path)
+        if item and call.service.access.allows(call.user, Action.READ, source, path):
+            return item
+    raise Refusal(404, "Unable to find item")
 
 
 def _affected(tx: sqlite3.Connection, call: Call, repository: str, path: str, request: Request) -> list[Item]:
-    item = _require_item(tx, repository, path)
+    item = _require_item(tx, call, repository, path)
     if not item.is_folder or request.query_params.get("recursive", "1") == "0":
         return [item]
-    below = items.subtree(tx, repository, path)
+    below = items.subtree(tx, item.repository, path)
     access = call.service.access
     return [one for one in below if access.allows(call.user, Action.ANNOTATE, repository, one.full_path)]
 
 
 async def _get_properties(request: Request, call: Call, repository: str, path: str) -> Response:
     def look(tx: sqlite3.Connection) -> dict[str, list[str]]:
-        return items.properties(tx, _require_item(tx, repository, path).id)
+        return items.properties(tx, _require_item(tx, call, repository, path).id)
 
     found = await call.service.database.read(look)
     wanted = parse_keys(request.query_params["properties"])

@@ -97,7 +97,7 @@ def test_a_stream_without_a_length_is_taken(client: httpx.Client) -> None:
 def test_a_chunk_out_of_order_is_416_and_does_not_count(client: httpx.Client) -> None:
     location = client.post(UPLOADS).headers["location"]
     client.patch(location, content=b"0123456789", headers={"Content-Range": "0-9"})
-    for wrong in ("5-9", "20-29", "0-9"):
+    for wrong in ("5-9", "20-24", "0-4"):
         response = client.patch(location, content=b"abcde", headers={"Content-Range": wrong})
         assert code(response) == (416, "BLOB_UPLOAD_INVALID")
         assert response.headers["range"] == "0-9"
