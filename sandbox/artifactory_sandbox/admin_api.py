@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from artifactory_sandbox.config import first_problem
@@ -45,6 +45,11 @@ async def clear_faults(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def metrics(request: Request) -> Response:
+    """Tell how many requests were answered how, in Prometheus' text format."""
+    return PlainTextResponse(_service(request).journal.metrics(), media_type="text/plain; version=0.0.4")
+
+
 def _service(request: Request) -> Service:
     call = call_of(request)
     if not call.user.is_admin:
@@ -53,6 +58,7 @@ def _service(request: Request) -> Service:
 
 
 ROUTES = [
+    Route("/sandbox/metrics", metrics),
     Route("/sandbox/faults", list_faults, methods=["GET"]),
     Route("/sandbox/faults", add_fault, methods=["POST"]),
     Route("/sandbox/faults", clear_faults, methods=["DELETE"]),

@@ -13,7 +13,7 @@ from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.manifests import content_digest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 _STEP = 1024 * 1024
@@ -33,6 +33,11 @@ class BlobStore:
         """Return where a content is, or would be."""
         algorithm, _, value = digest.partition(":")
         return self._root / algorithm / value[:2] / value
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Return all files with the digests that they are named by; what a break-off has left included."""
+        for file in self._root.glob("*/*/*"):
+            yield f"{file.parts[-3]}:{file.name}", file
 
     def read(self, digest: str) -> bytes:
         """Return a small content whole."""
@@ -79,6 +84,10 @@ class Uploads:
         self._blobs = blobs
         self._growing: dict[str, _Growing] = {}
         root.mkdir(parents=True, exist_ok=True)
+
+    def files(self) -> list[Path]:
+        """Return the files of all uploads."""
+        return list(self._root.iterdir())
 
     def start(self, owner: str) -> str:
         """Begin an upload and return its identifier.

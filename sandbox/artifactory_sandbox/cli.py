@@ -1,19 +1,24 @@
-"""The command line: `artifactory-sandbox serve` and `artifactory-sandbox seed`."""
+"""The command line: `artifactory-sandbox serve`, and what looks after a data directory."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import sqlite3
+import ssl
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artifactory_sandbox import __version__
 from artifactory_sandbox.config import Config, ConfigError, load_config
+from artifactory_sandbox.journal import log_to_stderr
 from artifactory_sandbox.metadata import IncompatibleDataError
 from artifactory_sandbox.seeding import SeedError, read_promotion_manifest, seed, select_tags
 from artifactory_sandbox.server import ListenError, Server, base_url, listen
 from artifactory_sandbox.service import Service
+from artifactory_sandbox.upkeep import check, collect_garbage, export
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(serve)
     serve.add_argument("--port", type=_port, default=8081, help="port to listen on, 0 for a free one (8081)")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    serve.add_argument(
+        "--tls", nargs=2, type=Path, metavar=("CERTIFICATE", "KEY"), help="speak HTTPS, with these PEM files"
+    )
+    serve.add_argument("--verbose", action="store_true", help="log each request to stderr, as a line of JSON")
     serve.set_defaults(run=_serve)
     fill = commands.add_parser(
         "seed",
@@ -67,7 +76,38 @@ def _parser() -> argparse.ArgumentParser:
     fill.add_argument("--tags-per-image", type=_count, metavar="N", help="only the N highest versions of each image")
     fill.add_argument("files", nargs="+", type=Path, metavar="FILE", help="promotion manifest")
     fill.set_defaults(run=_seed)
+    _add_upkeep(commands)
     return parser
+
+
+def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    inspect = commands.add_parser(
+        "check",
+        help="find contents that are missing or altered",
+        description="Read all contents and see whether they fit their digests, and whether all parts of all manifests "
+        "are there. Prints a line for each problem; ends with code 1 if there is one. A server may be running.",
+    )
+    _add_data(inspect)
+    inspect.set_defaults(run=_check)
+    collect = commands.add_parser(
+        "gc",
+        help="remove contents that nothing needs",
+        description="Remove contents that no image needs, and uploads that were never finished. The server must "
+        "have been stopped.",
+    )
+    _add_data(collect)
+    collect.set_defaults(run=_collect)
+    export = commands.add_parser(
+        "export",
+        help="write images as an OCI image layout",
+        description="Write the images of a repository into a directory that skopeo and others read as "
+        "oci:DIRECTORY:IMAGE:TAG. A server may be running.",
+    )
+    _add_data(export)
+    export.add_argument("--repository", required=True, help="key of the Docker repository, e.g. docker-prod")
+    export.add_argument("--image", action="append", default=[], metavar="GLOB", help="only these images; repeatable")
+    export.add_argument("target", type=Path, metavar="DIRECTORY", help="where to write; made if missing")
+    export.set_defaults(run=_export)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -79,15 +119,26 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def _serve(options: argparse.Namespace) -> int:
     config = load_config(options.config)
+    tls = _tls(*options.tls) if options.tls else None
     listener = listen(options.host, options.port)
     with listener:
         service = _open(options.data, config)
+        log_to_stderr(logging.INFO if options.verbose else logging.WARNING)
 
         def say_ready() -> None:
-            print(f"Artifactory sandbox ready at {base_url(listener)} (data in {options.data})", flush=True)
+            url = base_url(listener, is_secure=tls is not None)
+            print(f"Artifactory sandbox ready at {url} (data in {options.data})", flush=True)
 
-        Server(service, listener, say_ready).run_until_signalled()
+        Server(service, listener, say_ready, tls=tls).run_until_signalled()
     return 0
+
+
+def _tls(certificate: Path, key: Path) -> tuple[Path, Path]:
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+    except OSError as error:
+        raise UsageError(f"cannot use {certificate} with {key}: {error.strerror or error}") from None
+    return certificate, key
 
 
 def _seed(options: argparse.Namespace) -> int:
@@ -100,11 +151,8 @@ def _seed(options: argparse.Namespace) -> int:
     tags = select_tags(found, images=options.image, per_image=options.tags_per_image)
     if not tags:
         raise UsageError(f"no image matches {' '.join(options.image) or 'in the files'}: nothing was seeded")
-    service = _open(options.data, config)
-    try:
+    with closing(_open(options.data, config)) as service:
         summary = seed(service, options.repository, tags)
-    finally:
-        service.close()
     print(
         f"Seeded {options.repository}: {summary.tags} tags of {summary.images} images, "
         f"{summary.digests} distinct digests."
@@ -112,9 +160,33 @@ def _seed(options: argparse.Namespace) -> int:
     return 0
 
 
-def _open(data: Path, config: Config) -> Service:
+def _check(options: argparse.Namespace) -> int:
+    with closing(_open(options.data, load_config(options.config))) as service:
+        problems = list(check(service))
+    print("\n".join([*problems, f"{len(problems)} problems." if problems else "All is well."]))
+    return 1 if problems else 0
+
+
+def _collect(options: argparse.Namespace) -> int:
+    with closing(_open(options.data, load_config(options.config), is_alone=True)) as service:
+        count, size = collect_garbage(service)
+    print(f"Removed {count} files, {size} bytes.")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    with closing(_open(options.data, load_config(options.config))) as service:
+        count = export(service, options.target, options.repository, options.image)
+    print(f"Exported {count} tags to {options.target}.")
+    return 0
+
+
+def _open(data: Path, config: Config, *, is_alone: bool = False) -> Service:
     try:
-        return Service.open(data, config)
+        return Service.open(data, config, is_alone=is_alone)
+    except BlockingIOError:
+        reason = "stop the sandbox first" if is_alone else "wait for its end"
+        raise UsageError(f"another process is using the data directory {data}: {reason}") from None
     except OSError as error:
         raise UsageError(f"cannot use the data directory {data}: {error.strerror}") from None
     except sqlite3.Error as error:

@@ -19,6 +19,7 @@ from artifactory_sandbox.fault_effects import DROP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from artifactory_sandbox.service import Service
 
@@ -53,13 +54,24 @@ class Server(uvicorn.Server):
     :param service: the open data directory; closed when the server ends.
     :param listener: the bound socket.
     :param on_ready: called once requests are answered.
+    :param tls: PEM files of a certificate and its key, for HTTPS.
     """
 
-    def __init__(self, service: Service, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        listener: socket.socket,
+        on_ready: Callable[[], None],
+        *,
+        tls: tuple[Path, Path] | None = None,
+    ) -> None:
+        certificate, key = tls or (None, None)
         super().__init__(
             uvicorn.Config(
                 Application(service),
                 http=_Protocol,
+                ssl_certfile=certificate,
+                ssl_keyfile=key,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -126,7 +138,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def base_url(listener: socket.socket) -> str:
+def base_url(listener: socket.socket, *, is_secure: bool = False) -> str:
     """Return Artifactory's base URL for a bound socket."""
     host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/artifactory"
+    return f"http{'s' if is_secure else ''}://{f'[{host}]' if ':' in host else host}:{port}/artifactory"

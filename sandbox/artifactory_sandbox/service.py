@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from artifactory_sandbox.tokens import Tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import TextIO
 
     from starlette.requests import Request
 
@@ -33,29 +35,39 @@ class Service:
     service_id: str
     faults: Faults
     journal: Journal
+    lock: TextIO
 
     @classmethod
-    def open(cls, data: Path, config: Config) -> Service:
+    def open(cls, data: Path, config: Config, *, is_alone: bool = False) -> Service:
         """Open a data directory, making it where it does not exist.
 
         :param data: the directory.
         :param config: repositories, users and permissions.
+        :param is_alone: whether no other process may have it open.
+        :raises BlockingIOError: when another process has it open that must be alone, or this one must.
         :raises OSError: when the directory cannot be made or written to.
         :raises IncompatibleDataError: when another version wrote it.
         """
         data.mkdir(parents=True, exist_ok=True)
+        lock = (data / "lock").open("w")
+        try:
+            fcntl.flock(lock, (fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise
         blobs = BlobStore(data / "blobs")
         uploads = Uploads(data / "uploads", blobs)
         database = Database(data / "metadata.sqlite")
         with database.reading() as connection:
             key, service_id = setting(connection, "signing_key"), setting(connection, "service_id")
         access = Access(config, Tokens(database, key, service_id))
-        return cls(config, database, blobs, uploads, access, service_id, Faults(database), Journal())
+        return cls(config, database, blobs, uploads, access, service_id, Faults(database), Journal(), lock)
 
     def close(self) -> None:
         """Let go of the data directory."""
         self.faults.clear()
         self.database.close()
+        self.lock.close()
 
 
 @dataclass(frozen=True, slots=True)
