@@ -25,7 +25,7 @@ def digest_of(content: bytes, algorithm: str = "sha256") -> str:
 
 @dataclass
 class Contents:
-    """What belongs together: blobs, manifests in the order in which they can be pushed, tags, and who refers to whom."""
+    """What belongs together: blobs, manifests in the order in which they can be pushed, tags, and referrers."""
 
     algorithm: str = "sha256"
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -47,9 +47,7 @@ class Contents:
         layers: list[Descriptor] | None = None,
         **extra: object,
     ) -> Descriptor:
-        config = (
-            self.blob(json.dumps({"architecture": secrets.token_hex(8)}).encode(), CONFIG) if not config else config
-        )
+        config = config or self.blob(json.dumps({"architecture": secrets.token_hex(8)}).encode(), CONFIG)
         parts = {"config": config, "layers": [self.blob(), self.blob()] if layers is None else layers}
         return self._add({"schemaVersion": 2, "mediaType": MANIFEST, **parts, **extra}, tag)
 

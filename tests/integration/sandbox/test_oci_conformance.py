@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-
 from tests.integration.sandbox import oci
 from tests.integration.sandbox.oci import INDEX, Contents, digest_of
 
