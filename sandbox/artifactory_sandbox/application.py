@@ -18,6 +18,7 @@ from artifactory_sandbox import (
     blob_api,
     distribution,
     promotion_api,
+    search_api,
     storage_api,
     system_api,
     token_api,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from artifactory_sandbox.service import Service
 
+_EXPECTED = (Refusal, HTTPException, OSError, UnicodeError, sqlite3.OperationalError)
 _log = logging.getLogger(__name__)
 
 
@@ -54,7 +56,17 @@ class Application:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        areas = (system_api, token_api, admin_api, promotion_api, blob_api, distribution, ui_page, storage_api)
+        areas = (
+            system_api,
+            search_api,
+            token_api,
+            admin_api,
+            promotion_api,
+            blob_api,
+            distribution,
+            ui_page,
+            storage_api,
+        )
         self._routes: ASGIApp = Router([route for area in areas for route in area.ROUTES], redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +110,7 @@ class Application:
         except ClientDisconnect:
             return
         except Exception as error:
-            if has_started or not isinstance(error, Refusal | HTTPException | OSError | sqlite3.OperationalError):
+            if has_started or not isinstance(error, _EXPECTED):
                 _log.exception("%s %s failed", scope["method"], scope["path"])
             if has_started:
                 raise
@@ -141,6 +153,8 @@ def _answer(error: Exception, where: Address) -> Response:
         status, message = error.status_code, str(error.detail)
     elif isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         status, message = 507, "No space is left on the sandbox's disk."
+    elif isinstance(error, UnicodeError):
+        status, message = 400, "The request holds half a character: no UTF-8 can be made of it."
     elif isinstance(error, OSError | sqlite3.OperationalError):
         _log.error("the data directory failed", exc_info=error)
         status, message = 500, UNEXPECTED

@@ -57,8 +57,13 @@ class Stamp:
 
 
 def stamp(user: str) -> Stamp:
-    """Return the stamp of a change made now, in ISO 8601 with milliseconds, UTC."""
-    return Stamp(user, datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+    """Return the stamp of a change made now."""
+    return Stamp(user, timestamp(datetime.now(UTC)))
+
+
+def timestamp(moment: datetime) -> str:
+    """Write a moment as it is stored: ISO 8601 with milliseconds, in UTC, so that texts compare as moments do."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def select(tx: sqlite3.Connection, condition: str, parameters: Sequence[object]) -> list[Item]:
