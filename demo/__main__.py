@@ -83,7 +83,7 @@ def run() -> int:
             return asyncio.run(_judge(home, progress, tasks))
         finally:
             instance.stop()
-            progress.say(f"Everything is stopped. Logs: {home.path}")
+            progress.say(f"Everything is stopped. Logs: {home.shown_path}")
 
 
 def up() -> int:
@@ -137,7 +137,7 @@ def _promote(instance: Instance, home: Home, progress: Progress) -> list[Task]:
             if state in _ENDED:
                 return tasks
         time.sleep(1)
-    raise DemoError(f"promote_nightly did not end within {_LONGEST_RUN:.0f} s: see the logs in {home.path}.")
+    raise DemoError(f"promote_nightly did not end within {_LONGEST_RUN:.0f} s: see the logs in {home.shown_path}.")
 
 
 def _is_late(task: Task) -> bool:
@@ -203,7 +203,7 @@ def _alone(name: str) -> Iterator[None]:
 _WHAT_TO_TRY = """
 Airflow    {home.airflow_url}    user admin, password {password}
 Sandbox    {home.sandbox_url}    user admin, password password
-Logs       {home.path}
+Logs       {home.shown_path}
 
 What to try:
   1. In Airflow, trigger service_catalog_check: when it is done, promote_nightly starts by itself.

@@ -105,6 +105,11 @@ class Home:
         """The SQLite file of the service catalogue."""
         return self.path / "service_catalog.db"
 
+    @property
+    def shown_path(self) -> Path:
+        """The folder as a person in the current folder would write it."""
+        return Path(os.path.relpath(self.path))
+
     def log(self, name: str) -> Path:
         """Return the file that a process writes its output to."""
         return self.path / f"{name}.log"
