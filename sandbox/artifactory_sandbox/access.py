@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
 import re
@@ -69,8 +70,8 @@ class _Target:
 
     def __init__(self, config: PermissionConfig) -> None:
         self._config = config
-        self._include = [_ant_pattern(pattern) for pattern in config.include_patterns]
-        self._exclude = [_ant_pattern(pattern) for pattern in config.exclude_patterns]
+        self._include = [ant_pattern(pattern) for pattern in config.include_patterns]
+        self._exclude = [ant_pattern(pattern) for pattern in config.exclude_patterns]
 
     def names(self, repository: str) -> bool:
         """Tell whether the target speaks of a repository."""
@@ -218,7 +219,9 @@ def _digest(key: str) -> bytes:
     return hashlib.blake2b(key.encode(), key=_RUN_KEY).digest()
 
 
-def _ant_pattern(pattern: str) -> re.Pattern[str]:
+@functools.cache
+def ant_pattern(pattern: str) -> re.Pattern[str]:
+    """Return what an Ant pattern means: `?`, `*` within a folder's name, `**` across folders."""
     parts = re.split(r"(/\*\*$|\*\*/|\*\*|\*|\?)", pattern)
     meanings = {"/**": "(?:/.*)?", "**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(meanings.get(part, re.escape(part)) for part in parts))

@@ -10,9 +10,9 @@ from starlette.routing import Route
 
 from artifactory_sandbox.config import first_problem
 from artifactory_sandbox.docker_call import read_limited
-from artifactory_sandbox.errors import Forbidden, Refusal
+from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.faults import Fault
-from artifactory_sandbox.service import Service, call_of
+from artifactory_sandbox.service import require_admin
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -22,12 +22,12 @@ _LARGEST_BODY = 1024 * 1024
 
 async def list_faults(request: Request) -> Response:
     """List the faults that are set, with how many requests each has seen and hit."""
-    return JSONResponse(_service(request).faults.describe())
+    return JSONResponse(require_admin(request).faults.describe())
 
 
 async def add_fault(request: Request) -> Response:
     """Set a fault."""
-    service = _service(request)
+    service = require_admin(request)
     try:
         fault = Fault.model_validate_json(await read_limited(request.stream(), _LARGEST_BODY))
     except ValidationError as error:
@@ -37,7 +37,7 @@ async def add_fault(request: Request) -> Response:
 
 async def clear_faults(request: Request) -> Response:
     """Take one fault back, or all of them with what they have left behind."""
-    faults, number = _service(request).faults, request.path_params.get("number")
+    faults, number = require_admin(request).faults, request.path_params.get("number")
     if number is None:
         faults.clear()
     elif not faults.remove(number):
@@ -47,14 +47,7 @@ async def clear_faults(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     """Tell how many requests were answered how, in Prometheus' text format."""
-    return PlainTextResponse(_service(request).journal.metrics(), media_type="text/plain; version=0.0.4")
-
-
-def _service(request: Request) -> Service:
-    call = call_of(request)
-    if not call.user.is_admin:
-        raise Forbidden
-    return call.service
+    return PlainTextResponse(require_admin(request).journal.metrics(), media_type="text/plain; version=0.0.4")
 
 
 ROUTES = [

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ from artifactory_sandbox import (
     admin_api,
     blob_api,
     distribution,
+    event_api,
     promotion_api,
     search_api,
     storage_api,
@@ -61,6 +64,7 @@ class Application:
             search_api,
             token_api,
             admin_api,
+            event_api,
             promotion_api,
             blob_api,
             distribution,
@@ -78,8 +82,12 @@ class Application:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        delivering = asyncio.create_task(self._service.events.deliver())
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        delivering.cancel()
+        with suppress(asyncio.CancelledError):
+            await delivering
         self._service.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -100,6 +108,7 @@ class Application:
         async def work(scope: Scope, receive: Receive, send: Send) -> None:
             await self._pass_gate(scope, headers, where)
             await self._routes(scope, receive, send)
+            self._service.events.tell()
 
         try:
             where = address(scope["path"], scope["scheme"], headers)

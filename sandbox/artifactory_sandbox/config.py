@@ -135,6 +135,22 @@ class Switches(_Section):
         return self.model_copy(update={name: on for name, on in defaults.items() if getattr(self, name) is None})
 
 
+class WebhookConfig(_Section):
+    """How webhooks are delivered.
+
+    :param attempts: how often a delivery is tried before it is given up.
+    :param pause: seconds before the second attempt; doubled before each further one.
+    :param origin: the `jpd_origin` of events.
+    :param promoted_repository: which repository the event of a promotion names; Artifactory's own choice is not
+        documented.
+    """
+
+    attempts: int = Field(default=10, ge=1)
+    pause: float = Field(default=0.5, ge=0)
+    origin: str = "http://artifactory-sandbox"
+    promoted_repository: Literal["source", "target"] = "target"
+
+
 def _default_repositories() -> dict[str, RepositoryConfig]:
     repositories = {f"docker-{environment}": RepositoryConfig() for environment in ("dev", "qa", "staging", "prod")}
     repositories["generic-local"] = RepositoryConfig(package_type="generic")
@@ -156,6 +172,7 @@ class Config(_Section):
     repositories: dict[RepositoryKey, RepositoryConfig] = Field(default_factory=_default_repositories)
     users: dict[str, UserConfig] = Field(default_factory=_default_users)
     permissions: tuple[PermissionConfig, ...] = ()
+    webhooks: WebhookConfig = WebhookConfig()
 
     def sources(self, repository: str) -> tuple[str, ...]:
         """Return the repositories in which what a repository holds lies, in the order in which they are asked."""

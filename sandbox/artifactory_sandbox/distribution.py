@@ -175,19 +175,22 @@ def _store(tx: sqlite3.Connection, call: DockerCall, references: Sequence[str], 
             call.require(Action.DELETE, reference)
         keep_list = service.config.switches.keep_list
         layout.put_manifest(tx, call.place, reference, manifest, blobs=service.blobs, stamp=who, keep_list=keep_list)
+        service.events.record(tx, "pushed", call.place, reference, user=who.user)
 
 
 def _delete(tx: sqlite3.Connection, call: DockerCall, reference: str) -> None:
-    item = _require_manifest(tx, call, reference)
+    item, who, record = _require_manifest(tx, call, reference), stamp(call.call.user.name), call.service.events.record
     if not is_digest(reference):
-        layout.clear(tx, call.place, reference, stamp=stamp(call.call.user.name))
+        record(tx, "deleted", call.place, reference, user=who.user)
+        layout.clear(tx, call.place, reference, stamp=who)
         return
     if layout.is_child(tx, call.place, reference):
         raise Refusal(405, "an index refers to this manifest: delete the index first", code="UNSUPPORTED")
     copy: Item | None = item
     while copy is not None:
         folder = copy.path.removeprefix(f"{call.place.image}/")
-        layout.clear(tx, call.place, folder, stamp=stamp(call.call.user.name))
+        record(tx, "deleted", call.place, folder, user=who.user)
+        layout.clear(tx, call.place, folder, stamp=who)
         copy = layout.find_manifest(tx, call.place, reference)
 
 

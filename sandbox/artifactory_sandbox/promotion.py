@@ -66,8 +66,8 @@ def parse_promotion(repository: str, body: bytes) -> Promotion:
     return promotion
 
 
-def promote(tx: sqlite3.Connection, promotion: Promotion, *, allows: Allows, stamp: Stamp) -> None:
-    """Promote; checks every permission before it changes anything.
+def promote(tx: sqlite3.Connection, promotion: Promotion, *, allows: Allows, stamp: Stamp) -> list[str]:
+    """Promote, and return the target's tags; checks every permission before it changes anything.
 
     :param tx: the transaction that takes it all.
     :param promotion: what to promote.
@@ -91,6 +91,7 @@ def promote(tx: sqlite3.Connection, promotion: Promotion, *, allows: Allows, sta
         _promote_tag(tx, source, tag, target, target_tag, stamp)
         if not promotion.copy:
             layout.clear(tx, source, tag, stamp=stamp)
+    return [target_tag for _, target_tag in pairs]
 
 
 def _require_permissions(

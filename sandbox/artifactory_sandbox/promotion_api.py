@@ -14,6 +14,8 @@ from artifactory_sandbox.promotion import parse_promotion, promote
 from artifactory_sandbox.service import call_of
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from starlette.requests import Request
 
     from artifactory_sandbox.config import Action
@@ -34,7 +36,12 @@ async def promote_image(request: Request) -> Response:
     def allows(action: Action, repository: str, path: str) -> bool:
         return service.access.allows(user, action, repository, path)
 
-    await service.database.write(lambda tx: promote(tx, promotion, allows=allows, stamp=stamp(user.name)))
+    def work(tx: sqlite3.Connection) -> None:
+        source = promotion.source.repository
+        for tag in promote(tx, promotion, allows=allows, stamp=stamp(user.name)):
+            service.events.record(tx, "promoted", promotion.target, tag, user=user.name, source=source)
+
+    await service.database.write(work)
     return PlainTextResponse("Promotion ended successfully")
 
 

@@ -98,6 +98,8 @@ class RunningSandbox:
         write_contents(self.service, image)
         with self.service.database.writing() as tx:
             store_image(tx, self.service, place, tag, image, stamp(self.username))
+            self.service.events.record(tx, "pushed", place, tag, user=self.username)
+        self.service.events.tell()
         return image.top.digest
 
     def tag(self, source: str, target: str) -> str:
@@ -111,6 +113,8 @@ class RunningSandbox:
             standing = layout.find_manifest(tx, place, tag)
             if standing is None or standing.digest != item.digest:
                 layout.retag(tx, place, item, tag, stamp=stamp(self.username))
+                self.service.events.record(tx, "pushed", place, tag, user=self.username)
+        self.service.events.tell()
         return item.digest or ""
 
     def digest(self, reference: str) -> str | None:
@@ -130,7 +134,9 @@ class RunningSandbox:
         place, name = parse_reference(reference)
         with self.service.database.writing() as tx:
             _require(layout.find_manifest(tx, place, name), reference)
+            self.service.events.record(tx, "deleted", place, name, user=self.username)
             layout.clear(tx, place, name, stamp=stamp(self.username))
+        self.service.events.tell()
 
     def properties(self, reference: str) -> dict[str, list[str]]:
         """Return the properties of a reference's manifest."""

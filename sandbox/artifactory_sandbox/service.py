@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from artifactory_sandbox.access import Access, User
 from artifactory_sandbox.blobs import BlobStore, Uploads
+from artifactory_sandbox.errors import Forbidden
+from artifactory_sandbox.events import Events
 from artifactory_sandbox.faults import Faults
 from artifactory_sandbox.journal import Journal
 from artifactory_sandbox.metadata import Database, setting
@@ -33,6 +35,7 @@ class Service:
     uploads: Uploads
     access: Access
     service_id: str
+    events: Events
     faults: Faults
     journal: Journal
     lock: TextIO
@@ -61,7 +64,18 @@ class Service:
         with database.reading() as connection:
             key, service_id = setting(connection, "signing_key"), setting(connection, "service_id")
         access = Access(config, Tokens(database, key, service_id))
-        return cls(config, database, blobs, uploads, access, service_id, Faults(database), Journal(), lock)
+        return cls(
+            config=config,
+            database=database,
+            blobs=blobs,
+            uploads=uploads,
+            access=access,
+            service_id=service_id,
+            events=Events(config, database, blobs),
+            faults=Faults(database),
+            journal=Journal(),
+            lock=lock,
+        )
 
     def close(self) -> None:
         """Let go of the data directory."""
@@ -83,3 +97,14 @@ def call_of(request: Request) -> Call:
     """Return the surroundings of a request that has passed the gate."""
     call: Call = request.state.call
     return call
+
+
+def require_admin(request: Request) -> Service:
+    """Return the service, to an administrator.
+
+    :raises Forbidden: to anyone else.
+    """
+    call = call_of(request)
+    if not call.user.is_admin:
+        raise Forbidden
+    return call.service

@@ -177,6 +177,7 @@ def _delete(tx: sqlite3.Connection, call: Call, repository: str, path: str) -> N
             raise Forbidden
     manifests = [(Place(repository, item.image or ""), item) for item in doomed if item.kind == "manifest"]
     for place, item in manifests:
+        call.service.events.record(tx, "deleted", place, item.path.removeprefix(f"{place.image}/"), user=call.user.name)
         layout.clear(tx, place, item.path.removeprefix(f"{place.image}/"), stamp=stamp(call.user.name))
     for place, item in manifests:
         digest = item.digest or ""

@@ -1,0 +1,250 @@
+"""Webhooks: who wants to hear of what happens to images, and telling them, in order, until they have heard."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl
+
+from artifactory_sandbox import layout
+from artifactory_sandbox.access import ant_pattern
+from artifactory_sandbox.names import is_digest
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from artifactory_sandbox.blobs import BlobStore
+    from artifactory_sandbox.config import Config
+    from artifactory_sandbox.items import Item
+    from artifactory_sandbox.metadata import Database
+    from artifactory_sandbox.names import Place
+
+_log = logging.getLogger(__name__)
+_TIMEOUT_SECONDS = 10.0
+_LONGEST_PAUSE = 300.0
+
+EventType = Literal["pushed", "deleted", "promoted"]
+
+
+class _Part(BaseModel):
+    """Fields that are not known are left alone: clients send more than is told here."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+
+class Criteria(_Part):
+    """The repositories and paths that a subscription is about."""
+
+    any_local: bool = Field(default=False, alias="anyLocal")
+    any_remote: bool = Field(default=False, alias="anyRemote")
+    any_federated: bool = Field(default=False, alias="anyFederated")
+    repositories: tuple[str, ...] = Field(default=(), alias="repoKeys")
+    include_patterns: tuple[str, ...] = Field(default=(), alias="includePatterns")
+    exclude_patterns: tuple[str, ...] = Field(default=(), alias="excludePatterns")
+
+    def cover(self, repository: str, repository_class: str, path: str) -> bool:
+        """Tell whether something at a path is meant."""
+        is_any = {"local": self.any_local, "remote": self.any_remote, "federated": self.any_federated}
+        return (
+            (repository in self.repositories or is_any.get(repository_class, False))
+            and any(ant_pattern(pattern).fullmatch(path) for pattern in self.include_patterns or ("**",))
+            and not any(ant_pattern(pattern).fullmatch(path) for pattern in self.exclude_patterns)
+        )
+
+
+class EventFilter(_Part):
+    """What a subscription wants to hear of."""
+
+    domain: Literal["docker"]
+    event_types: tuple[EventType, ...] = Field(min_length=1)
+    criteria: Criteria = Criteria()
+
+
+class Header(_Part):
+    """A header that is sent along."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+    value: str = Field(default="", pattern=r"^[\x20-\x7e]*$")
+
+
+class Handler(_Part):
+    """Where events are sent, and how the receiver knows whom they come from."""
+
+    handler_type: Literal["webhook"] = "webhook"
+    url: HttpUrl
+    secret: str = Field(default="", pattern=r"^[\x20-\x7e]*$")
+    use_secret_for_signing: bool = False
+    custom_http_headers: tuple[Header, ...] = ()
+
+    def headers(self, body: bytes) -> dict[str, str]:
+        """Return the headers of a delivery."""
+        headers = {"Content-Type": "application/json", **{one.name: one.value for one in self.custom_http_headers}}
+        if self.secret:
+            signature = hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest()
+            headers["X-JFrog-Event-Auth"] = signature if self.use_secret_for_signing else self.secret
+        return headers
+
+
+class Subscription(_Part):
+    """One subscription, as JFrog's REST documentation has it ("Webhooks")."""
+
+    key: str = Field(pattern=r"^[A-Za-z0-9_.-]{2,200}$")
+    description: str = ""
+    enabled: bool = True
+    event_filter: EventFilter
+    handlers: tuple[Handler, ...] = Field(min_length=1)
+
+
+class _Delivery(NamedTuple):
+    """An event on its way to one handler of one subscription."""
+
+    number: int
+    subscription: str
+    handler: int
+    body: str
+    attempts: int
+    due: float
+
+
+class Events:
+    """What has happened and has not been told to all who want to hear of it; kept in the database.
+
+    :param config: the repositories, and how deliveries are repeated.
+    :param database: where subscriptions and events wait.
+    :param blobs: where the platforms of images are read.
+    """
+
+    def __init__(self, config: Config, database: Database, blobs: BlobStore) -> None:
+        self._config = config
+        self._database = database
+        self._blobs = blobs
+        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_dirty = False
+
+    def record(
+        self, tx: sqlite3.Connection, event: EventType, place: Place, tag: str, *, user: str, source: str | None = None
+    ) -> None:
+        """Note what happens to a tag, in the transaction in which it happens: when it stands there.
+
+        :param source: the repository that a promoted tag comes from.
+        """
+        if is_digest(tag):
+            return
+        rows = tx.execute("SELECT body FROM subscriptions ORDER BY key").fetchall()
+        item = layout.find_manifest(tx, place, tag) if rows else None
+        if item is None:
+            return
+        told = source if source and self._config.webhooks.promoted_repository == "source" else place.repository
+        repository_class = self._config.repositories[told].repository_class
+        for subscription in (Subscription.model_validate_json(body) for (body,) in rows):
+            wanted = subscription.event_filter
+            is_wanted = subscription.enabled and event in wanted.event_types
+            if not is_wanted or not wanted.criteria.cover(told, repository_class, item.full_path):
+                continue
+            envelope = {
+                "domain": "docker",
+                "event_type": event,
+                "data": {**self._describe(item, tag), "repo_key": told},
+                "subscription_key": subscription.key,
+                "jpd_origin": self._config.webhooks.origin,
+                "source": f"jfrog/{user}",
+            }
+            tx.executemany(
+                "INSERT INTO events (subscription, handler, body) VALUES (?, ?, ?)",
+                [(subscription.key, number, json.dumps(envelope)) for number in range(len(subscription.handlers))],
+            )
+            self._is_dirty = True
+
+    def tell(self) -> None:
+        """Let what was noted and committed be delivered; callable from any thread."""
+        if self._is_dirty and self._loop is not None:
+            self._is_dirty = False
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def deliver(self) -> None:
+        """Deliver events until cancelled: to each handler one after the other, the oldest first."""
+        self._loop = asyncio.get_running_loop()
+        async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
+            while True:
+                self._wake.clear()
+                waiting = await self._database.read(_oldest)
+                now = time.time()
+                due = [delivery for delivery in waiting if delivery.due <= now]
+                if due:
+                    await asyncio.gather(*(self._attempt(client, delivery) for delivery in due))
+                    continue
+                pause = min((delivery.due - now for delivery in waiting), default=None)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), pause)
+
+    async def _attempt(self, client: httpx.AsyncClient, delivery: _Delivery) -> None:
+        def subscription(tx: sqlite3.Connection) -> Subscription | None:
+            row = tx.execute("SELECT body FROM subscriptions WHERE key = ?", (delivery.subscription,)).fetchone()
+            return Subscription.model_validate_json(row[0]) if row else None
+
+        found = await self._database.read(subscription)
+        if found is None or delivery.handler >= len(found.handlers):
+            await self._database.write(lambda tx: _drop(tx, delivery))
+            return
+        handler, body = found.handlers[delivery.handler], delivery.body.encode()
+        try:
+            response = await client.post(str(handler.url), content=body, headers=handler.headers(body))
+            problem = "" if response.is_success else f"status {response.status_code}"
+        except httpx.HTTPError as error:
+            problem = type(error).__name__
+        attempts = delivery.attempts + 1
+        if problem and attempts < self._config.webhooks.attempts:
+            pause = min(self._config.webhooks.pause * 2**delivery.attempts, _LONGEST_PAUSE)
+            again = (attempts, time.time() + pause, delivery.number)
+            await self._database.write(
+                lambda tx: tx.execute("UPDATE events SET attempts = ?, due = ? WHERE id = ?", again)
+            )
+            return
+        if problem:
+            _log.warning("webhook %s was given up after %d attempts: %s", found.key, attempts, problem)
+        await self._database.write(lambda tx: _drop(tx, delivery))
+
+    def _describe(self, item: Item, tag: str) -> dict[str, object]:
+        return {
+            "path": item.full_path,
+            "name": item.name,
+            "sha256": (item.digest or "").partition(":")[2],
+            "size": item.size,
+            "image_name": item.image,
+            "image_type": "oci" if ".oci." in (item.media_type or "") else "docker",
+            "tag": tag,
+            "platforms": self._platforms(item.digest or ""),
+        }
+
+    def _platforms(self, digest: str) -> list[dict[str, str]]:
+        """Return what an index says of its children, or an image's config of itself."""
+        try:
+            manifest = json.loads(self._blobs.read(digest))
+            if "manifests" in manifest:
+                found = [child.get("platform", {}) for child in manifest["manifests"]]
+            else:
+                found = [json.loads(self._blobs.read(manifest["config"]["digest"]))]
+            return [{"architecture": one["architecture"], "os": one["os"]} for one in found if "architecture" in one]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return []
+
+
+def _oldest(tx: sqlite3.Connection) -> list[_Delivery]:
+    query = (
+        "SELECT id, subscription, handler, body, attempts, due FROM events "
+        "WHERE id IN (SELECT min(id) FROM events GROUP BY subscription, handler)"
+    )
+    return [_Delivery(*row) for row in tx.execute(query)]
+
+
+def _drop(tx: sqlite3.Connection, delivery: _Delivery) -> None:
+    tx.execute("DELETE FROM events WHERE id = ?", (delivery.number,))
