@@ -157,6 +157,10 @@ class ArtifactoryPromoteOperator(BaseOperator):
 
     def _emit(self, context: Context, target: ImageReference, record: dict[str, Any]) -> None:
         asset = image_asset(target.repository, target.image)
+        if not any(
+            isinstance(outlet, AssetAlias) or getattr(outlet, "uri", None) == asset.uri for outlet in self.outlets
+        ):
+            self.outlets = [*self.outlets, repository_alias(target.repository)]
         for outlet in self.outlets:
             if isinstance(outlet, AssetAlias):
                 context["outlet_events"][outlet].add(asset, extra=record)
@@ -183,9 +187,13 @@ class ArtifactoryPromoteOperator(BaseOperator):
             self._promotion(None)
 
     def _own_outlets(self) -> list[Asset | AssetAlias]:
-        """Return the target's asset where it is known at parse time, else the alias of its repository."""
+        """Return the target's asset where it is known at parse time, else the alias of its repository.
+
+        Where neither is, and in mapped instances, the alias comes with the event: Airflow drops events on assets
+        that it has not seen in the DAG, and it sees none of a mapped operator's own.
+        """
         image = self.target_image or self.image
-        if not is_literal(self.target_repository):
+        if not is_literal(self.target_repository) or getattr(self, "_BaseOperator__from_mapped", False):
             return []
         if not is_literal(image):
             alias = repository_alias(self.target_repository)

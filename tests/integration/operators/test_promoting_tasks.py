@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.integration.conftest import PASSWORD
+
+from artifactory_provider.artifactory.errors import ImageNotFound
+from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.assets import image_asset
+from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
+from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved, TargetConflict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.sdk import DAG
+    from tests.integration.gateway import Gateway
+
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+ABSENT = "sha256:" + "0" * 64
+
+
+@pytest.fixture(autouse=True)
+def connection(connect: Callable[..., None]) -> None:
+    connect()
+
+
+class Store(dict[str, Any]):
+    """What Airflow keeps for a task from try to try."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = value
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+@pytest.fixture
+def context() -> dict[str, Any]:
+    from airflow.sdk.execution_time.context import OutletEventAccessors
+
+    return {"task_state_store": Store(), "outlet_events": OutletEventAccessors()}
+
+
+def operator(image: str, **changes: Any) -> ArtifactoryPromoteOperator:
+    fields: dict[str, Any] = {
+        "task_id": "promote",
+        "source_repository": "docker-dev",
+        "target_repository": "docker-qa",
+        "image": image,
+        "tag": "1",
+        "confirmation_timeout": 0,
+    }
+    return ArtifactoryPromoteOperator(**{**fields, **changes})
+
+
+def test_the_result_is_the_record_as_json_and_the_link_leads_to_the_target(
+    sandbox: RunningSandbox, gateway: Gateway, image: str, context: Any
+) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1")
+    made = operator(image, target_image=f"{image}/release", target_tag="v1")
+    record = made.execute(context)
+    assert json.loads(json.dumps(record)) == record
+    assert (record["outcome"], record["digest"]) == ("promoted", digest)
+    assert record["target"]["reference"] == f"docker-qa/{image}/release:v1@{digest}"
+    assert made.image_url == f"{gateway.origin}/ui/repos/tree/General/docker-qa/{image}/release/v1"
+    assert PASSWORD not in json.dumps(record)
+
+
+@pytest.mark.parametrize(
+    ("copy", "stays"), [(True, True), ("True", True), ("yes", True), ("false", False), ("0", False)]
+)
+def test_copy_may_come_out_of_a_template_as_text(
+    sandbox: RunningSandbox, image: str, context: Any, copy: Any, stays: bool
+) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1")
+    made = operator(image, copy="{{ params.copy }}")
+    made.copy = copy
+    assert made.execute(context)["copy"] is stays
+    assert sandbox.digest(f"docker-dev/{image}:1") == (digest if stays else None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind"),
+    [
+        ("tag", "", InvalidReference),
+        ("tag", 1.4, InvalidReference),
+        ("tag", None, InvalidPromotion),
+        ("image", "App", InvalidReference),
+        ("source_repository", "a/b", InvalidReference),
+        ("target_repository", "", InvalidReference),
+        ("digest", "None", InvalidReference),
+        ("digest", "", InvalidPromotion),
+        ("digest", None, InvalidPromotion),
+        ("copy", "maybe", InvalidPromotion),
+        ("on_conflict", "ask", InvalidPromotion),
+        ("target_repository", "docker-dev", InvalidPromotion),
+    ],
+)
+def test_values_that_templates_made_malformed_are_refused_before_anything_is_sent(
+    gateway: Gateway, image: str, context: Any, field: str, value: Any, kind: type[Exception]
+) -> None:
+    made = operator(image, digest="{{ params.digest }}")
+    made.digest = ABSENT
+    setattr(made, field, value)
+    with pytest.raises(kind):
+        made.execute(context)
+    assert gateway.requests == []
+
+
+def test_empty_target_fields_mean_those_of_the_source(sandbox: RunningSandbox, image: str, context: Any) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1")
+    made = operator(image, target_image="{{ params.x }}", target_tag="{{ params.x }}")
+    made.target_image = made.target_tag = ""
+    made.execute(context)
+    assert sandbox.digest(f"docker-qa/{image}:1") == digest
+
+
+def test_a_digest_that_was_verified_and_is_no_longer_shown_is_not_promoted(
+    sandbox: RunningSandbox, image: str, context: Any
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    with pytest.raises(SourceMoved):
+        operator(image, digest=ABSENT).execute(context)
+    assert sandbox.digest(f"docker-qa/{image}:1") is None
+
+
+def test_a_move_that_was_killed_after_its_work_is_done_when_it_runs_again(
+    sandbox: RunningSandbox, gateway: Gateway, image: str, context: Any
+) -> None:
+    """The first try ends between the request and its confirmation; the source tag is gone by then."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill() -> None:
+        pid = threading.main_thread().ident
+        assert pid is not None
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(pid), ctypes.py_object(Killed))
+
+    digest = sandbox.push_image(f"docker-dev/{image}:1")
+    gateway.rule("POST", "/promote$", after=kill)
+    with pytest.raises(Killed):
+        operator(image, copy=False).execute(context)
+    assert sandbox.digest(f"docker-dev/{image}:1") is None
+    record = operator(image, copy=False).execute(context)
+    assert (record["outcome"], record["digest"]) == ("unchanged", digest)
+    assert gateway.count("POST", "/promote$") == 1
+
+
+def test_a_move_that_is_done_or_whose_source_has_moved_forgets_what_it_had_pinned(
+    sandbox: RunningSandbox, image: str, context: Any
+) -> None:
+    store = context["task_state_store"]
+    store.set("artifactory_pinned_digest", ABSENT)
+    digest = sandbox.push_image(f"docker-dev/{image}:1")
+    with pytest.raises(SourceMoved):
+        operator(image, copy=False).execute(context)
+    assert store == {}
+    assert operator(image, copy=False).execute(context)["digest"] == digest
+    assert store == {}
+
+
+def test_a_conflict_leaves_target_and_event_alone(sandbox: RunningSandbox, image: str, context: Any) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1", content="new")
+    old = sandbox.push_image(f"docker-qa/{image}:1", content="old")
+    made = operator(image)
+    with pytest.raises(TargetConflict):
+        made.execute(context)
+    assert sandbox.digest(f"docker-qa/{image}:1") == old
+    assert context["outlet_events"][image_asset("docker-qa", image)].extra == {}
+
+
+def test_an_image_that_is_not_there_is_named(image: str, context: Any) -> None:
+    with pytest.raises(ImageNotFound, match=image):
+        operator(image).execute(context)
+
+
+@pytest.fixture(scope="module")
+def dags(migrated_database: None) -> dict[str, DAG]:
+    """The DAGs beside this file, in Airflow's own folder."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    folder = Path(os.environ["AIRFLOW_HOME"]) / "dags"
+    folder.mkdir(exist_ok=True)
+    bag = DagBag(shutil.copy(Path(__file__).with_name("promotion_dags.py"), folder))
+    assert bag.import_errors == {}
+    return bag.dags
+
+
+def events(uri: str) -> list[dict[str, Any]]:
+    """Return the extras of an asset's events, oldest first."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        query = select(AssetEvent.extra).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+        return list(session.scalars(query.where(AssetModel.uri == uri).order_by(AssetEvent.id)))
+
+
+def test_every_way_to_name_the_image_ends_in_an_event_on_its_asset_with_the_record(
+    sandbox: RunningSandbox, dags: dict[str, DAG]
+) -> None:
+    images = [f"outlets/{name}" for name in ("literal", "templated", "xcom", "named", "mapped-1", "mapped-2")]
+    digests = [sandbox.push_image(f"docker-dev/{image}:1") for image in images]
+    sandbox.push_image("docker-dev/outlets/anywhere:1")
+    for tag in ("1", "2"):
+        sandbox.push_image(f"docker-dev/outlets/tags:{tag}")
+    assert dags["outlets"].test().state == "success"
+    for image, digest in zip(images, digests, strict=True):
+        (extra,) = events(f"artifactory://docker-qa/{image}")
+        assert (extra["digest"], extra["target"]["image"]) == (digest, image)
+        assert PASSWORD not in json.dumps(extra)
+    assert sandbox.tags("docker-qa", "outlets/tags") == ["1", "2"]
+    assert {extra["target"]["tag"] for extra in events("artifactory://docker-qa/outlets/tags")} == {"1", "2"}
+    assert len(events("artifactory://docker-prod/outlets/anywhere")) == 1
+
+
+def test_what_was_verified_is_what_is_promoted_from_task_to_task(sandbox: RunningSandbox, dags: dict[str, DAG]) -> None:
+    digest = sandbox.push_image("docker-dev/ladder/app:1", platforms=("linux/amd64", "linux/arm64"))
+    sandbox.set_properties("docker-dev/ladder/app:1", {"test.status": "passed"})
+    dag_run = dags["ladder"].test()
+    assert dag_run.state == "success"
+    (promoted,) = [one for one in dag_run.get_task_instances() if one.task_id == "promote"]
+    assert promoted.xcom_pull(task_ids="verify") == digest
+    assert promoted.xcom_pull(task_ids="promote")["digest"] == digest
+    assert sandbox.digest("docker-qa/ladder/app:1") == digest

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.integration.gateway import Reply, html
+
+from artifactory_provider.triggers.verification import VerificationTrigger
+from artifactory_provider.verification.checks import PropertyCheck, check_to_dict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.gateway import Gateway
+
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+BOUND = 30
+
+
+@pytest.fixture(autouse=True)
+def connection(connect: Callable[..., None]) -> None:
+    connect()
+
+
+def trigger(reference: str, *, poke_interval: float = 0.01) -> VerificationTrigger:
+    return VerificationTrigger(
+        artifactory_conn_id="artifactory_default",
+        reference=reference,
+        checks=[check_to_dict(PropertyCheck())],
+        poke_interval=poke_interval,
+    )
+
+
+async def events(made: VerificationTrigger) -> list[dict[str, Any]]:
+    """Run a trigger to its end."""
+    async with asyncio.timeout(BOUND), aclosing(made.run()) as run:  # type: ignore[type-var]
+        return [event.payload async for event in run]
+
+
+async def test_a_pass_is_the_one_event_and_goes_through_json(sandbox: RunningSandbox, image: str) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1")
+    sandbox.set_properties(f"docker-dev/{image}:1", {"test.status": "passed"})
+    (event,) = await events(trigger(f"docker-dev/{image}:1"))
+    assert event == {"status": "passed", "digest": digest, "reason": "test.status is passed."}
+    assert json.loads(json.dumps(event)) == event
+
+
+async def test_it_asks_until_the_verdict_comes(sandbox: RunningSandbox, gateway: Gateway, image: str) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    gateway.rule("GET", "properties", times=1)
+    gateway.rule(
+        "GET",
+        "properties",
+        times=1,
+        before=lambda: sandbox.set_properties(f"docker-dev/{image}:1", {"test.status": "failed"}),
+    )
+    (event,) = await events(trigger(f"docker-dev/{image}:1"))
+    assert event["status"] == "failed"
+    assert gateway.count("GET", "properties") == 2
+
+
+async def test_the_first_look_pins_the_digest_and_a_tag_that_moves_ends_the_wait(
+    sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    first = sandbox.push_image(f"docker-dev/{image}:1", content="first")
+
+    def move() -> None:
+        sandbox.push_image(f"docker-dev/{image}:1", content="second")
+        sandbox.set_properties(f"docker-dev/{image}:1", {"test.status": "passed"})
+
+    gateway.rule("HEAD", f"{image}/manifests", times=2)
+    gateway.rule("HEAD", f"{image}/manifests", times=1, before=move)
+    (event,) = await events(trigger(f"docker-dev/{image}:1"))
+    assert (event["status"], event["digest"]) == ("superseded", first)
+
+
+async def test_passing_failures_are_survived_and_the_pinned_digest_with_them(
+    sandbox: RunningSandbox, gateway: Gateway, image: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1")
+    maintenance = replace(html(503, "Maintenance"), headers={"Retry-After": "0"})
+    gateway.rule("GET", "properties", times=1)
+    gateway.rule("GET", "properties", times=5, reply=maintenance, does_work=False)
+    gateway.rule(
+        "GET",
+        "properties",
+        before=lambda: sandbox.set_properties(f"docker-dev/{image}:1", {"test.status": "passed"}),
+    )
+    with caplog.at_level(logging.WARNING):
+        (event,) = await events(trigger(f"docker-dev/{image}:1"))
+    assert (event["status"], event["digest"]) == ("passed", digest)
+    assert "Maintenance" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(401), "check login and password or token"),
+        (Reply(403), "needs Read on"),
+        (html(), "an HTML page instead of JSON"),
+        (Reply(200, b"{}"), "instead of properties"),
+    ],
+)
+async def test_a_lasting_error_ends_the_wait_with_one_event_that_says_what_to_do(
+    sandbox: RunningSandbox, gateway: Gateway, image: str, reply: Reply, words: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    gateway.rule("GET", "properties", reply=reply, does_work=False)
+    (event,) = await events(trigger(f"docker-dev/{image}:1"))
+    assert event["status"] == "error"
+    assert words in event["reason"]
+
+
+async def test_an_image_that_is_not_there_ends_the_wait(image: str) -> None:
+    (event,) = await events(trigger(f"docker-dev/{image}:1"))
+    assert event["status"] == "error"
+    assert "There is no image" in event["reason"]
+
+
+async def test_a_connection_that_cannot_work_ends_the_wait(connect: Callable[..., None], image: str) -> None:
+    connect(host="ftp://example.com")
+    (event,) = await events(trigger(f"docker-dev/{image}:1"))
+    assert event["status"] == "error"
+    assert "Connection 'artifactory_default'" in event["reason"]
+
+
+@pytest.mark.parametrize("poke_interval", [0, 0.001, -5])
+def test_it_never_asks_without_a_pause(poke_interval: float) -> None:
+    made = trigger("docker-dev/app:1", poke_interval=poke_interval)
+    assert all(made._pause(failures, None) >= 0.5 for failures in range(100))
+
+
+def test_it_asks_ever_more_rarely_after_failures_and_when_the_server_asks_for_it_but_not_for_ever() -> None:
+    made = trigger("docker-dev/app:1", poke_interval=10)
+    assert 10 <= made._pause(0, None) <= 12
+    assert made._pause(3, None) >= 80
+    assert made._pause(1, 300) >= 300
+    assert made._pause(10_000, None) <= 720
+    assert made._pause(1, 1e9) <= 720
+    assert trigger("docker-dev/app:1", poke_interval=3600)._pause(9, None) >= 3600
+
+
+async def test_a_cancelled_wait_leaves_no_connection_and_no_task(
+    sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    gateway.rule("GET", "properties", ending="never", before=lambda: loop.call_soon_threadsafe(asked.set))
+    before = set(asyncio.all_tasks())
+    waiting = asyncio.create_task(events(trigger(f"docker-dev/{image}:1")))
+    await asyncio.wait_for(asked.wait(), BOUND)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert asyncio.all_tasks() == before
+
+
+async def test_many_waits_share_the_thread_that_they_run_in(sandbox: RunningSandbox, image: str) -> None:
+    for number in range(20):
+        sandbox.push_image(f"docker-dev/{image}:{number}", content="same")
+        sandbox.set_properties(f"docker-dev/{image}:{number}", {"test.status": "passed"})
+    threads = threading.active_count()
+    found = await asyncio.gather(*(events(trigger(f"docker-dev/{image}:{number}")) for number in range(20)))
+    assert [event["status"] for (event,) in found] == ["passed"] * 20
+    assert threading.active_count() <= threads + 8
