@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 from artifactory_sandbox.items import timestamp
@@ -95,12 +96,10 @@ def parse_query(text: str) -> Query:
     arguments = dict(_calls(text))
     try:
         fields, properties = _included(arguments.get("include", []))
-        find = arguments["find"]
-        if len(find) > 1:
-            raise ValueError(find)
-        criteria = find[0] if find else _Object()
-        condition = _Compiler().conjunction(criteria)
-        if not (isinstance(criteria, _Object) and any(key == "type" for key, _ in criteria)):
+        [criteria] = arguments["find"] or [_Object()]
+        compiler = _Compiler(criteria)
+        condition = compiler.conjunction(criteria)
+        if compiler.files_only:
             condition = _join([condition, Condition("kind <> 'folder'")], "AND")
         order = _order(arguments.get("sort", []), fields)
         offset = _number(arguments.get("offset", [0]))
@@ -139,8 +138,9 @@ def _calls(text: str) -> Iterator[tuple[str, list[object]]]:
 class _Compiler:
     """Turns criteria into SQL; every value travels as a parameter."""
 
-    def __init__(self) -> None:
+    def __init__(self, criteria: object) -> None:
         self._left = _MOST_CRITERIA
+        self.files_only = isinstance(criteria, _Object) and all(key != "type" for key, _ in criteria)
 
     def conjunction(self, criteria: object, depth: int = 0) -> Condition:
         """All members of an object must hold."""
@@ -165,7 +165,14 @@ class _Compiler:
             return _join([self._property(key[1:], [test]) for test in _tests(value)], "AND")
         if key not in FIELDS:
             raise ValueError(key)
-        return _join([_field(key, operator, wanted) for operator, wanted in _tests(value)], "AND")
+        return _join([self._field(key, operator, wanted) for operator, wanted in _tests(value)], "AND")
+
+    def _field(self, name: str, operator: str, wanted: str) -> Condition:
+        condition = _field(name, operator, wanted)
+        if name == "name" and operator in {"$eq", "$match"} and wanted.endswith("manifest.json") and self.files_only:
+            # No other files have such names, and manifests have an index of their own.
+            return _join([condition, Condition("kind = 'manifest'")], "AND")
+        return condition
 
     def _same_property(self, parts: Sequence[object], depth: int) -> Condition:
         """One and the same property must pass all tests of its key."""
@@ -206,8 +213,8 @@ def _field(name: str, operator: str, wanted: str) -> Condition:
     if operator == "$nmatch":
         inner = _compare(FIELDS[name], "$match", wanted)
         return Condition(f"NOT ({inner.sql})", inner.values)
-    if name == "path" and operator == "$eq":  # the plain column has an index
-        return Condition("path = ?", ("" if wanted == "." else wanted,))
+    if name == "path":
+        return _path(operator, wanted)
     if name == "sha256" and operator == "$eq":
         return Condition("digest = ?", (f"sha256:{wanted}",))
     if name in _NUMBERS and operator != "$match":
@@ -216,6 +223,15 @@ def _field(name: str, operator: str, wanted: str) -> Condition:
         moment = datetime.fromisoformat(wanted)
         wanted = timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     return _compare(FIELDS[name], operator, wanted)
+
+
+def _path(operator: str, wanted: str) -> Condition:
+    """Compare the plain column, which has an index, wherever it makes no difference that the top is shown as `.`."""
+    if operator == "$eq":
+        return Condition("path = ?", ("" if wanted == "." else wanted,))
+    if operator == "$match" and fnmatchcase("", wanted) == fnmatchcase(".", wanted):
+        return _compare("path", operator, wanted)
+    return _compare(FIELDS["path"], operator, wanted)
 
 
 def _compare(column: str, operator: str, wanted: str) -> Condition:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from artifactory_sandbox.access import ANONYMOUS
 from artifactory_sandbox.aql import LONGEST_QUERY, Query, QueryError, parse_query
 from artifactory_sandbox.config import Action
 from artifactory_sandbox.docker_call import read_limited
-from artifactory_sandbox.errors import Forbidden, json_response
+from artifactory_sandbox.errors import Forbidden
 from artifactory_sandbox.service import Call, call_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ async def search(request: Request) -> Response:
     scope: dict[str, int] = {"start_pos": query.offset, "end_pos": query.offset + len(results), "total": len(results)}
     if query.limit is not None:
         scope["limit"] = query.limit
-    return json_response({"results": results, "range": scope})
+    return JSONResponse({"results": results, "range": scope})
 
 
 def _select(tx: sqlite3.Connection, call: Call, query: Query) -> list[dict[str, Any]]:
