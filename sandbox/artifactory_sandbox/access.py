@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import functools
 import hashlib
 import hmac
-import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from artifactory_sandbox.config import ANY_REPOSITORY, Action, Config, PermissionConfig
 from artifactory_sandbox.errors import Forbidden, Unauthenticated
+from artifactory_sandbox.names import ant_pattern
 from artifactory_sandbox.tokens import REFERENCE_PREFIX, USER_SCOPE, Tokens
 
 if TYPE_CHECKING:
@@ -217,11 +216,3 @@ class Access:
 def _digest(key: str) -> bytes:
     """Return what stands for an API key; keys are told apart by it, so the clock tells nothing about them."""
     return hashlib.blake2b(key.encode(), key=_RUN_KEY).digest()
-
-
-@functools.cache
-def ant_pattern(pattern: str) -> re.Pattern[str]:
-    """Return what an Ant pattern means: `?`, `*` within a folder's name, `**` across folders."""
-    parts = re.split(r"(/\*\*$|\*\*/|\*\*|\*|\?)", pattern)
-    meanings = {"/**": "(?:/.*)?", "**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(meanings.get(part, re.escape(part)) for part in parts))

@@ -26,6 +26,7 @@ from artifactory_sandbox import (
     system_api,
     token_api,
     ui_page,
+    xray_api,
 )
 from artifactory_sandbox.access import ANONYMOUS
 from artifactory_sandbox.addressing import Address, address
@@ -65,6 +66,7 @@ class Application:
             token_api,
             admin_api,
             event_api,
+            xray_api,
             promotion_api,
             blob_api,
             distribution,

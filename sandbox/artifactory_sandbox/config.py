@@ -20,6 +20,7 @@ from pydantic import (
 
 from artifactory_sandbox.names import is_repository_key
 from artifactory_sandbox.oidc import OidcProvider  # noqa: TC001 (pydantic reads it)
+from artifactory_sandbox.xray import XrayConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -173,6 +174,7 @@ class Config(_Section):
     users: dict[str, UserConfig] = Field(default_factory=_default_users)
     permissions: tuple[PermissionConfig, ...] = ()
     webhooks: WebhookConfig = WebhookConfig()
+    xray: XrayConfig = XrayConfig()
 
     def sources(self, repository: str) -> tuple[str, ...]:
         """Return the repositories in which what a repository holds lies, in the order in which they are asked."""

@@ -69,6 +69,7 @@ async def get_manifest(request: Request) -> Response:
     headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"', "Content-Length": str(item.size)}
     content = b""
     if request.method == "GET":
+        call.service.xray.require_download(item)
         content = await asyncio.to_thread(call.service.blobs.read, digest)
     return Response(content, headers=headers, media_type=item.media_type)
 

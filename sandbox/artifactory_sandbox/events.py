@@ -15,8 +15,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
 from artifactory_sandbox import layout
-from artifactory_sandbox.access import ant_pattern
-from artifactory_sandbox.names import is_digest
+from artifactory_sandbox.names import ant_pattern, is_digest
 
 if TYPE_CHECKING:
     import sqlite3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -38,6 +39,14 @@ def is_repository_key(key: str) -> bool:
 def blob_name(digest: str) -> str:
     """Return the file name under which Artifactory stores a blob: `sha256__<hex>`."""
     return digest.replace(":", "__", 1)
+
+
+@functools.cache
+def ant_pattern(pattern: str) -> re.Pattern[str]:
+    """Return what an Ant pattern means: `?`, `*` within a folder's name, `**` across folders."""
+    parts = re.split(r"(/\*\*$|\*\*/|\*\*|\*|\?)", pattern)
+    meanings = {"/**": "(?:/.*)?", "**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(meanings.get(part, re.escape(part)) for part in parts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from artifactory_sandbox.seeding import (
 )
 from artifactory_sandbox.server import Server, base_url, listen
 from artifactory_sandbox.service import Service
+from artifactory_sandbox.xray import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,6 +67,14 @@ class RunningSandbox:
         :param fields: which requests meet it, and the details, as `Fault` has them.
         """
         return self.service.faults.add(Fault.model_validate({"effect": effect, **fields}))
+
+    def add_finding(self, artifact: str, **fields: object) -> None:
+        """Tell Xray what a scan has found.
+
+        :param artifact: digest of a manifest, or Ant pattern of `<repository>/<image>/<tag>/<file>`.
+        :param fields: what was found, as `Finding` has it.
+        """
+        self.service.xray.add((Finding.model_validate({"artifact": artifact, **fields}),))
 
     def clear_faults(self) -> None:
         """Take all faults back, with what they have left behind."""

@@ -14,6 +14,7 @@ from artifactory_sandbox.faults import Faults
 from artifactory_sandbox.journal import Journal
 from artifactory_sandbox.metadata import Database, setting
 from artifactory_sandbox.tokens import Tokens
+from artifactory_sandbox.xray import Xray
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,7 @@ class Service:
     access: Access
     service_id: str
     events: Events
+    xray: Xray
     faults: Faults
     journal: Journal
     lock: TextIO
@@ -72,6 +74,7 @@ class Service:
             access=access,
             service_id=service_id,
             events=Events(config, database, blobs),
+            xray=Xray(config.xray),
             faults=Faults(database),
             journal=Journal(),
             lock=lock,

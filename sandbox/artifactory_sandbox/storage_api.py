@@ -81,6 +81,7 @@ async def download(request: Request) -> Response:
     item = await call.service.database.read(lambda tx: _require_item(tx, call, repository, path))
     if item.is_folder:
         raise Refusal(404, f"'{repository}:{path}' is a folder; /api/storage/{repository}/{path} lists it.")
+    call.service.xray.require_download(item)
     headers = {f"X-Checksum-{name}": value for name, value in (await checksums(call, item)).items()}
     headers["Content-Disposition"] = f"attachment; filename*=utf-8''{quote(item.name)}"
     return blob_response(call.service, item.digest or "", item.media_type, headers)

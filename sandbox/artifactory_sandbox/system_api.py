@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from artifactory_sandbox.config import RepositoryConfig
 
 # What answers without credentials, as load balancers need it.
-OPEN_PATHS = frozenset({"/api/system/ping", "/access/api/v1/system/ping"})
+OPEN_PATHS = frozenset({"/api/system/ping", "/access/api/v1/system/ping", "/xray/api/v1/system/ping"})
 
 
 def revision(version: str) -> str:

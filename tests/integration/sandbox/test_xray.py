@@ -1,0 +1,117 @@
+"""Xray: scans, their results, violations, and downloads that a policy forbids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+STATUS = "/xray/api/v1/artifact/status"
+VIOLATIONS = "/xray/api/v1/violations"
+PATH = "team/app/1.0/manifest.json"
+MANIFEST = "/api/docker/docker-dev/v2/team/app/manifests/1.0"
+ISSUE = {"issue_id": "XRAY-1", "severity": "High", "cves": [{"cve": "CVE-2024-0001"}]}
+VIOLATION = {"watch_name": "prod-watch", "severity": "High", "type": "Security"}
+
+
+@pytest.fixture
+def digest(artifactory_sandbox: RunningSandbox) -> str:
+    return artifactory_sandbox.push_image("docker-dev/team/app:1.0")
+
+
+def status(client: httpx.Client) -> str:
+    answer = client.post(STATUS, json={"repo": "docker-dev", "path": PATH}).json()
+    overall: str = answer["overall"]["status"]
+    assert set(answer["details"]) == {"sca", "contextual_analysis", "exposures", "violations"}
+    return overall
+
+
+def test_a_scan_is_as_far_as_xray_was_told(client: httpx.Client, digest: str) -> None:
+    assert status(client) == "NOT_SCANNED"
+    for told in ("SCANNING", "DONE"):
+        finding = {"artifact": "docker-dev/team/**", "status": told}
+        assert client.post("/sandbox/xray", json=[finding]).status_code == 204
+        assert status(client) == told
+    assert client.post("/sandbox/xray", json=[{"artifact": digest, "status": "FAILED"}]).status_code == 204
+    assert status(client) == "FAILED"
+    assert [one["status"] for one in client.get("/sandbox/xray").json()] == ["SCANNING", "DONE", "FAILED"]
+    assert client.delete("/sandbox/xray").status_code == 204
+    assert status(client) == "NOT_SCANNED"
+    assert client.post(STATUS, json={"repo": "docker-dev", "path": "none/1.0/manifest.json"}).status_code == 404
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_summary_lists_issues_and_licenses_by_path_and_checksum(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client, digest: str, version: str
+) -> None:
+    artifactory_sandbox.add_finding(digest, issues=[ISSUE], licenses=[{"name": "MIT"}])
+    wanted = {"paths": [f"default/docker-dev/{PATH}", "default/docker-dev/x"], "checksums": [digest[7:], "0" * 64]}
+    answer = client.post(f"/xray/api/{version}/summary/artifact", json=wanted).json()
+    assert len(answer["artifacts"]) == 2
+    for artifact in answer["artifacts"]:
+        assert (artifact["issues"], artifact["licenses"]) == ([ISSUE], [{"name": "MIT"}])
+        assert artifact["general"]["sha256"] == digest[7:]
+        assert artifact["general"]["name"] == "team/app:1.0"
+    assert {one["identifier"] for one in answer["errors"]} == {"default/docker-dev/x", "0" * 64}
+
+
+def test_violations_are_listed_by_watch(artifactory_sandbox: RunningSandbox, client: httpx.Client) -> None:
+    other = VIOLATION | {"watch_name": "other"}
+    artifactory_sandbox.add_finding("docker-dev/**", violations=[VIOLATION, other])
+    assert client.post(VIOLATIONS, json={}).json()["total_violations"] == 2
+    one = client.post(VIOLATIONS, json={"filters": {"watch_name": "prod-watch"}}).json()
+    assert one["violations"] == [{"impacted_artifacts": ["docker-dev/**"], **VIOLATION}]
+
+
+def test_a_blocked_artifact_cannot_be_downloaded_but_promoted_and_looked_at(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client, digest: str
+) -> None:
+    artifactory_sandbox.add_finding("docker-dev/team/**", blocked=True)
+    words = f"{PATH} was not downloaded due to the download blocking policy configured in Xray for docker-dev."
+    for path in (MANIFEST, f"/docker-dev/{PATH}"):
+        refused = client.get(path)
+        assert refused.status_code == 403
+        assert refused.json()["errors"][0]["message"] == f"Artifact download request rejected: {words}"
+    assert client.head(MANIFEST).status_code == 200
+    promotion = {"targetRepo": "docker-qa", "dockerRepository": "team/app", "copy": True}
+    assert client.post("/api/docker/docker-dev/v2/promote", json=promotion).status_code == 200
+    assert client.get(MANIFEST.replace("docker-dev", "docker-qa")).status_code == 200
+
+
+def test_what_was_not_scanned_is_blocked_where_that_is_the_policy(
+    artifactory_sandbox_factory: Callable[..., RunningSandbox],
+) -> None:
+    sandbox = artifactory_sandbox_factory(
+        {"xray": {"block_unscanned": True, "findings": [{"artifact": "docker-dev/safe/**", "issues": []}]}}
+    )
+    with httpx.Client(base_url=sandbox.url, auth=("admin", "password")) as client:
+        for name, expected in (("safe", 200), ("unknown", 403)):
+            sandbox.push_image(f"docker-dev/{name}:1")
+            assert client.get(f"/api/docker/docker-dev/v2/{name}/manifests/1").status_code == expected
+
+
+def test_xray_tells_no_one_what_he_may_not_read(artifactory_sandbox_factory: Callable[..., RunningSandbox]) -> None:
+    users = {"admin": {"password": "password", "admin": True}, "ci": {"password": "secret"}}
+    sandbox = artifactory_sandbox_factory({"users": users})
+    sandbox.push_image("docker-dev/team/app:1.0")
+    with httpx.Client(base_url=sandbox.url, auth=("ci", "secret")) as client:
+        assert client.post(STATUS, json={"repo": "docker-dev", "path": PATH}).status_code == 404
+        summary = client.post("/xray/api/v1/summary/artifact", json={"paths": [f"default/docker-dev/{PATH}"]})
+        assert summary.json()["artifacts"] == []
+        assert client.post(VIOLATIONS, json={}).status_code == 403
+        for method in ("GET", "POST", "DELETE"):
+            assert client.request(method, "/sandbox/xray").status_code == 403
+        assert httpx.get(f"{sandbox.url}/xray/api/v1/system/ping").status_code == 200
+
+
+@pytest.mark.parametrize("body", [[{"artifact": "a", "status": "MAYBE"}], [{}], {}, [{"artifact": "a", "extra": 1}]])
+def test_a_finding_that_is_none_is_refused(client: httpx.Client, body: object) -> None:
+    refused = client.post("/sandbox/xray", json=body)
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["message"].startswith("The request body is not valid: ")
