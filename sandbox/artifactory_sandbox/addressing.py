@@ -1,7 +1,8 @@
 """The ways to reach a repository, brought to one form.
 
-`/artifactory/api/docker/<repoKey>/v2/…`, the same without `/artifactory`, and the repository path
-`/v2/<repoKey>/…` all become `/api/docker/<repoKey>/v2/…`; answers point back the way the client came.
+`/artifactory/api/docker/<repoKey>/v2/…`, the same without `/artifactory`, the repository path `/v2/<repoKey>/…`,
+and `/v2/…` on a host name or port that stands for a repository all become `/api/docker/<repoKey>/v2/…`; answers
+point back the way the client came.
 """
 
 from __future__ import annotations
@@ -49,12 +50,13 @@ class Address:
         return f"{self.base}{_DOCKER}{repository}/v2/token"
 
 
-def address(path: str, scheme: str, headers: Headers) -> Address:
+def address(path: str, scheme: str, headers: Headers, alone: str | None = None) -> Address:
     """Bring the path of a request to the one form.
 
     :param path: decoded path.
     :param scheme: scheme of the connection.
     :param headers: request headers; those that reverse proxies set tell the client's view.
+    :param alone: the repository that the host name or the port stands for.
     :raises Refusal: when a part of the path climbs out of its place or cannot be part of any name.
     """
     if any(part in {".", ".."} for part in path.split("/")) or "\x00" in path or "\\" in path:
@@ -62,6 +64,9 @@ def address(path: str, scheme: str, headers: Headers) -> Address:
     origin = _origin(scheme, headers)
     prefix = _CONTEXT if path.startswith(f"{_CONTEXT}/") else ""
     inner = path.removeprefix(prefix)
+    if alone is not None and f"{inner}/".startswith("/v2/"):
+        rest = inner.removeprefix("/v2").removeprefix("/")
+        return Address(f"{_DOCKER}{alone}/v2/{rest}", origin, f"{prefix}/v2", is_registry=rest != "promote")
     if inner in {"/v2", "/v2/"}:
         return Address("/v2/", origin, "/v2", is_registry=True)
     if inner.startswith("/v2/"):
@@ -83,5 +88,12 @@ def _origin(scheme: str, headers: Headers) -> str:
     override = headers.get("x-jfrog-override-base-url") or headers.get("x-artifactory-override-base-url")
     if override:
         return override.rstrip("/").removesuffix(_CONTEXT)
-    host = headers.get("x-forwarded-host") or headers.get("host") or "localhost"
-    return f"{headers.get('x-forwarded-proto') or scheme}://{host}"
+    host, port = client_host(headers), headers.get("x-forwarded-port", "")
+    scheme = headers.get("x-forwarded-proto") or scheme
+    has_port = ":" in host.rpartition("]")[2] or port == {"http": "80", "https": "443"}.get(scheme)
+    return f"{scheme}://{host}" if has_port or not port.isdecimal() else f"{scheme}://{host}:{port}"
+
+
+def client_host(headers: Headers) -> str:
+    """Return the host that the client asked for, with the port where it names one."""
+    return headers.get("x-forwarded-host") or headers.get("host") or "localhost"

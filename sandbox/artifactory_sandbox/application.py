@@ -29,7 +29,7 @@ from artifactory_sandbox import (
     xray_api,
 )
 from artifactory_sandbox.access import ANONYMOUS
-from artifactory_sandbox.addressing import Address, address
+from artifactory_sandbox.addressing import Address, address, client_host
 from artifactory_sandbox.errors import (
     REALM,
     UNEXPECTED,
@@ -60,6 +60,9 @@ class Application:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        docker = {key: repository for key, repository in service.config.repositories.items() if repository.is_docker}
+        self._by_label = {key.lower(): key for key in docker}
+        self._by_port = {repository.port: key for key, repository in docker.items() if repository.port is not None}
         areas = (
             system_api,
             search_api,
@@ -113,7 +116,7 @@ class Application:
             self._service.events.tell()
 
         try:
-            where = address(scope["path"], scope["scheme"], headers)
+            where = address(scope["path"], scope["scheme"], headers, self._alone(scope, headers))
             if self._service.faults:
                 await self._service.faults.serve(work, where, scope, receive, send_marked)
             else:
@@ -129,6 +132,12 @@ class Application:
             if isinstance(error, Forbidden) and call is not None and call.user == ANONYMOUS:
                 error = Unauthenticated()
             await _answer(error, where)(scope, receive, send_marked)
+
+    def _alone(self, scope: Scope, headers: Headers) -> str | None:
+        """Return the repository that the port or the host name stands for."""
+        label, dot, _ = client_host(headers).partition(".")
+        by_port = self._by_port.get((scope.get("server") or ("", None))[1])
+        return by_port or (self._by_label.get(label.lower()) if dot else None)
 
     async def _pass_gate(self, scope: Scope, headers: Headers, where: Address) -> None:
         is_open = where.path in token_api.PATHS or (

@@ -70,7 +70,7 @@ class RepositoryConfig(_Section):
     package_type: str = "docker"
     description: str = ""
     members: tuple[str, ...] = ()
-    port: int | None = Field(default=None, ge=0, le=65535)
+    port: int | None = Field(default=None, ge=1, le=65535)
 
     @property
     def is_docker(self) -> bool:

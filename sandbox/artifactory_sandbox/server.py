@@ -79,7 +79,9 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )
         )
-        self._listener = listener
+        host = listener.getsockname()[0]
+        ports = (repository.port for repository in service.config.repositories.values())
+        self._listeners = [listener, *(listen(host, port) for port in ports if port is not None)]
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -94,7 +96,7 @@ class Server(uvicorn.Server):
 
     def run_until_stopped(self) -> None:
         """Serve until `should_exit` is set; callable from any thread."""
-        asyncio.run(self.serve(sockets=[self._listener]))
+        asyncio.run(self.serve(sockets=self._listeners))
 
     def run_until_signalled(self) -> None:
         """Serve until SIGTERM or SIGINT, and end in order."""
@@ -103,7 +105,7 @@ class Server(uvicorn.Server):
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._stop)
-            await self.serve(sockets=[self._listener])
+            await self.serve(sockets=self._listeners)
 
         asyncio.run(serve())
 

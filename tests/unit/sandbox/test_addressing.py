@@ -42,11 +42,35 @@ def test_a_path_in_any_form_becomes_the_one_that_routes_know(path: str, inner: s
         ({"x-artifactory-override-base-url": "https://a.example.com/artifactory/"}, "https://a.example.com"),
         ({"x-forwarded-proto": "https"}, "https://artifacts.example.com"),
         ({"x-forwarded-proto": "https", "x-forwarded-host": "b.example.com"}, "https://b.example.com"),
+        ({"x-forwarded-proto": "https", "x-forwarded-port": "443"}, "https://artifacts.example.com"),
+        ({"x-forwarded-proto": "https", "x-forwarded-port": "8443"}, "https://artifacts.example.com:8443"),
+        ({"host": "a.example.com:81", "x-forwarded-port": "82"}, "http://a.example.com:81"),
+        ({"host": "[::1]", "x-forwarded-port": "82"}, "http://[::1]:82"),
     ],
 )
 def test_a_proxy_in_front_tells_what_the_client_sees(headers: dict[str, str], origin: str) -> None:
     seen = Headers({"host": "artifacts.example.com", **headers})
     assert address("/artifactory/api/system/ping", "http", seen).origin == origin
+
+
+@pytest.mark.parametrize(
+    ("path", "inner", "root"),
+    [
+        ("/v2/a/tags/list", f"{DIRECT}/a/tags/list", "/v2"),
+        ("/v2/", f"{DIRECT}/", "/v2"),
+        ("/v2", f"{DIRECT}/", "/v2"),
+        ("/v2/token", f"{DIRECT}/token", "/v2"),
+        ("/v2/promote", f"{DIRECT}/promote", "/v2"),
+        ("/v2x", "/v2x", ""),
+        ("/artifactory/api/docker/docker-qa/v2/a/tags/list", "/api/docker/docker-qa/v2/a/tags/list", None),
+    ],
+)
+def test_where_a_host_stands_for_a_repository_the_path_names_the_image_alone(
+    path: str, inner: str, root: str | None
+) -> None:
+    found = address(path, "https", HOST, "docker-dev")
+    assert found.path == inner
+    assert root in {found.docker_root, None}
 
 
 @pytest.mark.parametrize("path", ["/a/../b", "/..", "/a/./b", "/a\\b", "/a\x00b", "/v2/docker-dev/.."])
