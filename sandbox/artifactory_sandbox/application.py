@@ -136,8 +136,8 @@ class Application:
     def _alone(self, scope: Scope, headers: Headers) -> str | None:
         """Return the repository that the port or the host name stands for."""
         label, dot, _ = client_host(headers).partition(".")
-        by_port = self._by_port.get((scope.get("server") or ("", None))[1])
-        return by_port or (self._by_label.get(label.lower()) if dot else None)
+        _, port = scope.get("server") or ("", None)
+        return (port and self._by_port.get(port)) or (self._by_label.get(label.lower()) if dot else None)
 
     async def _pass_gate(self, scope: Scope, headers: Headers, where: Address) -> None:
         is_open = where.path in token_api.PATHS or (

@@ -11,6 +11,7 @@ UPLOADS_FOLDER = "_uploads"
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _IMAGE = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_LOOSE_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._+:-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _REPOSITORY_KEY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}")
 _LONGEST_IMAGE = 255
@@ -24,6 +25,11 @@ def is_image(name: str) -> bool:
 def is_tag(tag: str) -> bool:
     """Tell whether a tag follows OCI's grammar and does not collide with the folder of blobs in flight."""
     return _TAG.fullmatch(tag) is not None and tag != UPLOADS_FOLDER
+
+
+def is_loose_tag(tag: str) -> bool:
+    """Tell whether Artifactory before 7.94.1 took a tag from a promotion: `+` and `:` were allowed."""
+    return _LOOSE_TAG.fullmatch(tag) is not None and tag != UPLOADS_FOLDER and not is_digest(tag)
 
 
 def is_digest(digest: str) -> bool:

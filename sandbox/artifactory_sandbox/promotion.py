@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from artifactory_sandbox import layout
-from artifactory_sandbox.config import Action
+from artifactory_sandbox import items, layout
+from artifactory_sandbox.config import Action, Switches
 from artifactory_sandbox.errors import Forbidden, Refusal
-from artifactory_sandbox.names import Place, is_image, is_tag
+from artifactory_sandbox.names import Place, is_image, is_loose_tag, is_tag
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,13 +31,14 @@ class Promotion:
     copy: bool
 
 
-def parse_promotion(repository: str, body: bytes) -> Promotion:
+def parse_promotion(repository: str, body: bytes, switches: Switches) -> Promotion:
     """Read the body of a promote request, as tolerant as its many clients need it.
 
     Absent, null and empty mean the same; booleans may be strings; unknown fields are ignored.
 
     :param repository: the source repository, from the path.
     :param body: the JSON text.
+    :param switches: how strict the Artifactory that is imitated is with target tags.
     :raises Refusal: 400, saying which field is wrong.
     """
     try:
@@ -54,7 +55,7 @@ def parse_promotion(repository: str, body: bytes) -> Promotion:
     tag, target_tag = _text(fields, "tag"), _text(fields, "targetTag")
     if target_tag is not None and tag is None:
         raise Refusal(400, "The field 'targetTag' needs the field 'tag'.")
-    if target_tag is not None and not is_tag(target_tag):
+    if target_tag is not None and not (is_tag if switches.strict_target_tags else is_loose_tag)(target_tag):
         raise Refusal(400, f"Invalid target tag '{target_tag[:300]}'.")
     if not is_image(target_image):
         raise Refusal(400, f"Invalid target docker repository '{target_image[:300]}'.")
@@ -66,13 +67,23 @@ def parse_promotion(repository: str, body: bytes) -> Promotion:
     return promotion
 
 
-def promote(tx: sqlite3.Connection, promotion: Promotion, *, allows: Allows, stamp: Stamp) -> list[str]:
+def promote(
+    tx: sqlite3.Connection,
+    promotion: Promotion,
+    *,
+    allows: Allows,
+    stamp: Stamp,
+    switches: Switches | None = None,
+    read: Callable[[str], bytes] | None = None,
+) -> list[str]:
     """Promote, and return the target's tags; checks every permission before it changes anything.
 
     :param tx: the transaction that takes it all.
     :param promotion: what to promote.
     :param allows: tells whether the user may take an action at a path of a repository.
     :param stamp: who promotes, and when.
+    :param switches: what the Artifactory that is imitated does beyond that.
+    :param read: gives the bytes of a manifest; children are renamed only with it.
     :raises Refusal: 404 when the image or tag is not there.
     :raises Forbidden: when a permission is missing.
     """
@@ -88,7 +99,13 @@ def promote(tx: sqlite3.Connection, promotion: Promotion, *, allows: Allows, sta
     for tag, target_tag in pairs:
         _require_permissions(tx, promotion, tag, target_tag, allows)
     for tag, target_tag in pairs:
+        if switches and switches.carry_attachments:
+            _carry_attachments(tx, source, tag, target, stamp)
+        if switches and switches.delete_shared_layers:
+            layout.forget_blobs(tx, target, target_tag, successors=layout.find_manifests(tx, source, tag))
         _promote_tag(tx, source, tag, target, target_tag, stamp)
+        if switches and switches.rename_children and read and tag != target_tag:
+            _rename_children(tx, target, target_tag, read, stamp)
         if not promotion.copy:
             layout.clear(tx, source, tag, stamp=stamp)
     return [target_tag for _, target_tag in pairs]
@@ -114,6 +131,38 @@ def _promote_tag(tx: sqlite3.Connection, source: Place, tag: str, target: Place,
         layout.copy_children(tx, source, item, target, stamp=stamp)
     layout.clear(tx, target, target_tag, stamp=stamp, successors=[item.digest or "" for item in manifests])
     layout.copy_folder(tx, source, tag, target, target_tag, stamp=stamp)
+
+
+def _rename_children(
+    tx: sqlite3.Connection, place: Place, tag: str, read: Callable[[str], bytes], stamp: Stamp
+) -> None:
+    """Put the children of an index under tags of their own, as Artifactory did before 7.111.0."""
+    index = layout.find_manifest(tx, place, tag)
+    children = json.loads(read(index.digest or "")).get("manifests", []) if index else []
+    for child in children:
+        platform = child.get("platform")
+        name = f"{tag}-{platform.get('os')}-{platform.get('architecture')}" if isinstance(platform, dict) else ""
+        if is_tag(name) and layout.folder_items(tx, place, child["digest"]):
+            layout.clear(tx, place, name, stamp=stamp, successors=[child["digest"]])
+            layout.copy_folder(tx, place, child["digest"], place, name, stamp=stamp)
+            items.remove(tx, layout.folder_items(tx, place, child["digest"]))
+            items.prune(tx, place.repository, place.path(child["digest"]))
+
+
+def _carry_attachments(tx: sqlite3.Connection, source: Place, tag: str, target: Place, stamp: Stamp) -> None:
+    """Copy cosign's tags and the referrers of what a tag stands for, and of its children."""
+    digests = [item.digest or "" for item in layout.find_manifests(tx, source, tag)]
+    for digest in digests:  # grows while it is walked: children have children
+        digests += [child for child in layout.child_digests(tx, digest) if child not in digests]
+        for suffix in ("sig", "att", "sbom"):
+            name = f"{digest.replace(':', '-')}.{suffix}"
+            if source != target and layout.find_manifest(tx, source, name) is not None:
+                _promote_tag(tx, source, name, target, name, stamp)
+        for referrer in layout.referrers(tx, source, digest):
+            if layout.find_manifest(tx, target, referrer.digest or "") is None:
+                folder = referrer.path.removeprefix(f"{source.image}/")
+                layout.copy_children(tx, source, referrer, target, stamp=stamp)
+                layout.copy_folder(tx, source, folder, target, referrer.digest or "", stamp=stamp)
 
 
 def _text(fields: Mapping[str, object], name: str) -> str | None:

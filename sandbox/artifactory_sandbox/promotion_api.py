@@ -21,15 +21,19 @@ if TYPE_CHECKING:
     from artifactory_sandbox.config import Action
 
 _LARGEST_BODY = 64 * 1024
+_DONE = "Promotion ended successfully"
 
 
 async def promote_image(request: Request) -> Response:
     """Promote as JFrog's REST documentation describes it ("Promote Docker Image")."""
     call = call_of(request)
     service, user = call.service, call.user
-    promotion = parse_promotion(request.path_params["repository"], await read_limited(request.stream(), _LARGEST_BODY))
+    switches, body = service.config.switches, await read_limited(request.stream(), _LARGEST_BODY)
+    promotion = parse_promotion(request.path_params["repository"], body, switches)
     for key in (promotion.source.repository, promotion.target.repository):
         repository = service.config.repositories.get(key)
+        if repository and repository.is_docker and not repository.is_writable and switches.silent_promotion:
+            return PlainTextResponse(_DONE)
         if repository is None or not repository.is_docker or not repository.is_writable:
             raise Refusal(400, f"Unsupported V2 repository request for '{key[:300]}'")
 
@@ -38,11 +42,12 @@ async def promote_image(request: Request) -> Response:
 
     def work(tx: sqlite3.Connection) -> None:
         source = promotion.source.repository
-        for tag in promote(tx, promotion, allows=allows, stamp=stamp(user.name)):
+        read = service.blobs.read
+        for tag in promote(tx, promotion, allows=allows, stamp=stamp(user.name), switches=switches, read=read):
             service.events.record(tx, "promoted", promotion.target, tag, user=user.name, source=source)
 
     await service.database.write(work)
-    return PlainTextResponse("Promotion ended successfully")
+    return PlainTextResponse(_DONE)
 
 
 ROUTES = [Route("/api/docker/{repository}/v2/promote", promote_image, methods=["POST"])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from artifactory_sandbox.errors import Refusal
@@ -30,6 +31,25 @@ def parse_properties(text: str) -> dict[str, list[str]]:
         found.setdefault(key, []).extend(_unescape(value)[:_LONGEST] for value in _split(values[0], ","))
     if not found:
         raise Refusal(400, "No properties are given: write properties=key=value.")
+    return found
+
+
+def parse_document(body: bytes) -> dict[str, list[str]]:
+    """Read `{"props": {key: value or values, or null for none}}`.
+
+    :param body: the JSON text.
+    :raises Refusal: 400, saying what is wrong.
+    """
+    try:
+        given = json.loads(body)["props"].items()
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        raise Refusal(400, 'The body is not {"props": {"key": "value"}}.') from None
+    found: dict[str, list[str]] = {}
+    for key, value in given:
+        values = value if isinstance(value, list) else [] if value is None else [value]
+        if not all(isinstance(one, str) for one in values):
+            raise Refusal(400, f"The property '{key[:300]}' is no text, list of texts or null.")
+        found[_require_key(key)] = [one[:_LONGEST] for one in values]
     return found
 
 

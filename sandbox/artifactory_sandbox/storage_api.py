@@ -14,10 +14,11 @@ from starlette.routing import Route
 from artifactory_sandbox import items, layout
 from artifactory_sandbox.blob_api import blob_response
 from artifactory_sandbox.config import Action
+from artifactory_sandbox.docker_call import read_limited
 from artifactory_sandbox.errors import Forbidden, Refusal, json_response
 from artifactory_sandbox.items import Item, stamp
 from artifactory_sandbox.names import Place
-from artifactory_sandbox.property_text import parse_keys, parse_properties
+from artifactory_sandbox.property_text import parse_document, parse_keys, parse_properties
 from artifactory_sandbox.service import Call, call_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from artifactory_sandbox.blobs import BlobStore
 
 Checksums = dict[str, str]
+_LARGEST_DOCUMENT = 1024 * 1024
 
 
 async def get_item(request: Request) -> Response:
@@ -70,6 +72,19 @@ async def delete_properties(request: Request) -> Response:
     def change(tx: sqlite3.Connection) -> None:
         for item in _affected(tx, call, repository, path, request):
             items.delete_properties(tx, item.id, keys)
+
+    await call.service.database.write(change)
+    return Response(status_code=204)
+
+
+async def patch_properties(request: Request) -> Response:
+    """Set and remove properties by `{"props": {"set": "value", "removed": null}}`."""
+    call, repository, path = _target(request, Action.ANNOTATE)
+    values = parse_document(await read_limited(request.stream(), _LARGEST_DOCUMENT))
+
+    def change(tx: sqlite3.Connection) -> None:
+        for item in _affected(tx, call, repository, path, request):
+            items.set_properties(tx, item.id, values)
 
     await call.service.database.write(change)
     return Response(status_code=204)
@@ -150,7 +165,8 @@ def _require_item(tx: sqlite3.Connection, call: Call, repository: str, path: str
 
 def _affected(tx: sqlite3.Connection, call: Call, repository: str, path: str, request: Request) -> list[Item]:
     item = _require_item(tx, call, repository, path)
-    if not item.is_folder or request.query_params.get("recursive", "1") == "0":
+    query = request.query_params
+    if not item.is_folder or "0" in {query.get("recursive"), query.get("recursiveProperties")}:
         return [item]
     below = items.subtree(tx, item.repository, path)
     access = call.service.access
@@ -245,6 +261,7 @@ ROUTES = [
     Route(_STORAGE + "/{path:path}", get_item, methods=["GET"]),
     Route(_STORAGE + "/{path:path}", put_properties, methods=["PUT"]),
     Route(_STORAGE + "/{path:path}", delete_properties, methods=["DELETE"]),
+    Route("/api/metadata/{repository}/{path:path}", patch_properties, methods=["PATCH"]),
     Route(_ITEM, download, methods=["GET"]),
     Route(_ITEM, delete_item, methods=["DELETE"]),
 ]

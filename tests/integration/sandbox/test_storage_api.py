@@ -114,6 +114,38 @@ def test_a_folders_properties_reach_what_is_in_it_unless_told_otherwise(client: 
     assert client.get(f"{MANIFEST}?properties=all").status_code == 404
 
 
+def test_properties_are_patched_as_one_document(client: httpx.Client, digest: str) -> None:
+    url = MANIFEST.replace("/api/storage", "/api/metadata")
+    assert client.patch(url, json={"props": {"kept": "1", "gone": "2", "team": ["a", "b"]}}).status_code == 204
+    assert client.patch(url, json={"props": {"gone": None, "kept": "a,b=c"}}).status_code == 204
+    found = client.get(f"{MANIFEST}?properties=kept,gone,team").json()["properties"]
+    assert found == {"kept": ["a,b=c"], "team": ["a", "b"]}
+    folder = TAG.replace("/api/storage", "/api/metadata")
+    assert client.patch(f"{folder}?recursiveProperties=0", json={"props": {"alone": "1"}}).status_code == 204
+    assert client.patch(folder, json={"props": {"all": "1"}}).status_code == 204
+    assert client.get(f"{MANIFEST}?properties=alone,all").json()["properties"] == {"all": ["1"]}
+    assert error(client.patch(f"{url}x", json={"props": {"a": "b"}})) == (404, "Unable to find item")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"props": []}',
+        b'{"props": {"a": 1}}',
+        b'{"props": {"a": {"b": "c"}}}',
+        b'{"props": {"a": ["b", null]}}',
+        b'{"props": {"a b": "c"}}',
+        b'{"props": {"a": "\\ud800"}}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_document_of_properties_that_makes_no_sense_is_400(client: httpx.Client, digest: str, body: bytes) -> None:
+    assert error(client.patch(MANIFEST.replace("/api/storage", "/api/metadata"), content=body))[0] == 400
+
+
 def test_a_file_is_downloaded_by_its_path_and_deleted_with_its_tag(client: httpx.Client, digest: str) -> None:
     url = "/docker-dev/payments/api/1.0/manifest.json"
     downloaded = client.get(url)
