@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down verdict test lint lock build clean
+.PHONY: help install demo up down verdict test bench lint lock build clean
 
 run := .venv/bin/python -m
 
@@ -24,6 +24,9 @@ verdict: install ## Say what the tests of an image in dev came to: make verdict 
 test: install ## Run all tests
 	@scripts/install-test-tools.sh
 	@$(run) pytest
+
+bench: install ## Measure what is promised: prints a table, writes benchmarks/results.json
+	@$(run) benchmarks
 
 lint: install ## Check style, types and the directions of imports
 	@$(run) ruff check .

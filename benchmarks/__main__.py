@@ -1,0 +1,55 @@
+"""`python -m benchmarks [NAME…]`: run the benchmarks, print a table, write `benchmarks/results.json`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import sandbox_promotions, sandbox_transfers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from benchmarks.result import Result
+
+# Each gives its rows as soon as it has them.
+BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
+    "sandbox-promotions": sandbox_promotions.measure,
+    "sandbox-transfers": sandbox_transfers.measure,
+}
+RESULTS = Path(__file__).with_name("results.json")
+
+
+def main() -> int:
+    """Run what was asked for and return 1 where a promise does not hold."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure what is promised.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run; all if none: {', '.join(BENCHMARKS)}")
+    names = parser.parse_args().names or list(BENCHMARKS)
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"there is no benchmark {min(unknown)}")
+    results: list[Result] = []
+    print(f"{'':44} {'value':>10}  {'unit':14} {'bound':>10}  holds")
+    for name in names:
+        for result in BENCHMARKS[name]():
+            results.append(result)
+            value = "-" if result.value is None else f"{result.value:,.3f}"
+            verdict = "yes" if result.holds else "NO"
+            print(f"{result.name:44} {value:>10}  {result.unit:14} {result.bound or '':>10}  {verdict}", flush=True)
+    _write(results)
+    return 0 if all(result.holds for result in results) else 1
+
+
+def _write(results: list[Result]) -> None:
+    """Put the new rows into the file; rows of benchmarks that were not run stay."""
+    rows = {row["name"]: row for row in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
+    rows |= {result.name: asdict(result) for result in results}
+    RESULTS.write_text(json.dumps(list(rows.values()), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
