@@ -303,7 +303,7 @@ def _record_links(tx: sqlite3.Connection, manifest: Manifest) -> None:
     def links() -> Iterator[tuple[str, str, str]]:
         for digest in manifest.blobs:
             yield manifest.digest, digest, "blob"
-        for child in manifest.manifests:
+        for child in (one for one in manifest.manifests if not one.is_elsewhere):
             yield manifest.digest, child.digest, "manifest"
         if manifest.subject is not None:
             yield manifest.digest, manifest.subject.digest, "subject"
