@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Router
+from starlette.routing import Route, Router
 
 from artifactory_sandbox import (
     admin_api,
@@ -56,6 +56,7 @@ class Application:
     """The sandbox as an ASGI application.
 
     :param service: the open data directory; closed when the application shuts down.
+    :ivar routes: all routes, in the order in which they are tried.
     """
 
     def __init__(self, service: Service) -> None:
@@ -76,7 +77,8 @@ class Application:
             ui_page,
             storage_api,
         )
-        self._routes: ASGIApp = Router([route for area in areas for route in area.ROUTES], redirect_slashes=False)
+        self.routes: list[Route] = [route for area in areas for route in area.ROUTES]
+        self._router: ASGIApp = Router(self.routes, redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection by the ASGI specification."""
@@ -112,7 +114,7 @@ class Application:
 
         async def work(scope: Scope, receive: Receive, send: Send) -> None:
             await self._pass_gate(scope, headers, where)
-            await self._routes(scope, receive, send)
+            await self._router(scope, receive, send)
             self._service.events.tell()
 
         try:

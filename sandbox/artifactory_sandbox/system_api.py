@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from artifactory_sandbox.errors import Forbidden, Refusal, json_response
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from artifactory_sandbox.config import RepositoryConfig
 
+OPENAPI = Path(__file__).with_name("openapi.yaml")
 # What answers without credentials, as load balancers need it.
 OPEN_PATHS = frozenset({"/api/system/ping", "/access/api/v1/system/ping", "/xray/api/v1/system/ping"})
 
@@ -34,6 +36,11 @@ async def version(request: Request) -> Response:
     """Tell which Artifactory this is like."""
     number = call_of(request).service.config.version
     return json_response({"version": number, "revision": revision(number), "addons": [], "license": "sandbox"})
+
+
+async def description(request: Request) -> Response:
+    """Describe the sandbox's own HTTP interface, by the OpenAPI specification."""
+    return FileResponse(OPENAPI, media_type="application/yaml")
 
 
 async def list_repositories(request: Request) -> Response:
@@ -84,6 +91,7 @@ def _summary(call: Call, key: str, repository: RepositoryConfig) -> dict[str, st
 ROUTES = [
     *(Route(path, ping) for path in sorted(OPEN_PATHS)),
     Route("/api/system/version", version),
+    Route("/sandbox/openapi.yaml", description),
     Route("/api/repositories", list_repositories),
     Route("/api/repositories/{repository}", get_repository),
 ]
