@@ -38,13 +38,21 @@ class User:
 ANONYMOUS = User("anonymous")
 
 
-class _Password:
+class Password:
     """A password as a salted scrypt hash; one that fitted is recognised again by a cheaper keyed hash."""
 
     def __init__(self, password: str) -> None:
-        self._salt = secrets.token_bytes(16)
-        self._hash = self._slow(password)
+        """Take a password, or the hash of one that `hashed` has made."""
+        kind, _, rest = password.partition("$")
+        salt, _, value = rest.partition("$")
+        is_hash = kind == "scrypt" and bool(value)
+        self._salt = bytes.fromhex(salt) if is_hash else secrets.token_bytes(16)
+        self._hash = bytes.fromhex(value) if is_hash else self._slow(password)
         self._fitted = b""
+
+    def hashed(self) -> str:
+        """Return what stands in a configuration instead of the password: `scrypt$<salt>$<hash>`."""
+        return f"scrypt${self._salt.hex()}${self._hash.hex()}"
 
     def fits_at_once(self, password: str) -> bool:
         """Tell whether this is the password that fitted before; false says nothing."""
@@ -103,8 +111,8 @@ class Access:
         self.tokens = tokens
         self._anonymous = config.anonymous
         self._has_api_keys = config.api_keys
-        self._passwords = {name: _Password(user.password.get_secret_value()) for name, user in config.users.items()}
-        self._nobody = _Password(secrets.token_hex())
+        self._passwords = {name: Password(user.password.get_secret_value()) for name, user in config.users.items()}
+        self._nobody = Password(secrets.token_hex())
         self._users = {name: User(name, user.admin, user.groups) for name, user in config.users.items()}
         self._api_keys = {
             _digest(user.api_key.get_secret_value()): self._users[name]

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
 
 from artifactory_sandbox import (
@@ -34,6 +35,7 @@ from artifactory_sandbox.errors import (
     REALM,
     UNEXPECTED,
     Forbidden,
+    OAuthRefusal,
     Refusal,
     Unauthenticated,
     registry_code,
@@ -165,6 +167,8 @@ class Application:
 def _answer(error: Exception, where: Address) -> Response:
     if isinstance(error, Unauthenticated):
         return _challenge(error, where)
+    if isinstance(error, OAuthRefusal):
+        return JSONResponse({"error": error.error, "error_description": error.message}, error.status)
     if isinstance(error, Refusal):
         if error.code is not None:
             return registry_response(error.status, error.code, error.message, error.detail, error.headers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sqlite3
 import ssl
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artifactory_sandbox import __version__
+from artifactory_sandbox.access import Password
 from artifactory_sandbox.config import Config, ConfigError, load_config
 from artifactory_sandbox.journal import log_to_stderr
 from artifactory_sandbox.metadata import IncompatibleDataError
@@ -76,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     fill.add_argument("--tags-per-image", type=_count, metavar="N", help="only the N highest versions of each image")
     fill.add_argument("files", nargs="+", type=Path, metavar="FILE", help="promotion manifest")
     fill.set_defaults(run=_seed)
+    digest = commands.add_parser(
+        "hash-password",
+        help="print what stands in a configuration instead of a password",
+        description="Read a password from standard input and print its hash, for 'password' in a configuration.",
+    )
+    digest.set_defaults(run=_hash_password)
     _add_upkeep(commands)
     return parser
 
@@ -123,7 +129,7 @@ def _serve(options: argparse.Namespace) -> int:
     listener = listen(options.host, options.port)
     with listener:
         service = _open(options.data, config)
-        log_to_stderr(logging.INFO if options.verbose else logging.WARNING)
+        log_to_stderr(has_requests=options.verbose)
 
         def say_ready() -> None:
             url = base_url(listener, is_secure=tls is not None)
@@ -157,6 +163,11 @@ def _seed(options: argparse.Namespace) -> int:
         f"Seeded {options.repository}: {summary.tags} tags of {summary.images} images, "
         f"{summary.digests} distinct digests."
     )
+    return 0
+
+
+def _hash_password(options: argparse.Namespace) -> int:
+    print(Password(sys.stdin.readline().rstrip("\n")).hashed())
     return 0
 
 

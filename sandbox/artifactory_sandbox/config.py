@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -83,10 +84,17 @@ class RepositoryConfig(_Section):
         return self.repository_class in {"local", "federated"}
 
 
-class UserConfig(_Section):
-    """One user: the password, and whether permissions are needed at all."""
+def _password(password: SecretStr) -> SecretStr:
+    text = password.get_secret_value()
+    if text.startswith("scrypt$") and not re.fullmatch(r"scrypt\$[0-9a-f]{32}\$[0-9a-f]{128}", text):
+        raise ValueError("is no hash that `artifactory-sandbox hash-password` has made")
+    return password
 
-    password: SecretStr
+
+class UserConfig(_Section):
+    """One user: the password (or its hash, by `artifactory-sandbox hash-password`), and if permissions are needed."""
+
+    password: Annotated[SecretStr, AfterValidator(_password)]
     admin: bool = False
     groups: tuple[str, ...] = ()
     api_key: SecretStr | None = None

@@ -64,6 +64,14 @@ class Forbidden(Refusal):
         super().__init__(403, message)
 
 
+class OAuthRefusal(Refusal):
+    """A request for a token that is refused as OAuth 2.0 has it (RFC 6749, section 5.2)."""
+
+    def __init__(self, error: str, message: str, *, status: int = 400) -> None:
+        super().__init__(status, message)
+        self.error = error
+
+
 def registry_code(status: int) -> str:
     """Return the code of the OCI distribution specification that fits an HTTP status best."""
     return _REGISTRY_CODES.get(status, "UNKNOWN")

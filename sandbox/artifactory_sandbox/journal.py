@@ -112,8 +112,12 @@ class _JsonLines(logging.Formatter):
         return json.dumps(fields | getattr(record, "fields", {}))
 
 
-def log_to_stderr(level: int) -> None:
-    """Write the logs of this process to stderr from a level on, as lines of JSON."""
+def log_to_stderr(*, has_requests: bool) -> None:
+    """Write what goes wrong to stderr, as lines of JSON.
+
+    :param has_requests: whether each request has a line, too.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonLines())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    _log.setLevel(logging.INFO if has_requests else logging.WARNING)

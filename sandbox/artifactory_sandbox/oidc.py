@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 import jwt
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from artifactory_sandbox.errors import OAuthRefusal
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Only what is verified by a public key: the keys of a configuration are no secrets.
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-
-
-class OidcError(Exception):
-    """An identity token that is not accepted; the message says why."""
 
 
 class OidcMapping(BaseModel):
@@ -65,7 +63,7 @@ class OidcProvider(BaseModel):
 
         :param token: the signed token.
         :param mapping_name: the only mapping to look at, or None.
-        :raises OidcError: when it is not the provider's, has expired, or fits none.
+        :raises OAuthRefusal: when it is not the provider's, has expired, or fits none.
         """
         try:
             key = jwt.PyJWKSet.from_dict({"keys": list(self.keys)})[jwt.get_unverified_header(token).get("kid", "")]
@@ -78,10 +76,14 @@ class OidcProvider(BaseModel):
                 options={"require": ["exp", "iss", "sub"], "verify_aud": self.audience is not None},
             )
         except KeyError:
-            raise OidcError("the identity token is not signed by a known key") from None
+            raise _refusal("the identity token is not signed by a known key") from None
         except jwt.PyJWTError as error:
-            raise OidcError(f"the identity token is not accepted: {error}") from None
+            raise _refusal(f"the identity token is not accepted: {error}") from None
         for mapping in self.mappings:
             if mapping_name in {None, mapping.name} and mapping.fits(claims):
                 return mapping, str(claims["sub"])
-        raise OidcError("the identity token fits no identity mapping")
+        raise _refusal("the identity token fits no identity mapping")
+
+
+def _refusal(reason: str) -> OAuthRefusal:
+    return OAuthRefusal("invalid_grant", reason, status=401)

@@ -72,7 +72,7 @@ class Server(uvicorn.Server):
                 http=_Protocol,
                 ssl_certfile=certificate,
                 ssl_keyfile=key,
-                log_level="warning",
+                log_config=None,
                 access_log=False,
                 server_header=False,
                 lifespan="on",

@@ -44,6 +44,18 @@ class IssuedTokens:
     refresh: str | None = None
     reference: str | None = None
 
+    def answer(self) -> dict[str, object]:
+        """Return what the client who asked for it is told."""
+        fields = {
+            "access_token": self.access,
+            "scope": self.grant.scope,
+            "token_type": "Bearer",
+            "expires_in": self.seconds or None,
+            "refresh_token": self.refresh,
+            "reference_token": self.reference,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
 
 class Tokens:
     """The tokens of one sandbox.
@@ -135,17 +147,24 @@ class Tokens:
         """Make a token good for nothing; tell whether it was good for something."""
         return await self._database.write(lambda tx: self._revoke(tx, identifier))
 
-    async def list(self) -> list[tuple[Grant, int, bool]]:
-        """Return the tokens that have not been revoked, with the time of their issue, and if they can be refreshed."""
+    async def list(self, username: str = "") -> list[dict[str, object]]:
+        """Return the tokens that have not been revoked, as Access lists them; of one user, or of all."""
         query = (
-            "SELECT id, username, scope, expires, issued, refresh FROM tokens WHERE NOT is_revoked ORDER BY issued, id"
+            "SELECT id, username, issued, expires, refresh FROM tokens "
+            "WHERE NOT is_revoked AND ? IN ('', username) ORDER BY issued, id"
         )
-        rows = await self._database.read(lambda tx: tx.execute(query).fetchall())
-        return [(Grant(*row[:4]), row[4], row[5] is not None) for row in rows]
-
-    def subject(self, username: str) -> str:
-        """Return a user's name as it stands in tokens."""
-        return f"{self._issuer}/users/{username}"
+        return [
+            {
+                "token_id": identifier,
+                "subject": f"{self._issuer}/users/{name}",
+                "issued_at": issued,
+                "expiry": expires,
+                "refreshable": refresh is not None,
+            }
+            for identifier, name, issued, expires, refresh in await self._database.read(
+                lambda tx: tx.execute(query, (username,)).fetchall()
+            )
+        ]
 
     async def _look_up(self, token: str) -> Grant:
         query = "SELECT id, username, scope, expires FROM tokens WHERE reference = ?"
@@ -162,18 +181,11 @@ class Tokens:
         refresh = secrets.token_urlsafe(48) if is_refreshable else None
         text = f"reftkn:01:{grant.expires or 0:010}:{secrets.token_urlsafe(20)}"
         reference = base64.b64encode(text.encode()).decode() if has_reference else None
+        hashes = [token and _hash(token) for token in (refresh, reference)]
         tx.execute(
             "INSERT INTO tokens (id, username, scope, issued, expires, refresh, reference) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                grant.identifier,
-                username,
-                scope,
-                int(time.time()),
-                grant.expires,
-                refresh and _hash(refresh),
-                reference and _hash(reference),
-            ),
+            (grant.identifier, username, scope, int(time.time()), grant.expires, *hashes),
         )
         return IssuedTokens(grant, signed.access, seconds, refresh, reference)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import io
 from typing import TYPE_CHECKING
 
 import httpx
 import jwt
 import pytest
+
+from artifactory_sandbox.cli import main
+from artifactory_sandbox.config import ConfigError, parse_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +121,22 @@ def test_users_may_do_what_their_permissions_say_and_no_more(
     assert builder.delete(MANIFEST).status_code == reader.delete("/docker-dev/payments").status_code == 403
     assert builder.get("/api/docker/docker-dev/v2/_catalog").json() == {"repositories": ["payments/api"]}
     assert [one["key"] for one in builder.get("/api/repositories").json()] == ["docker-dev"]
+
+
+def test_a_configuration_may_hold_the_hash_of_a_password_instead(
+    artifactory_sandbox_factory: Callable[..., RunningSandbox],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse\n"))
+    assert main(["hash-password"]) == 0
+    hashed = capsys.readouterr().out.strip()
+    assert "horse" not in hashed
+    url = artifactory_sandbox_factory({"users": {"ci": {"password": hashed}}}).url
+    assert httpx.get(f"{url}/api/repositories", auth=("ci", "correct horse")).status_code == 200
+    assert httpx.get(f"{url}/api/repositories", auth=("ci", hashed)).status_code == 401
+    with pytest.raises(ConfigError, match=r"users\.ci\.password"):
+        parse_config({"users": {"ci": {"password": "scrypt$nonsense"}}})
 
 
 def test_overwriting_a_tag_with_other_content_needs_delete(

@@ -166,7 +166,8 @@ def test_no_one_gets_a_token_for_more_than_he_may_do(
     client: httpx.Client, fields: dict[str, object], status: int
 ) -> None:
     assert client.post(TOKENS, json=fields, auth=("ci", "secret")).status_code == status
-    assert client.post(TOKENS, json=fields).status_code == 401
+    assert client.post(TOKENS, json=fields).status_code in {400, 401}
+    assert client.post(TOKENS, json={}).status_code == 401
 
 
 def test_a_token_for_groups_allows_what_the_groups_may_do_and_no_more(client: httpx.Client) -> None:

@@ -6,10 +6,12 @@ import datetime
 import ipaddress
 import json
 import re
+import socket
 import ssl
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -156,10 +158,15 @@ def test_the_log_has_a_line_for_each_request_and_no_secret(tmp_path: Path) -> No
         secrets = [token, created["access_token"], created["refresh_token"], "password", "s3cret"]
         httpx.get(f"{url}/api/repositories", headers={"Authorization": f"Bearer {token}"}, params={"x": "s3cret"})
         httpx.get(f"{url}/api/repositories", auth=("admin", "s3cret"))
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as connection:
+            connection.sendall(b"s3cret is no HTTP\r\n\r\n")
+            assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
     finally:
         process.terminate()
     _, err = process.communicate(timeout=20)
-    lines = [json.loads(line) for line in err.splitlines()]
+    *lines, last = [json.loads(line) for line in err.splitlines()]
+    assert last["message"] == "Invalid HTTP request received."
     told = [(line["method"], line["path"], line["status"], line["user"]) for line in lines]
     assert told == [
         ("GET", "/artifactory/v2/token", 200, "admin"),
