@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from artifactory_sandbox.service import Service
 
 _EXPECTED = (Refusal, HTTPException, OSError, UnicodeError, sqlite3.OperationalError)
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _log = logging.getLogger(__name__)
 
 
@@ -177,7 +178,7 @@ def _answer(error: Exception, where: Address) -> Response:
         return rest_response(error.status, error.message, error.headers)
     if isinstance(error, HTTPException):
         status, message = error.status_code, str(error.detail)
-    elif isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    elif (isinstance(error, OSError) and error.errno in _FULL) or _is_full(error):
         status, message = 507, "No space is left on the sandbox's disk."
     elif isinstance(error, UnicodeError):
         status, message = 400, "The request holds half a character: no UTF-8 can be made of it."
@@ -189,6 +190,10 @@ def _answer(error: Exception, where: Address) -> Response:
     if where.is_registry:
         return registry_response(status, registry_code(status), message)
     return rest_response(status, message)
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_FULL
 
 
 def _challenge(error: Unauthenticated, where: Address) -> Response:

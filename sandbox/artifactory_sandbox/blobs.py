@@ -50,8 +50,12 @@ class BlobStore:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-            partial.write_bytes(content)
-            partial.replace(path)
+            try:
+                partial.write_bytes(content)
+                partial.replace(path)
+            except OSError:
+                partial.unlink(missing_ok=True)
+                raise
         return digest
 
     def adopt(self, file: Path, digest: str) -> None:
@@ -118,6 +122,7 @@ class Uploads:
 
         :param start: where the sender believes that they begin.
         :raises Refusal: when the upload is unknown, stands elsewhere, or is being written by another request.
+        :raises OSError: when the bytes cannot be stored; the upload is gone then.
         """
         self.size(identifier, owner)
         growing = self._growing.setdefault(identifier, _Growing())
@@ -129,10 +134,14 @@ class Uploads:
                 reached = {"Range": f"0-{max(length - 1, 0)}"}
                 message = f"the upload stands at {length}, the chunk starts at {start}"
                 raise Refusal(416, message, code="BLOB_UPLOAD_INVALID", headers=reached)
-            with self._file(identifier).open("ab", buffering=0) as file:
-                async for chunk in _in_steps(stream):
-                    await asyncio.to_thread(_write, file.fileno(), chunk, growing, length)
-                    length += len(chunk)
+            try:
+                with self._file(identifier).open("ab", buffering=0) as file:
+                    async for chunk in _in_steps(stream):
+                        await asyncio.to_thread(_write, file.fileno(), chunk, growing, length)
+                        length += len(chunk)
+            except OSError:  # such as a full disk: what has come so far must not keep it full
+                self.cancel(identifier, owner)
+                raise
             return length
 
     async def finish(self, identifier: str, owner: str, digest: str) -> int:

@@ -189,9 +189,13 @@ class Database:
             try:
                 yield self._writer
             except BaseException:
-                self._writer.execute("ROLLBACK")
+                self._undo()
                 raise
-            self._writer.execute("COMMIT")
+            try:
+                self._writer.execute("COMMIT")
+            except sqlite3.Error:
+                self._undo()
+                raise
 
     def snapshot(self) -> Snapshot:
         """Keep the present to look back at."""
@@ -204,6 +208,10 @@ class Database:
         while self._idle:
             self._idle.pop().close()
         self._writer.close()
+
+    def _undo(self) -> None:
+        if self._writer.in_transaction:  # SQLite has undone it itself where the disk was full
+            self._writer.execute("ROLLBACK")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
