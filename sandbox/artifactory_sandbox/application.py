@@ -67,16 +67,17 @@ class Application:
         docker = {key: repository for key, repository in service.config.repositories.items() if repository.is_docker}
         self._by_label = {key.lower(): key for key in docker}
         self._by_port = {repository.port: key for key, repository in docker.items() if repository.port is not None}
+        # What is asked for most comes first, what takes all paths last.
         areas = (
+            distribution,
+            blob_api,
+            promotion_api,
             system_api,
             search_api,
             token_api,
             admin_api,
             event_api,
             xray_api,
-            promotion_api,
-            blob_api,
-            distribution,
             ui_page,
             storage_api,
         )
