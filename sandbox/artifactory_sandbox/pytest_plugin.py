@@ -183,7 +183,7 @@ def running_sandbox(data: Path, config: Mapping[str, object] | None = None) -> I
                 raise RuntimeError("the sandbox did not start")
             yield RunningSandbox(base_url(listener), username, password, data, service)
         finally:
-            server.should_exit = True
+            server.stop()
             thread.join()
 
 

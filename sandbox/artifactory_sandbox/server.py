@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import struct
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -83,11 +83,29 @@ class Server(uvicorn.Server):
         ports = (repository.port for repository in service.config.repositories.values())
         self._listeners = [listener, *(listen(host, port) for port in ports if port is not None)]
         self._on_ready = on_ready
+        self._ending = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer requests, then say so."""
         await super().startup(sockets=sockets)
         self._on_ready()
+
+    async def main_loop(self) -> None:
+        """Wait for the end, which uvicorn itself would notice a tenth of a second later."""
+        self._loop = asyncio.get_running_loop()
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), 0.1)
+
+    def stop(self) -> None:
+        """End in order; callable from any thread, a second time to end at once."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._ending.set)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -95,7 +113,7 @@ class Server(uvicorn.Server):
         yield
 
     def run_until_stopped(self) -> None:
-        """Serve until `should_exit` is set; callable from any thread."""
+        """Serve until `stop` is called."""
         asyncio.run(self.serve(sockets=self._listeners))
 
     def run_until_signalled(self) -> None:
@@ -104,14 +122,10 @@ class Server(uvicorn.Server):
         async def serve() -> None:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self._stop)
+                loop.add_signal_handler(number, self.stop)
             await self.serve(sockets=self._listeners)
 
         asyncio.run(serve())
-
-    def _stop(self) -> None:
-        self.force_exit = self.should_exit
-        self.should_exit = True
 
 
 def listen(host: str, port: int) -> socket.socket:
