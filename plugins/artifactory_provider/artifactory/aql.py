@@ -49,6 +49,8 @@ class Item:
         """
         updated = document.get("updated")
         moment = datetime.datetime.fromisoformat(updated) if updated else None
+        if moment is not None and moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.UTC)
         return cls(str(document["repo"]), str(document["path"]), str(document["name"]), str(document["sha256"]), moment)
 
 

@@ -127,12 +127,15 @@ class RestApi(Api):
         :param path: ``<repository>/<path of the item>``.
         :raises NotFound: when there is no such item.
         """
-        answer = await self._transport.request("GET", await self._storage(path), needs=f"Read on {path!r}")
-        try:
-            created = datetime.datetime.fromisoformat(document_of(answer)["created"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise answer.unexpected("an item's creation time") from error
-        return created if created.tzinfo else created.replace(tzinfo=datetime.UTC)
+        return await self._time(path, "created", "creation time")
+
+    async def updated(self, path: str) -> datetime.datetime:
+        """Return when an item was last written, copied or moved to where it is.
+
+        :param path: ``<repository>/<path of the item>``.
+        :raises NotFound: when there is no such item.
+        """
+        return await self._time(path, "lastUpdated", "time of its last change")
 
     async def delete_item(self, path: str) -> None:
         """Delete an item, with all that is below it; one that is gone already is no error.
@@ -163,6 +166,14 @@ class RestApi(Api):
             found += page
             if len(page) < _ITEMS_A_PAGE:
                 return found
+
+    async def _time(self, path: str, field: str, what: str) -> datetime.datetime:
+        answer = await self._transport.request("GET", await self._storage(path), needs=f"Read on {path!r}")
+        try:
+            moment = datetime.datetime.fromisoformat(document_of(answer)[field])
+        except (KeyError, TypeError, ValueError) as error:
+            raise answer.unexpected(f"an item's {what}") from error
+        return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
     async def _query(self, query: str) -> Answer:
         return await self._transport.request(

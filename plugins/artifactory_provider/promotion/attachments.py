@@ -1,4 +1,4 @@
-"""What belongs to a digest but stands elsewhere: signatures, attestations, SBOMs. They travel before the tag.
+"""What belongs to a digest but stands elsewhere: signatures, attestations, SBOMs.
 
 Cosign keeps them under tags (``sha256-<hex>.sig``, ``.att``, ``.sbom``); OCI 1.1 has referrers, which no tag leads to,
 and for servers without the referrers endpoint a fallback tag ``sha256-<hex>`` (OCI distribution specification 1.1,
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.artifactory.manifests import Manifest
 
 log = logging.getLogger(__name__)
 
@@ -45,37 +44,14 @@ class Attachment:
     digest: str
     tag: str | None
 
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return f"the attachment {self.tag or self.digest}"
+
     def as_dict(self) -> dict[str, str | None]:
         """Return it as a JSON object."""
         return {"subject": self.subject, "digest": self.digest, "tag": self.tag}
-
-
-async def carry(
-    client: ArtifactoryClient, source: ImageReference, target: ImageReference, digests: Sequence[str]
-) -> tuple[Attachment, ...]:
-    """Bring everything that belongs to the digests to the target, and return it.
-
-    :param client: an open client.
-    :param source: where the image stands.
-    :param target: where it is promoted to.
-    :param digests: the image's digest, and those of its children.
-    :raises AttachmentLost: when something could not be brought with its bytes unchanged.
-    """
-    attachments = await find(client, source, digests)
-    if not attachments or (source.repository, source.image) == (target.repository, target.image):
-        return attachments
-    log.info("%d attachments belong to it.", len(attachments))
-    there = {found.tag: found.digest for found in await _tagged(client, target, {a.subject for a in attachments})}
-    for attachment in attachments:
-        if attachment.tag is None or there.get(attachment.tag) != attachment.digest:
-            try:
-                await _bring(client, attachment, source, target, there.get(attachment.tag))
-            except ArtifactoryError as error:
-                raise AttachmentLost(
-                    f"{_name(attachment)} of {attachment.subject} could not be brought to {target.repository}/"
-                    f"{target.image}, so the image was not promoted. {error}"
-                ) from error
-    return attachments
 
 
 async def find(client: ArtifactoryClient, place: ImageReference, digests: Iterable[str]) -> tuple[Attachment, ...]:
@@ -91,7 +67,7 @@ async def find(client: ArtifactoryClient, place: ImageReference, digests: Iterab
     level = list(dict.fromkeys(digests))
     for _ in range(_DEEPEST):
         seen.update(level)
-        tagged = await _tagged(client, place, level)
+        tagged = await find_tagged(client, place, level)
         referring = await concurrently(lambda digest: _referrers(client, place, digest), level)
         new = [*tagged, *itertools.chain.from_iterable(referring)]
         found.update(dict.fromkeys(new))
@@ -103,8 +79,13 @@ async def find(client: ArtifactoryClient, place: ImageReference, digests: Iterab
     return tuple(found)
 
 
-async def _tagged(client: ArtifactoryClient, place: ImageReference, digests: Iterable[str]) -> list[Attachment]:
-    """Return the attachments that stand under tags, in one request for many digests."""
+async def find_tagged(client: ArtifactoryClient, place: ImageReference, digests: Iterable[str]) -> list[Attachment]:
+    """Return what belongs to the digests and stands under a tag, in one request for many of them.
+
+    :param client: an open client.
+    :param place: repository and image.
+    :param digests: the digests.
+    """
     names = {_tag(digest, suffix): digest for digest in digests for suffix in _SUFFIXES}
     try:
         shown = await _shown_by_query(client, place, list(names))
@@ -148,71 +129,5 @@ async def _referrers(client: ArtifactoryClient, place: ImageReference, digest: s
     return [Attachment(digest, referrer, None) for referrer in await client.referrers(place.by_digest().pinned(digest))]
 
 
-async def _bring(
-    client: ArtifactoryClient,
-    attachment: Attachment,
-    source: ImageReference,
-    target: ImageReference,
-    there: str | None,
-) -> None:
-    if attachment.tag is None:
-        await _push(client, attachment.digest, source, target, depth=0)
-        return
-    origin = ImageReference(source.repository, source.image, attachment.tag, attachment.digest)
-    place = ImageReference(target.repository, target.image, attachment.tag)
-    if there is not None and not await _adds_to(client, origin, place.pinned(there)):
-        return
-    await client.promote(origin, place, copy=True)
-    found = await client.descriptor(place)
-    if found is None or found.digest != attachment.digest:
-        raise AttachmentLost(
-            f"{place} shows {found.digest if found else 'nothing'} after {attachment.digest} was promoted to it: "
-            "the image was not promoted. Run it again."
-        )
-    log.info("Brought %s.", place.pinned(attachment.digest))
-
-
-async def _adds_to(client: ArtifactoryClient, new: ImageReference, old: ImageReference) -> bool:
-    """Tell whether the new one has all that the old one has, and more; nothing of the target's own gets lost."""
-    new_parts = set(_parts(await client.manifest(new.by_digest())))
-    old_parts = set(_parts(await client.manifest(old.by_digest())))
-    if old_parts >= new_parts:
-        log.info("%s has all of %s already.", old, new)
-        return False
-    if new_parts >= old_parts:
-        return True
-    raise AttachmentLost(
-        f"{old} holds signatures or the like that {new} has not, and the other way round: the image was not promoted. "
-        "Bring them together first."
-    )
-
-
-def _parts(manifest: Manifest) -> tuple[str, ...]:
-    return manifest.children or manifest.layers
-
-
-async def _push(
-    client: ArtifactoryClient, digest: str, source: ImageReference, target: ImageReference, *, depth: int
-) -> None:
-    """Bring a manifest that no tag leads to: its blobs, what it refers to, then its very bytes."""
-    origin, place = (reference.by_digest().pinned(digest) for reference in (source, target))
-    if await client.descriptor(place) is not None:
-        return
-    if depth > _DEEPEST:
-        raise AttachmentLost(f"{origin} refers to indexes in indexes more than {_DEEPEST} deep.")
-    manifest = await client.manifest(origin)
-    for child in manifest.children:
-        await _push(client, child, source, target, depth=depth + 1)
-    for blob in dict.fromkeys(manifest.blobs):
-        if not await client.has_blob(place, blob):
-            await client.copy_blob(origin, place, blob)
-    await client.put_manifest(place, manifest)
-    log.info("Brought %s.", place)
-
-
 def _tag(digest: str, suffix: str) -> str:
     return f"{digest.replace(':', '-')}{suffix}"
-
-
-def _name(attachment: Attachment) -> str:
-    return f"The attachment {attachment.tag or attachment.digest}"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.promotion.confirmation import shows
-from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved, TargetConflict
+from artifactory_provider.promotion.conflicts import may_delete_layers
+from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError, SourceMoved, TargetConflict
+from artifactory_provider.promotion.pending import drop
 from artifactory_provider.promotion.sending import send
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ async def keep_previous(
 ) -> ImageReference:
     """Keep what the target tag shows under its backup tag, and return that.
 
+    Where overwriting a tag may delete layers that others share, the target tag is not copied but renamed: what is
+    not there is not overwritten.
+
     :param client: an open client.
     :param target: the target tag.
     :param previous: what it shows.
@@ -48,12 +53,21 @@ async def keep_previous(
     :raises TargetConflict: when the target tag does not show it any more.
     """
     backup = backup_reference(target, previous.digest)
+    must_move = may_delete_layers(client)
     if await shows(client, backup):
-        log.info("%s is kept already.", backup)
-        return backup
+        if not must_move:
+            log.info("%s is kept already.", backup)
+            return backup
+        await drop(client, backup)
     try:
-        await send(client, target.pinned(previous.digest), backup, copy=True, within=within)
-    except SourceMoved as error:
+        await send(client, target.pinned(previous.digest), backup, copy=not must_move, within=within)
+    except PromotionError as error:
+        if must_move:
+            await client.promote(backup, target, copy=False)
+        else:
+            await drop(client, backup)
+        if not isinstance(error, SourceMoved):
+            raise
         raise TargetConflict(f"{target} was moved while it was kept: somebody else writes this tag. {error}") from error
     log.info("Kept %s.", backup)
     return backup

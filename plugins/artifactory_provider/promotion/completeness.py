@@ -10,7 +10,14 @@ from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.errors import TagNotFound
 from artifactory_provider.promotion.confirmation import patience_for
 from artifactory_provider.promotion.errors import TargetUnverified
-from artifactory_provider.promotion.observation import AQL_REFUSED, Shown, shown_by
+from artifactory_provider.promotion.observation import (
+    AQL_REFUSED,
+    Observation,
+    observe,
+    pending_manifests,
+    pending_tags,
+    shown_by,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,9 +51,10 @@ class Listing:
         wanted = self._files(source, digest)
         return f"manifest.json {digest}" in wanted and self._files(target, digest) >= wanted
 
-    def shown(self, reference: ImageReference) -> Shown | None:
-        """Return what a tag shows."""
-        return shown_by(self.items, reference)
+    def observation(self, pending: ImageReference, target: ImageReference) -> Observation:
+        """Return what a pending tag and its target tag show, and the pending tags beside it."""
+        found = pending_tags(self.items, target)
+        return Observation(shown_by(self.items, pending), shown_by(self.items, target), tuple(found))
 
     def _files(self, place: ImageReference, folder: str) -> set[str]:
         path = f"{place.image}/{folder}"
@@ -61,9 +69,9 @@ async def complete(
     manifest: Manifest,
     *,
     within: float,
-    also: ImageReference | None = None,
-) -> Shown | None:
-    """Make sure that the target has all children and blobs, and return what another tag shows at that moment.
+    beside: ImageReference | None = None,
+) -> Listing | None:
+    """Make sure that the target has all children and blobs, and return the files that one query has found.
 
     One query answers for both sides; what it does not prove, and all where queries are refused, is asked of the
     Docker API part by part.
@@ -73,11 +81,11 @@ async def complete(
     :param target: the tag that it was promoted to, with its digest.
     :param manifest: its manifest or index.
     :param within: the seconds that the target may take to show it all.
-    :param also: the other tag.
+    :param beside: another tag of the target image, which is looked at in the same query, with all pending tags.
     :raises TargetUnverified: naming what is missing.
     """
     patience = patience_for(TargetUnverified, within=within)
-    return await patience(_complete_once, client, source, target, manifest, also)
+    return await patience(_complete_once, client, source, target, manifest, beside)
 
 
 async def _complete_once(
@@ -85,9 +93,9 @@ async def _complete_once(
     source: ImageReference,
     target: ImageReference,
     manifest: Manifest,
-    also: ImageReference | None,
-) -> Shown | None:
-    listing = await _list_image(client, source, target, manifest, also)
+    beside: ImageReference | None,
+) -> Listing | None:
+    listing = await _list_image(client, source, target, manifest, beside)
     if listing and listing.has_blobs(target, str(target.tag), manifest.blobs):
         missing = []
     else:
@@ -100,10 +108,7 @@ async def _complete_once(
             f"{target.repository!r}: {', '.join(missing[:5])}. Check that the source has them, and promote again with "
             "on_conflict='overwrite'."
         )
-    if also is None or listing:
-        return listing.shown(also) if listing and also else None
-    descriptor = await client.descriptor(also)
-    return Shown(descriptor.digest, descriptor.is_index) if descriptor else None
+    return listing
 
 
 async def _list_image(
@@ -111,12 +116,14 @@ async def _list_image(
     source: ImageReference,
     target: ImageReference,
     manifest: Manifest,
-    also: ImageReference | None,
+    beside: ImageReference | None,
 ) -> Listing | None:
     """Find the files of an image on both sides in one request, or None where the server refuses queries."""
     folders: list[dict[str, Any]] = [
-        {"repo": place.repository, "path": f"{place.image}/{place.tag}"} for place in (target, also) if place
+        {"repo": place.repository, "path": f"{place.image}/{place.tag}"} for place in (target, beside) if place
     ]
+    if beside is not None:
+        folders.append(pending_manifests(beside))
     for child in manifest.children[:_MOST_MANIFESTS]:
         folders += [{"repo": place.repository, "path": f"{place.image}/{child}"} for place in (source, target)]
     try:

@@ -10,7 +10,7 @@ from artifactory_provider.promotion.errors import TargetConflict
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
-    from artifactory_provider.promotion.observation import Observation, Shown
+    from artifactory_provider.promotion.observation import Observation
     from artifactory_provider.promotion.promotion import Promotion
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,8 @@ def check_conflict(client: ArtifactoryClient, promotion: Promotion, seen: Observ
             "under one tag then, and pulls would still get the old one. Nothing was changed: delete the tag first, or "
             "promote to another one."
         )
-    version = client.server_version
-    if promotion.on_conflict == "overwrite" and version is not None and version < _KEEPS_SHARED_LAYERS:
-        number = ".".join(map(str, version))
+    if promotion.on_conflict == "overwrite" and may_delete_layers(client):
+        number = ".".join(map(str, client.server_version or ()))
         raise TargetConflict(
             f"{promotion.target} shows {before.digest} already, and Artifactory {number} may delete layers that other "
             "tags need when it is overwritten (fixed in 7.117.1). Nothing was changed: set on_conflict='backup', or "
@@ -53,16 +52,10 @@ def check_conflict(client: ArtifactoryClient, promotion: Promotion, seen: Observ
     log.info("%s shows %s and will be overwritten.", promotion.target, before.digest)
 
 
-def check_unchanged(target: ImageReference, before: Shown | None, now: Shown | None) -> None:
-    """Make sure that nobody has written the target tag since it was looked at first.
+def may_delete_layers(client: ArtifactoryClient) -> bool:
+    """Tell whether the server may delete layers that other tags need when a tag is overwritten.
 
-    :param target: the target tag.
-    :param before: what it showed then.
-    :param now: what it shows now.
-    :raises TargetConflict: when it shows something else.
+    :param client: a client that has asked the server something.
     """
-    if before != now:
-        raise TargetConflict(
-            f"{target} showed {before.digest if before else 'nothing'} when the promotion began, and now shows "
-            f"{now.digest if now else 'nothing'}: somebody else writes this tag. Nothing was changed; run it again."
-        )
+    version = client.server_version
+    return version is not None and version < _KEEPS_SHARED_LAYERS

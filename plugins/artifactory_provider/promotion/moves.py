@@ -9,7 +9,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from artifactory_provider.artifactory.errors import ConnectionFailed, NotFound, RequestNotSent, ServerFailed
+from artifactory_provider.artifactory.errors import (
+    ConnectionFailed,
+    NotFound,
+    RequestNotSent,
+    ServerFailed,
+    UnexpectedAnswer,
+)
 from artifactory_provider.promotion.confirmation import patience_for, shows
 from artifactory_provider.promotion.errors import SourceRemains
 from artifactory_provider.promotion.pending import moved_reference
@@ -39,7 +45,7 @@ async def remove_source(client: ArtifactoryClient, source: ImageReference, run: 
         await client.promote(source, moved, copy=False)
     except RequestNotSent:
         raise
-    except (ConnectionFailed, ServerFailed, NotFound) as error:
+    except (ConnectionFailed, ServerFailed, NotFound, UnexpectedAnswer) as error:
         log.warning("%s Looking at %s for what was done.", error, moved)
         if await shows(client, source):
             raise

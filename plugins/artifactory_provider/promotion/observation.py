@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.diagnosis import look
 from artifactory_provider.artifactory.errors import AuthenticationFailed, NotFound, PermissionDenied, RequestRefused
+from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.pending import Pending, is_pending
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from artifactory_provider.artifactory.aql import Item
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.artifactory.references import ImageReference
 
 log = logging.getLogger(__name__)
 
@@ -62,13 +62,7 @@ async def observe(
     """
     wanted = [_manifests_of(source), _manifests_of(target)]
     if with_pending:
-        wanted.append(
-            {
-                "repo": target.repository,
-                "path": {"$match": f"{target.image}/{Pending.PREFIX}*"},
-                "name": {"$match": f"*{MANIFEST_FILE}"},
-            }
-        )
+        wanted.append(pending_manifests(target))
     try:
         items = await client.find_items({"$or": wanted})
     except AQL_REFUSED as error:
@@ -77,7 +71,7 @@ async def observe(
     return Observation(
         source=shown_by(items, source),
         target=shown_by(items, target),
-        pending=tuple(_pending_tags(items, target)),
+        pending=tuple(pending_tags(items, target)),
     )
 
 
@@ -104,28 +98,55 @@ def _manifests_of(reference: ImageReference) -> dict[str, Any]:
     }
 
 
-def _pending_tags(items: Sequence[Item], target: ImageReference) -> list[Pending]:
-    folders = {
-        item.folder: item for item in items if item.repository == target.repository and is_pending(item.folder, target)
+def pending_manifests(target: ImageReference) -> dict[str, Any]:
+    """Return the criteria that find the manifests of an image's pending tags.
+
+    :param target: repository and image.
+    """
+    return {
+        "repo": target.repository,
+        "path": {"$match": f"{target.image}/pending-*"},
+        "$or": [{"name": MANIFEST_FILE}, {"name": LIST_FILE}],
+    }
+
+
+def pending_tags(items: Iterable[Item], target: ImageReference) -> list[Pending]:
+    """Return an image's pending tags, out of the files that were found.
+
+    :param items: files of manifests.
+    :param target: repository and image.
+    """
+    above = f"{target.image}/"
+    found = {
+        item.folder.removeprefix(above): item.updated
+        for item in items
+        if item.repository == target.repository and item.folder.startswith(above)
     }
     return [
-        Pending(target.repository, target.image, folder.removeprefix(f"{target.image}/"), item.updated)
-        for folder, item in sorted(folders.items())
+        Pending(ImageReference(target.repository, target.image, tag), updated)
+        for tag, updated in sorted(found.items())
+        if is_pending(tag)
     ]
+
+
+async def list_pending(client: ArtifactoryClient, target: ImageReference) -> list[Pending]:
+    """Return an image's pending tags out of the list of its tags, for servers that refuse queries.
+
+    :param client: an open client.
+    :param target: repository and image.
+    """
+    try:
+        tags = await client.tags(target.repository, target.image)
+    except NotFound:
+        return []
+    return [Pending(ImageReference(target.repository, target.image, tag), None) for tag in tags if is_pending(tag)]
 
 
 async def _observe_each(
     client: ArtifactoryClient, source: ImageReference, target: ImageReference, *, with_pending: bool
 ) -> Observation:
+    # The pending tags first: what is promoted from one of them meanwhile is seen under the target tag then.
+    pending = await list_pending(client, target) if with_pending else []
     seen = [await look(client, reference) for reference in (source, target)]
     shown = [Shown(descriptor.digest, descriptor.is_index) if descriptor else None for descriptor in seen]
-    tags = await _tags(client, target) if with_pending else []
-    pending = [Pending(target.repository, target.image, tag, None) for tag in tags if tag.startswith(Pending.PREFIX)]
     return Observation(shown[0], shown[1], tuple(pending))
-
-
-async def _tags(client: ArtifactoryClient, target: ImageReference) -> list[str]:
-    try:
-        return await client.tags(target.repository, target.image)
-    except NotFound:
-        return []

@@ -13,15 +13,17 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
-from artifactory_provider.promotion.attachments import Attachment, carry, find
+from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, TagNotFound
 from artifactory_provider.promotion.backup import backup_reference, keep_previous
+from artifactory_provider.promotion.carrying import carry
+from artifactory_provider.promotion.claims import hold
 from artifactory_provider.promotion.completeness import complete
 from artifactory_provider.promotion.confirmation import confirm
-from artifactory_provider.promotion.conflicts import check_conflict, check_unchanged
-from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError
+from artifactory_provider.promotion.conflicts import check_conflict
+from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError, TargetUnverified
 from artifactory_provider.promotion.moves import finish_move, remove_source
 from artifactory_provider.promotion.observation import observe
-from artifactory_provider.promotion.pending import check_run, drop, drop_dead, pending_reference
+from artifactory_provider.promotion.pending import check_run, drop, drop_left_behind, pending_reference
 from artifactory_provider.promotion.records import PromotionRecord, write_record
 from artifactory_provider.promotion.sending import pin, send
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.manifests import Manifest
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.attachments import Attachment
     from artifactory_provider.promotion.observation import Observation
 
 log = logging.getLogger(__name__)
@@ -113,6 +116,18 @@ async def promote(client: ArtifactoryClient, promotion: Promotion) -> PromotionR
     :raises ArtifactoryError: when the server refuses or cannot be reached.
     """
     seen = await observe(client, promotion.source, promotion.target, with_pending=promotion.two_phase)
+    try:
+        record = await _promote(client, promotion, seen)
+    except TRANSIENT:
+        raise  # The next try goes on from the pending tag.
+    except (PromotionError, ArtifactoryError):
+        await _drop_left_behind(client, promotion, seen)
+        raise
+    await _drop_left_behind(client, promotion, seen)
+    return record
+
+
+async def _promote(client: ArtifactoryClient, promotion: Promotion, seen: Observation) -> PromotionRecord:
     digest = await _pinned_digest(client, promotion, seen)
     source, target = promotion.source.pinned(digest), promotion.target.pinned(digest)
     log.info("Pinned %s.", source)
@@ -126,7 +141,6 @@ async def promote(client: ArtifactoryClient, promotion: Promotion) -> PromotionR
         manifest, attachments = await _brought(client, promotion, seen, source, target)
     if not promotion.copy:
         await (finish_move if is_there else remove_source)(client, source, promotion.run)
-    await drop_dead(client, seen.pending, own=pending_reference(target, promotion.run), after=promotion.pending_timeout)
     log.info("Verified %s (%d children, %d attachments).", target, len(manifest.children), len(attachments))
     return PromotionRecord(
         outcome="unchanged" if is_there else "promoted",
@@ -137,6 +151,12 @@ async def promote(client: ArtifactoryClient, promotion: Promotion) -> PromotionR
         attachments=attachments,
         replaced=None if is_there or seen.target is None else seen.target.digest,
         copy=promotion.copy,
+    )
+
+
+async def _drop_left_behind(client: ArtifactoryClient, promotion: Promotion, seen: Observation) -> None:
+    await drop_left_behind(
+        client, seen.pending, target=promotion.target, run=promotion.run, after=promotion.pending_timeout
     )
 
 
@@ -156,12 +176,11 @@ async def _made_sure(
     """Make sure of a target that shows the digest already, and bring what was attached to it since."""
     within = promotion.confirmation_timeout
     manifest = await confirm(client, target, within=within)
-    await complete(client, target, target, manifest, within=within)
+    await complete(client, source, target, manifest, within=within)
     if not promotion.attachments:
         return manifest, ()
     digests = (manifest.descriptor.digest, *manifest.children)
-    await carry(client, source, target, digests)
-    return manifest, await find(client, target, digests)
+    return manifest, await carry(client, source, target, digests, within=within)
 
 
 async def _brought(
@@ -171,15 +190,22 @@ async def _brought(
     source: ImageReference,
     target: ImageReference,
 ) -> tuple[Manifest, tuple[Attachment, ...]]:
-    """Bring the attachments, keep what will be replaced, then bring the image."""
+    """Bring the attachments, then the image."""
     attachments: tuple[Attachment, ...] = ()
     if promotion.attachments:
-        manifest = await client.manifest(source.by_digest())
-        attachments = await carry(client, source, target, (manifest.descriptor.digest, *manifest.children))
-    if promotion.on_conflict == "backup" and seen.target is not None:
-        await keep_previous(client, promotion.target, seen.target, within=promotion.confirmation_timeout)
+        manifest = await _read(client, source)
+        digests = (manifest.descriptor.digest, *manifest.children)
+        attachments = await carry(client, source, target, digests, within=promotion.confirmation_timeout)
     way = _through_pending if promotion.two_phase else _directly
     return await way(client, promotion, seen, source, target, len(attachments)), attachments
+
+
+async def _read(client: ArtifactoryClient, source: ImageReference) -> Manifest:
+    try:
+        return await client.manifest(source.by_digest())
+    except TagNotFound:
+        await pin(client, source)
+        raise
 
 
 async def _through_pending(
@@ -194,15 +220,34 @@ async def _through_pending(
     within = promotion.confirmation_timeout
     pending = pending_reference(target, promotion.run)
     try:
-        manifest = await send(client, source, pending, copy=True, within=within)
-        shown = await complete(client, source, pending, manifest, within=within, also=promotion.target)
-        check_unchanged(promotion.target, seen.target, shown)
+        manifest = await _put_up(client, seen, source, pending, within)
+        listing = await complete(client, source, pending, manifest, within=within, beside=target)
+        if listing:
+            now = listing.observation(pending, target)
+        else:
+            now = await observe(client, pending, target, with_pending=True)
+        await hold(client, pending, target, seen.target, now, within=within, dead_after=promotion.pending_timeout)
         await write_record(client, promotion, source, pending, manifest, replaced=seen.target, attachments=attachments)
+        await _keep_previous(client, promotion, seen)
         await send(client, pending, target, copy=False, within=within)
-    except PromotionError:
+    except TRANSIENT:
+        raise
+    except (PromotionError, ArtifactoryError):
         await drop(client, pending)
         raise
     return manifest
+
+
+async def _put_up(
+    client: ArtifactoryClient, seen: Observation, source: ImageReference, pending: ImageReference, within: float
+) -> Manifest:
+    """Bring the image to its pending tag; an earlier try may have done so already."""
+    if pending.tag in {other.place.tag for other in seen.pending}:
+        try:
+            return await confirm(client, pending, within=0)
+        except TargetUnverified:
+            await drop(client, pending)
+    return await send(client, source, pending, copy=True, within=within)
 
 
 async def _directly(
@@ -215,11 +260,17 @@ async def _directly(
 ) -> Manifest:
     """Promote to the target tag at once: the fast way, for where a wrong tag can be put right."""
     within = promotion.confirmation_timeout
+    await _keep_previous(client, promotion, seen)
     manifest = await send(client, source, target, copy=True, within=within)
     if promotion.attachments:
         await complete(client, source, target, manifest, within=within)
     await write_record(client, promotion, source, target, manifest, replaced=seen.target, attachments=attachments)
     return manifest
+
+
+async def _keep_previous(client: ArtifactoryClient, promotion: Promotion, seen: Observation) -> None:
+    if promotion.on_conflict == "backup" and seen.target is not None:
+        await keep_previous(client, promotion.target, seen.target, within=promotion.confirmation_timeout)
 
 
 def _place(reference: ImageReference) -> tuple[str, str, str | None]:

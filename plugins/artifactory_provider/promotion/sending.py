@@ -13,6 +13,7 @@ from artifactory_provider.artifactory.errors import (
     NotFound,
     RequestNotSent,
     ServerFailed,
+    UnexpectedAnswer,
     UnsupportedRepository,
 )
 from artifactory_provider.promotion.confirmation import confirm, shows
@@ -71,7 +72,7 @@ async def send(
         for repository in (source.repository, target.repository):
             await explain_repository(client, repository)
         raise
-    except (ConnectionFailed, ServerFailed, NotFound) as error:
+    except (ConnectionFailed, ServerFailed, NotFound, UnexpectedAnswer) as error:
         log.warning("%s Looking at %s for what was done.", error, _tag(target))
         try:
             return await confirm(client, target, within=within if _may_go_on(error) else min(within, _SHORT_LOOK))
@@ -92,7 +93,8 @@ async def _confirmed(
     try:
         return await confirm(client, target, within=within)
     except TargetUnverified:
-        await explain_repository(client, target.repository)
+        for repository in (source.repository, target.repository):
+            await explain_repository(client, repository)
         raise
 
 
