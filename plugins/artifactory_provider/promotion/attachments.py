@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.concurrency import concurrently
-from artifactory_provider.artifactory.errors import ArtifactoryError, NotFound
+from artifactory_provider.artifactory.errors import NotFound
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.errors import AttachmentLost
 from artifactory_provider.promotion.observation import AQL_REFUSED, LIST_FILE, MANIFEST_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
 

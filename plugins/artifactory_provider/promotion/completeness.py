@@ -13,7 +13,6 @@ from artifactory_provider.promotion.errors import TargetUnverified
 from artifactory_provider.promotion.observation import (
     AQL_REFUSED,
     Observation,
-    observe,
     pending_manifests,
     pending_tags,
     shown_by,

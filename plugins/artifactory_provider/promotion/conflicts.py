@@ -9,7 +9,6 @@ from artifactory_provider.promotion.errors import TargetConflict
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.promotion.observation import Observation
     from artifactory_provider.promotion.promotion import Promotion
 
