@@ -28,7 +28,12 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": [{"integration-name": name, "python-modules": [f"{package}.hooks.artifactory"]}],
-        "operators": [{"integration-name": name, "python-modules": [f"{package}.operators.promote"]}],
+        "operators": [
+            {
+                "integration-name": name,
+                "python-modules": [f"{package}.operators.promote", f"{package}.operators.rollback"],
+            }
+        ],
         "sensors": [{"integration-name": name, "python-modules": [f"{package}.sensors.verification"]}],
         "triggers": [{"integration-name": name, "python-modules": [f"{package}.triggers.verification"]}],
         "asset-uris": [{"schemes": ["artifactory"], "handler": f"{package}.assets.check_uri"}],

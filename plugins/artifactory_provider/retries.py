@@ -17,7 +17,7 @@ from artifactory_provider.artifactory.errors import (
     UnsupportedRepository,
 )
 from artifactory_provider.artifactory.references import InvalidReference
-from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved, TargetConflict
+from artifactory_provider.promotion.errors import InvalidPromotion, NothingToRestore, SourceMoved, TargetConflict
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -28,6 +28,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 InvalidReference,
                 InvalidSettings,
                 NotFound,
+                NothingToRestore,
                 PermissionDenied,
                 RequestRefused,
                 SourceMoved,

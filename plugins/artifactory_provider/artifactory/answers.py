@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _LONGEST_DETAIL = 500
+_VERSION = re.compile(r"Artifactory/(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
 _SHORTEST_SECRET = 4
 _BLOCKED_BY_XRAY = "download blocking policy configured in Xray"
 _UNSUPPORTED_REPOSITORY = re.compile(r"Unsupported (V2|docker) repository request", re.IGNORECASE)
@@ -116,6 +117,12 @@ class Answer:
         except (ValueError, RecursionError):
             return _shortened(self.text)
         return _shortened("; ".join(said)) if said else None
+
+    @property
+    def server_version(self) -> tuple[int, ...] | None:
+        """Artifactory's version, which its newer and older versions send under two names; None where neither came."""
+        named = _VERSION.search(self.headers.get("X-JFrog-Version", "") or self.headers.get("Server", ""))
+        return tuple(map(int, named.groups())) if named else None
 
     @property
     def retry_after(self) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference, check_digest, check_tag
@@ -61,10 +61,21 @@ class Manifest:
 
     :param descriptor: digest and media type.
     :param children: the digests of an index's children, in its order; empty for a manifest.
+    :param config: the digest of a manifest's config; None for an index.
+    :param layers: the digests of a manifest's layers that the registry keeps; empty for an index.
+    :param content: the bytes.
     """
 
     descriptor: Descriptor
     children: tuple[str, ...]
+    config: str | None
+    layers: tuple[str, ...]
+    content: bytes = field(repr=False)
+
+    @property
+    def blobs(self) -> tuple[str, ...]:
+        """The digests of config and layers."""
+        return self.layers if self.config is None else (self.config, *self.layers)
 
     @classmethod
     def read(cls, content: bytes, *, media_type: str) -> Manifest:
@@ -82,7 +93,9 @@ class Manifest:
             raise InvalidManifest("The manifest is no JSON object.")
         kind = _media_type(document, media_type)
         descriptor = Descriptor(f"sha256:{hashlib.sha256(content).hexdigest()}", kind)
-        return cls(descriptor, _child_digests(document) if descriptor.is_index else ())
+        if descriptor.is_index:
+            return cls(descriptor, child_digests(document), None, (), content)
+        return cls(descriptor, (), _digest_of(document.get("config"), "config"), _layer_digests(document), content)
 
 
 def manifest_path(reference: ImageReference, descriptor: Descriptor) -> str:
@@ -116,11 +129,34 @@ def _media_type(document: dict[str, Any], sent: str) -> str:
     return kind
 
 
-def _child_digests(document: dict[str, Any]) -> tuple[str, ...]:
+def child_digests(document: dict[str, Any]) -> tuple[str, ...]:
+    """Return the digests that an index lists, each once.
+
+    :param document: the index.
+    :raises InvalidManifest: when it lists none, or one without a valid digest.
+    """
     children = document.get("manifests")
     if not isinstance(children, list):
         raise InvalidManifest("The index lists no manifests.")
+    return tuple(dict.fromkeys(_digest_of(child, "child") for child in children))
+
+
+def _layer_digests(document: dict[str, Any]) -> tuple[str, ...]:
+    layers = document.get("layers")
+    if not isinstance(layers, list):
+        raise InvalidManifest("The manifest lists no layers.")
+    kept = [layer for layer in layers if not _is_foreign(layer)]
+    return tuple(dict.fromkeys(_digest_of(layer, "layer") for layer in kept))
+
+
+def _is_foreign(layer: Any) -> bool:
+    """Tell whether a layer is fetched from elsewhere, and need not be in the registry."""
+    media_type = layer.get("mediaType") if isinstance(layer, dict) else None
+    return isinstance(media_type, str) and (".foreign." in media_type or ".nondistributable." in media_type)
+
+
+def _digest_of(descriptor: Any, what: str) -> str:
     try:
-        return tuple(dict.fromkeys(check_digest(child["digest"]) for child in children))
+        return check_digest(descriptor["digest"])
     except (KeyError, TypeError, InvalidReference) as error:
-        raise InvalidManifest(f"The index has a child without a valid digest ({error}).") from error
+        raise InvalidManifest(f"The manifest has a {what} without a valid digest ({error}).") from error

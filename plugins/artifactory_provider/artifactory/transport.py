@@ -45,6 +45,7 @@ class Transport:
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
+        self.server_version: tuple[int, ...] | None = None
 
     async def __aenter__(self) -> Transport:
         self._session = aiohttp.ClientSession(
@@ -71,6 +72,9 @@ class Transport:
         timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        data: bytes | str | None = None,
+        largest: int = _LARGEST_ANSWER,
+        anonymous: bool = False,
     ) -> Answer:
         """Send a request and return its answer.
 
@@ -82,13 +86,19 @@ class Transport:
         :param timeout: seconds for one attempt, when not the settings' own.
         :param headers: headers besides those of authentication.
         :param json: a value to send as JSON.
+        :param data: bytes or text to send as they are.
+        :param largest: the bytes that the answer may have at most.
+        :param anonymous: whether the request goes without credentials, as to a place that the server has named.
         :raises ArtifactoryError: when the answer is no success, or there is none.
         """
         if repeatable is None:
             repeatable = method in {"GET", "HEAD"}
+        headers = {**(headers or {}), **({} if anonymous else self._settings.authentication.headers())}
 
         async def attempt() -> Answer:
-            answer = await self._send(method, url, timeout=timeout, headers=headers, json=json)
+            answer = await self._send(
+                method, url, timeout=timeout, headers=headers, body={"json": json, "data": data}, largest=largest
+            )
             if answer.status not in allowed:
                 raise refusal(answer, needs=needs)
             return answer
@@ -126,8 +136,9 @@ class Transport:
         url: str,
         *,
         timeout: float | None,
-        headers: Mapping[str, str] | None,
-        json: Any,
+        headers: Mapping[str, str],
+        body: Mapping[str, Any],
+        largest: int,
     ) -> Answer:
         if self._session is None:
             raise RuntimeError("The client is not open: use it in 'async with'.")
@@ -138,14 +149,15 @@ class Transport:
             async with self._session.request(
                 method,
                 URL(url, encoded=True),
-                json=json,
-                headers={**(headers or {}), **self._settings.authentication.headers()},
+                **body,
+                headers=headers,
                 proxy=proxy,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=limit, sock_connect=self._settings.connect_timeout),
             ) as response:
-                content = await _read(response, endpoint)
+                content = await _read(response, endpoint, largest)
                 answer = Answer(endpoint, response.status, response.headers.copy(), content)
+                self.server_version = answer.server_version or self.server_version
         except aiohttp.ConnectionTimeoutError as error:
             raise RequestNotSent(
                 f"{endpoint} was not sent: {_place(proxy or url)} accepted no connection within "
@@ -163,14 +175,14 @@ class Transport:
         return answer if answer.status < 300 else answer.without(self._settings.authentication.secrets())
 
 
-async def _read(response: aiohttp.ClientResponse, endpoint: str) -> bytes:
-    """Read a body to its end, but never more of it than any answer of the API can have."""
+async def _read(response: aiohttp.ClientResponse, endpoint: str, largest: int) -> bytes:
+    """Read a body to its end, but never more of it than the answer can have."""
     content = bytearray()
     async for part in response.content.iter_chunked(64 * 1024):
         content += part
-        if len(content) > _LARGEST_ANSWER:
+        if len(content) > largest:
             raise UnexpectedAnswer(
-                f"{endpoint} answered with more than {_LARGEST_ANSWER} bytes: that is no answer of Artifactory's API.",
+                f"{endpoint} answered with more than {largest} bytes: that is more than is read of such an answer.",
                 status=response.status,
                 endpoint=endpoint,
             )

@@ -20,8 +20,10 @@ from artifactory_provider.artifactory.errors import (
 )
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference, split_image
 from artifactory_provider.hooks.connections import settings_of
-from artifactory_provider.promotion.promotion import pin, promote
+from artifactory_provider.promotion.promotion import promote
+from artifactory_provider.promotion.rollback import find_previous
 from artifactory_provider.promotion.selection import newest_version
+from artifactory_provider.promotion.sending import pin
 from artifactory_provider.verification.verification import verify
 
 if TYPE_CHECKING:
@@ -119,6 +121,14 @@ class ArtifactoryHook(HttpHook):
         :param promotion: what is promoted to where.
         """
         return self._run_client(lambda client: promote(client, promotion))
+
+    def find_previous(self, target: ImageReference) -> ImageReference:
+        """Return the backup of what a tag showed before its last promotion, pinned.
+
+        :param target: repository, image and tag; with a digest, that one is gone back to.
+        :raises NothingToRestore: when there is none.
+        """
+        return self._run_client(lambda client: find_previous(client, target))
 
     def verify(self, reference: ImageReference, checks: Sequence[Check]) -> Verification:
         """Ask all checks once about what a tag shows.

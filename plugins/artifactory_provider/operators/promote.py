@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, AssetAlias, BaseOperator
+from airflow.sdk import BaseOperator
 
 from artifactory_provider.arguments import as_bool, check_literal, is_literal
 from artifactory_provider.artifactory.references import (
@@ -15,14 +15,15 @@ from artifactory_provider.artifactory.references import (
     check_repository,
     check_tag,
 )
-from artifactory_provider.assets import image_asset, repository_alias
+from artifactory_provider.assets import emit_promotion, promotion_outlets
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved
+from artifactory_provider.promotion.pending import run_identifier
 from artifactory_provider.promotion.promotion import OnConflict, Promotion, check_on_conflict
 from artifactory_provider.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context, RetryPolicy
 
@@ -47,8 +48,13 @@ class ArtifactoryPromoteOperator(BaseOperator):
     :param target_tag: tag in the target (``targetTag``), by default the same. (templated)
     :param copy: True copies, False moves: the source tag is removed. Unlike the endpoint, which moves unless told
         otherwise, copying is the default. (templated)
-    :param on_conflict: what happens when the target tag shows another digest: ``fail`` or ``overwrite``.
-        (templated)
+    :param on_conflict: what happens when the target tag shows another digest: ``fail``, ``overwrite``, or
+        ``backup``, which keeps the old one as ``<tag>-previous-<12 hex>`` for a rollback. (templated)
+    :param two_phase: whether the image is verified under a pending tag before the target tag shows it.
+    :param attachments: whether signatures, attestations and referrers are looked for and brought along first.
+    :param property_prefix: the first part of the names of the properties that record the promotion on the target's
+        manifest; None writes none.
+    :param properties: further properties to record, name → value. (templated)
     :param confirmation_timeout: seconds that the target may take to show the image.
     :param artifactory_conn_id: the Airflow connection. (templated)
     :param retry_policy: which failures are worth another try.
@@ -67,6 +73,7 @@ class ArtifactoryPromoteOperator(BaseOperator):
         "target_tag",
         "copy",
         "on_conflict",
+        "properties",
         "artifactory_conn_id",
     )
     operator_extra_links = (ArtifactoryImageLink(),)
@@ -84,6 +91,10 @@ class ArtifactoryPromoteOperator(BaseOperator):
         target_tag: str | None = None,
         copy: bool = True,
         on_conflict: OnConflict = "fail",
+        two_phase: bool = True,
+        attachments: bool = True,
+        property_prefix: str | None = "promotion",
+        properties: Mapping[str, str] | None = None,
         confirmation_timeout: float = 60,
         artifactory_conn_id: str = "artifactory_default",
         retry_policy: RetryPolicy | None = RETRY_POLICY,
@@ -100,18 +111,22 @@ class ArtifactoryPromoteOperator(BaseOperator):
         self.target_tag = target_tag
         self.copy = copy
         self.on_conflict = on_conflict
+        self.two_phase = two_phase
+        self.attachments = attachments
+        self.property_prefix = property_prefix
+        self.properties = properties
         self.confirmation_timeout = confirmation_timeout
         self.artifactory_conn_id = artifactory_conn_id
         self.image_url: str | None = None
         self._digest_is_given = digest is not None
         self._check_literals()
-        self.outlets = [*self.outlets, *self._own_outlets()]
+        self.outlets = [*self.outlets, *promotion_outlets(self, target_repository, target_image or image)]
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, and return the record as a JSON object."""
         from artifactory_provider.hooks.artifactory import ArtifactoryHook
 
-        promotion = self._promotion(self._given_digest())
+        promotion = replace(self._promotion(self._given_digest()), run=_run(context))
         hook = ArtifactoryHook(self.artifactory_conn_id)
         self.image_url = image_url(hook.settings().base_url, promotion.target)
         try:
@@ -120,7 +135,7 @@ class ArtifactoryPromoteOperator(BaseOperator):
             self._forget(context)
             raise
         self._forget(context)
-        self._emit(context, promotion.target, record)
+        emit_promotion(self, context, promotion.target, record)
         return record
 
     def _promotion(self, digest: str | None) -> Promotion:
@@ -129,6 +144,10 @@ class ArtifactoryPromoteOperator(BaseOperator):
             target=ImageReference(self.target_repository, self.target_image or self.image, self.target_tag or self.tag),
             copy=as_bool(self.copy),
             on_conflict=self.on_conflict,
+            two_phase=self.two_phase,
+            attachments=self.attachments,
+            property_prefix=self.property_prefix,
+            properties=self.properties or {},
             confirmation_timeout=self.confirmation_timeout,
         )
 
@@ -155,18 +174,6 @@ class ArtifactoryPromoteOperator(BaseOperator):
         if not as_bool(self.copy) and not self._digest_is_given:
             context["task_state_store"].delete(_PINNED)
 
-    def _emit(self, context: Context, target: ImageReference, record: dict[str, Any]) -> None:
-        asset = image_asset(target.repository, target.image)
-        if not any(
-            isinstance(outlet, AssetAlias) or getattr(outlet, "uri", None) == asset.uri for outlet in self.outlets
-        ):
-            self.outlets = [*self.outlets, repository_alias(target.repository)]
-        for outlet in self.outlets:
-            if isinstance(outlet, AssetAlias):
-                context["outlet_events"][outlet].add(asset, extra=record)
-            elif isinstance(outlet, Asset) and outlet.uri == asset.uri:
-                context["outlet_events"][outlet].extra.update(record)
-
     def _check_literals(self) -> None:
         """Refuse at parse time what no server could accept, as far as the values are known then."""
         for value, check in (
@@ -186,18 +193,8 @@ class ArtifactoryPromoteOperator(BaseOperator):
         if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
             self._promotion(None)
 
-    def _own_outlets(self) -> list[Asset | AssetAlias]:
-        """Return the target's asset where it is known at parse time, else the alias of its repository.
 
-        Where neither is, and in mapped instances, the alias comes with the event: Airflow drops events on assets
-        that it has not seen in the DAG, and it sees none of a mapped operator's own.
-        """
-        image = self.target_image or self.image
-        if not is_literal(self.target_repository) or getattr(self, "_BaseOperator__from_mapped", False):
-            return []
-        if not is_literal(image):
-            alias = repository_alias(self.target_repository)
-            return [] if alias in self.outlets else [alias]
-        asset = image_asset(self.target_repository, image)
-        # Airflow refuses two names for one URI.
-        return [] if asset.uri in {getattr(outlet, "uri", None) for outlet in self.outlets} else [asset]
+def _run(context: Context) -> str:
+    """Return what names this task's run, the same for all its tries."""
+    ti = context["ti"]
+    return run_identifier(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)

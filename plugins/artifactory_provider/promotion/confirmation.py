@@ -1,4 +1,4 @@
-"""Making sure that a target holds what was promoted: the very bytes, and all that an index refers to."""
+"""Making sure that a tag shows what was promoted to it: the very bytes."""
 
 from __future__ import annotations
 
@@ -6,39 +6,38 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
-from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.errors import TagNotFound
-from artifactory_provider.promotion.errors import SourceRemains, TargetUnverified
+from artifactory_provider.promotion.errors import TargetUnverified
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.artifactory.manifests import Descriptor, Manifest
+    from artifactory_provider.artifactory.manifests import Manifest
     from artifactory_provider.artifactory.references import ImageReference
 
-_MOST_MANIFESTS = 1000
-_DEEPEST_INDEX = 4
 
+def patience_for(*errors: type[Exception], within: float) -> tenacity.AsyncRetrying:
+    """Return what calls a function again while it raises these errors, for a limited time.
 
-async def confirm(
-    client: ArtifactoryClient, source: ImageReference, target: ImageReference, *, copy: bool, within: float
-) -> Manifest:
-    """Return the target's manifest once it answers with the digest's bytes and all that belongs to them.
-
-    :param client: an open client.
-    :param source: what was promoted, with its digest.
-    :param target: what it became, with the same digest.
-    :param copy: False when the source tag has to be gone.
-    :param within: the seconds that the target may take to show it: servers show what they wrote with a delay.
-    :raises TargetUnverified: when the target does not show it in time.
-    :raises SourceRemains: when it does, but the source tag of a move is still there.
+    :param errors: the errors that may pass: servers show what they wrote with a delay.
+    :param within: the seconds after which it is not called again.
     """
-    patience = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type((TargetUnverified, SourceRemains)),
+    return tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type(errors),
         stop=tenacity.stop_before_delay(within),
         wait=tenacity.wait_exponential(multiplier=0.2, max=5) + tenacity.wait_random(0, 0.2),
         reraise=True,
     )
-    return await patience(_confirm_once, client, source, target, copy)
+
+
+async def confirm(client: ArtifactoryClient, target: ImageReference, *, within: float) -> Manifest:
+    """Return a tag's manifest once the tag answers with the bytes of its digest.
+
+    :param client: an open client.
+    :param target: repository, image, tag and digest.
+    :param within: the seconds that the tag may take to show it.
+    :raises TargetUnverified: when it does not show it in time.
+    """
+    return await patience_for(TargetUnverified, within=within)(_confirm_once, client, target)
 
 
 async def shows(client: ArtifactoryClient, reference: ImageReference) -> bool:
@@ -51,26 +50,7 @@ async def shows(client: ArtifactoryClient, reference: ImageReference) -> bool:
     return found is not None and found.digest == reference.digest
 
 
-async def _confirm_once(
-    client: ArtifactoryClient, source: ImageReference, target: ImageReference, copy: bool
-) -> Manifest:
-    manifest = await _manifest(client, target)
-    missing = await _missing_below(client, target, manifest)
-    if missing:
-        raise TargetUnverified(
-            f"{target} is there, but {len(missing)} of the manifests that it refers to are missing in "
-            f"{target.repository!r}: {', '.join(missing[:5])}. Check that the source has them, and promote again with "
-            "on_conflict='overwrite'."
-        )
-    if not copy and await shows(client, source):
-        raise SourceRemains(
-            f"{target} is there, but {source} was to be moved and still is there, too. Run the promotion again to "
-            "finish it; check that the user of the connection has Delete/Overwrite on the source."
-        )
-    return manifest
-
-
-async def _manifest(client: ArtifactoryClient, target: ImageReference) -> Manifest:
+async def _confirm_once(client: ArtifactoryClient, target: ImageReference) -> Manifest:
     place = f"{target.repository}/{target.image}:{target.tag}"
     try:
         manifest = await client.manifest(target)
@@ -83,35 +63,7 @@ async def _manifest(client: ArtifactoryClient, target: ImageReference) -> Manife
     if found != target.digest:
         raise TargetUnverified(
             f"{place} shows {found} although {target.digest} was promoted to it: the source tag or the target tag "
-            "was moved meanwhile. Find out who writes these tags before promoting again."
+            "was moved meanwhile. Find out who writes these tags before promoting again.",
+            found=found,
         )
     return manifest
-
-
-async def _missing_below(client: ArtifactoryClient, target: ImageReference, manifest: Manifest) -> list[str]:
-    """Return the digests below an index, at every level, for which the target has no answer."""
-
-    async def look(digest: str) -> tuple[str, Descriptor | None]:
-        return digest, await client.descriptor(target.by_digest().pinned(digest))
-
-    async def children(digest: str) -> tuple[str, ...]:
-        return (await client.manifest(target.by_digest().pinned(digest))).children
-
-    missing: list[str] = []
-    seen: set[str] = set()
-    level = list(manifest.children)
-    for _ in range(_DEEPEST_INDEX):
-        seen.update(level)
-        if len(seen) > _MOST_MANIFESTS:
-            break
-        found = await concurrently(look, level)
-        missing += [digest for digest, descriptor in found if descriptor is None]
-        indexes = [digest for digest, descriptor in found if descriptor is not None and descriptor.is_index]
-        below = await concurrently(children, indexes)
-        level = list(dict.fromkeys(child for some in below for child in some if child not in seen))
-        if not level:
-            return missing
-    raise TargetUnverified(
-        f"{target} refers to more than {_MOST_MANIFESTS} manifests, or to indexes in indexes more than "
-        f"{_DEEPEST_INDEX} deep: that is no image, and was not verified."
-    )

@@ -24,4 +24,20 @@ class SourceRemains(PromotionError):
 
 
 class TargetUnverified(PromotionError):
-    """The target does not answer with the whole of what was promoted."""
+    """The target does not answer with the whole of what was promoted.
+
+    :param message: what was tried, what came back, and what to do.
+    :param found: the digest that the target tag shows instead, if it shows one.
+    """
+
+    def __init__(self, message: str, *, found: str | None = None) -> None:
+        super().__init__(message)
+        self.found = found
+
+
+class AttachmentLost(PromotionError):
+    """Something that belongs to the image could not be brought along; the image was not promoted."""
+
+
+class NothingToRestore(PromotionError):
+    """There is no backup to roll back to; nothing was changed."""

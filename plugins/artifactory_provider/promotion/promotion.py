@@ -1,67 +1,78 @@
-"""One promotion: pin, look, promote, verify.
+"""One promotion: look, pin, attachments, pending, verify, record, retag, verify again.
 
-The endpoint takes a tag and never a digest, overwrites silently, and answers one line of text whatever it
-did. So the digest is pinned first, the target tag is looked at before it is written, and the target must
-answer with the very bytes of that digest, and with every child of an index, before the promotion counts.
+The endpoint takes a tag and never a digest, overwrites silently, moves unless told otherwise, and answers one line of
+text whatever it did. The order of the steps here makes a safe promotion out of it; ``docs/promotion.md`` says what is
+guaranteed, and what each option costs.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
 
-from artifactory_provider.artifactory.diagnosis import explain_missing, explain_repository, look
-from artifactory_provider.artifactory.errors import (
-    ArtifactoryError,
-    ConnectionFailed,
-    NotFound,
-    RequestNotSent,
-    ServerFailed,
-    UnsupportedRepository,
-)
-from artifactory_provider.promotion.confirmation import confirm, shows
-from artifactory_provider.promotion.errors import (
-    InvalidPromotion,
-    PromotionError,
-    SourceMoved,
-    TargetConflict,
-    TargetUnverified,
-)
-from artifactory_provider.promotion.records import PromotionRecord
+from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, TagNotFound
+from artifactory_provider.promotion.backup import backup_reference, keep_previous
+from artifactory_provider.promotion.carrying import carry
+from artifactory_provider.promotion.claims import hold
+from artifactory_provider.promotion.completeness import complete
+from artifactory_provider.promotion.confirmation import confirm
+from artifactory_provider.promotion.conflicts import check_conflict
+from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError, TargetUnverified
+from artifactory_provider.promotion.moves import finish_move, remove_source
+from artifactory_provider.promotion.observation import observe
+from artifactory_provider.promotion.pending import check_run, drop, drop_left_behind, pending_reference
+from artifactory_provider.promotion.records import PromotionRecord, write_record
+from artifactory_provider.promotion.sending import pin, send
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.artifactory.manifests import Descriptor, Manifest
+    from artifactory_provider.artifactory.manifests import Manifest
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.attachments import Attachment
+    from artifactory_provider.promotion.observation import Observation
 
 log = logging.getLogger(__name__)
 
-OnConflict = Literal["fail", "overwrite"]
-
-_SHORT_LOOK = 5.0
-"""Seconds to look for the work of a request that a server has refused with 404 or 5xx: it is very likely undone."""
+OnConflict = Literal["fail", "overwrite", "backup"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
-    """One source reference that becomes one target reference.
+    """One source reference that becomes one target reference, and how.
 
     :param source: repository, image and tag; with a digest, only that digest is promoted.
     :param target: repository, image and tag.
-    :param copy: True copies; False moves, which removes the source tag.
-    :param on_conflict: what happens when the target tag shows another digest: ``fail`` or ``overwrite``.
+    :param copy: True copies; False moves: the source tag is removed once the target has been verified.
+    :param on_conflict: what happens when the target tag shows another digest: ``fail``; ``overwrite``; or
+        ``backup``, which overwrites it and keeps it as ``<tag>-previous-<12 hex of its digest>``.
+    :param two_phase: whether the image is verified under a pending tag before the target tag shows it.
+    :param attachments: whether signatures, attestations and referrers are looked for and brought along.
+    :param property_prefix: the first part of the names of the properties that record the promotion on the target's
+        manifest; None writes none.
+    :param properties: further properties to record, name → value, such as by whom and on which verdicts.
+    :param run: what tells this run's tags from those of others, 1 to 32 lower-case letters and digits; give a retry
+        that of the try before, so that it goes on where that one has stopped.
     :param confirmation_timeout: seconds that the target may take to show what was promoted.
-    :raises InvalidPromotion: when a tag is missing, or source and target are the same.
+    :param pending_timeout: seconds after which the pending tag of another run counts as left behind, and is dropped.
+    :raises InvalidPromotion: when a tag is missing, or source and target are the same, or an option makes no sense.
     """
 
     source: ImageReference
     target: ImageReference
     copy: bool = True
     on_conflict: OnConflict = "fail"
+    two_phase: bool = True
+    attachments: bool = True
+    property_prefix: str | None = "promotion"
+    properties: Mapping[str, str] = field(default_factory=dict)
+    run: str = field(default_factory=lambda: secrets.token_hex(6))
     confirmation_timeout: float = 60
+    pending_timeout: float = 3600
 
     def __post_init__(self) -> None:
         if self.source.tag is None or self.target.tag is None:
@@ -73,140 +84,193 @@ class Promotion:
                 f"Source and target are both {self.target}: give another target repository, image or tag."
             )
         check_on_conflict(self.on_conflict)
-        if not 0 <= self.confirmation_timeout < math.inf:
-            raise InvalidPromotion("confirmation_timeout is a number of seconds, 0 or more.")
+        check_run(self.run)
+        if self.on_conflict == "backup":
+            backup_reference(self.target, f"sha256:{'0' * 64}")
+        for name in ("confirmation_timeout", "pending_timeout"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InvalidPromotion(f"{name} is a number of seconds, 0 or more.")
 
 
 def check_on_conflict(policy: str) -> str:
     """Return the conflict policy when there is such a one.
 
-    :param policy: ``fail`` or ``overwrite``.
-    :raises InvalidPromotion: when it is neither.
+    :param policy: ``fail``, ``overwrite`` or ``backup``.
+    :raises InvalidPromotion: when it is none of them.
     """
-    if policy in {"fail", "overwrite"}:
+    if policy in get_args(OnConflict):
         return policy
-    raise InvalidPromotion(f"on_conflict is 'fail' or 'overwrite', not {policy!r}.")
-
-
-async def pin(client: ArtifactoryClient, source: ImageReference) -> Descriptor:
-    """Return what the source tag shows now.
-
-    :param client: an open client.
-    :param source: repository, image and tag; with a digest, the tag must show it.
-    :raises NotFound: naming what is missing: repository, image or tag.
-    :raises SourceMoved: when the tag shows another digest than the reference's.
-    """
-    descriptor = await look(client, source)
-    if descriptor is None:
-        raise await explain_missing(client, source)
-    if source.digest is not None and descriptor.digest != source.digest:
-        raise SourceMoved(
-            f"{source.repository}/{source.image}:{source.tag} shows {descriptor.digest}, but {source.digest} "
-            "was to be promoted: the tag was moved since. Verify the new digest and promote that."
-        )
-    return descriptor
+    raise InvalidPromotion(f"on_conflict is 'fail', 'overwrite' or 'backup', not {policy!r}.")
 
 
 async def promote(client: ArtifactoryClient, promotion: Promotion) -> PromotionRecord:
     """Promote one image and make sure of the result; safe to run again after any end.
 
     :param client: an open client.
-    :param promotion: what is promoted to where.
+    :param promotion: what is promoted to where, and how.
     :raises SourceMoved: when the source tag does not show the pinned digest, before or after.
     :raises TargetConflict: when the target tag shows another digest and may not be overwritten.
+    :raises AttachmentLost: when something that belongs to the image could not be brought along.
     :raises TargetUnverified: when the target does not answer with the whole image in time.
     :raises SourceRemains: when a move leaves the source tag as it was.
     :raises ArtifactoryError: when the server refuses or cannot be reached.
     """
-    before = await look(client, promotion.target)
-    digest = await _pinned_digest(client, promotion, before)
+    seen = await observe(client, promotion.source, promotion.target, with_pending=promotion.two_phase)
+    try:
+        record = await _promote(client, promotion, seen)
+    except TRANSIENT:
+        raise  # The next try goes on from the pending tag.
+    except (PromotionError, ArtifactoryError):
+        await _drop_left_behind(client, promotion, seen)
+        raise
+    await _drop_left_behind(client, promotion, seen)
+    return record
+
+
+async def _promote(client: ArtifactoryClient, promotion: Promotion, seen: Observation) -> PromotionRecord:
+    digest = await _pinned_digest(client, promotion, seen)
     source, target = promotion.source.pinned(digest), promotion.target.pinned(digest)
     log.info("Pinned %s.", source)
 
-    already_there = before is not None and before.digest == digest
-    if already_there and (promotion.copy or not await shows(client, source)):
+    is_there = seen.target is not None and seen.target.digest == digest
+    if is_there:
         log.info("%s shows this digest already.", promotion.target)
-        manifest = await confirm(client, source, target, copy=promotion.copy, within=promotion.confirmation_timeout)
+        manifest, attachments = await _made_sure(client, promotion, source, target)
     else:
-        if before is not None and not already_there:
-            _check_conflict(promotion, before, digest)
-        manifest = await _send(client, promotion, digest)
-    log.info("Verified %s: %d children.", target, len(manifest.children))
+        check_conflict(client, promotion, seen, digest)
+        manifest, attachments = await _brought(client, promotion, seen, source, target)
+    if not promotion.copy:
+        await (finish_move if is_there else remove_source)(client, source, promotion.run)
+    log.info("Verified %s (%d children, %d attachments).", target, len(manifest.children), len(attachments))
     return PromotionRecord(
-        outcome="unchanged" if already_there else "promoted",
+        outcome="unchanged" if is_there else "promoted",
         source=source,
         target=target,
         media_type=manifest.descriptor.media_type,
         children=manifest.children,
-        replaced=before.digest if before is not None and not already_there else None,
+        attachments=attachments,
+        replaced=None if is_there or seen.target is None else seen.target.digest,
         copy=promotion.copy,
     )
 
 
-async def _pinned_digest(client: ArtifactoryClient, promotion: Promotion, before: Descriptor | None) -> str:
+async def _drop_left_behind(client: ArtifactoryClient, promotion: Promotion, seen: Observation) -> None:
+    await drop_left_behind(
+        client, seen.pending, target=promotion.target, run=promotion.run, after=promotion.pending_timeout
+    )
+
+
+async def _pinned_digest(client: ArtifactoryClient, promotion: Promotion, seen: Observation) -> str:
     """Pin the source; where the target shows the wanted digest already, the source tag may be anywhere by now."""
-    digest = promotion.source.digest
-    if digest is not None and before is not None and before.digest == digest:
-        return digest
+    wanted = promotion.source.digest
+    if wanted is not None and seen.target is not None and seen.target.digest == wanted:
+        return wanted
+    if seen.source is not None and wanted in {None, seen.source.digest}:
+        return seen.source.digest
     return (await pin(client, promotion.source)).digest
 
 
-def _check_conflict(promotion: Promotion, before: Descriptor, digest: str) -> None:
-    if promotion.on_conflict == "fail":
-        raise TargetConflict(
-            f"{promotion.target} shows {before.digest} already, and {digest} was to be promoted: nothing was "
-            "changed. Promote to another target tag, or set on_conflict='overwrite'."
-        )
-    log.info("%s shows %s and will be overwritten.", promotion.target, before.digest)
-
-
-async def _send(client: ArtifactoryClient, promotion: Promotion, digest: str) -> Manifest:
-    """Send the request once and confirm its work; after an unclear end only the registry tells what was done."""
-    source, target = promotion.source.pinned(digest), promotion.target.pinned(digest)
+async def _made_sure(
+    client: ArtifactoryClient, promotion: Promotion, source: ImageReference, target: ImageReference
+) -> tuple[Manifest, tuple[Attachment, ...]]:
+    """Make sure of a target that shows the digest already, and bring what was attached to it since."""
     within = promotion.confirmation_timeout
-    log.info("%s %s to %s.", "Copying" if promotion.copy else "Moving", source, promotion.target)
+    manifest = await confirm(client, target, within=within)
+    await complete(client, source, target, manifest, within=within)
+    if not promotion.attachments:
+        return manifest, ()
+    digests = (manifest.descriptor.digest, *manifest.children)
+    return manifest, await carry(client, source, target, digests, within=within)
+
+
+async def _brought(
+    client: ArtifactoryClient,
+    promotion: Promotion,
+    seen: Observation,
+    source: ImageReference,
+    target: ImageReference,
+) -> tuple[Manifest, tuple[Attachment, ...]]:
+    """Bring the attachments, then the image."""
+    attachments: tuple[Attachment, ...] = ()
+    if promotion.attachments:
+        manifest = await _read(client, source)
+        digests = (manifest.descriptor.digest, *manifest.children)
+        attachments = await carry(client, source, target, digests, within=promotion.confirmation_timeout)
+    way = _through_pending if promotion.two_phase else _directly
+    return await way(client, promotion, seen, source, target, len(attachments)), attachments
+
+
+async def _read(client: ArtifactoryClient, source: ImageReference) -> Manifest:
     try:
-        await client.promote(source, target, copy=promotion.copy)
-    except RequestNotSent:
+        return await client.manifest(source.by_digest())
+    except TagNotFound:
+        await pin(client, source)
         raise
-    except UnsupportedRepository:
-        for repository in (source.repository, target.repository):
-            await explain_repository(client, repository)
-        raise
-    except (ConnectionFailed, ServerFailed, NotFound) as error:
-        log.warning("%s Looking at %s for what was done.", error, promotion.target)
-        within = within if _may_go_on(error) else min(within, _SHORT_LOOK)
-        try:
-            return await confirm(client, source, target, copy=promotion.copy, within=within)
-        except (PromotionError, ArtifactoryError) as unconfirmed:
-            raise await _explained(client, source, error) from unconfirmed
+
+
+async def _through_pending(
+    client: ArtifactoryClient,
+    promotion: Promotion,
+    seen: Observation,
+    source: ImageReference,
+    target: ImageReference,
+    attachments: int,
+) -> Manifest:
+    """Promote to a pending tag, verify and record there, then retag: nothing unverified is under the target tag."""
+    within = promotion.confirmation_timeout
+    pending = pending_reference(target, promotion.run)
     try:
-        return await confirm(client, source, target, copy=promotion.copy, within=within)
-    except TargetUnverified:
-        await _explain_unverified(client, promotion, digest)
+        manifest = await _put_up(client, seen, source, pending, within)
+        listing = await complete(client, source, pending, manifest, within=within, beside=target)
+        if listing:
+            now = listing.observation(pending, target)
+        else:
+            now = await observe(client, pending, target, with_pending=True)
+        await hold(client, pending, target, seen.target, now, within=within, dead_after=promotion.pending_timeout)
+        await write_record(client, promotion, source, pending, manifest, replaced=seen.target, attachments=attachments)
+        await _keep_previous(client, promotion, seen)
+        await send(client, pending, target, copy=False, within=within)
+    except TRANSIENT:
         raise
+    except (PromotionError, ArtifactoryError):
+        await drop(client, pending)
+        raise
+    return manifest
 
 
-def _may_go_on(error: ArtifactoryError) -> bool:
-    """Tell whether the server may still be at work: nobody waits for it any more, but nobody has refused either."""
-    return isinstance(error, ConnectionFailed) or error.status == HTTPStatus.GATEWAY_TIMEOUT
-
-
-async def _explained(client: ArtifactoryClient, source: ImageReference, error: ArtifactoryError) -> ArtifactoryError:
-    """Return the better explanation of a 404: what is missing, unless the source tag shows its digest still."""
-    if not isinstance(error, NotFound) or await shows(client, source):
-        return error
-    return await explain_missing(client, source)
-
-
-async def _explain_unverified(client: ArtifactoryClient, promotion: Promotion, digest: str) -> None:
-    """Raise the better explanation where there is one: a repository that cannot promote, a moved source tag."""
-    await explain_repository(client, promotion.target.repository)
-    if promotion.copy:
+async def _put_up(
+    client: ArtifactoryClient, seen: Observation, source: ImageReference, pending: ImageReference, within: float
+) -> Manifest:
+    """Bring the image to its pending tag; an earlier try may have done so already."""
+    if pending.tag in {other.place.tag for other in seen.pending}:
         try:
-            await pin(client, promotion.source.pinned(digest))
-        except ArtifactoryError as error:
-            log.info("Whether %s was moved is unknown: %s", promotion.source, error)
+            return await confirm(client, pending, within=0)
+        except TargetUnverified:
+            await drop(client, pending)
+    return await send(client, source, pending, copy=True, within=within)
+
+
+async def _directly(
+    client: ArtifactoryClient,
+    promotion: Promotion,
+    seen: Observation,
+    source: ImageReference,
+    target: ImageReference,
+    attachments: int,
+) -> Manifest:
+    """Promote to the target tag at once: the fast way, for where a wrong tag can be put right."""
+    within = promotion.confirmation_timeout
+    await _keep_previous(client, promotion, seen)
+    manifest = await send(client, source, target, copy=True, within=within)
+    if promotion.attachments:
+        await complete(client, source, target, manifest, within=within)
+    await write_record(client, promotion, source, target, manifest, replaced=seen.target, attachments=attachments)
+    return manifest
+
+
+async def _keep_previous(client: ArtifactoryClient, promotion: Promotion, seen: Observation) -> None:
+    if promotion.on_conflict == "backup" and seen.target is not None:
+        await keep_previous(client, promotion.target, seen.target, within=promotion.confirmation_timeout)
 
 
 def _place(reference: ImageReference) -> tuple[str, str, str | None]:

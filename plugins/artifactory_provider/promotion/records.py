@@ -1,12 +1,20 @@
-"""What a promotion tells of itself: the task's result and the extra of the asset event."""
+"""What a promotion tells of itself: task result, extra of the asset event, and properties of the target's manifest."""
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from artifactory_provider.artifactory.manifests import manifest_path
+
 if TYPE_CHECKING:
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.manifests import Manifest
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.attachments import Attachment
+    from artifactory_provider.promotion.observation import Shown
+    from artifactory_provider.promotion.promotion import Promotion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +26,7 @@ class PromotionRecord:
     :param target: the target with the same digest.
     :param media_type: the media type of the manifest or index.
     :param children: the digests of an index's children.
+    :param attachments: the signatures, attestations and referrers that belong to it, all of them in the target.
     :param replaced: the digest that the target tag showed before and no longer shows, if there was one.
     :param copy: whether it was copied, not moved.
     """
@@ -27,6 +36,7 @@ class PromotionRecord:
     target: ImageReference
     media_type: str
     children: tuple[str, ...]
+    attachments: tuple[Attachment, ...]
     replaced: str | None
     copy: bool
 
@@ -39,9 +49,46 @@ class PromotionRecord:
             "target": _reference(self.target),
             "media_type": self.media_type,
             "children": list(self.children),
+            "attachments": [attachment.as_dict() for attachment in self.attachments],
             "replaced": self.replaced,
             "copy": self.copy,
         }
+
+
+async def write_record(
+    client: ArtifactoryClient,
+    promotion: Promotion,
+    source: ImageReference,
+    place: ImageReference,
+    manifest: Manifest,
+    *,
+    replaced: Shown | None,
+    attachments: int,
+) -> None:
+    """Write the promotion's record as properties of a manifest; they travel with it when it is retagged.
+
+    :param client: an open client.
+    :param promotion: the promotion, with the prefix of the properties' names and further properties.
+    :param source: what was promoted, with its digest.
+    :param place: the tag whose manifest gets the properties.
+    :param manifest: that manifest.
+    :param replaced: what the target tag showed before, if it showed anything.
+    :param attachments: how many attachments belong to it.
+    """
+    prefix = promotion.property_prefix
+    if prefix is None:
+        return
+    record = {
+        "digest": str(source.digest),
+        "source": f"{source.repository}/{source.image}:{source.tag}",
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "run": promotion.run,
+        "replaced": replaced.digest if replaced else "none",
+        "attachments": str(attachments),
+        **promotion.properties,
+    }
+    properties = {f"{prefix}.{name}": value for name, value in record.items()}
+    await client.set_properties(manifest_path(place, manifest.descriptor), properties)
 
 
 def _reference(reference: ImageReference) -> dict[str, str | None]:

@@ -9,7 +9,7 @@ import semver
 from artifactory_provider.artifactory.errors import TagNotFound
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.promotion.promotion import pin
+from artifactory_provider.promotion.sending import pin
 
 if TYPE_CHECKING:
     import datetime

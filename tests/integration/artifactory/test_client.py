@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.integration.gateway import Reply, html, with_header, without
 
 from artifactory_provider.artifactory.authentication import Basic, Bearer
-from artifactory_provider.artifactory.client import ArtifactoryClient, Repository
+from artifactory_provider.artifactory.client import ArtifactoryClient
+from artifactory_provider.artifactory.rest_api import Repository
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.errors import (
     AuthenticationFailed,

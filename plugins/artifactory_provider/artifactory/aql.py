@@ -1,0 +1,66 @@
+"""Artifactory Query Language: queries built from values, and the items that they find.
+
+Source: JFrog's documentation "Artifactory Query Language". A user who is no administrator has to include repo, path
+and name; anonymous users are refused.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FIELDS = ("repo", "path", "name", "sha256", "updated")
+_ORDER = ("repo", "path", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file of a repository.
+
+    :param repository: the repository key.
+    :param folder: the path of its folder, such as ``payments/api/1.4.2``.
+    :param name: the file's name.
+    :param sha256: 64 hexadecimal digits.
+    :param updated: when it was last written, copied or moved here; None where the server does not say.
+    """
+
+    repository: str
+    folder: str
+    name: str
+    sha256: str
+    updated: datetime.datetime | None
+
+    @property
+    def digest(self) -> str:
+        """The digest of its bytes."""
+        return f"sha256:{self.sha256}"
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Item:
+        """Read one result.
+
+        :raises KeyError: when a field is missing.
+        :raises ValueError: when the time is none.
+        """
+        updated = document.get("updated")
+        moment = datetime.datetime.fromisoformat(updated) if updated else None
+        if moment is not None and moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.UTC)
+        return cls(str(document["repo"]), str(document["path"]), str(document["name"]), str(document["sha256"]), moment)
+
+
+def find_items(criteria: Mapping[str, Any], *, offset: int, limit: int) -> str:
+    """Return the query for one page of the files that meet the criteria, in a stable order.
+
+    :param criteria: as AQL has them: field → value, or field → operator → value, ``$and`` and ``$or`` with lists.
+    :param offset: how many are passed over.
+    :param limit: how many come at most.
+    """
+    fields = ", ".join(json.dumps(field) for field in _FIELDS)
+    order = json.dumps({"$asc": list(_ORDER)})
+    return f"items.find({json.dumps(criteria)}).include({fields}).sort({order}).offset({offset}).limit({limit})"

@@ -1,0 +1,272 @@
+"""The Docker API of a repository, with its promotion endpoint: each endpoint is written here, once.
+
+Sources: JFrog's REST API documentation ("Promote Docker Image") and the OCI distribution specification 1.1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote, urljoin, urlsplit
+
+from artifactory_provider.artifactory.api import Api, document_of
+from artifactory_provider.artifactory.errors import ImageNotFound, NotFound, RequestRefused, TagNotFound
+from artifactory_provider.artifactory.manifests import ACCEPT, Descriptor, InvalidManifest, Manifest, child_digests
+from artifactory_provider.artifactory.references import (
+    ImageReference,
+    InvalidReference,
+    check_digest,
+    check_image,
+    check_repository,
+)
+
+if TYPE_CHECKING:
+    from artifactory_provider.artifactory.answers import Answer
+
+log = logging.getLogger(__name__)
+
+_ENTRIES_A_PAGE = 1000
+_LARGEST_BLOB = 256 * 1024 * 1024
+_NEXT_LINK = re.compile(r"<(?P<target>[^>]*)>[^,<]*\brel=\"?next\b", re.IGNORECASE)
+
+
+class DockerApi(Api):
+    """The Docker API of all repositories."""
+
+    async def descriptor(self, reference: ImageReference) -> Descriptor | None:
+        """Return digest and media type of what a tag or digest shows, or None where there is nothing.
+
+        :param reference: the image; its tag counts, or its digest where it has no tag.
+        """
+        try:
+            answer = await self._manifest_request("HEAD", reference)
+            if answer.status == 404:
+                return None
+            descriptor = Descriptor(check_digest(answer.headers.get("Docker-Content-Digest", "")), answer.media_type)
+            if descriptor.is_known and (reference.tag or reference.digest == descriptor.digest):
+                return descriptor
+        except (InvalidReference, RequestRefused):
+            log.debug("The answer to HEAD says too little of %s: asking by GET.", reference)
+        try:
+            return (await self.manifest(reference)).descriptor
+        except TagNotFound:
+            return None
+
+    async def manifest(self, reference: ImageReference) -> Manifest:
+        """Return the manifest of a tag or digest, its digest computed from the bytes that came.
+
+        :param reference: the image; its tag counts, or its digest where it has no tag.
+        :raises TagNotFound: when there is nothing.
+        :raises UnexpectedAnswer: when it is no manifest, or not the one that the digest names.
+        """
+        answer = await self._manifest_request("GET", reference)
+        if answer.status == 404:
+            raise TagNotFound(
+                f"There is no {reference}: check image and tag.",
+                status=404,
+                endpoint=answer.endpoint,
+                detail=answer.detail,
+            )
+        try:
+            manifest = Manifest.read(answer.content, media_type=answer.media_type)
+        except InvalidManifest as error:
+            raise answer.unexpected("an image manifest") from error
+        if reference.tag is None and manifest.descriptor.digest != reference.digest:
+            raise answer.unexpected(f"the manifest {reference.digest}")
+        return manifest
+
+    async def tags(self, repository: str, image: str) -> list[str]:
+        """Return all tags of an image, in the server's order.
+
+        :param repository: the repository key.
+        :param image: the image name.
+        :raises ImageNotFound: when there is no such image.
+        """
+        try:
+            return await self._listing(repository, f"{quote(check_image(image))}/tags/list", "tags")
+        except NotFound as error:
+            raise ImageNotFound(
+                f"There is no image {image!r} in {repository!r}: check its name.",
+                status=error.status,
+                endpoint=error.endpoint,
+                detail=error.detail,
+            ) from error
+
+    async def images(self, repository: str) -> list[str]:
+        """Return all images of a repository, in the server's order.
+
+        :param repository: the repository key.
+        """
+        return await self._listing(repository, "_catalog", "repositories")
+
+    async def promote(
+        self,
+        source: ImageReference,
+        target: ImageReference,
+        *,
+        copy: bool = True,
+    ) -> None:
+        """Send one promotion request, once: ``POST api/docker/<repoKey>/v2/promote``.
+
+        The request names a tag, never a digest, and the server overwrites silently: what makes it safe is in
+        ``artifactory_provider.promotion``.
+
+        :param source: repository, image and tag that are promoted.
+        :param target: repository, image and tag that they become.
+        :param copy: True copies, False moves.
+        :raises ArtifactoryError: when the server refuses, or its answer does not come. Then it may have done
+            the work all the same.
+        """
+        action = "Delete/Overwrite" if not copy else "Read"
+        answer = await self._transport.request(
+            "POST",
+            f"{await self._docker(source.repository)}/promote",
+            timeout=self._settings.promote_timeout,
+            needs=(
+                f"{action} on {source.repository!r} and Deploy/Cache on {target.repository!r}, "
+                "and there Delete/Overwrite too where the tag exists"
+            ),
+            json={
+                "targetRepo": target.repository,
+                "dockerRepository": source.image,
+                "targetDockerRepository": target.image,
+                "tag": source.tag,
+                "targetTag": target.tag,
+                "copy": copy,
+            },
+        )
+        if answer.is_html:
+            raise answer.unexpected("'Promotion ended successfully'")
+
+    async def referrers(self, subject: ImageReference) -> tuple[str, ...]:
+        """Return the digests of the manifests that refer to a digest; none where the server has no such endpoint.
+
+        :param subject: repository, image and digest.
+        """
+        url = f"{await self._docker(subject.repository)}/{quote(subject.image)}/referrers/{subject.digest}"
+        found: dict[str, None] = {}
+        query = ""
+        while True:
+            answer = await self._transport.request(
+                "GET", url + query, allowed=(200, 404), needs=f"Read on {subject.repository!r}"
+            )
+            if answer.status == 404:
+                return ()
+            try:
+                page = child_digests(document_of(answer))
+            except InvalidManifest as error:
+                raise answer.unexpected("an index of referrers") from error
+            known = len(found)
+            found.update(dict.fromkeys(page))
+            last = _next_page(answer)
+            if last is None or len(found) == known:
+                return tuple(found)
+            query = f"?last={quote(last, safe='')}"
+
+    async def has_blob(self, place: ImageReference, digest: str) -> bool:
+        """Return whether an image has a blob.
+
+        :param place: repository and image.
+        :param digest: the blob's digest.
+        """
+        answer = await self._transport.request(
+            "HEAD",
+            f"{await self._blobs(place)}/{check_digest(digest)}",
+            allowed=(200, 302, 307, 404),
+            needs=f"Read on {place.repository!r}",
+        )
+        return answer.status != 404
+
+    async def copy_blob(self, source: ImageReference, target: ImageReference, digest: str) -> None:
+        """Bring one blob from an image to another, its bytes checked on the way.
+
+        :param source: repository and image that have it.
+        :param target: repository and image that get it.
+        :param digest: the blob's digest.
+        """
+        url = f"{await self._blobs(source)}/{check_digest(digest)}"
+        answer = await self._transport.request(
+            "GET", url, allowed=(200, 302, 307), largest=_LARGEST_BLOB, needs=f"Read on {source.repository!r}"
+        )
+        if answer.status != 200:
+            place = urljoin(url, answer.headers.get("Location", ""))
+            answer = await self._transport.request("GET", place, largest=_LARGEST_BLOB, anonymous=True)
+        if f"sha256:{hashlib.sha256(answer.content).hexdigest()}" != digest:
+            raise answer.unexpected(f"the blob {digest}")
+        await self._upload_blob(target, digest, answer.content)
+
+    async def put_manifest(self, place: ImageReference, manifest: Manifest) -> None:
+        """Store a manifest's very bytes under its digest.
+
+        :param place: repository and image.
+        :param manifest: the manifest, as it was read.
+        """
+        await self._transport.request(
+            "PUT",
+            f"{await self._docker(place.repository)}/{quote(place.image)}/manifests/{manifest.descriptor.digest}",
+            repeatable=True,
+            allowed=(200, 201, 202),
+            headers={"Content-Type": manifest.descriptor.media_type},
+            data=manifest.content,
+            needs=f"Deploy/Cache on {place.repository!r}",
+        )
+
+    async def _upload_blob(self, target: ImageReference, digest: str, content: bytes) -> None:
+        needs = f"Deploy/Cache on {target.repository!r}"
+        start = f"{await self._blobs(target)}/uploads/"
+        answer = await self._transport.request("POST", start, repeatable=True, allowed=(202,), needs=needs)
+        place = urljoin(start, answer.headers.get("Location", ""))
+        if urlsplit(place)[:2] != urlsplit(start)[:2]:
+            raise answer.unexpected("a place for the upload on the same server")
+        await self._transport.request(
+            "PUT",
+            f"{place}{'&' if '?' in place else '?'}digest={quote(digest)}",
+            allowed=(201,),
+            headers={"Content-Type": "application/octet-stream"},
+            data=content,
+            needs=needs,
+        )
+
+    async def _blobs(self, place: ImageReference) -> str:
+        return f"{await self._docker(place.repository)}/{quote(place.image)}/blobs"
+
+    async def _docker(self, repository: str) -> str:
+        return self._settings.docker_api(check_repository(repository), base=await self.base())
+
+    async def _listing(self, repository: str, path: str, field: str) -> list[str]:
+        """Read all pages of a list of the Docker API."""
+        url = f"{await self._docker(repository)}/{path}?n={_ENTRIES_A_PAGE}"
+        entries: dict[str, None] = {}
+        last: str | None = None
+        while True:
+            query = f"&last={quote(last, safe='')}" if last else ""
+            answer = await self._transport.request("GET", url + query, needs=f"Read on {repository!r}")
+            page = document_of(answer).get(field) or []
+            if not isinstance(page, list):
+                raise answer.unexpected(f"a list of {field}")
+            known = len(entries)
+            entries.update(dict.fromkeys(map(str, page)))
+            last = _next_page(answer)
+            if last is None or not page:
+                return list(entries)
+            if len(entries) == known:
+                raise answer.unexpected(f"the next page of {field}, but with entries that it had sent before")
+
+    async def _manifest_request(self, method: str, reference: ImageReference) -> Answer:
+        name = quote(reference.name, safe=":")
+        return await self._transport.request(
+            method,
+            f"{await self._docker(reference.repository)}/{quote(reference.image)}/manifests/{name}",
+            headers={"Accept": ACCEPT},
+            allowed=(200, 404),
+            needs=f"Read on {reference.repository!r}",
+        )
+
+
+def _next_page(answer: Answer) -> str | None:
+    """Take only ``last`` from the ``Link``: behind a proxy its path often lacks the repository key."""
+    link = _NEXT_LINK.search(answer.headers.get("Link", ""))
+    query = link["target"].partition("?")[2] if link else ""
+    return next(iter(parse_qs(query).get("last", [])), None)

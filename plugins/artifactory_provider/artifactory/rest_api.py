@@ -1,0 +1,194 @@
+"""Artifactory's own REST API, as far as a promotion needs it: each endpoint is written here, once.
+
+Sources: JFrog's REST API documentation ("System Health Ping", "Get Repository Configuration", "Item Properties",
+"File Info", "Delete Item", "Artifactory Query Language").
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from artifactory_provider.artifactory import aql
+from artifactory_provider.artifactory.api import Api, document_of
+from artifactory_provider.artifactory.errors import NotFound, RepositoryNotFound, RequestRefused
+from artifactory_provider.artifactory.properties import properties_query, read_properties
+from artifactory_provider.artifactory.references import InvalidReference, check_repository
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from artifactory_provider.artifactory.answers import Answer
+
+_ITEMS_A_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What a repository is.
+
+    :param key: its key.
+    :param kind: Artifactory's class of it: ``local``, ``federated``, ``remote`` or ``virtual``.
+    :param package_type: ``docker``, ``generic``, …
+    """
+
+    key: str
+    kind: str
+    package_type: str
+
+    @property
+    def can_promote(self) -> bool:
+        """Whether the promotion endpoint works with it (JFrog: "local and federated repositories")."""
+        return self.kind in {"local", "federated"} and self.package_type in {"docker", "oci"}
+
+
+class RestApi(Api):
+    """The REST API."""
+
+    async def ping(self) -> None:
+        """Ask whether the server works.
+
+        :raises ArtifactoryError: when it does not.
+        """
+        answer = await self._transport.request("GET", f"{await self.base()}/api/system/ping")
+        if answer.is_html or answer.text.strip() != "OK":
+            raise answer.unexpected("'OK'")
+
+    async def version(self) -> str:
+        """Return the server's version, such as ``7.117.1``; this asks for credentials, unlike ``ping``."""
+        answer = await self._transport.request("GET", f"{await self.base()}/api/system/version")
+        version = document_of(answer).get("version")
+        if not isinstance(version, str):
+            raise answer.unexpected("a version")
+        return version
+
+    async def repository(self, key: str) -> Repository:
+        """Return what a repository is.
+
+        :param key: the repository key.
+        :raises RepositoryNotFound: when there is none, or the user may not see it.
+        """
+        check_repository(key)
+        try:
+            answer = await self._transport.request(
+                "GET", f"{await self.base()}/api/repositories/{key}", needs=f"Read on {key!r}"
+            )
+        except (NotFound, RequestRefused) as error:
+            raise RepositoryNotFound(
+                f"There is no repository {key!r} on this server, or the user of the connection cannot see it: "
+                "check the key, and that the user has Read on it.",
+                status=error.status,
+                endpoint=error.endpoint,
+                detail=error.detail,
+            ) from error
+        document = document_of(answer)
+        kind, package_type = document.get("rclass") or document.get("type"), document.get("packageType")
+        if not isinstance(kind, str) or not isinstance(package_type, str):
+            raise answer.unexpected("a repository's description")
+        return Repository(key, kind.lower(), package_type.lower())
+
+    async def properties(self, path: str) -> dict[str, list[str]]:
+        """Return the properties of an item, empty where it has none.
+
+        :param path: ``<repository>/<path of the item>``.
+        :raises NotFound: when there is no such item.
+        """
+        url = f"{await self._storage(path)}?properties"
+        answer = await self._transport.request("GET", url, allowed=(200, 404), needs=f"Read on {path!r}")
+        if answer.status == 404:
+            if "No properties" in (answer.detail or ""):
+                return {}
+            raise NotFound(f"There is no item {path!r}.", status=404, endpoint=answer.endpoint, detail=answer.detail)
+        properties = read_properties(answer.json())
+        if properties is None:
+            raise answer.unexpected("properties")
+        return properties
+
+    async def set_properties(self, path: str, properties: Mapping[str, str]) -> None:
+        """Set properties of one item, leaving its other properties as they are.
+
+        :param path: ``<repository>/<path of the item>``.
+        :param properties: name → value.
+        :raises NotFound: when there is no such item.
+        """
+        await self._transport.request(
+            "PUT",
+            f"{await self._storage(path)}?properties={properties_query(properties)}&recursive=0",
+            repeatable=True,
+            allowed=(200, 204),
+            needs=f"Annotate on {path!r}",
+        )
+
+    async def created(self, path: str) -> datetime.datetime:
+        """Return when an item was created.
+
+        :param path: ``<repository>/<path of the item>``.
+        :raises NotFound: when there is no such item.
+        """
+        return await self._time(path, "created", "creation time")
+
+    async def updated(self, path: str) -> datetime.datetime:
+        """Return when an item was last written, copied or moved to where it is.
+
+        :param path: ``<repository>/<path of the item>``.
+        :raises NotFound: when there is no such item.
+        """
+        return await self._time(path, "lastUpdated", "time of its last change")
+
+    async def delete_item(self, path: str) -> None:
+        """Delete an item, with all that is below it; one that is gone already is no error.
+
+        :param path: ``<repository>/<path of the item>``.
+        """
+        await self._transport.request(
+            "DELETE",
+            f"{await self.base()}/{_quoted(path)}",
+            repeatable=True,
+            allowed=(200, 202, 204, 404),
+            needs=f"Delete/Overwrite on {path!r}",
+        )
+
+    async def find_items(self, criteria: Mapping[str, Any]) -> list[aql.Item]:
+        """Return all files that meet the criteria.
+
+        :param criteria: as AQL has them.
+        :raises ArtifactoryError: when the server refuses the query, as it does for anonymous users.
+        """
+        found: list[aql.Item] = []
+        while True:
+            answer = await self._query(aql.find_items(criteria, offset=len(found), limit=_ITEMS_A_PAGE))
+            try:
+                page = [aql.Item.read(result) for result in document_of(answer)["results"]]
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise answer.unexpected("the results of a query") from error
+            found += page
+            if len(page) < _ITEMS_A_PAGE:
+                return found
+
+    async def _time(self, path: str, field: str, what: str) -> datetime.datetime:
+        answer = await self._transport.request("GET", await self._storage(path), needs=f"Read on {path!r}")
+        try:
+            moment = datetime.datetime.fromisoformat(document_of(answer)[field])
+        except (KeyError, TypeError, ValueError) as error:
+            raise answer.unexpected(f"an item's {what}") from error
+        return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+
+    async def _query(self, query: str) -> Answer:
+        return await self._transport.request(
+            "POST",
+            f"{await self.base()}/api/search/aql",
+            repeatable=True,
+            headers={"Content-Type": "text/plain"},
+            data=query,
+        )
+
+    async def _storage(self, path: str) -> str:
+        return f"{await self.base()}/api/storage/{_quoted(path)}"
+
+
+def _quoted(path: str) -> str:
+    if {"", ".", ".."} & set(path.split("/")):
+        raise InvalidReference(f"{path!r} is no path of an item: 'repository/path' without '.' and '..'.")
+    return quote(path, safe="/")

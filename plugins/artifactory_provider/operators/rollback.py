@@ -1,0 +1,94 @@
+"""The operator that gives a tag back what it showed before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from artifactory_provider.arguments import check_literal
+from artifactory_provider.artifactory.references import (
+    ImageReference,
+    check_digest,
+    check_image,
+    check_repository,
+    check_tag,
+)
+from artifactory_provider.assets import emit_promotion, promotion_outlets
+from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
+from artifactory_provider.promotion.pending import run_identifier
+from artifactory_provider.promotion.promotion import Promotion
+from artifactory_provider.retries import RETRY_POLICY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context, RetryPolicy
+
+_WANTED = "artifactory_rollback_digest"
+
+
+class ArtifactoryRollbackOperator(BaseOperator):
+    """Restore the digest that a tag showed before its last promotion, out of the backup that the promotion kept.
+
+    That promotion must have had ``on_conflict="backup"``. The restored digest is verified like any promotion, its
+    attachments included; what is replaced is kept as a backup in turn, so that a rollback can be rolled back.
+
+    :param repository: repository key. (templated)
+    :param image: image name, without host and repository key. (templated)
+    :param tag: the tag that is given back what it showed. (templated)
+    :param digest: the digest to go back to, if it is not the last one. (templated)
+    :param artifactory_conn_id: the Airflow connection. (templated)
+    :raises InvalidReference: when a repository key, image, tag or digest is malformed; for plain values at parse
+        time.
+    """
+
+    template_fields: Sequence[str] = ("repository", "image", "tag", "digest", "artifactory_conn_id")
+    operator_extra_links = (ArtifactoryImageLink(),)
+    ui_color = "#f9e3d4"
+
+    def __init__(
+        self,
+        *,
+        repository: str,
+        image: str,
+        tag: str,
+        digest: str | None = None,
+        artifactory_conn_id: str = "artifactory_default",
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
+        map_index_template: str | None = "{{ task.image }}:{{ task.tag }}",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(retry_policy=retry_policy, map_index_template=map_index_template, **kwargs)
+        self.repository = repository
+        self.image = image
+        self.tag = tag
+        self.digest = digest
+        self.artifactory_conn_id = artifactory_conn_id
+        self.image_url: str | None = None
+        for value, check in (
+            (repository, check_repository),
+            (image, check_image),
+            (tag, check_tag),
+            (digest, check_digest),
+        ):
+            check_literal(value, check)
+        self.outlets = [*self.outlets, *promotion_outlets(self, repository, image)]
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Roll back, and return the record of the promotion that did it."""
+        from artifactory_provider.hooks.artifactory import ArtifactoryHook
+
+        tag = ImageReference(self.repository, self.image, self.tag)
+        hook = ArtifactoryHook(self.artifactory_conn_id)
+        self.image_url = image_url(hook.settings().base_url, tag)
+        store, ti = context["task_state_store"], context["ti"]
+        # A second try must go back to the same digest: after the first, "the one before" is another one.
+        digest = self.digest or store.get(_WANTED)
+        previous = hook.find_previous(tag.pinned(str(digest)) if digest else tag)
+        store.set(_WANTED, previous.digest)
+        run = run_identifier(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+        record = hook.promote(Promotion(source=previous, target=tag, on_conflict="backup", run=run)).as_dict()
+        store.delete(_WANTED)
+        emit_promotion(self, context, tag, record)
+        return record

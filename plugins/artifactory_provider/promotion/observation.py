@@ -1,0 +1,152 @@
+"""What tags show now, many of them in one request: the registry itself is the ledger."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from artifactory_provider.artifactory.diagnosis import look
+from artifactory_provider.artifactory.errors import AuthenticationFailed, NotFound, PermissionDenied, RequestRefused
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion.pending import Pending, is_pending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from artifactory_provider.artifactory.aql import Item
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+
+log = logging.getLogger(__name__)
+
+LIST_FILE, MANIFEST_FILE = "list.manifest.json", "manifest.json"
+AQL_REFUSED = (AuthenticationFailed, NotFound, PermissionDenied, RequestRefused)
+"""Servers refuse queries of anonymous users, and proxies may not let them through: ask for each tag then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a tag shows.
+
+    :param digest: the digest of its manifest or index.
+    :param is_index: whether it is an index.
+    """
+
+    digest: str
+    is_index: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen in one moment.
+
+    :param source: what the source tag shows, or None.
+    :param target: what the target tag shows, or None.
+    :param pending: the pending tags of the target image.
+    """
+
+    source: Shown | None
+    target: Shown | None
+    pending: tuple[Pending, ...]
+
+
+async def observe(
+    client: ArtifactoryClient, source: ImageReference, target: ImageReference, *, with_pending: bool
+) -> Observation:
+    """Look at both ends of a promotion.
+
+    :param client: an open client.
+    :param source: the source tag.
+    :param target: the target tag.
+    :param with_pending: whether the pending tags of the target image are looked for, too.
+    """
+    wanted = [_manifests_of(source), _manifests_of(target)]
+    if with_pending:
+        wanted.append(pending_manifests(target))
+    try:
+        items = await client.find_items({"$or": wanted})
+    except AQL_REFUSED as error:
+        log.info("%s Asking for each tag instead.", error)
+        return await _observe_each(client, source, target, with_pending=with_pending)
+    return Observation(
+        source=shown_by(items, source),
+        target=shown_by(items, target),
+        pending=tuple(pending_tags(items, target)),
+    )
+
+
+def shown_by(items: Sequence[Item], reference: ImageReference) -> Shown | None:
+    """Return what a tag shows, out of the files that were found.
+
+    :param items: files of manifests.
+    :param reference: repository, image and tag.
+    """
+    folder = f"{reference.image}/{reference.tag}"
+    found = {item.name: item for item in items if (item.repository, item.folder) == (reference.repository, folder)}
+    if LIST_FILE in found:
+        return Shown(found[LIST_FILE].digest, is_index=True)
+    if MANIFEST_FILE in found:
+        return Shown(found[MANIFEST_FILE].digest, is_index=False)
+    return None
+
+
+def _manifests_of(reference: ImageReference) -> dict[str, Any]:
+    return {
+        "repo": reference.repository,
+        "path": f"{reference.image}/{reference.tag}",
+        "$or": [{"name": MANIFEST_FILE}, {"name": LIST_FILE}],
+    }
+
+
+def pending_manifests(target: ImageReference) -> dict[str, Any]:
+    """Return the criteria that find the manifests of an image's pending tags.
+
+    :param target: repository and image.
+    """
+    return {
+        "repo": target.repository,
+        "path": {"$match": f"{target.image}/pending-*"},
+        "$or": [{"name": MANIFEST_FILE}, {"name": LIST_FILE}],
+    }
+
+
+def pending_tags(items: Iterable[Item], target: ImageReference) -> list[Pending]:
+    """Return an image's pending tags, out of the files that were found.
+
+    :param items: files of manifests.
+    :param target: repository and image.
+    """
+    above = f"{target.image}/"
+    found = {
+        item.folder.removeprefix(above): item.updated
+        for item in items
+        if item.repository == target.repository and item.folder.startswith(above)
+    }
+    return [
+        Pending(ImageReference(target.repository, target.image, tag), updated)
+        for tag, updated in sorted(found.items())
+        if is_pending(tag)
+    ]
+
+
+async def list_pending(client: ArtifactoryClient, target: ImageReference) -> list[Pending]:
+    """Return an image's pending tags out of the list of its tags, for servers that refuse queries.
+
+    :param client: an open client.
+    :param target: repository and image.
+    """
+    try:
+        tags = await client.tags(target.repository, target.image)
+    except NotFound:
+        return []
+    return [Pending(ImageReference(target.repository, target.image, tag), None) for tag in tags if is_pending(tag)]
+
+
+async def _observe_each(
+    client: ArtifactoryClient, source: ImageReference, target: ImageReference, *, with_pending: bool
+) -> Observation:
+    # The pending tags first: what is promoted from one of them meanwhile is seen under the target tag then.
+    pending = await list_pending(client, target) if with_pending else []
+    seen = [await look(client, reference) for reference in (source, target)]
+    shown = [Shown(descriptor.digest, descriptor.is_index) if descriptor else None for descriptor in seen]
+    return Observation(shown[0], shown[1], tuple(pending))

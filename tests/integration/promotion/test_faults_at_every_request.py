@@ -1,0 +1,253 @@
+"""Everything that the sandbox can do wrong, at every request of a promotion, and then the run's second try."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from tests.integration.promotion.attaching import Pusher
+from tests.integration.promotion.dev_to_qa import PLATFORMS, promotion
+from tests.integration.promotion.history import History
+
+from artifactory_provider.artifactory.authentication import Bearer
+from artifactory_provider.artifactory.errors import ArtifactoryError, TagNotFound
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion.errors import PromotionError, SourceMoved, TargetConflict
+from artifactory_provider.promotion.promotion import Promotion, promote
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.promotion.records import PromotionRecord
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+    LogIn = Callable[..., Awaitable[ArtifactoryClient]]
+
+RUN = "run1"
+ANYWHERE: dict[str, Mapping[str, Any]] = {
+    "429": {"effect": "status", "status": 429},
+    "429 with Retry-After": {"effect": "status", "status": 429, "retry_after": 1},
+    "429 again and again": {"effect": "status", "status": 429, "count": 4},
+    "503": {"effect": "status", "status": 503},
+    "an outage from here on": {"effect": "status", "status": 503, "count": None},
+    "504 after the work": {"effect": "status", "status": 504, "when": "after", "html": True},
+    "reset before the work": {"effect": "reset"},
+    "reset after the work": {"effect": "reset", "when": "after"},
+    "resets from here on": {"effect": "reset", "when": "after", "count": None},
+    "a truncated answer": {"effect": "truncate"},
+    "a proxy's page of an error": {"effect": "status", "status": 502, "html": True},
+    "a proxy's page without an error": {"effect": "status", "status": 200, "html": True},
+    "latency": {"effect": "latency", "seconds": 0.02},
+    "a lag": {"effect": "lag", "reads": 3},
+    "a stale node": {"effect": "stale", "count": 3},
+    "an expired token": {"effect": "expire_token"},
+}
+BY_OTHERS: dict[str, Mapping[str, Any]] = {
+    "the source tag moved": {"effect": "move_tag", "tag": "docker-dev/{image}:1", "to": "other"},
+    "the source tag deleted": {"effect": "move_tag", "tag": "docker-dev/{image}:1"},
+    "the target tag moved": {"effect": "move_tag", "tag": "{target}", "to": "other"},
+    "the target tag deleted": {"effect": "move_tag", "tag": "{target}"},
+}
+SCENARIOS = ("copy", "move", "backup", "retag", "fast", "fast move")
+UNCLEAR = ("504 after the work", "reset after the work", "a proxy's page without an error")
+CASES = [
+    *(("queries answered", scenario, fault) for scenario in ("copy", "move") for fault in ANYWHERE),
+    *(("queries answered", scenario, fault) for scenario in SCENARIOS[2:] for fault in UNCLEAR),
+    *(("queries refused", "move", fault) for fault in (*UNCLEAR, "a truncated answer")),
+    *(("queries answered", "signed copy", fault) for fault in ("an outage from here on", "reset after the work")),
+]
+
+
+@dataclass
+class Scene:
+    """One promotion, and what was there before it."""
+
+    sandbox: RunningSandbox
+    promotion: Promotion
+    digest: str
+    before: str | None
+    other: str
+    belonging: tuple[str, ...]
+
+    @property
+    def target(self) -> str:
+        target = self.promotion.target
+        return f"{target.repository}/{target.image}:{target.tag}"
+
+    def state(self) -> dict[str, Any]:
+        """Return what stands in both repositories: tag → digest, and the target's record without its time."""
+        image = self.promotion.source.image
+        tags = {
+            repository: {tag: self.sandbox.digest(f"{repository}/{image}:{tag}") for tag in found}
+            for repository in ("docker-dev", "docker-qa")
+            for found in [self.sandbox.tags(repository, image)]
+        }
+        properties = self.sandbox.properties(self.target)
+        own = {name: value for name, value in properties.items() if name.startswith("promotion.")}
+        unlike = {"promotion.time", "promotion.source"}
+        return {**tags, "record": {name: value for name, value in own.items() if name not in unlike}}
+
+    def own_tags(self) -> list[str]:
+        image = self.promotion.source.image
+        tags = self.sandbox.tags("docker-dev", image) + self.sandbox.tags("docker-qa", image)
+        return [tag for tag in tags if tag.startswith(("pending-", "moved-"))]
+
+    def check_whole(self) -> None:
+        assert self.sandbox.digest(self.target) == self.digest
+        place = self.promotion.target
+        pusher = Pusher(self.sandbox, f"{place.repository}/{place.image}")
+        for digest in (self.digest, *self.belonging):
+            assert pusher.answers(digest), digest
+
+
+def set_scene(sandbox: RunningSandbox, image: str, scenario: str) -> Scene:
+    digest = sandbox.push_image(f"docker-dev/{image}:1", content="wanted", platforms=PLATFORMS)
+    other = sandbox.push_image(f"docker-dev/{image}:other", content="other", platforms=PLATFORMS)
+    sandbox.push_image(f"docker-qa/{image}:other", content="other", platforms=PLATFORMS)
+    changes: dict[str, Any] = {
+        "digest": digest,
+        "run": RUN,
+        "confirmation_timeout": 0.4,
+        "copy": "move" not in scenario,
+    }
+    before, belonging = None, ()
+    if scenario == "signed copy":
+        belonging = _attached(sandbox, image, digest)
+    if scenario == "backup":
+        before = sandbox.push_image(f"docker-qa/{image}:1", content="before", platforms=PLATFORMS)
+        changes |= {"on_conflict": "backup"}
+    if scenario == "retag":
+        changes |= {"target": ImageReference("docker-dev", image, "stable"), "copy": False}
+    if "fast" in scenario:
+        changes |= {"two_phase": False}
+    return Scene(sandbox, promotion(image, **changes), digest, before, other, belonging)
+
+
+def _attached(sandbox: RunningSandbox, image: str, digest: str) -> tuple[str, ...]:
+    pusher = Pusher(sandbox, f"docker-dev/{image}")
+    signature = pusher.sign(digest, "signature")
+    referrer = pusher.refer(digest, "sbom")
+    return signature, referrer
+
+
+@pytest.fixture
+async def log_in(reach: Callable[..., ArtifactoryClient], sandbox: RunningSandbox) -> AsyncIterator[LogIn]:
+    """Give an open client with a token that has not expired."""
+    async with AsyncExitStack() as stack:
+        auth = ("admin", sandbox.password)
+        http = await stack.enter_async_context(httpx.AsyncClient(auth=auth, base_url=sandbox.url, trust_env=False))
+        known: list[ArtifactoryClient] = []
+
+        async def give(*, anew: bool) -> ArtifactoryClient:
+            if anew or not known:
+                token = (await http.get("/v2/token")).json()["token"]
+                known.append(await stack.enter_async_context(reach(authentication=Bearer(token))))
+            return known[-1]
+
+        yield give
+
+
+async def run(scene: Scene, client: ArtifactoryClient) -> PromotionRecord | Exception:
+    try:
+        return await promote(client, scene.promotion)
+    except (ArtifactoryError, PromotionError) as error:
+        return error
+
+
+async def requests_of(scene: Scene, client: ArtifactoryClient) -> int:
+    """Return how many requests a promotion without any fault makes."""
+    seen = scene.sandbox.service.journal.requests
+    seen.clear()
+    assert not isinstance(await run(scene, client), Exception)
+    return len(seen)
+
+
+@pytest.mark.parametrize(("queries", "scenario", "fault"), CASES, indirect=["queries"])
+async def test_a_fault_at_any_request_is_survived_or_reported_and_the_next_try_converges(
+    faulty: RunningSandbox,
+    image: str,
+    log_in: LogIn,
+    queries: str,
+    scenario: str,
+    fault: str,
+) -> None:
+    clean = set_scene(faulty, image, scenario)
+    count = await requests_of(clean, await log_in(anew=False))
+    expected = clean.state()
+    for number in range(count):
+        scene = set_scene(faulty, f"{image}/at-{number}", scenario)
+        history = History(faulty)
+        set_fault = faulty.add_fault(**{"count": 1, **ANYWHERE[fault], "skip": number})
+        first = await run(scene, await log_in(anew=False))
+        if isinstance(first, PromotionError | ArtifactoryError):
+            assert str(first).endswith((".", ")")), first
+        else:
+            scene.check_whole()
+        faulty.service.faults.remove(set_fault)
+        _forget_lags(faulty, queries)
+        second = await run(scene, await log_in(anew=fault == "an expired token"))
+        assert not isinstance(second, Exception), (number, first, second)
+        scene.check_whole()
+        assert scene.state() == expected, (number, first)
+        _check_history(scene, history)
+
+
+@pytest.mark.parametrize(
+    ("queries", "scenario"),
+    [*(("queries answered", scenario) for scenario in SCENARIOS), ("queries refused", "move")],
+    indirect=["queries"],
+)
+@pytest.mark.parametrize("deed", BY_OTHERS)
+async def test_what_others_do_between_any_two_requests_never_ends_in_a_digest_that_was_not_asked_for(
+    faulty: RunningSandbox, image: str, log_in: LogIn, queries: str, scenario: str, deed: str
+) -> None:
+    client = await log_in(anew=False)
+    count = await requests_of(set_scene(faulty, image, scenario), client)
+    for number in range(count):
+        scene = set_scene(faulty, f"{image}/at-{number}", scenario)
+        history = History(faulty)
+        fields = {
+            name: value.format(image=scene.promotion.source.image, target=scene.target)
+            if isinstance(value, str)
+            else value
+            for name, value in BY_OTHERS[deed].items()
+        }
+        set_fault = faulty.add_fault(**{"count": 1, **fields, "skip": number})
+        first = await run(scene, client)
+        faulty.service.faults.remove(set_fault)
+        _check_others(scene, history, deed, first)
+        second = await run(scene, client)
+        _check_others(scene, history, deed, second)
+        assert scene.own_tags() == [], (number, first, second)
+
+
+def _check_others(scene: Scene, history: History, deed: str, ended: PromotionRecord | Exception) -> None:
+    if "target" not in deed:
+        if isinstance(ended, Exception):
+            assert isinstance(ended, SourceMoved | TagNotFound | PromotionError), ended
+        else:
+            scene.check_whole()
+    elif isinstance(ended, Exception):
+        assert isinstance(ended, TargetConflict | PromotionError | TagNotFound), ended
+    if scene.promotion.two_phase:
+        allowed = {scene.digest, scene.before, scene.other if deed == "the target tag moved" else None}
+        assert set(history.shown(scene.target)) <= allowed
+    if deed in {"the source tag moved", "the target tag moved"}:
+        assert history.lost(scene.other) == []
+
+
+def _check_history(scene: Scene, history: History) -> None:
+    assert set(history.shown(scene.target)) <= {scene.digest}
+    for digest in (scene.digest, scene.before):
+        assert digest is None or history.lost(digest) == []
+    assert scene.own_tags() == []
+
+
+def _forget_lags(sandbox: RunningSandbox, queries: str) -> None:
+    sandbox.clear_faults()
+    if queries == "queries refused":
+        sandbox.add_fault("status", path="*/api/search/aql", status=403)

@@ -1,0 +1,100 @@
+"""A worker that is killed with SIGKILL at each request of a promotion, and the next try of its run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.integration.promotion import promoting_process
+from tests.integration.promotion.attaching import Pusher
+from tests.integration.promotion.dev_to_qa import PLATFORMS
+from tests.integration.promotion.history import History
+from tests.integration.promotion.promoting_process import read_promotion
+
+from artifactory_provider.promotion.promotion import promote
+
+if TYPE_CHECKING:
+    from tests.integration.gateway import Gateway
+
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+KILLED = -9
+SCRIPT = Path(str(promoting_process.__file__))
+OPTIONS: dict[str, dict[str, Any]] = {
+    "copy": {},
+    "move over a backup": {"copy": False, "on_conflict": "backup"},
+    "fast move": {"copy": False, "two_phase": False},
+}
+
+
+class Killer:
+    """Lets a process promote through the gateway, and kills it once the work of one of its requests is done."""
+
+    def __init__(self, gateway: Gateway, sandbox: RunningSandbox) -> None:
+        self._gateway, self._password = gateway, sandbox.password
+        self._left = 0
+        self._process: subprocess.Popen[str] | None = None
+        gateway.rule("*", "", after=self._count)
+
+    def run(self, promotion: dict[str, Any], *, until: int) -> int:
+        """Promote until a request's work is done, the first one being 0; return the exit code."""
+        self._left = until
+        with subprocess.Popen([sys.executable, str(SCRIPT)], stdin=subprocess.PIPE, text=True) as process:
+            self._process = process
+            process.communicate(
+                json.dumps({"url": self._gateway.url, "password": self._password, "promotion": promotion}), timeout=60
+            )
+        return process.returncode
+
+    def _count(self) -> None:
+        if self._left == 0 and self._process is not None:
+            self._process.kill()
+        self._left -= 1
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+async def test_killed_at_any_request_the_next_try_comes_to_the_same_end(
+    sandbox: RunningSandbox, gateway: Gateway, direct: ArtifactoryClient, image: str, options: str
+) -> None:
+    killer = Killer(gateway, sandbox)
+    expected = None
+    for number in range(-1, 60):
+        name = f"{image}/at-{number + 1}"
+        digest = sandbox.push_image(f"docker-dev/{name}:1", content="wanted", platforms=PLATFORMS)
+        before = sandbox.push_image(f"docker-qa/{name}:1", content="before") if "backup" in options else None
+        belonging = Pusher(sandbox, f"docker-dev/{name}").sign(digest, "signature") if options == "copy" else digest
+        promotion = {
+            "source": f"docker-dev/{name}:1@{digest}",
+            "target": f"docker-qa/{name}:1",
+            "run": "run1",
+            **OPTIONS[options],
+        }
+        history = History(sandbox)
+        ended = killer.run(promotion, until=number)
+        if number == -1:
+            assert ended == 0
+            expected = _state(sandbox, name)
+            continue
+        await promote(direct, read_promotion(promotion))
+        assert _state(sandbox, name) == expected, number
+        assert set(history.shown(f"docker-qa/{name}:1")) == {digest}
+        assert history.lost(digest) == []
+        assert before is None or history.lost(before) == []
+        assert all(Pusher(sandbox, f"docker-qa/{name}").answers(one) for one in (digest, belonging))
+        if ended == 0:
+            break
+        assert ended == KILLED
+    assert ended == 0
+    assert number > 5
+
+
+def _state(sandbox: RunningSandbox, image: str) -> dict[str, Any]:
+    return {
+        repository: {tag: sandbox.digest(f"{repository}/{image}:{tag}") for tag in sandbox.tags(repository, image)}
+        for repository in ("docker-dev", "docker-qa")
+    }
