@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from yarl import URL
 
 from artifactory_provider import __version__
 from artifactory_provider.artifactory.answers import Answer, refusal
+from artifactory_provider.artifactory.authentication import Anonymous
+from artifactory_provider.artifactory.credentials import FixedCredentials
 from artifactory_provider.artifactory.errors import (
     TRANSIENT,
     ArtifactoryError,
@@ -29,21 +32,36 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from types import TracebackType
 
+    from artifactory_provider.artifactory.authentication import Authentication
+    from artifactory_provider.artifactory.credentials import Credentials
     from artifactory_provider.artifactory.settings import ServerSettings
 
 log = logging.getLogger(__name__)
 
 _LARGEST_ANSWER = 32 * 1024 * 1024
+_NONE = FixedCredentials(Anonymous())
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    url: str
+    timeout: float
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
+    largest: int
 
 
 class Transport:
     """An open way to one server. Use it as an asynchronous context manager.
 
     :param settings: how the server is reached.
+    :param credentials: who is asking.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, credentials: Credentials) -> None:
         self._settings = settings
+        self._credentials = credentials
         self._session: aiohttp.ClientSession | None = None
         self.server_version: tuple[int, ...] | None = None
 
@@ -93,17 +111,25 @@ class Transport:
         """
         if repeatable is None:
             repeatable = method in {"GET", "HEAD"}
-        headers = {**(headers or {}), **({} if anonymous else self._settings.authentication.headers())}
+        limit = self._settings.timeout if timeout is None else timeout
+        request = _Request(method, url, limit, headers or {}, {"json": json, "data": data}, largest)
 
-        async def attempt() -> Answer:
-            answer = await self._send(
-                method, url, timeout=timeout, headers=headers, body={"json": json, "data": data}, largest=largest
-            )
-            if answer.status not in allowed:
+        async def ask(authentication: Authentication) -> Answer:
+            answer = await self._send(request, authentication)
+            if answer.status not in allowed and answer.status != HTTPStatus.UNAUTHORIZED:
                 raise refusal(answer, needs=needs)
             return answer
 
-        return await self._retrying(repeatable)(attempt)
+        credentials = _NONE if anonymous else self._credentials
+        authentication = await credentials.ready()
+        answer: Answer = await self._retrying(repeatable)(ask, authentication)
+        if answer.status == HTTPStatus.UNAUTHORIZED and credentials.is_renewable:
+            # What was refused did no work: with a new token, even what is never repeated else is sent again.
+            authentication = await credentials.ready(authentication)
+            answer = await self._retrying(repeatable)(ask, authentication)
+        if answer.status not in allowed:
+            raise refusal(answer, needs=needs, credentials=None if anonymous else credentials.explain(authentication))
+        return answer
 
     def _retrying(self, repeatable: bool) -> tenacity.AsyncRetrying:
         backoff = tenacity.wait_random_exponential(multiplier=0.5, max=self._settings.longest_pause)
@@ -130,32 +156,22 @@ class Transport:
             reraise=True,
         )
 
-    async def _send(
-        self,
-        method: str,
-        url: str,
-        *,
-        timeout: float | None,
-        headers: Mapping[str, str],
-        body: Mapping[str, Any],
-        largest: int,
-    ) -> Answer:
+    async def _send(self, request: _Request, authentication: Authentication) -> Answer:
         if self._session is None:
             raise RuntimeError("The client is not open: use it in 'async with'.")
-        endpoint = f"{method} {urlsplit(url).path}"
-        limit = self._settings.timeout if timeout is None else timeout
+        url, endpoint = request.url, f"{request.method} {urlsplit(request.url).path}"
         proxy = self._settings.proxy_for(url)
         try:
             async with self._session.request(
-                method,
+                request.method,
                 URL(url, encoded=True),
-                **body,
-                headers=headers,
+                **request.body,
+                headers={**request.headers, **authentication.headers()},
                 proxy=proxy,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=limit, sock_connect=self._settings.connect_timeout),
+                timeout=aiohttp.ClientTimeout(total=request.timeout, sock_connect=self._settings.connect_timeout),
             ) as response:
-                content = await _read(response, endpoint, largest)
+                content = await _read(response, endpoint, request.largest)
                 answer = Answer(endpoint, response.status, response.headers.copy(), content)
                 self.server_version = answer.server_version or self.server_version
         except aiohttp.ConnectionTimeoutError as error:
@@ -166,13 +182,13 @@ class Transport:
             ) from error
         except TimeoutError as error:
             raise RequestTimedOut(
-                f"{endpoint} had no answer within {limit:g} s: the server at {_place(url)} is slow or does "
+                f"{endpoint} had no answer within {request.timeout:g} s: the server at {_place(url)} is slow or does "
                 "not answer; what it did with the request is unknown.",
                 endpoint=endpoint,
             ) from error
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
             raise _connection_failed(endpoint, url, proxy, error) from error
-        return answer if answer.status < 300 else answer.without(self._settings.authentication.secrets())
+        return answer if answer.status < 300 else answer.without(authentication.secrets())
 
 
 async def _read(response: aiohttp.ClientResponse, endpoint: str, largest: int) -> bytes:

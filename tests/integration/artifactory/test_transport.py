@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.integration.gateway import Reply, html
 
+from artifactory_provider.artifactory.authentication import Anonymous
 from artifactory_provider.artifactory.client import ArtifactoryClient
+from artifactory_provider.artifactory.credentials import FixedCredentials
 from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
     ConnectionFailed,
@@ -221,7 +223,7 @@ async def test_a_cancelled_request_closes_its_connection(settings: MakeSettings,
     asked_for = asyncio.Event()
     loop = asyncio.get_running_loop()
     gateway.rule("GET", "/version", ending="never", before=lambda: loop.call_soon_threadsafe(asked_for.set))
-    transport = Transport(settings())
+    transport = Transport(settings(), FixedCredentials(Anonymous()))
 
     async def ask() -> None:
         async with transport:
