@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,12 +28,11 @@ if TYPE_CHECKING:
 _TOKENS = "access/api/v1/tokens"
 _EXCHANGE = "access/api/v1/oidc/token"
 # All but those of the way: a proxy that wants credentials, a limit of requests, a server that fails.
-_ANSWERS = frozenset({200, *range(400, 500)} - {407, 408, 429})
+_ANSWERS = frozenset({200, *range(400, 500)} - {407, 429})
 _LARGEST_TOKEN = 64 * 1024
 _LARGEST_ANSWER = 1024 * 1024
 
 _shared: dict[tuple[str, Renewable], RenewedCredentials] = {}
-_shared_lock = threading.Lock()
 
 
 def credentials_of(settings: ServerSettings) -> Credentials:
@@ -48,9 +46,9 @@ def credentials_of(settings: ServerSettings) -> Credentials:
     if not isinstance(authentication, RefreshableToken | IdentityExchange):
         return FixedCredentials(authentication)
     ask = partial(request_token, settings)
-    with _shared_lock:
-        credentials = _shared.setdefault((settings.base_url, authentication), RenewedCredentials(authentication, ask))
-        credentials.ask = ask
+    credentials = _shared.setdefault((settings.base_url, authentication), RenewedCredentials(authentication, ask))
+    # The newest settings count: a certificate or a proxy may have been put right since.
+    credentials.ask = ask
     return credentials
 
 

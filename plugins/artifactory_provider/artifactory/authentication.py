@@ -6,6 +6,7 @@ import base64
 import unicodedata
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
+from urllib.parse import unquote, urlsplit
 
 from artifactory_provider.artifactory.errors import InvalidSettings
 
@@ -165,6 +166,17 @@ class IdentityExchange:
 
 Renewable: TypeAlias = RefreshableToken | IdentityExchange
 """What new access tokens can be asked for with."""
+
+
+def credentials_in(url: str | None) -> Basic | Anonymous:
+    """Return the credentials that stand in a proxy's URL, decoded.
+
+    :param url: the URL, or None where there is no proxy.
+    """
+    parts = urlsplit(url or "")
+    if not parts.username and not parts.password:
+        return Anonymous()
+    return Basic(unquote(parts.username or ""), unquote(parts.password or ""))
 
 
 def _is_control(character: str) -> bool:

@@ -65,8 +65,8 @@ class FixedCredentials:
         """Return what a 401 is about and what to do, if that is known."""
         if isinstance(refused, Anonymous):
             return (
-                "The connection has no credentials, and the server does not let everybody do this: give login and "
-                "password, or a token."
+                "No credentials were sent, and the server does not let everybody do this: give the connection login "
+                "and password, or a token."
             )
         token = refused.token if isinstance(refused, Bearer) else refused.password if isinstance(refused, Basic) else ""
         lifetime = lifetime_of(token)

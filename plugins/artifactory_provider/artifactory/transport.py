@@ -15,7 +15,7 @@ from yarl import URL
 
 from artifactory_provider import __version__
 from artifactory_provider.artifactory.answers import Answer, refusal
-from artifactory_provider.artifactory.authentication import Anonymous
+from artifactory_provider.artifactory.authentication import Anonymous, credentials_in
 from artifactory_provider.artifactory.credentials import FixedCredentials
 from artifactory_provider.artifactory.errors import (
     TRANSIENT,
@@ -39,13 +39,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LARGEST_ANSWER = 32 * 1024 * 1024
-_NONE = FixedCredentials(Anonymous())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
     method: str
     url: str
+    is_repeatable: bool
+    allowed: Collection[int]
+    needs: str | None
     timeout: float
     headers: Mapping[str, str]
     body: Mapping[str, Any]
@@ -109,26 +111,34 @@ class Transport:
         :param anonymous: whether the request goes without credentials, as to a place that the server has named.
         :raises ArtifactoryError: when the answer is no success, or there is none.
         """
-        if repeatable is None:
-            repeatable = method in {"GET", "HEAD"}
-        limit = self._settings.timeout if timeout is None else timeout
-        request = _Request(method, url, limit, headers or {}, {"json": json, "data": data}, largest)
+        request = _Request(
+            method=method,
+            url=url,
+            is_repeatable=method in {"GET", "HEAD"} if repeatable is None else repeatable,
+            allowed=allowed,
+            needs=needs,
+            timeout=self._settings.timeout if timeout is None else timeout,
+            headers=headers or {},
+            body={"json": json, "data": data},
+            largest=largest,
+        )
+        return await self._ask(request, FixedCredentials(Anonymous()) if anonymous else self._credentials)
 
-        async def ask(authentication: Authentication) -> Answer:
+    async def _ask(self, request: _Request, credentials: Credentials) -> Answer:
+        async def attempt(authentication: Authentication) -> Answer:
             answer = await self._send(request, authentication)
-            if answer.status not in allowed and answer.status != HTTPStatus.UNAUTHORIZED:
-                raise refusal(answer, needs=needs)
+            if answer.status not in request.allowed and answer.status != HTTPStatus.UNAUTHORIZED:
+                raise refusal(answer, needs=request.needs)
             return answer
 
-        credentials = _NONE if anonymous else self._credentials
         authentication = await credentials.ready()
-        answer: Answer = await self._retrying(repeatable)(ask, authentication)
+        answer: Answer = await self._retrying(request.is_repeatable)(attempt, authentication)
         if answer.status == HTTPStatus.UNAUTHORIZED and credentials.is_renewable:
             # What was refused did no work: with a new token, even what is never repeated else is sent again.
             authentication = await credentials.ready(authentication)
-            answer = await self._retrying(repeatable)(ask, authentication)
-        if answer.status not in allowed:
-            raise refusal(answer, needs=needs, credentials=None if anonymous else credentials.explain(authentication))
+            answer = await self._retrying(request.is_repeatable)(attempt, authentication)
+        if answer.status not in request.allowed:
+            raise refusal(answer, needs=request.needs, credentials=credentials.explain(authentication))
         return answer
 
     def _retrying(self, repeatable: bool) -> tenacity.AsyncRetrying:
@@ -161,13 +171,19 @@ class Transport:
             raise RuntimeError("The client is not open: use it in 'async with'.")
         url, endpoint = request.url, f"{request.method} {urlsplit(request.url).path}"
         proxy = self._settings.proxy_for(url)
+        proxy_credentials = credentials_in(proxy)
+        # Told in a header, not in the proxy's URL, which aiohttp's errors show, and so tracebacks.
+        for_proxy = {f"Proxy-{name}": value for name, value in proxy_credentials.headers().items()}
+        secrets = (*authentication.secrets(), *proxy_credentials.secrets())
+        is_tunnelled = urlsplit(url).scheme == "https"
         try:
             async with self._session.request(
                 request.method,
                 URL(url, encoded=True),
                 **request.body,
-                headers={**request.headers, **authentication.headers()},
-                proxy=proxy,
+                headers={**request.headers, **authentication.headers(), **({} if is_tunnelled else for_proxy)},
+                proxy=proxy and URL(proxy).with_user(None),
+                proxy_headers=for_proxy if is_tunnelled else None,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=request.timeout, sock_connect=self._settings.connect_timeout),
             ) as response:
@@ -188,7 +204,7 @@ class Transport:
             ) from error
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
             raise _connection_failed(endpoint, url, proxy, error) from error
-        return answer if answer.status < 300 else answer.without(authentication.secrets())
+        return answer if answer.status < 300 else answer.without(secrets)
 
 
 async def _read(response: aiohttp.ClientResponse, endpoint: str, largest: int) -> bytes:

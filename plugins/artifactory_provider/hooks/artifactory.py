@@ -11,7 +11,7 @@ from airflow.providers.http.hooks.http import HttpHook
 
 from artifactory_provider.artifactory.access import credentials_of
 from artifactory_provider.artifactory.answers import Answer, refusal
-from artifactory_provider.artifactory.authentication import Anonymous
+from artifactory_provider.artifactory.authentication import Anonymous, credentials_in
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.credentials import FixedCredentials
 from artifactory_provider.artifactory.errors import (
@@ -70,6 +70,7 @@ class ArtifactoryHook(HttpHook):
         self.artifactory_conn_id = artifactory_conn_id
         self._credentials: Credentials = FixedCredentials(Anonymous())
         self._authentication: Authentication = Anonymous()
+        self._proxy_secrets: tuple[str, ...] = ()
 
     def settings(self) -> ServerSettings:
         """Return how the connection says that the server is reached.
@@ -184,6 +185,7 @@ class ArtifactoryHook(HttpHook):
                 else settings.client_certificate
             )
         if proxy := settings.proxy_for(self.base_url):
+            self._proxy_secrets = credentials_in(proxy).secrets()
             session.proxies = {"http": proxy, "https": proxy}
         session.headers.update(headers or {})
         return self._configure_session_from_mount_adapters(session)
@@ -226,7 +228,7 @@ class ArtifactoryHook(HttpHook):
             endpoint = f"{response.request.method} {response.request.path_url.partition('?')[0]}"
             answer = Answer(endpoint, response.status_code, response.headers, response.content)
             raise refusal(
-                answer.without(self._authentication.secrets()),
+                answer.without((*self._authentication.secrets(), *self._proxy_secrets)),
                 credentials=self._credentials.explain(self._authentication),
             )
 
