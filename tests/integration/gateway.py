@@ -47,6 +47,7 @@ class Seen:
     host: str
     headers: Mapping[str, str]
     body: bytes
+    connection: object = None
 
 
 @dataclass
@@ -126,7 +127,12 @@ class Gateway:
         absolute = urlsplit(request.raw_path)
         path = absolute.path + (f"?{absolute.query}" if absolute.query else "")
         seen = Seen(
-            request.method, path, request.headers.get("Host", ""), CIMultiDict(request.headers), await request.read()
+            request.method,
+            path,
+            request.headers.get("Host", ""),
+            CIMultiDict(request.headers),
+            await request.read(),
+            request.transport and request.transport.get_extra_info("peername"),
         )
         self.requests.append(seen)
         rule = next((one for one in self._rules if one.takes(seen)), None)

@@ -139,13 +139,14 @@ class Answer:
         return max(0.0, (moment - datetime.datetime.now(datetime.UTC)).total_seconds())
 
 
-def refusal(answer: Answer, *, needs: str | None = None) -> ArtifactoryError:
+def refusal(answer: Answer, *, needs: str | None = None, credentials: str | None = None) -> ArtifactoryError:
     """Return the error that an unsuccessful answer stands for.
 
     :param answer: an answer whose status is no success.
     :param needs: the permissions that the request needs, in words, to be named where one is missing.
+    :param credentials: what is known of credentials that were refused, and what to do about them.
     """
-    kind, advice = _kind_and_advice(answer, needs)
+    kind, advice = _kind_and_advice(answer, needs, credentials)
     said = f": {answer.detail}" if answer.detail else ""
     shown = f" ({answer.described})" if answer.is_html else ""
     return kind(
@@ -157,7 +158,7 @@ def refusal(answer: Answer, *, needs: str | None = None) -> ArtifactoryError:
     )
 
 
-def _kind_and_advice(answer: Answer, needs: str | None) -> tuple[type[ArtifactoryError], str]:
+def _kind_and_advice(answer: Answer, needs: str | None, credentials: str | None) -> tuple[type[ArtifactoryError], str]:
     status = answer.status
     if status == 400 and _UNSUPPORTED_REPOSITORY.search(answer.detail or ""):
         return UnsupportedRepository, (
@@ -172,7 +173,7 @@ def _kind_and_advice(answer: Answer, needs: str | None) -> tuple[type[Artifactor
     if status == 407:
         return AuthenticationFailed, "The HTTP proxy asks for credentials: give them in the proxy's URL."
     if status == 401:
-        return AuthenticationFailed, (
+        return AuthenticationFailed, credentials or (
             "The credentials are missing, wrong or expired: check login and password or token of the connection."
         )
     if status == 403:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from artifactory_provider.artifactory.access import credentials_of
 from artifactory_provider.artifactory.transport import Transport
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Api:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
-        self._transport = Transport(settings)
+        self._transport = Transport(settings, credentials_of(settings))
         self._base: str | None = None
 
     async def __aenter__(self) -> Self:

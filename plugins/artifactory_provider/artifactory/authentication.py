@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import unicodedata
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
+from urllib.parse import unquote, urlsplit
 
 from artifactory_provider.artifactory.errors import InvalidSettings
 
@@ -107,6 +108,75 @@ class ApiKey:
     def secrets(self) -> tuple[str, ...]:
         """Return the key."""
         return (self.key,)
+
+
+@dataclass(frozen=True, slots=True)
+class InBody:
+    """Credentials that stand in the body of a request, as those do that are exchanged for a token.
+
+    :param secret: what stands there.
+    """
+
+    secret: str = field(repr=False)
+
+    def headers(self) -> dict[str, str]:
+        """Return no headers."""
+        return {}
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return what stands in the body."""
+        return (self.secret,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshableToken:
+    """An access token with the refresh token that gets the next pair of both.
+
+    :param access_token: the access token; None to begin with the refresh token.
+    :param refresh_token: the refresh token. A server may take it only once.
+    :raises InvalidSettings: when one holds characters that no HTTP header can carry.
+    """
+
+    access_token: str | None = field(default=None, repr=False)
+    refresh_token: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.access_token is not None:
+            _check_header_value(self.access_token, "access token")
+        _check_header_value(self.refresh_token, "refresh token")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityExchange:
+    """Another system's identity token (OIDC), which Artifactory exchanges for an access token of its own.
+
+    :param provider: the OIDC provider's name, as Artifactory's administrator has set it up.
+    :param token_file: the file with the identity token, read anew at each exchange: who projects it renews it.
+    :param project_key: the JFrog project that the provider belongs to, if it belongs to one.
+    :param audience: the audience to name in the exchange, where the provider asks for one.
+    :param identity_mapping: the name of the identity mapping to use, where more than one fits.
+    """
+
+    provider: str
+    token_file: str
+    project_key: str | None = None
+    audience: str | None = None
+    identity_mapping: str | None = None
+
+
+Renewable: TypeAlias = RefreshableToken | IdentityExchange
+"""What new access tokens can be asked for with."""
+
+
+def credentials_in(url: str | None) -> Basic | Anonymous:
+    """Return the credentials that stand in a proxy's URL, decoded.
+
+    :param url: the URL, or None where there is no proxy.
+    """
+    parts = urlsplit(url or "")
+    if not parts.username and not parts.password:
+        return Anonymous()
+    return Basic(unquote(parts.username or ""), unquote(parts.password or ""))
 
 
 def _is_control(character: str) -> bool:

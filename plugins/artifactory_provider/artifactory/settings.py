@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from artifactory_provider.artifactory.authentication import Anonymous, Authentication
+from artifactory_provider.artifactory.authentication import Anonymous, Authentication, Renewable
 from artifactory_provider.artifactory.errors import InvalidSettings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ServerSettings:
     """
 
     base_url: str
-    authentication: Authentication = field(default_factory=Anonymous)
+    authentication: Authentication | Renewable = field(default_factory=Anonymous)
     docker_url: str = DOCKER_URL
     docker_urls: Mapping[str, str] = field(default_factory=dict)
     verify: bool = True

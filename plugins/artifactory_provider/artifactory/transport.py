@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from yarl import URL
 
 from artifactory_provider import __version__
 from artifactory_provider.artifactory.answers import Answer, refusal
+from artifactory_provider.artifactory.authentication import Anonymous, credentials_in
+from artifactory_provider.artifactory.credentials import FixedCredentials
 from artifactory_provider.artifactory.errors import (
     TRANSIENT,
     ArtifactoryError,
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from types import TracebackType
 
+    from artifactory_provider.artifactory.authentication import Authentication
+    from artifactory_provider.artifactory.credentials import Credentials
     from artifactory_provider.artifactory.settings import ServerSettings
 
 log = logging.getLogger(__name__)
@@ -36,14 +41,29 @@ log = logging.getLogger(__name__)
 _LARGEST_ANSWER = 32 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    method: str
+    url: str
+    is_repeatable: bool
+    allowed: Collection[int]
+    needs: str | None
+    timeout: float
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
+    largest: int
+
+
 class Transport:
     """An open way to one server. Use it as an asynchronous context manager.
 
     :param settings: how the server is reached.
+    :param credentials: who is asking.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, credentials: Credentials) -> None:
         self._settings = settings
+        self._credentials = credentials
         self._session: aiohttp.ClientSession | None = None
         self.server_version: tuple[int, ...] | None = None
 
@@ -91,19 +111,35 @@ class Transport:
         :param anonymous: whether the request goes without credentials, as to a place that the server has named.
         :raises ArtifactoryError: when the answer is no success, or there is none.
         """
-        if repeatable is None:
-            repeatable = method in {"GET", "HEAD"}
-        headers = {**(headers or {}), **({} if anonymous else self._settings.authentication.headers())}
+        request = _Request(
+            method=method,
+            url=url,
+            is_repeatable=method in {"GET", "HEAD"} if repeatable is None else repeatable,
+            allowed=allowed,
+            needs=needs,
+            timeout=self._settings.timeout if timeout is None else timeout,
+            headers=headers or {},
+            body={"json": json, "data": data},
+            largest=largest,
+        )
+        return await self._ask(request, FixedCredentials(Anonymous()) if anonymous else self._credentials)
 
-        async def attempt() -> Answer:
-            answer = await self._send(
-                method, url, timeout=timeout, headers=headers, body={"json": json, "data": data}, largest=largest
-            )
-            if answer.status not in allowed:
-                raise refusal(answer, needs=needs)
+    async def _ask(self, request: _Request, credentials: Credentials) -> Answer:
+        async def attempt(authentication: Authentication) -> Answer:
+            answer = await self._send(request, authentication)
+            if answer.status not in request.allowed and answer.status != HTTPStatus.UNAUTHORIZED:
+                raise refusal(answer, needs=request.needs)
             return answer
 
-        return await self._retrying(repeatable)(attempt)
+        authentication = await credentials.ready()
+        answer: Answer = await self._retrying(request.is_repeatable)(attempt, authentication)
+        if answer.status == HTTPStatus.UNAUTHORIZED and credentials.is_renewable:
+            # What was refused did no work: with a new token, even what is never repeated else is sent again.
+            authentication = await credentials.ready(authentication)
+            answer = await self._retrying(request.is_repeatable)(attempt, authentication)
+        if answer.status not in request.allowed:
+            raise refusal(answer, needs=request.needs, credentials=credentials.explain(authentication))
+        return answer
 
     def _retrying(self, repeatable: bool) -> tenacity.AsyncRetrying:
         backoff = tenacity.wait_random_exponential(multiplier=0.5, max=self._settings.longest_pause)
@@ -130,32 +166,28 @@ class Transport:
             reraise=True,
         )
 
-    async def _send(
-        self,
-        method: str,
-        url: str,
-        *,
-        timeout: float | None,
-        headers: Mapping[str, str],
-        body: Mapping[str, Any],
-        largest: int,
-    ) -> Answer:
+    async def _send(self, request: _Request, authentication: Authentication) -> Answer:
         if self._session is None:
             raise RuntimeError("The client is not open: use it in 'async with'.")
-        endpoint = f"{method} {urlsplit(url).path}"
-        limit = self._settings.timeout if timeout is None else timeout
+        url, endpoint = request.url, f"{request.method} {urlsplit(request.url).path}"
         proxy = self._settings.proxy_for(url)
+        proxy_credentials = credentials_in(proxy)
+        # Told in a header, not in the proxy's URL, which aiohttp's errors show, and so tracebacks.
+        for_proxy = {f"Proxy-{name}": value for name, value in proxy_credentials.headers().items()}
+        secrets = (*authentication.secrets(), *proxy_credentials.secrets())
+        is_tunnelled = urlsplit(url).scheme == "https"
         try:
             async with self._session.request(
-                method,
+                request.method,
                 URL(url, encoded=True),
-                **body,
-                headers=headers,
-                proxy=proxy,
+                **request.body,
+                headers={**request.headers, **authentication.headers(), **({} if is_tunnelled else for_proxy)},
+                proxy=proxy and URL(proxy).with_user(None),
+                proxy_headers=for_proxy if is_tunnelled else None,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=limit, sock_connect=self._settings.connect_timeout),
+                timeout=aiohttp.ClientTimeout(total=request.timeout, sock_connect=self._settings.connect_timeout),
             ) as response:
-                content = await _read(response, endpoint, largest)
+                content = await _read(response, endpoint, request.largest)
                 answer = Answer(endpoint, response.status, response.headers.copy(), content)
                 self.server_version = answer.server_version or self.server_version
         except aiohttp.ConnectionTimeoutError as error:
@@ -166,13 +198,13 @@ class Transport:
             ) from error
         except TimeoutError as error:
             raise RequestTimedOut(
-                f"{endpoint} had no answer within {limit:g} s: the server at {_place(url)} is slow or does "
+                f"{endpoint} had no answer within {request.timeout:g} s: the server at {_place(url)} is slow or does "
                 "not answer; what it did with the request is unknown.",
                 endpoint=endpoint,
             ) from error
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
             raise _connection_failed(endpoint, url, proxy, error) from error
-        return answer if answer.status < 300 else answer.without(self._settings.authentication.secrets())
+        return answer if answer.status < 300 else answer.without(secrets)
 
 
 async def _read(response: aiohttp.ClientResponse, endpoint: str, largest: int) -> bytes:

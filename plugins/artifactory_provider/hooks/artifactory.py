@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import requests
 from airflow.providers.http.hooks.http import HttpHook
 
+from artifactory_provider.artifactory.access import credentials_of
 from artifactory_provider.artifactory.answers import Answer, refusal
+from artifactory_provider.artifactory.authentication import Anonymous, credentials_in
 from artifactory_provider.artifactory.client import ArtifactoryClient
+from artifactory_provider.artifactory.credentials import FixedCredentials
 from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
     ConnectionFailed,
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
+    from artifactory_provider.artifactory.authentication import Authentication
+    from artifactory_provider.artifactory.credentials import Credentials
     from artifactory_provider.artifactory.settings import ServerSettings
     from artifactory_provider.promotion.promotion import Promotion
     from artifactory_provider.promotion.records import PromotionRecord
@@ -63,7 +68,9 @@ class ArtifactoryHook(HttpHook):
     def __init__(self, artifactory_conn_id: str = default_conn_name, *, method: str = "GET") -> None:
         super().__init__(method=method, http_conn_id=artifactory_conn_id)
         self.artifactory_conn_id = artifactory_conn_id
-        self._secrets: tuple[str, ...] = ()
+        self._credentials: Credentials = FixedCredentials(Anonymous())
+        self._authentication: Authentication = Anonymous()
+        self._proxy_secrets: tuple[str, ...] = ()
 
     def settings(self) -> ServerSettings:
         """Return how the connection says that the server is reached.
@@ -163,12 +170,13 @@ class ArtifactoryHook(HttpHook):
         settings = self.settings()
         self.base_url = f"{settings.base_url.rstrip('/')}/"
         self._base_url_initialized = True
-        self._secrets = settings.authentication.secrets()
+        self._credentials = credentials_of(settings)
+        self._authentication = self._credentials.current()
         given = {name: value for name, value in (extra_options or {}).items() if value is not None}
         self.merged_extra = {"timeout": settings.timeout, "check_response": True, **given}
         session = requests.Session()
         session.trust_env = False
-        session.auth = _HeaderAuthentication(settings.authentication.headers())
+        session.auth = _HeaderAuthentication(self._authentication.headers())
         session.verify = settings.verify and (settings.ca_file or True)
         if settings.client_certificate:
             session.cert = (
@@ -177,6 +185,7 @@ class ArtifactoryHook(HttpHook):
                 else settings.client_certificate
             )
         if proxy := settings.proxy_for(self.base_url):
+            self._proxy_secrets = credentials_in(proxy).secrets()
             session.proxies = {"http": proxy, "https": proxy}
         session.headers.update(headers or {})
         return self._configure_session_from_mount_adapters(session)
@@ -196,22 +205,17 @@ class ArtifactoryHook(HttpHook):
         prepped_request: requests.PreparedRequest,
         extra_options: dict[Any, Any],
     ) -> requests.Response:
-        """Send a prepared request once and check its answer.
+        """Send a prepared request, once more with a new token if the server refuses a renewable one, and check it.
 
         :raises ArtifactoryError: when the answer is no success, or there is none.
         """
-        endpoint = f"{prepped_request.method} {prepped_request.path_url.partition('?')[0]}"
         try:
-            response = session.send(
-                prepped_request,
-                timeout=extra_options["timeout"],
-                allow_redirects=False,
-                verify=session.verify,
-                cert=session.cert,
-                proxies=session.proxies,
-            )
-        except requests.RequestException as error:
-            raise _no_answer(endpoint, error, timeout=extra_options["timeout"]) from error
+            response = self._send(session, prepped_request, extra_options)
+            is_whole = isinstance(prepped_request.body, bytes | str | None)
+            if response.status_code == requests.codes.unauthorized and self._credentials.is_renewable and is_whole:
+                self._authentication = self._credentials.current(self._authentication)
+                prepped_request.headers.update(self._authentication.headers())
+                response = self._send(session, prepped_request, extra_options)
         finally:
             session.close()
         if extra_options["check_response"]:
@@ -223,7 +227,26 @@ class ArtifactoryHook(HttpHook):
         if not 200 <= response.status_code < 300:
             endpoint = f"{response.request.method} {response.request.path_url.partition('?')[0]}"
             answer = Answer(endpoint, response.status_code, response.headers, response.content)
-            raise refusal(answer.without(self._secrets))
+            raise refusal(
+                answer.without((*self._authentication.secrets(), *self._proxy_secrets)),
+                credentials=self._credentials.explain(self._authentication),
+            )
+
+    def _send(
+        self, session: requests.Session, request: requests.PreparedRequest, extra_options: dict[Any, Any]
+    ) -> requests.Response:
+        try:
+            return session.send(
+                request,
+                timeout=extra_options["timeout"],
+                allow_redirects=False,
+                verify=session.verify,
+                cert=session.cert,
+                proxies=session.proxies,
+            )
+        except requests.RequestException as error:
+            endpoint = f"{request.method} {request.path_url.partition('?')[0]}"
+            raise _no_answer(endpoint, error, timeout=extra_options["timeout"]) from error
 
     def _run_client(self, work: Callable[[ArtifactoryClient], Awaitable[T]]) -> T:
         if _is_in_event_loop():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PositiveFloat, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, ValidationError
 
 from artifactory_provider.artifactory.authentication import (
     Anonymous,
@@ -14,6 +14,9 @@ from artifactory_provider.artifactory.authentication import (
     Authentication,
     Basic,
     Bearer,
+    IdentityExchange,
+    RefreshableToken,
+    Renewable,
 )
 from artifactory_provider.artifactory.errors import InvalidSettings
 from artifactory_provider.artifactory.settings import DOCKER_URL, ServerSettings
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 _API_KEY_START = "AKCp8"
 
-AuthenticationKind = Literal["automatic", "basic", "access_token", "api_key", "anonymous"]
+AuthenticationKind = Literal["automatic", "basic", "access_token", "refreshable_token", "oidc", "api_key", "anonymous"]
 
 
 def _absent_when_empty(value: Any) -> Any:
@@ -45,11 +48,17 @@ class ConnectionExtra(BaseModel):
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     auth_kind: Annotated[AuthenticationKind | None, BeforeValidator(_absent_when_empty)] = None
+    refresh_token: Text = Field(default=None, repr=False)
+    oidc_provider: Text = None
+    oidc_token_file: Text = None
+    oidc_project_key: Text = None
+    oidc_audience: Text = None
+    oidc_identity_mapping: Text = None
     verify: Switch = None
     ca_file: Text = None
     client_certificate: Text = None
     client_key: Text = None
-    proxy: Text = None
+    proxy: Text = Field(default=None, repr=False)
     docker_url: Text = None
     docker_urls: Annotated[dict[str, str] | None, BeforeValidator(_read_json)] = None
     timeout: Seconds = None
@@ -85,7 +94,7 @@ def settings_of(
     try:
         return ServerSettings(
             base_url=_base_url(host, schema, port),
-            authentication=_authentication(fields.auth_kind or "automatic", login, password),
+            authentication=_authentication(fields, login, password),
             docker_url=fields.docker_url or DOCKER_URL,
             docker_urls=fields.docker_urls or {},
             verify=fields.verify is not False,
@@ -118,11 +127,18 @@ def _base_url(host: str | None, schema: str | None, port: int | None) -> str:
     return urlunsplit(parts)
 
 
-def _authentication(kind: AuthenticationKind, login: str | None, password: str | None) -> Authentication:
+def _authentication(fields: ConnectionExtra, login: str | None, password: str | None) -> Authentication | Renewable:
+    kind = fields.auth_kind or "automatic"
     if kind == "automatic":
-        kind = _likely_kind(login, password)
+        kind = _likely_kind(fields, login, password)
     if kind == "anonymous":
         return Anonymous()
+    if kind == "oidc":
+        return _identity_exchange(fields)
+    if kind == "refreshable_token":
+        if not fields.refresh_token:
+            raise InvalidSettings("The refresh_token is missing: it was given together with the access token.")
+        return RefreshableToken(access_token=password or None, refresh_token=fields.refresh_token)
     if not password:
         raise InvalidSettings("The password is missing: give the password, access token or API key there.")
     if kind == "access_token":
@@ -134,7 +150,23 @@ def _authentication(kind: AuthenticationKind, login: str | None, password: str |
     return Basic(login, password)
 
 
-def _likely_kind(login: str | None, password: str | None) -> AuthenticationKind:
+def _identity_exchange(fields: ConnectionExtra) -> IdentityExchange:
+    if not fields.oidc_provider or not fields.oidc_token_file:
+        raise InvalidSettings("OIDC needs oidc_provider and oidc_token_file: give both.")
+    return IdentityExchange(
+        provider=fields.oidc_provider,
+        token_file=fields.oidc_token_file,
+        project_key=fields.oidc_project_key,
+        audience=fields.oidc_audience,
+        identity_mapping=fields.oidc_identity_mapping,
+    )
+
+
+def _likely_kind(fields: ConnectionExtra, login: str | None, password: str | None) -> AuthenticationKind:
+    if fields.oidc_provider or fields.oidc_token_file:
+        return "oidc"
+    if fields.refresh_token:
+        return "refreshable_token"
     if login:
         return "basic"
     if not password:
@@ -159,13 +191,37 @@ CONNECTION_FORM: dict[str, Any] = {
     "conn-fields": {
         "auth_kind": {
             "label": "Authentication",
-            "description": "automatic: with a user name basic, without one access token (Bearer) or API key.",
+            "description": (
+                "automatic: OIDC or refreshable token where their fields are filled in; else with a user name basic, "
+                "without one access token (Bearer) or API key."
+            ),
             "schema": {
                 "type": ["string", "null"],
-                "enum": ["automatic", "basic", "access_token", "api_key", "anonymous"],
+                "enum": list(get_args(AuthenticationKind)),
                 "default": "automatic",
             },
         },
+        "refresh_token": {
+            "label": "Refresh token",
+            "description": (
+                "Belongs to the access token. Servers take it once, so one task at a time can use the connection: "
+                "prefer OIDC."
+            ),
+            "schema": {"type": ["string", "null"], "format": "password"},
+        },
+        "oidc_provider": {
+            "label": "OIDC provider",
+            "description": "The name under which Artifactory knows who issues the identity tokens.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "oidc_token_file": {
+            "label": "OIDC identity token file",
+            "description": "On the workers and the triggerer, such as a projected service account token.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "oidc_project_key": {"label": "OIDC project key", "schema": {"type": ["string", "null"]}},
+        "oidc_audience": {"label": "OIDC audience", "schema": {"type": ["string", "null"]}},
+        "oidc_identity_mapping": {"label": "OIDC identity mapping", "schema": {"type": ["string", "null"]}},
         "verify": {
             "label": "Verify TLS certificates",
             "schema": {"type": ["boolean", "null"], "default": True},

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.integration.gateway import Reply, html
 
+from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.errors import ServerFailed
 from artifactory_provider.artifactory.references import ImageReference
+from artifactory_sandbox.server import listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +120,34 @@ async def test_a_map_leads_to_a_url_per_repository(
     gateway.rewrite = lambda _host, path: path.replace("/port-of-", "/api/docker/")
     await use_everything(settings(docker_urls=urls), sandbox, image)
     assert gateway.count("POST", "^/port-of-docker-dev/v2/promote$") == 1
+
+
+async def test_the_sandboxes_own_sub_domains_lead_to_its_repositories(
+    settings: MakeSettings, sandbox: RunningSandbox, image: str
+) -> None:
+    """The sandbox takes requests as a proxy gets them, so that its names need no name server."""
+    made = settings(
+        base_url="http://registry.test/artifactory",
+        docker_url="http://{repository}.registry.test/v2",
+        proxy=f"http://{sandbox.registry}",
+    )
+    await use_everything(made, sandbox, image)
+    promoted = [record.path for record in sandbox.requests if record.path.endswith("/promote")]
+    assert promoted[-1] == "/v2/promote"
+
+
+async def test_the_sandboxes_own_ports_lead_to_its_repositories(
+    settings: MakeSettings, artifactory_sandbox_factory: Callable[..., RunningSandbox], image: str
+) -> None:
+    with closing(listen("127.0.0.1", 0)) as one, closing(listen("127.0.0.1", 0)) as other:
+        ports = {"docker-dev": one.getsockname()[1], "docker-qa": other.getsockname()[1]}
+    sandbox = artifactory_sandbox_factory({"repositories": {key: {"port": port} for key, port in ports.items()}})
+    urls = {key: f"http://127.0.0.1:{port}/v2" for key, port in ports.items()}
+    administrator = Basic(sandbox.username, sandbox.password)
+    made = settings(base_url=sandbox.url, docker_urls=urls, authentication=administrator)
+    await use_everything(made, sandbox, image)
+    promoted = [record.path for record in sandbox.requests if record.path.endswith("/promote")]
+    assert promoted == ["/v2/promote"]
 
 
 async def test_the_proxy_of_the_environment_is_used_and_no_proxy_counts(

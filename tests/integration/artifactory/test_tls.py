@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import ssl
-from dataclasses import dataclass
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from tests.integration.gateway import Gateway
 
+from artifactory_provider.artifactory.authentication import RefreshableToken
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.errors import TRANSIENT, ConnectionFailed, InvalidSettings, TlsFailed
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
@@ -21,69 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.integration.artifactory.authority import Authority
+
     from artifactory_provider.artifactory.settings import ServerSettings
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
     MakeSettings = Callable[..., ServerSettings]
-
-
-@dataclass(frozen=True)
-class Issued:
-    """A certificate and its key, as PEM files."""
-
-    certificate: Path
-    key: Path
-
-
-class Authority:
-    """A certificate authority that lasts as long as a test."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self.file = folder / f"{name}.pem"
-        certificate = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, None), True)
-        self.file.write_bytes(certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-
-    def issue(self, name: str, *, key_password: bytes | None = None) -> Issued:
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        certificate = self._builder(subject, key).add_extension(names, False).sign(self._key, hashes.SHA256())
-        issued = Issued(self._folder / f"{name}.pem", self._folder / f"{name}.key")
-        issued.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        protection = (
-            serialization.BestAvailableEncryption(key_password) if key_password else serialization.NoEncryption()
-        )
-        private = serialization.PrivateFormat.PKCS8
-        issued.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, private, protection))
-        return issued
-
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-        )
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path, "authority")
-
-
-@pytest.fixture
-def server_tls(authority: Authority) -> ssl.SSLContext:
-    issued = authority.issue("server")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(issued.certificate, issued.key)
-    return context
 
 
 @pytest.fixture
@@ -133,6 +72,52 @@ async def test_a_client_certificate_is_sent_where_the_server_wants_one(
     made = settings(ca_file=str(authority.file), client_certificate=str(ours.certificate), client_key=str(ours.key))
     async with ArtifactoryClient(made) as client:
         assert await client.version()
+
+
+async def test_tokens_are_asked_for_over_the_same_tls_as_everything_else(
+    settings: MakeSettings,
+    sandbox: RunningSandbox,
+    gateway: Gateway,
+    authority: Authority,
+    server_tls: ssl.SSLContext,
+) -> None:
+    server_tls.verify_mode = ssl.CERT_REQUIRED
+    server_tls.load_verify_locations(authority.file)
+    ours = authority.issue("airflow")
+    issued = await sandbox.service.access.tokens.issue("admin", "applied-permissions/user", 600, is_refreshable=True)
+    made = settings(
+        ca_file=str(authority.file),
+        client_certificate=str(ours.certificate),
+        client_key=str(ours.key),
+        authentication=RefreshableToken(refresh_token=issued.refresh or ""),
+    )
+    async with ArtifactoryClient(made) as client:
+        assert await client.version()
+    assert gateway.count("POST", "^/access/api/v1/tokens$") == 1
+
+
+def test_the_sandboxes_own_https_is_trusted_with_its_authority(
+    connect: Callable[..., None], authority: Authority, tmp_path: Path
+) -> None:
+    issued = authority.issue("sandbox")
+    data = tmp_path / "data"
+    program: list[str | Path] = [sys.executable, "-m", "artifactory_sandbox", "serve", "--data", data, "--port", "0"]
+    line = [*program, "--tls", issued.certificate, issued.key]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[4]
+            connect(host=url, password="password", extra={"ca_file": str(authority.file)})
+            hook = ArtifactoryHook()
+            assert url.startswith("https://")
+            assert hook.test_connection()[0]
+            assert hook.run("api/system/ping").text == "OK"
+            connect(host=url, password="password")
+            is_well, said = ArtifactoryHook().test_connection()
+            assert not is_well
+            assert "is not trusted" in said
+        finally:
+            process.terminate()
 
 
 async def test_a_server_that_wants_a_client_certificate_and_gets_none_is_a_typed_error(

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.integration.gateway import Reply, html
 
+from artifactory_provider.artifactory.authentication import Anonymous
 from artifactory_provider.artifactory.client import ArtifactoryClient
+from artifactory_provider.artifactory.credentials import FixedCredentials
 from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
     ConnectionFailed,
@@ -217,11 +219,37 @@ async def test_a_client_that_is_not_open_says_how_to_open_it(settings: MakeSetti
         await ArtifactoryClient(settings()).version()
 
 
+async def test_all_requests_of_a_client_use_one_connection_again_and_again(
+    client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    source, target = ImageReference("docker-dev", image, "1"), ImageReference("docker-qa", image, "1")
+    await client.version()
+    await client.promote(source, target)
+    assert await client.descriptor(target)
+    assert await client.descriptor(ImageReference("docker-qa", image, "absent")) is None
+    with pytest.raises(ArtifactoryError):
+        await client.repository("absent")
+    assert len(gateway.requests) == 5
+    assert len({seen.connection for seen in gateway.requests}) == 1
+
+
+async def test_each_kind_of_request_has_a_patience_of_its_own(settings: MakeSettings, gateway: Gateway) -> None:
+    """A promotion may last long while everything else is still given up soon, and the other way round."""
+    for patience, late in (({"timeout": 30, "promote_timeout": 0.2}, "POST"), ({"timeout": 0.2}, "GET")):
+        gateway.rule(late, "/api/", ending="never", times=1)
+        async with ArtifactoryClient(settings(attempts=1, **patience)) as client:
+            question = client.promote(DEV, QA) if late == "POST" else client.version()
+            with pytest.raises(RequestTimedOut, match=r"no answer within 0.2 s"):
+                await question
+            assert await client.version()
+
+
 async def test_a_cancelled_request_closes_its_connection(settings: MakeSettings, gateway: Gateway) -> None:
     asked_for = asyncio.Event()
     loop = asyncio.get_running_loop()
     gateway.rule("GET", "/version", ending="never", before=lambda: loop.call_soon_threadsafe(asked_for.set))
-    transport = Transport(settings())
+    transport = Transport(settings(), FixedCredentials(Anonymous()))
 
     async def ask() -> None:
         async with transport:

@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from artifactory_provider.artifactory.authentication import Anonymous, ApiKey, Basic, Bearer
+from artifactory_provider.artifactory.authentication import (
+    Anonymous,
+    ApiKey,
+    Basic,
+    Bearer,
+    IdentityExchange,
+    RefreshableToken,
+)
 from artifactory_provider.artifactory.errors import InvalidSettings
 from artifactory_provider.artifactory.settings import DOCKER_URL, ServerSettings
 from artifactory_provider.hooks.connections import settings_of
@@ -76,6 +83,53 @@ def test_who_is_asking_follows_from_login_password_and_kind(
     assert settings({"auth_kind": kind}, login=login, password=password).authentication == authentication
 
 
+OIDC = {"oidc_provider": "ci", "oidc_token_file": "/var/run/token"}
+
+
+@pytest.mark.parametrize("kind", [None, "", "automatic", "oidc"])
+def test_oidc_is_chosen_by_its_fields_whatever_else_is_filled_in(kind: str | None) -> None:
+    made = settings(OIDC | {"auth_kind": kind, "refresh_token": "r", "oidc_audience": " "}, login="u", password="p")
+    assert made.authentication == IdentityExchange(provider="ci", token_file="/var/run/token")
+    more = {"oidc_project_key": "shop", "oidc_audience": "artifactory", "oidc_identity_mapping": "promoters"}
+    assert settings(OIDC | more).authentication == IdentityExchange(
+        provider="ci",
+        token_file="/var/run/token",
+        project_key="shop",
+        audience="artifactory",
+        identity_mapping="promoters",
+    )
+
+
+@pytest.mark.parametrize("kind", [None, "automatic", "refreshable_token"])
+@pytest.mark.parametrize("password", ["eyJtoken", "", None])
+def test_a_refresh_token_makes_the_access_token_refreshable(kind: str | None, password: str | None) -> None:
+    made = settings({"auth_kind": kind, "refresh_token": "r"}, password=password)
+    assert made.authentication == RefreshableToken(access_token=password or None, refresh_token="r")
+
+
+@pytest.mark.parametrize("kind", ["basic", "access_token"])
+def test_a_kind_that_is_named_counts_more_than_the_fields_of_others(kind: str) -> None:
+    made = settings(OIDC | {"auth_kind": kind, "refresh_token": "r"}, login="u", password="p")
+    assert made.authentication == {"basic": Basic("u", "p"), "access_token": Bearer("p")}[kind]
+
+
+@pytest.mark.parametrize(
+    ("extra", "advice"),
+    [
+        ({"auth_kind": "oidc"}, "oidc_provider and oidc_token_file"),
+        ({"oidc_provider": "ci"}, "oidc_provider and oidc_token_file"),
+        ({"oidc_token_file": "/var/run/token"}, "oidc_provider and oidc_token_file"),
+        ({"auth_kind": "refreshable_token"}, "refresh_token is missing"),
+        ({"refresh_token": f"{SECRET} {SECRET}"}, "refresh token of the connection is empty, or holds spaces"),
+    ],
+)
+def test_credentials_that_are_not_whole_say_what_is_missing(extra: dict[str, Any], advice: str) -> None:
+    with pytest.raises(InvalidSettings, match="Connection 'c'") as caught:
+        settings(extra)
+    assert advice in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
 def test_basic_authentication_needs_a_user_name() -> None:
     with pytest.raises(InvalidSettings, match="The login is missing"):
         settings({"auth_kind": "basic"}, password="pw")
@@ -129,6 +183,8 @@ def test_numbers_and_maps_may_come_as_text() -> None:
         {"docker_urls": {"docker-dev": {"url": SECRET}}},
         {"docker_urls": {"docker-dev": f"{SECRET}"}},
         {"auth_kind": SECRET},
+        {"refresh_token": [SECRET]},
+        {"oidc_token_file": {"a": SECRET}},
         {"proxy": f"socks5://u:{SECRET}@h:1"},
         [SECRET],
         SECRET,

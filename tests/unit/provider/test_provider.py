@@ -55,6 +55,15 @@ def test_the_forms_defaults_are_the_defaults() -> None:
         assert connection["conn-fields"][name]["schema"]["default"] == getattr(ServerSettings, name)
 
 
+def test_airflow_hides_the_secrets_of_the_form_wherever_it_shows_a_connection() -> None:
+    from airflow.sdk._shared.secrets_masker import should_hide_value_for_key
+
+    (connection,) = INFO["connection-types"]
+    fields = connection["conn-fields"]
+    assert fields["refresh_token"]["schema"]["format"] == "password"
+    assert all(should_hide_value_for_key(name) for name in ("refresh_token", "proxy"))
+
+
 def test_everything_that_the_provider_info_names_can_be_imported() -> None:
     (connection,) = INFO["connection-types"]
     names = [connection["hook-class-name"], *INFO["extra-links"], *(one["handler"] for one in INFO["asset-uris"])]
