@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
 
     from artifactory_provider.hooks.artifactory import ArtifactoryHook
+    from artifactory_provider.promotion.images import ImageRecord
+    from artifactory_provider.promotion.records import PromotionRecord
 
 _PINNED = "artifactory_pinned_digest"
 
@@ -41,7 +43,8 @@ class ArtifactoryPromoteOperator(BaseOperator):
     :param source_repository: repository key that is promoted from (the endpoint's ``repoKey``). (templated)
     :param target_repository: repository key that is promoted to (``targetRepo``). (templated)
     :param image: image name, without host and repository key (``dockerRepository``). (templated)
-    :param tag: tag that is promoted (``tag``). (templated)
+    :param tag: tag that is promoted (``tag``); None promotes all tags of the image, each like one of its own.
+        (templated)
     :param digest: the digest that was verified, ``sha256:…``; the promotion fails when the tag shows another.
         Without it, what the tag shows when the task starts is promoted. (templated)
     :param target_image: image name in the target (``targetDockerRepository``), by default the same. (templated)
@@ -50,6 +53,8 @@ class ArtifactoryPromoteOperator(BaseOperator):
         otherwise, copying is the default. (templated)
     :param on_conflict: what happens when the target tag shows another digest: ``fail``, ``overwrite``, or
         ``backup``, which keeps the old one as ``<tag>-previous-<12 hex>`` for a rollback. (templated)
+    :param one_request: with ``tag=None``, sends the endpoint its own form for a whole image, once: nothing is verified
+        before its tag shows it then, but everything after.
     :param two_phase: whether the image is verified under a pending tag before the target tag shows it.
     :param attachments: whether signatures, attestations and referrers are looked for and brought along first.
     :param property_prefix: the first part of the names of the properties that record the promotion on the target's
@@ -85,12 +90,13 @@ class ArtifactoryPromoteOperator(BaseOperator):
         source_repository: str,
         target_repository: str,
         image: str,
-        tag: str,
+        tag: str | None,
         digest: str | None = None,
         target_image: str | None = None,
         target_tag: str | None = None,
         copy: bool = True,
         on_conflict: OnConflict = "fail",
+        one_request: bool = False,
         two_phase: bool = True,
         attachments: bool = True,
         property_prefix: str | None = "promotion",
@@ -111,6 +117,7 @@ class ArtifactoryPromoteOperator(BaseOperator):
         self.target_tag = target_tag
         self.copy = copy
         self.on_conflict = on_conflict
+        self.one_request = one_request
         self.two_phase = two_phase
         self.attachments = attachments
         self.property_prefix = property_prefix
@@ -118,6 +125,7 @@ class ArtifactoryPromoteOperator(BaseOperator):
         self.confirmation_timeout = confirmation_timeout
         self.artifactory_conn_id = artifactory_conn_id
         self.image_url: str | None = None
+        self._tag_is_given = tag is not None
         self._digest_is_given = digest is not None
         self._check_literals()
         self.outlets = [*self.outlets, *promotion_outlets(self, target_repository, target_image or image)]
@@ -130,7 +138,7 @@ class ArtifactoryPromoteOperator(BaseOperator):
         hook = ArtifactoryHook(self.artifactory_conn_id)
         self.image_url = image_url(hook.settings().base_url, promotion.target)
         try:
-            record = hook.promote(self._remembered(promotion, hook, context)).as_dict()
+            record = self._promote(self._remembered(promotion, hook, context), hook).as_dict()
         except SourceMoved:
             self._forget(context)
             raise
@@ -151,8 +159,17 @@ class ArtifactoryPromoteOperator(BaseOperator):
             confirmation_timeout=self.confirmation_timeout,
         )
 
+    def _promote(self, promotion: Promotion, hook: ArtifactoryHook) -> PromotionRecord | ImageRecord:
+        if promotion.is_whole_image:
+            return hook.promote_image(promotion, one_request=self.one_request)
+        return hook.promote(promotion)
+
     def _given_digest(self) -> str | None:
         """Return the digest; one that was asked for and came empty must not become an unpinned promotion."""
+        if self._tag_is_given and not self.tag:
+            raise InvalidPromotion(
+                "A tag was asked for, but its value is empty: nothing was promoted, since no tag would mean all tags."
+            )
         if self._digest_is_given and not self.digest:
             raise InvalidPromotion(
                 "A digest was asked for, but its value is empty: the task that should hand it on has handed on "
@@ -162,7 +179,7 @@ class ArtifactoryPromoteOperator(BaseOperator):
 
     def _remembered(self, promotion: Promotion, hook: ArtifactoryHook, context: Context) -> Promotion:
         """Keep the digest of a move for the task's next try, which may find the source gone already."""
-        if promotion.copy or self._digest_is_given:
+        if promotion.copy or self._digest_is_given or promotion.is_whole_image:
             return promotion
         store = context["task_state_store"]
         digest = store.get(_PINNED) or hook.pin(promotion.source)
@@ -188,8 +205,8 @@ class ArtifactoryPromoteOperator(BaseOperator):
             (self.on_conflict, check_on_conflict),
         ):
             check_literal(value, check)
-        named = (self.source_repository, self.target_repository, self.image, self.tag, self.copy, self.on_conflict)
-        optional = (self.target_image, self.target_tag)
+        named = (self.source_repository, self.target_repository, self.image, self.copy, self.on_conflict)
+        optional = (self.tag, self.target_image, self.target_tag)
         if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
             self._promotion(None)
 
