@@ -16,6 +16,7 @@ from artifactory_provider.artifactory.references import (
     check_tag,
 )
 from artifactory_provider.assets import emit_promotion, promotion_outlets
+from artifactory_provider.lineage import Lineage, promotion_lineage
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved
 from artifactory_provider.promotion.pending import run_identifier
@@ -25,6 +26,7 @@ from artifactory_provider.retries import RETRY_POLICY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, RetryPolicy
 
     from artifactory_provider.hooks.artifactory import ArtifactoryHook
@@ -125,6 +127,7 @@ class ArtifactoryPromoteOperator(BaseOperator):
         self.confirmation_timeout = confirmation_timeout
         self.artifactory_conn_id = artifactory_conn_id
         self.image_url: str | None = None
+        self._lineage: Lineage | None = None
         self._tag_is_given = tag is not None
         self._digest_is_given = digest is not None
         self._check_literals()
@@ -136,15 +139,21 @@ class ArtifactoryPromoteOperator(BaseOperator):
 
         promotion = replace(self._promotion(self._given_digest()), run=_run(context))
         hook = ArtifactoryHook(self.artifactory_conn_id)
-        self.image_url = image_url(hook.settings().base_url, promotion.target)
+        server = hook.settings().base_url
+        self.image_url = image_url(server, promotion.target)
         try:
             record = self._promote(self._remembered(promotion, hook, context), hook).as_dict()
         except SourceMoved:
             self._forget(context)
             raise
         self._forget(context)
+        self._lineage = (server, promotion.source, promotion.target, record.get("digest"))
         emit_promotion(self, context, promotion.target, record)
         return record
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """Tell OpenLineage, where its provider is installed, what was promoted to where."""
+        return promotion_lineage(*self._lineage) if self._lineage else None
 
     def _promotion(self, digest: str | None) -> Promotion:
         return Promotion(

@@ -10,6 +10,7 @@ from artifactory_provider.artifactory.errors import ImageNotFound
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.errors import InvalidPromotion, TagsNotPromoted, TargetConflict
 from artifactory_provider.promotion.images import image_tags, promote_image
+from artifactory_provider.promotion.pending import moved_reference, pending_reference
 from artifactory_provider.promotion.promotion import Promotion, promote
 
 if TYPE_CHECKING:
@@ -120,12 +121,13 @@ async def test_a_promotion_without_tags_is_never_one_of_a_single_tag(client: Art
 
 
 def test_tags_of_attachments_backups_and_promotions_under_way_are_no_images_of_their_own() -> None:
+    pinned = ImageReference("docker-qa", "a", "1", f"sha256:{'a' * 64}")
     own = ["1.0", "latest", "sha256-short.sig", "previous-1", "1.0-previous-x"]
     others = [
         f"sha256-{'a' * 64}",
         f"sha256-{'a' * 64}.sig",
         "1.0-previous-0123456789ab",
-        "pending-0123456789ab-run1",
-        "moved-0123456789ab-run1",
+        str(pending_reference(pinned, "run1").tag),
+        str(moved_reference(pinned, "run1").tag),
     ]
     assert image_tags([*own, *others]) == own
