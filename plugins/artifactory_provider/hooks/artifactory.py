@@ -23,6 +23,7 @@ from artifactory_provider.artifactory.errors import (
 )
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference, split_image
 from artifactory_provider.hooks.connections import settings_of
+from artifactory_provider.promotion.images import promote_image
 from artifactory_provider.promotion.promotion import promote
 from artifactory_provider.promotion.rollback import find_previous
 from artifactory_provider.promotion.selection import newest_version
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.authentication import Authentication
     from artifactory_provider.artifactory.credentials import Credentials
     from artifactory_provider.artifactory.settings import ServerSettings
+    from artifactory_provider.promotion.images import ImageRecord
     from artifactory_provider.promotion.promotion import Promotion
     from artifactory_provider.promotion.records import PromotionRecord
     from artifactory_provider.verification.checks import Check
@@ -128,6 +130,14 @@ class ArtifactoryHook(HttpHook):
         :param promotion: what is promoted to where.
         """
         return self._run_client(lambda client: promote(client, promotion))
+
+    def promote_image(self, promotion: Promotion, *, one_request: bool = False) -> ImageRecord:
+        """Promote all tags of an image; one that fails does not stop the others.
+
+        :param promotion: source and target without tags, and the options for each tag.
+        :param one_request: whether the endpoint is sent its own form for a whole image, once.
+        """
+        return self._run_client(lambda client: promote_image(client, promotion, one_request=one_request))
 
     def find_previous(self, target: ImageReference) -> ImageReference:
         """Return the backup of what a tag showed before its last promotion, pinned.

@@ -16,6 +16,7 @@ from artifactory_provider.artifactory.references import (
     check_tag,
 )
 from artifactory_provider.assets import emit_promotion, promotion_outlets
+from artifactory_provider.lineage import Lineage, promotion_lineage
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved
 from artifactory_provider.promotion.pending import run_identifier
@@ -25,9 +26,12 @@ from artifactory_provider.retries import RETRY_POLICY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, RetryPolicy
 
     from artifactory_provider.hooks.artifactory import ArtifactoryHook
+    from artifactory_provider.promotion.images import ImageRecord
+    from artifactory_provider.promotion.records import PromotionRecord
 
 _PINNED = "artifactory_pinned_digest"
 
@@ -41,7 +45,8 @@ class ArtifactoryPromoteOperator(BaseOperator):
     :param source_repository: repository key that is promoted from (the endpoint's ``repoKey``). (templated)
     :param target_repository: repository key that is promoted to (``targetRepo``). (templated)
     :param image: image name, without host and repository key (``dockerRepository``). (templated)
-    :param tag: tag that is promoted (``tag``). (templated)
+    :param tag: tag that is promoted (``tag``); None promotes all tags of the image, each like one of its own.
+        (templated)
     :param digest: the digest that was verified, ``sha256:…``; the promotion fails when the tag shows another.
         Without it, what the tag shows when the task starts is promoted. (templated)
     :param target_image: image name in the target (``targetDockerRepository``), by default the same. (templated)
@@ -50,6 +55,8 @@ class ArtifactoryPromoteOperator(BaseOperator):
         otherwise, copying is the default. (templated)
     :param on_conflict: what happens when the target tag shows another digest: ``fail``, ``overwrite``, or
         ``backup``, which keeps the old one as ``<tag>-previous-<12 hex>`` for a rollback. (templated)
+    :param one_request: with ``tag=None``, sends the endpoint its own form for a whole image, once: nothing is verified
+        before its tag shows it then, but everything after.
     :param two_phase: whether the image is verified under a pending tag before the target tag shows it.
     :param attachments: whether signatures, attestations and referrers are looked for and brought along first.
     :param property_prefix: the first part of the names of the properties that record the promotion on the target's
@@ -85,12 +92,13 @@ class ArtifactoryPromoteOperator(BaseOperator):
         source_repository: str,
         target_repository: str,
         image: str,
-        tag: str,
+        tag: str | None,
         digest: str | None = None,
         target_image: str | None = None,
         target_tag: str | None = None,
         copy: bool = True,
         on_conflict: OnConflict = "fail",
+        one_request: bool = False,
         two_phase: bool = True,
         attachments: bool = True,
         property_prefix: str | None = "promotion",
@@ -111,6 +119,7 @@ class ArtifactoryPromoteOperator(BaseOperator):
         self.target_tag = target_tag
         self.copy = copy
         self.on_conflict = on_conflict
+        self.one_request = one_request
         self.two_phase = two_phase
         self.attachments = attachments
         self.property_prefix = property_prefix
@@ -118,6 +127,8 @@ class ArtifactoryPromoteOperator(BaseOperator):
         self.confirmation_timeout = confirmation_timeout
         self.artifactory_conn_id = artifactory_conn_id
         self.image_url: str | None = None
+        self._lineage: Lineage | None = None
+        self._tag_is_given = tag is not None
         self._digest_is_given = digest is not None
         self._check_literals()
         self.outlets = [*self.outlets, *promotion_outlets(self, target_repository, target_image or image)]
@@ -128,15 +139,21 @@ class ArtifactoryPromoteOperator(BaseOperator):
 
         promotion = replace(self._promotion(self._given_digest()), run=_run(context))
         hook = ArtifactoryHook(self.artifactory_conn_id)
-        self.image_url = image_url(hook.settings().base_url, promotion.target)
+        server = hook.settings().base_url
+        self.image_url = image_url(server, promotion.target)
         try:
-            record = hook.promote(self._remembered(promotion, hook, context)).as_dict()
+            record = self._promote(self._remembered(promotion, hook, context), hook).as_dict()
         except SourceMoved:
             self._forget(context)
             raise
         self._forget(context)
+        self._lineage = (server, promotion.source, promotion.target, record.get("digest"))
         emit_promotion(self, context, promotion.target, record)
         return record
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """Tell OpenLineage, where its provider is installed, what was promoted to where."""
+        return promotion_lineage(*self._lineage) if self._lineage else None
 
     def _promotion(self, digest: str | None) -> Promotion:
         return Promotion(
@@ -151,8 +168,17 @@ class ArtifactoryPromoteOperator(BaseOperator):
             confirmation_timeout=self.confirmation_timeout,
         )
 
+    def _promote(self, promotion: Promotion, hook: ArtifactoryHook) -> PromotionRecord | ImageRecord:
+        if promotion.is_whole_image:
+            return hook.promote_image(promotion, one_request=self.one_request)
+        return hook.promote(promotion)
+
     def _given_digest(self) -> str | None:
         """Return the digest; one that was asked for and came empty must not become an unpinned promotion."""
+        if self._tag_is_given and not self.tag:
+            raise InvalidPromotion(
+                "A tag was asked for, but its value is empty: nothing was promoted, since no tag would mean all tags."
+            )
         if self._digest_is_given and not self.digest:
             raise InvalidPromotion(
                 "A digest was asked for, but its value is empty: the task that should hand it on has handed on "
@@ -162,7 +188,7 @@ class ArtifactoryPromoteOperator(BaseOperator):
 
     def _remembered(self, promotion: Promotion, hook: ArtifactoryHook, context: Context) -> Promotion:
         """Keep the digest of a move for the task's next try, which may find the source gone already."""
-        if promotion.copy or self._digest_is_given:
+        if promotion.copy or self._digest_is_given or promotion.is_whole_image:
             return promotion
         store = context["task_state_store"]
         digest = store.get(_PINNED) or hook.pin(promotion.source)
@@ -188,8 +214,8 @@ class ArtifactoryPromoteOperator(BaseOperator):
             (self.on_conflict, check_on_conflict),
         ):
             check_literal(value, check)
-        named = (self.source_repository, self.target_repository, self.image, self.tag, self.copy, self.on_conflict)
-        optional = (self.target_image, self.target_tag)
+        named = (self.source_repository, self.target_repository, self.image, self.copy, self.on_conflict)
+        optional = (self.tag, self.target_image, self.target_tag)
         if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
             self._promotion(None)
 

@@ -15,6 +15,7 @@ from artifactory_provider.artifactory.references import (
     check_tag,
 )
 from artifactory_provider.assets import emit_promotion, promotion_outlets
+from artifactory_provider.lineage import Lineage, promotion_lineage
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.promotion.pending import run_identifier
 from artifactory_provider.promotion.promotion import Promotion
@@ -23,6 +24,7 @@ from artifactory_provider.retries import RETRY_POLICY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, RetryPolicy
 
 _WANTED = "artifactory_rollback_digest"
@@ -66,6 +68,7 @@ class ArtifactoryRollbackOperator(BaseOperator):
         self.digest = digest
         self.artifactory_conn_id = artifactory_conn_id
         self.image_url: str | None = None
+        self._lineage: Lineage | None = None
         for value, check in (
             (repository, check_repository),
             (image, check_image),
@@ -81,7 +84,8 @@ class ArtifactoryRollbackOperator(BaseOperator):
 
         tag = ImageReference(self.repository, self.image, self.tag)
         hook = ArtifactoryHook(self.artifactory_conn_id)
-        self.image_url = image_url(hook.settings().base_url, tag)
+        server = hook.settings().base_url
+        self.image_url = image_url(server, tag)
         store, ti = context["task_state_store"], context["ti"]
         # A second try must go back to the same digest: after the first, "the one before" is another one.
         digest = self.digest or store.get(_WANTED)
@@ -90,5 +94,10 @@ class ArtifactoryRollbackOperator(BaseOperator):
         run = run_identifier(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
         record = hook.promote(Promotion(source=previous, target=tag, on_conflict="backup", run=run)).as_dict()
         store.delete(_WANTED)
+        self._lineage = (server, previous, tag, previous.digest)
         emit_promotion(self, context, tag, record)
         return record
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """Tell OpenLineage, where its provider is installed, what was restored."""
+        return promotion_lineage(*self._lineage) if self._lineage else None

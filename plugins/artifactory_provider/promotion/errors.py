@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class PromotionError(Exception):
     """A promotion was refused or could not be confirmed."""
@@ -41,3 +46,23 @@ class AttachmentLost(PromotionError):
 
 class NothingToRestore(PromotionError):
     """There is no backup to roll back to; nothing was changed."""
+
+
+class TagsNotPromoted(PromotionError):
+    """Some tags of an image could not be promoted; all others were.
+
+    :param image: the image that they are of.
+    :param promoted: how many tags were promoted, or were there already.
+    :param failures: tag → why not.
+    """
+
+    _SHOWN = 10
+
+    def __init__(self, image: str, *, promoted: int, failures: Mapping[str, Exception]) -> None:
+        shown = "\n".join(f"  {tag}: {error}" for tag, error in list(failures.items())[: self._SHOWN])
+        more = f"\n  … and {len(failures) - self._SHOWN} more" if len(failures) > self._SHOWN else ""
+        super().__init__(
+            f"{len(failures)} of {promoted + len(failures)} tags of {image} were not promoted; run it again for these "
+            f"once their reasons are gone:\n{shown}{more}"
+        )
+        self.failures = dict(failures)

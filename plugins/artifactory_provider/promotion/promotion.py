@@ -45,7 +45,8 @@ OnConflict = Literal["fail", "overwrite", "backup"]
 class Promotion:
     """One source reference that becomes one target reference, and how.
 
-    :param source: repository, image and tag; with a digest, only that digest is promoted.
+    :param source: repository, image and tag; with a digest, only that digest is promoted. Without a tag, in source and
+        target, all tags of the image are meant: see ``artifactory_provider.promotion.images``.
     :param target: repository, image and tag.
     :param copy: True copies; False moves: the source tag is removed once the target has been verified.
     :param on_conflict: what happens when the target tag shows another digest: ``fail``; ``overwrite``; or
@@ -75,8 +76,10 @@ class Promotion:
     pending_timeout: float = 3600
 
     def __post_init__(self) -> None:
-        if self.source.tag is None or self.target.tag is None:
-            raise InvalidPromotion("A promotion needs a source tag and a target tag.")
+        if (self.source.tag is None) != (self.target.tag is None):
+            raise InvalidPromotion("Give a source tag and a target tag, or neither for all tags of the image.")
+        if self.source.tag is None and self.source.digest is not None:
+            raise InvalidPromotion("A digest needs the tag that shows it.")
         if self.target.digest is not None:
             raise InvalidPromotion("The digest is given with the source, not with the target.")
         if _place(self.source) == _place(self.target):
@@ -85,11 +88,16 @@ class Promotion:
             )
         check_on_conflict(self.on_conflict)
         check_run(self.run)
-        if self.on_conflict == "backup":
+        if self.on_conflict == "backup" and not self.is_whole_image:
             backup_reference(self.target, f"sha256:{'0' * 64}")
         for name in ("confirmation_timeout", "pending_timeout"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InvalidPromotion(f"{name} is a number of seconds, 0 or more.")
+
+    @property
+    def is_whole_image(self) -> bool:
+        """Whether all tags of the image are meant."""
+        return self.source.tag is None
 
 
 def check_on_conflict(policy: str) -> str:
@@ -115,6 +123,8 @@ async def promote(client: ArtifactoryClient, promotion: Promotion) -> PromotionR
     :raises SourceRemains: when a move leaves the source tag as it was.
     :raises ArtifactoryError: when the server refuses or cannot be reached.
     """
+    if promotion.is_whole_image:
+        raise InvalidPromotion("All tags of an image are promoted with promote_image().")
     seen = await observe(client, promotion.source, promotion.target, with_pending=promotion.two_phase)
     try:
         record = await _promote(client, promotion, seen)

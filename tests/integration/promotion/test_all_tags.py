@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.integration.gateway import Gateway, Reply
+from tests.integration.promotion.dev_to_qa import PLATFORMS, PROMOTE
+
+from artifactory_provider.artifactory.errors import ImageNotFound
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion.errors import InvalidPromotion, TagsNotPromoted, TargetConflict
+from artifactory_provider.promotion.images import image_tags, promote_image
+from artifactory_provider.promotion.pending import moved_reference, pending_reference
+from artifactory_provider.promotion.promotion import Promotion, promote
+
+if TYPE_CHECKING:
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+
+def whole(image: str, **changes: Any) -> Promotion:
+    return Promotion(
+        source=ImageReference("docker-dev", image),
+        target=ImageReference("docker-qa", image),
+        **{"confirmation_timeout": 2.0, **changes},
+    )
+
+
+def push_three(sandbox: RunningSandbox, image: str) -> dict[str, str]:
+    """Two tags of one digest, and an index."""
+    first = sandbox.push_image(f"docker-dev/{image}:1.0")
+    sandbox.tag(f"docker-dev/{image}:1.0", f"docker-dev/{image}:latest")
+    return {
+        "1.0": first,
+        "latest": first,
+        "2.0": sandbox.push_image(f"docker-dev/{image}:2.0", platforms=PLATFORMS),
+    }
+
+
+def shown(sandbox: RunningSandbox, repository: str, image: str) -> dict[str, str | None]:
+    return {tag: sandbox.digest(f"{repository}/{image}:{tag}") for tag in sandbox.tags(repository, image)}
+
+
+@pytest.mark.parametrize("one_request", [False, True])
+async def test_every_tag_of_an_image_is_promoted_and_verified(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str, one_request: bool
+) -> None:
+    pushed = push_three(sandbox, image)
+    record = await promote_image(client, whole(image), one_request=one_request)
+    assert {(r.target.tag, r.target.digest) for r in record.promotions} == set(pushed.items())
+    assert shown(sandbox, "docker-qa", image) == pushed
+    assert shown(sandbox, "docker-dev", image) == pushed
+
+
+async def test_a_second_run_over_all_tags_changes_nothing(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str, gateway: Gateway
+) -> None:
+    push_three(sandbox, image)
+    assert (await promote_image(client, whole(image))).as_dict()["outcome"] == "promoted"
+    before = len(gateway.requests)
+    assert (await promote_image(client, whole(image))).as_dict()["outcome"] == "unchanged"
+    assert not [request for request in gateway.requests[before:] if request.path.endswith("/promote")]
+
+
+async def test_all_tags_are_moved_and_none_is_left(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    pushed = push_three(sandbox, image)
+    await promote_image(client, whole(image, copy=False))
+    assert shown(sandbox, "docker-qa", image) == pushed
+    assert shown(sandbox, "docker-dev", image) == {}
+
+
+async def test_one_bad_tag_does_not_stop_the_others_and_is_named(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    pushed = push_three(sandbox, image)
+    other = sandbox.push_image(f"docker-qa/{image}:2.0", content="another one")
+    with pytest.raises(TagsNotPromoted, match=rf"1 of 3 tags of docker-dev/{image}.*\n  2.0: .*{other}") as failed:
+        await promote_image(client, whole(image))
+    assert isinstance(failed.value.failures["2.0"], TargetConflict)
+    assert shown(sandbox, "docker-qa", image) == {**pushed, "2.0": other}
+
+
+async def test_one_request_for_all_overwrites_nothing_unless_it_may(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    pushed = push_three(sandbox, image)
+    other = sandbox.push_image(f"docker-qa/{image}:2.0", content="another one", platforms=PLATFORMS)
+    with pytest.raises(TargetConflict, match=r"has 2\.0 already"):
+        await promote_image(client, whole(image), one_request=True)
+    assert shown(sandbox, "docker-qa", image) == {"2.0": other}
+    await promote_image(client, whole(image, on_conflict="overwrite"), one_request=True)
+    assert shown(sandbox, "docker-qa", image) == pushed
+
+
+async def test_one_request_for_all_never_moves(client: ArtifactoryClient, sandbox: RunningSandbox, image: str) -> None:
+    pushed = push_three(sandbox, image)
+    with pytest.raises(InvalidPromotion, match="copies"):
+        await promote_image(client, whole(image, copy=False), one_request=True)
+    assert shown(sandbox, "docker-dev", image) == pushed
+
+
+async def test_one_request_that_was_lost_on_the_way_is_made_good_tag_by_tag(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str, gateway: Gateway
+) -> None:
+    pushed = push_three(sandbox, image)
+    gateway.rule("POST", PROMOTE, times=1, reply=Reply(504), does_work=False)
+    await promote_image(client, whole(image), one_request=True)
+    assert shown(sandbox, "docker-qa", image) == pushed
+
+
+async def test_an_image_that_is_not_there_is_named(client: ArtifactoryClient, image: str) -> None:
+    with pytest.raises(ImageNotFound, match=f"no image '{image}' in 'docker-dev'"):
+        await promote_image(client, whole(image))
+
+
+async def test_a_promotion_without_tags_is_never_one_of_a_single_tag(client: ArtifactoryClient, image: str) -> None:
+    with pytest.raises(InvalidPromotion, match="promote_image"):
+        await promote(client, whole(image))
+
+
+def test_tags_of_attachments_backups_and_promotions_under_way_are_no_images_of_their_own() -> None:
+    pinned = ImageReference("docker-qa", "a", "1", f"sha256:{'a' * 64}")
+    own = ["1.0", "latest", "sha256-short.sig", "previous-1", "1.0-previous-x"]
+    others = [
+        f"sha256-{'a' * 64}",
+        f"sha256-{'a' * 64}.sig",
+        "1.0-previous-0123456789ab",
+        str(pending_reference(pinned, "run1").tag),
+        str(moved_reference(pinned, "run1").tag),
+    ]
+    assert image_tags([*own, *others]) == own
