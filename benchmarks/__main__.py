@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import sandbox_promotions, sandbox_transfers
+from benchmarks import promotions, sandbox_promotions, sandbox_transfers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Each gives its rows as soon as it has them.
 BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
+    "promotions": promotions.measure,
     "sandbox-promotions": sandbox_promotions.measure,
     "sandbox-transfers": sandbox_transfers.measure,
 }

@@ -151,7 +151,7 @@ def _head(connection: Connection, path: str) -> None:
 def _fill(data: Path, numbers: dict[str, int]) -> None:
     """Store an image `app` with tags `t0`, `t1`, … in repositories, over a hundred contents."""
     images = [make_image(f"content {number}") for number in range(_DIGESTS)]
-    with _opened(data) as service:
+    with opened(data) as service:
         for image in images:
             write_contents(service, image)
         for repository, count in numbers.items():
@@ -162,7 +162,8 @@ def _fill(data: Path, numbers: dict[str, int]) -> None:
 
 
 @contextmanager
-def _opened(data: Path) -> Iterator[Service]:
+def opened(data: Path) -> Iterator[Service]:
+    """Open the sandbox's data without a server."""
     service = Service.open(data, load_config(None))
     try:
         yield service

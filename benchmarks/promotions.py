@@ -1,0 +1,124 @@
+"""What one safe promotion costs beside the bare request that it is made of: in requests, and in time."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import statistics
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from artifactory_provider.artifactory.authentication import Basic
+from artifactory_provider.artifactory.client import ArtifactoryClient
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.artifactory.settings import ServerSettings
+from artifactory_provider.promotion.promotion import Promotion, promote
+from artifactory_sandbox.items import stamp
+from artifactory_sandbox.names import Place
+from artifactory_sandbox.sample_images import PLATFORMS, make_image
+from artifactory_sandbox.seeding import store_image, write_contents
+from benchmarks.registries import sandbox
+from benchmarks.result import Result, at_most, told
+from benchmarks.sandbox_promotions import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.registries import Connection
+
+_ROUNDS = 100
+_IMAGE = "payments/api"
+_METRIC = re.compile(rb"^artifactory_sandbox_requests_total\{.*\} (\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One way to promote.
+
+    :param name: the row's name.
+    :param bound: the most requests.
+    """
+
+    name: str
+    bound: int
+    two_phase: bool
+    attachments: bool
+
+    def promotion(self, number: int) -> Promotion:
+        """Return a promotion of a tag that no other one promotes."""
+        return Promotion(
+            source=ImageReference("docker-dev", _IMAGE, f"{self.name}-{number}"),
+            target=ImageReference("docker-qa", _IMAGE, f"{self.name}-{number}"),
+            two_phase=self.two_phase,
+            attachments=self.attachments,
+        )
+
+
+_WAYS = (
+    _Way("single_requests_fast", 10, two_phase=False, attachments=True),
+    _Way("single_requests_two_phase", 14, two_phase=True, attachments=True),
+    _Way("single_requests_fast_plain", 4, two_phase=False, attachments=False),
+    _Way("single_requests_two_phase_plain", 7, two_phase=True, attachments=False),
+)
+_BARE = "bare"
+
+
+def measure() -> Iterator[Result]:
+    """Count the requests of each way at the server, then time the default way beside the bare request by turns."""
+    with tempfile.TemporaryDirectory() as root:
+        data = Path(root, "sandbox")
+        _fill(data)
+        with sandbox(data) as server, closing(server.connect()) as connection:
+            settings = ServerSettings(
+                base_url=f"http://127.0.0.1:{server.port}/artifactory", authentication=Basic("admin", "password")
+            )
+            for way in _WAYS:
+                before = _requests(connection)
+                asyncio.run(_promote_one(settings, way.promotion(0)))
+                counted = _requests(connection) - before - 1  # reading the counter is a request, too
+                yield at_most(way.name, counted, way.bound, "requests")
+            whole, bare = asyncio.run(_times(settings))
+            yield told("single_time_vs_post", whole / bare, "ratio")
+
+
+async def _promote_one(settings: ServerSettings, promotion: Promotion) -> None:
+    async with ArtifactoryClient(settings) as client:
+        await promote(client, promotion)
+
+
+async def _times(settings: ServerSettings) -> tuple[float, float]:
+    """Return the median seconds of a promotion in two phases with its attachments looked for, and of a bare request."""
+    way = _WAYS[1]
+    whole, bare = [], []
+    async with ArtifactoryClient(settings) as client:
+        for number in range(1, _ROUNDS):
+            begun = time.perf_counter()
+            await promote(client, way.promotion(number))
+            whole.append(time.perf_counter() - begun)
+            begun = time.perf_counter()
+            source, target = (ImageReference(key, _IMAGE, f"{_BARE}-{number}") for key in ("docker-dev", "docker-qa"))
+            await client.promote(source, target, copy=True)
+            bare.append(time.perf_counter() - begun)
+    return statistics.median(whole), statistics.median(bare)
+
+
+def _requests(connection: Connection) -> int:
+    status, _, body = connection.request("GET", "/sandbox/metrics")
+    if status != 200:
+        raise RuntimeError(f"the metrics answered {status}")
+    return sum(int(count) for count in _METRIC.findall(body))
+
+
+def _fill(data: Path) -> None:
+    """Store unsigned two-platform images: one tag and digest for each promotion."""
+    with opened(data) as service:
+        for name in (*(way.name for way in _WAYS), _BARE):
+            for number in range(_ROUNDS):
+                image = make_image(f"{name}-{number}", platforms=PLATFORMS)
+                write_contents(service, image)
+                with service.database.writing() as tx:
+                    store_image(tx, service, Place("docker-dev", _IMAGE), f"{name}-{number}", image, stamp("admin"))
