@@ -169,7 +169,10 @@ def run_in_shell(tmp_path: Path) -> Callable[[Sequence[str], Mapping[str, str], 
                 encoding="utf-8",
             )
             stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
-        own_tmp = [word.replace("/tmp/", f"{tmp_path}/") for word in command]  # noqa: S108 - the container's
+        own_tmp = [
+            word if word.startswith(str(ROOT)) else word.replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - the container's
+            for word in command
+        ]
         path = f"{programs_directory}{os.pathsep}/usr/bin{os.pathsep}/bin"
         subprocess.run(own_tmp, env={**environment, "PATH": path}, check=True, stdin=subprocess.DEVNULL, timeout=30)
         return [Call(**json.loads(line)) for line in record.read_text(encoding="utf-8").splitlines()]
