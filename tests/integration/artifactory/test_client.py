@@ -11,7 +11,6 @@ from tests.integration.gateway import Reply, html, with_header, without
 
 from artifactory_provider.artifactory.authentication import Basic, Bearer
 from artifactory_provider.artifactory.client import ArtifactoryClient
-from artifactory_provider.artifactory.rest_api import Repository
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.errors import (
     AuthenticationFailed,
@@ -25,6 +24,7 @@ from artifactory_provider.artifactory.errors import (
 )
 from artifactory_provider.artifactory.manifests import Descriptor, manifest_path
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
+from artifactory_provider.artifactory.rest_api import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable
