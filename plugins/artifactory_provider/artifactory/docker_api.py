@@ -177,6 +177,8 @@ class DockerApi(Api):
             allowed=(200, 302, 307, 404),
             needs=f"Read on {place.repository!r}",
         )
+        if answer.status == 200 and answer.is_html and "Docker-Content-Digest" not in answer.headers:
+            raise answer.unexpected(f"the blob {digest}")
         return answer.status != 404
 
     async def copy_blob(self, source: ImageReference, target: ImageReference, digest: str) -> None:
@@ -203,7 +205,7 @@ class DockerApi(Api):
         :param place: repository and image.
         :param manifest: the manifest, as it was read.
         """
-        await self._transport.request(
+        answer = await self._transport.request(
             "PUT",
             f"{await self._docker(place.repository)}/{quote(place.image)}/manifests/{manifest.descriptor.digest}",
             repeatable=True,
@@ -212,6 +214,8 @@ class DockerApi(Api):
             data=manifest.content,
             needs=f"Deploy/Cache on {place.repository!r}",
         )
+        if answer.is_html:
+            raise answer.unexpected("201 Created")
 
     async def _upload_blob(self, target: ImageReference, digest: str, content: bytes) -> None:
         needs = f"Deploy/Cache on {target.repository!r}"

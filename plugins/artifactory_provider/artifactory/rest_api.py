@@ -113,13 +113,15 @@ class RestApi(Api):
         :param properties: name → value.
         :raises NotFound: when there is no such item.
         """
-        await self._transport.request(
+        answer = await self._transport.request(
             "PUT",
             f"{await self._storage(path)}?properties={properties_query(properties)}&recursive=0",
             repeatable=True,
             allowed=(200, 204),
             needs=f"Annotate on {path!r}",
         )
+        if answer.is_html:
+            raise answer.unexpected("no content")
 
     async def created(self, path: str) -> datetime.datetime:
         """Return when an item was created.
@@ -142,13 +144,15 @@ class RestApi(Api):
 
         :param path: ``<repository>/<path of the item>``.
         """
-        await self._transport.request(
+        answer = await self._transport.request(
             "DELETE",
             f"{await self.base()}/{_quoted(path)}",
             repeatable=True,
             allowed=(200, 202, 204, 404),
             needs=f"Delete/Overwrite on {path!r}",
         )
+        if answer.is_html and answer.status != 404:
+            raise answer.unexpected("no content")
 
     async def find_items(self, criteria: Mapping[str, Any]) -> list[aql.Item]:
         """Return all files that meet the criteria.

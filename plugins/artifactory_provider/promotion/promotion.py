@@ -24,7 +24,7 @@ from artifactory_provider.promotion.errors import InvalidPromotion, PromotionErr
 from artifactory_provider.promotion.moves import finish_move, remove_source
 from artifactory_provider.promotion.observation import observe
 from artifactory_provider.promotion.pending import check_run, drop, drop_left_behind, pending_reference
-from artifactory_provider.promotion.records import PromotionRecord, write_record
+from artifactory_provider.promotion.records import PromotionRecord, has_record, write_record
 from artifactory_provider.promotion.sending import pin, send
 
 if TYPE_CHECKING:
@@ -187,10 +187,19 @@ async def _made_sure(
     within = promotion.confirmation_timeout
     manifest = await confirm(client, target, within=within)
     await complete(client, source, target, manifest, within=within)
-    if not promotion.attachments:
-        return manifest, ()
-    digests = (manifest.descriptor.digest, *manifest.children)
-    return manifest, await carry(client, source, target, digests, within=within)
+    attachments: tuple[Attachment, ...] = ()
+    if promotion.attachments:
+        digests = (manifest.descriptor.digest, *manifest.children)
+        attachments = await carry(client, source, target, digests, within=within)
+    if (
+        not promotion.two_phase
+        and promotion.property_prefix
+        and not await has_record(client, promotion, target, manifest)
+    ):
+        # A try of the fast way has ended between the tag and its record; through a pending tag this cannot be.
+        count = len(attachments)
+        await write_record(client, promotion, source, target, manifest, replaced="unknown", attachments=count)
+    return manifest, attachments
 
 
 async def _brought(
@@ -237,7 +246,9 @@ async def _through_pending(
         else:
             now = await observe(client, pending, target, with_pending=True)
         await hold(client, pending, target, seen.target, now, within=within, dead_after=promotion.pending_timeout)
-        await write_record(client, promotion, source, pending, manifest, replaced=seen.target, attachments=attachments)
+        await write_record(
+            client, promotion, source, pending, manifest, replaced=_replaced(seen), attachments=attachments
+        )
         await _keep_previous(client, promotion, seen)
         await send(client, pending, target, copy=False, within=within)
     except TRANSIENT:
@@ -274,13 +285,17 @@ async def _directly(
     manifest = await send(client, source, target, copy=True, within=within)
     if promotion.attachments:
         await complete(client, source, target, manifest, within=within)
-    await write_record(client, promotion, source, target, manifest, replaced=seen.target, attachments=attachments)
+    await write_record(client, promotion, source, target, manifest, replaced=_replaced(seen), attachments=attachments)
     return manifest
 
 
 async def _keep_previous(client: ArtifactoryClient, promotion: Promotion, seen: Observation) -> None:
     if promotion.on_conflict == "backup" and seen.target is not None:
         await keep_previous(client, promotion.target, seen.target, within=promotion.confirmation_timeout)
+
+
+def _replaced(seen: Observation) -> str:
+    return seen.target.digest if seen.target else "none"
 
 
 def _place(reference: ImageReference) -> tuple[str, str, str | None]:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.manifests import Manifest
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.promotion.attachments import Attachment
-    from artifactory_provider.promotion.observation import Shown
     from artifactory_provider.promotion.promotion import Promotion
 
 
@@ -62,7 +61,7 @@ async def write_record(
     place: ImageReference,
     manifest: Manifest,
     *,
-    replaced: Shown | None,
+    replaced: str,
     attachments: int,
 ) -> None:
     """Write the promotion's record as properties of a manifest; they travel with it when it is retagged.
@@ -72,7 +71,7 @@ async def write_record(
     :param source: what was promoted, with its digest.
     :param place: the tag whose manifest gets the properties.
     :param manifest: that manifest.
-    :param replaced: what the target tag showed before, if it showed anything.
+    :param replaced: the digest that the target tag showed before, or ``none``, or ``unknown``.
     :param attachments: how many attachments belong to it.
     """
     prefix = promotion.property_prefix
@@ -83,12 +82,26 @@ async def write_record(
         "source": f"{source.repository}/{source.image}:{source.tag}",
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "run": promotion.run,
-        "replaced": replaced.digest if replaced else "none",
+        "replaced": replaced,
         "attachments": str(attachments),
         **promotion.properties,
     }
     properties = {f"{prefix}.{name}": value for name, value in record.items()}
     await client.set_properties(manifest_path(place, manifest.descriptor), properties)
+
+
+async def has_record(
+    client: ArtifactoryClient, promotion: Promotion, place: ImageReference, manifest: Manifest
+) -> bool:
+    """Tell whether the record of a promotion of this digest stands on a tag's manifest.
+
+    :param client: an open client.
+    :param promotion: the promotion, with the prefix of the properties' names.
+    :param place: repository, image, tag and digest.
+    :param manifest: its manifest.
+    """
+    properties = await client.properties(manifest_path(place, manifest.descriptor))
+    return properties.get(f"{promotion.property_prefix}.digest") == [place.digest]
 
 
 def _reference(reference: ImageReference) -> dict[str, str | None]:

@@ -42,7 +42,7 @@ async def _replaced(client: ArtifactoryClient, target: ImageReference, prefix: s
     descriptor = await pin(client, target)
     properties = await client.properties(manifest_path(target, descriptor))
     replaced = properties.get(f"{prefix}.replaced", [])
-    if len(replaced) != 1 or replaced == ["none"]:
+    if len(replaced) != 1 or replaced[0] in {"none", "unknown"}:
         raise NothingToRestore(
             f"{target} shows {descriptor.digest}, and nothing says that it showed another digest before "
             f"({prefix}.replaced is {', '.join(replaced) or 'not set'}). {await _others(client, target)}"

@@ -63,6 +63,8 @@ async def test_killed_at_any_request_the_next_try_comes_to_the_same_end(
 ) -> None:
     killer = Killer(gateway, sandbox)
     expected = None
+    ended = KILLED
+    number = 0
     for number in range(-1, 60):
         name = f"{image}/at-{number + 1}"
         digest = sandbox.push_image(f"docker-dev/{name}:1", content="wanted", platforms=PLATFORMS)

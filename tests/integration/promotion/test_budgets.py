@@ -1,0 +1,39 @@
+"""How many requests a promotion costs: counted, not timed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.integration.promotion.dev_to_qa import PLATFORMS, promotion
+
+from artifactory_provider.promotion.promotion import promote
+
+if TYPE_CHECKING:
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+
+@pytest.mark.parametrize(
+    ("two_phase", "attachments", "most"), [(False, True, 10), (True, True, 14), (False, False, 4), (True, False, 7)]
+)
+async def test_an_unsigned_two_platform_image_is_promoted_in_few_requests(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, two_phase: bool, attachments: bool, most: int
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1", platforms=PLATFORMS)
+    seen = sandbox.service.journal.requests
+    seen.clear()
+    await promote(direct, promotion(image, two_phase=two_phase, attachments=attachments))
+    assert len(seen) <= most
+
+
+async def test_a_promotion_that_is_done_already_costs_fewer_requests_than_one_that_is_not(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1", platforms=PLATFORMS)
+    await promote(direct, promotion(image))
+    seen = sandbox.service.journal.requests
+    for attachments, most in ((True, 7), (False, 3)):
+        seen.clear()
+        assert (await promote(direct, promotion(image, attachments=attachments))).outcome == "unchanged"
+        assert len(seen) <= most
