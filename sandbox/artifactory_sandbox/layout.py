@@ -122,7 +122,7 @@ def put_manifest(
     :raises Refusal: MANIFEST_BLOB_UNKNOWN when something that it refers to is not in the image.
     """
     sizes = _require_contents(tx, place, manifest)
-    existing = find_manifests(tx, place, reference)
+    existing = [item for item in folder_items(tx, place, reference) if item.kind == "manifest"]
     if manifest.digest in {item.digest for item in existing}:
         return
     _record_links(tx, manifest)

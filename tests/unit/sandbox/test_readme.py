@@ -1,0 +1,29 @@
+"""What the README says is proven is proven."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from artifactory_sandbox.config import Switches
+
+ROOT = Path(__file__).parents[3]
+README = (ROOT / "sandbox" / "README.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| ([\d, ]+) \| .+? \| .+? \| (.+) \|$", README, re.MULTILINE)
+
+
+def test_every_row_of_the_emulator_table_names_tests_that_there_are() -> None:
+    files = (ROOT / "tests").glob("*/sandbox/test_*.py")
+    there = {name for file in files for name in re.findall(r"def (test_\w+)\(", file.read_text(encoding="utf-8"))}
+    named = [name for _, tests in ROWS for name in re.findall(r"`(test_\w+)`", tests)]
+    assert len(named) >= len(ROWS)
+    assert [name for name in named if name not in there] == []
+
+
+def test_no_row_of_the_emulator_table_is_missing() -> None:
+    assert [int(number) for numbers, _ in ROWS for number in numbers.split(",")] == list(range(1, 38))
+
+
+def test_every_switch_is_described_with_its_default() -> None:
+    described = re.findall(r"^\| `(\w+)` \| (?:off|from|before) ?[\d.]* \|", README, re.MULTILINE)
+    assert described == list(Switches.model_fields)
