@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
 import os
 import shutil
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,7 +49,8 @@ class Store(dict[str, Any]):
 def context() -> dict[str, Any]:
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
-    return {"task_state_store": Store(), "outlet_events": OutletEventAccessors()}
+    ti = SimpleNamespace(dag_id="release", run_id="manual__1", task_id="promote", map_index=-1)
+    return {"ti": ti, "task_state_store": Store(), "outlet_events": OutletEventAccessors()}
 
 
 def operator(image: str, **changes: Any) -> ArtifactoryPromoteOperator:
@@ -91,7 +94,7 @@ def test_copy_may_come_out_of_a_template_as_text(
 @pytest.mark.parametrize(
     ("field", "value", "kind"),
     [
-        ("tag", "", InvalidReference),
+        ("tag", "", InvalidPromotion),
         ("tag", 1.4, InvalidReference),
         ("tag", None, InvalidPromotion),
         ("image", "App", InvalidReference),
@@ -136,12 +139,15 @@ def test_a_digest_that_was_verified_and_is_no_longer_shown_is_not_promoted(
 def test_a_move_that_was_killed_after_its_work_is_done_when_it_runs_again(
     sandbox: RunningSandbox, gateway: Gateway, image: str, context: Any
 ) -> None:
-    """The first try ends between the request and its confirmation; the source tag is gone by then."""
+    """The first try ends between the request that takes the source tag away and its confirmation."""
+    requests = itertools.count(1)
 
     class Killed(BaseException):
         pass
 
     def kill() -> None:
+        if next(requests) != 3:
+            return
         pid = threading.main_thread().ident
         assert pid is not None
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(pid), ctypes.py_object(Killed))
@@ -153,7 +159,8 @@ def test_a_move_that_was_killed_after_its_work_is_done_when_it_runs_again(
     assert sandbox.digest(f"docker-dev/{image}:1") is None
     record = operator(image, copy=False).execute(context)
     assert (record["outcome"], record["digest"]) == ("unchanged", digest)
-    assert gateway.count("POST", "/promote$") == 1
+    assert gateway.count("POST", "/promote$") == 3
+    assert sandbox.tags("docker-dev", image) == []
 
 
 def test_a_move_that_is_done_or_whose_source_has_moved_forgets_what_it_had_pinned(

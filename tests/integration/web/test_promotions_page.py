@@ -2,14 +2,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import delete
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 DIGEST = f"sha256:{'a' * 64}"
 PAGES = ["/artifactory/promotions", "/artifactory/promotions.json"]
@@ -37,12 +33,14 @@ def headers(api_server: TestClient) -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture
-def promoted(api_server: TestClient) -> Iterator[None]:
+def promoted(api_server: TestClient) -> None:
     """Events of three promotions, one of them of an image whose name tries to be HTML, and one of another kind."""
     from airflow.models.asset import AssetActive, AssetEvent, AssetModel
     from airflow.utils.session import create_session
 
     with create_session() as session:
+        for model in (AssetEvent, AssetActive, AssetModel):
+            session.execute(delete(model))
         for uri, target in (
             ("artifactory://docker-prod/payments/api", f"docker-prod/payments/api:1.0@{DIGEST}"),
             ("artifactory://docker-qa/payments/api", f"docker-qa/payments/api:1.0@{DIGEST}"),
@@ -55,10 +53,6 @@ def promoted(api_server: TestClient) -> Iterator[None]:
             extra = {"outcome": "promoted", "target": {"reference": target}, "source": {"reference": "docker-dev/x:1"}}
             event = {"source_dag_id": "night", "source_task_id": "promote", "source_run_id": "manual__1+00:00"}
             session.add(AssetEvent(asset_id=asset.id, extra=extra if target else {}, **event))
-    yield
-    with create_session() as session:
-        for model in (AssetEvent, AssetActive, AssetModel):
-            session.execute(delete(model))
 
 
 @pytest.mark.parametrize("page", PAGES)

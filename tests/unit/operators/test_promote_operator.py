@@ -67,8 +67,9 @@ def test_a_malformed_value_is_refused_when_the_dag_is_read(changes: dict[str, An
     [
         {"target_repository": "docker-dev"},
         {"target_repository": "docker-dev", "target_image": "payments/api", "target_tag": "1.4.2"},
-        {"on_conflict": "backup"},
-        {"on_conflict": "backup", "tag": "{{ params.tag }}"},
+        {"on_conflict": "ask"},
+        {"on_conflict": "ask", "tag": "{{ params.tag }}"},
+        {"on_conflict": "backup", "target_tag": "a" * 128},
         {"copy": "maybe"},
         {"copy": "maybe", "tag": "{{ params.tag }}"},
         {"copy": 2},

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion.attachments import Attachment
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.promotion import Promotion
 from artifactory_provider.promotion.records import PromotionRecord
@@ -19,14 +20,24 @@ QA = ImageReference("docker-qa", "app", "1")
 @pytest.mark.parametrize(
     ("fields", "advice"),
     [
-        ({"source": ImageReference("docker-dev", "app")}, "needs a source tag"),
-        ({"source": ImageReference("docker-dev", "app", digest=DIGEST)}, "needs a source tag"),
-        ({"target": ImageReference("docker-qa", "app")}, "needs a source tag and a target tag"),
+        ({"source": ImageReference("docker-dev", "app")}, "source tag and a target tag, or neither"),
+        ({"source": ImageReference("docker-dev", "app", digest=DIGEST)}, "source tag and a target tag, or neither"),
+        ({"target": ImageReference("docker-qa", "app")}, "source tag and a target tag, or neither"),
+        (
+            {
+                "source": ImageReference("docker-dev", "app", digest=DIGEST),
+                "target": ImageReference("docker-qa", "app"),
+            },
+            "needs the tag that shows it",
+        ),
         ({"target": QA.pinned(DIGEST)}, "digest is given with the source"),
         ({"target": DEV}, "give another target"),
         ({"source": DEV.pinned(DIGEST), "target": DEV}, "give another target"),
-        ({"on_conflict": "backup"}, "'fail' or 'overwrite'"),
-        ({"on_conflict": None}, "'fail' or 'overwrite'"),
+        ({"on_conflict": "ask"}, "'fail', 'overwrite' or 'backup'"),
+        ({"on_conflict": None}, "'fail', 'overwrite' or 'backup'"),
+        ({"on_conflict": "backup", "target": ImageReference("docker-qa", "app", "a" * 110)}, "too long for a tag"),
+        ({"run": "Run 1"}, "lower-case letters and digits"),
+        ({"pending_timeout": -1}, "0 or more"),
         ({"confirmation_timeout": -1}, "0 or more"),
         ({"confirmation_timeout": float("inf")}, "0 or more"),
     ],
@@ -51,6 +62,7 @@ def test_the_record_is_json_with_stable_keys() -> None:
         target=QA.pinned(DIGEST),
         media_type="application/vnd.oci.image.index.v1+json",
         children=("sha256:" + "b" * 64,),
+        attachments=(Attachment(subject=DIGEST, digest="sha256:" + "c" * 64, tag=f"sha256-{'a' * 64}.sig"),),
         replaced=None,
         copy=True,
     ).as_dict()
@@ -67,6 +79,7 @@ def test_the_record_is_json_with_stable_keys() -> None:
         "target": {"repository": "docker-qa", "image": "app", "tag": "1", "reference": f"docker-qa/app:1@{DIGEST}"},
         "media_type": "application/vnd.oci.image.index.v1+json",
         "children": ["sha256:" + "b" * 64],
+        "attachments": [{"subject": DIGEST, "digest": "sha256:" + "c" * 64, "tag": f"sha256-{'a' * 64}.sig"}],
         "replaced": None,
         "copy": True,
     }

@@ -144,6 +144,7 @@ FAIL = [
     promotion_errors.InvalidPromotion,
     promotion_errors.SourceMoved,
     promotion_errors.TargetConflict,
+    promotion_errors.NothingToRestore,
 ]
 TRY_AGAIN = [
     errors.ConnectionFailed,
@@ -153,6 +154,7 @@ TRY_AGAIN = [
     errors.UnexpectedAnswer,
     promotion_errors.TargetUnverified,
     promotion_errors.SourceRemains,
+    promotion_errors.AttachmentLost,
 ]
 
 
@@ -174,6 +176,7 @@ def test_a_rate_limit_is_waited_for() -> None:
 
 def test_every_error_has_a_decision() -> None:
     known = {*FAIL, *TRY_AGAIN, errors.RateLimited, errors.ArtifactoryError, promotion_errors.PromotionError}
+    known |= {promotion_errors.TagsNotPromoted}  # what is left is tried again; what is done is not done twice
     for module in (errors, promotion_errors):
         for value in vars(module).values():
             assert not (isinstance(value, type) and issubclass(value, Exception)) or value in known
