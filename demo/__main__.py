@@ -124,6 +124,7 @@ def _promote(instance: Instance, home: Home, progress: Progress) -> list[Task]:
     deadline = time.monotonic() + _LONGEST_RUN
     run_id, tests_running = None, True
     while time.monotonic() < deadline:
+        instance.check()
         run_id = run_id or instance.api.asset_run("promote_nightly")
         if run_id:
             state = instance.api.run_state("promote_nightly", run_id)

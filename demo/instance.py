@@ -11,7 +11,7 @@ import httpx
 from demo.airflow_api import AirflowApi
 from demo.errors import DemoError
 from demo.home import PROJECT
-from demo.processes import Process, Register, wait_until
+from demo.processes import Process, Register, end_of, wait_until
 from demo.scenario import PASSWORD, USERNAME, sandbox_client, seed, write_dev_verdicts
 
 if TYPE_CHECKING:
@@ -49,6 +49,16 @@ class Instance:
         self._create_connections()
         self._run("qa-tests", [sys.executable, "-m", "demo", "qa-tests", self._home.sandbox_url])
         self._wait_for_dags()
+
+    def check(self) -> None:
+        """Make sure that everything that was started still runs.
+
+        :raises DemoError: naming what has ended.
+        """
+        for process in self._register.read():
+            if not process.is_running:
+                log = self._home.log(process.name)
+                raise DemoError(f"{process.name} has ended. The end of {log}:\n{end_of(log)}")
 
     def stop(self) -> None:
         """Stop everything that was started."""

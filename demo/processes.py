@@ -147,12 +147,13 @@ def wait_until(what: str, is_so: Callable[[], bool], *, seconds: float, process:
     deadline = time.monotonic() + seconds
     while not is_so():
         if not process.is_running:
-            raise DemoError(f"{process.name} has ended before {what}. The end of {log}:\n{_end_of(log)}")
+            raise DemoError(f"{process.name} has ended before {what}. The end of {log}:\n{end_of(log)}")
         if time.monotonic() > deadline:
-            raise DemoError(f"{what} did not come within {seconds:.0f} s. The end of {log}:\n{_end_of(log)}")
+            raise DemoError(f"{what} did not come within {seconds:.0f} s. The end of {log}:\n{end_of(log)}")
         time.sleep(0.3)
 
 
-def _end_of(log: Path) -> str:
+def end_of(log: Path) -> str:
+    """Return the last lines of a log."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     return "\n".join(lines[-15:])

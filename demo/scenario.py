@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.client import ArtifactoryClient
-from artifactory_provider.artifactory.errors import TRANSIENT
+from artifactory_provider.artifactory.errors import TRANSIENT, NotFound
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.artifactory.settings import ServerSettings
+from artifactory_provider.promotion.images import image_tags
 from artifactory_provider.promotion.selection import newest_version
 from demo.errors import DemoError
 from demo.home import PROJECT
@@ -109,13 +110,15 @@ async def run_qa_tests(url: str) -> None:
         while True:
             try:
                 for reference in await _arrived(client, QA):
+                    if not image_tags([str(reference.tag)]):
+                        continue
                     descriptor = await client.descriptor(reference)
                     key = (reference.image, str(reference.tag), descriptor.digest if descriptor else "")
                     if descriptor and key not in tested:
                         await client.set_properties(manifest_path(reference, descriptor), {"qa.test.status": "passed"})
                         tested.add(key)
                         print(f"{reference}@{descriptor.digest} passed", flush=True)
-            except TRANSIENT as error:
+            except (NotFound, *TRANSIENT) as error:
                 print(error, flush=True)
             await asyncio.sleep(0.5)
 
