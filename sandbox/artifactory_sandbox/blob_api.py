@@ -50,7 +50,7 @@ async def get_blob(request: Request) -> Response:
     """Answer GET and HEAD of a blob, ranges included."""
     digest = require_digest(request.path_params["digest"])
     call = docker_call(request, Action.READ, digest)
-    item = await call.service.database.read(lambda tx: _require_blob(tx, call.places, digest))
+    item = call.service.database.glance(lambda tx: _require_blob(tx, call.places, digest))
     reversed_range = _BYTES.fullmatch(request.headers.get("range", ""))
     if reversed_range and int(reversed_range[2]) < int(reversed_range[1]):
         headers = {"Content-Range": f"bytes */{item.size}"}

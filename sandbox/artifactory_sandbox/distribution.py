@@ -64,7 +64,7 @@ async def get_manifest(request: Request) -> Response:
     reference = require_reference(request.path_params["reference"])
     call = docker_call(request, Action.READ, reference)
     accepted = request.headers.get("accept", "")
-    item = await call.service.database.read(lambda tx: _require_manifest(tx, call, reference, accepted))
+    item = call.service.database.glance(lambda tx: _require_manifest(tx, call, reference, accepted))
     digest = item.digest or ""
     headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"', "Content-Length": str(item.size)}
     content = b""

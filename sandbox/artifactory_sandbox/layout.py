@@ -8,6 +8,7 @@ layers as `sha256__<hex>`. What was pushed by digest, such as the children of an
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 from artifactory_sandbox import items
@@ -128,30 +129,14 @@ def put_manifest(
     _record_links(tx, manifest)
     if existing and not (keep_list and existing[0].name != manifest.file_name and not manifest.is_index):
         clear(tx, place, reference, stamp=stamp, successors=[manifest.digest], keep_blobs=True)
+    put = partial(items.add_file, tx, place.repository, stamp=stamp, image=place.image)
     folder = place.path(reference)
-    identity = items.add_file(
-        tx,
-        place.repository,
-        f"{folder}/{manifest.file_name}",
-        digest=manifest.digest,
-        size=len(manifest.content),
-        media_type=manifest.media_type,
-        stamp=stamp,
-        kind="manifest",
-        image=place.image,
-    )
+    size, media_type = len(manifest.content), manifest.media_type
+    top = f"{folder}/{manifest.file_name}"
+    identity = put(top, digest=manifest.digest, size=size, media_type=media_type, kind="manifest")
     items.set_properties(tx, identity, _manifest_properties(place, reference, manifest, blobs))
     for digest, part in manifest.blobs.items():
-        items.add_file(
-            tx,
-            place.repository,
-            f"{folder}/{blob_name(digest)}",
-            digest=digest,
-            size=sizes[digest],
-            media_type=part.media_type,
-            stamp=stamp,
-            image=place.image,
-        )
+        put(f"{folder}/{blob_name(digest)}", digest=digest, size=sizes[digest], media_type=part.media_type)
     _forget_uploads(tx, place, manifest)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from artifactory_sandbox.items import Stamp
 
 Allows = Callable[[Action, str, str], bool]
+_PLAIN = Switches()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def promote(
     *,
     allows: Allows,
     stamp: Stamp,
-    switches: Switches | None = None,
+    switches: Switches = _PLAIN,
     read: Callable[[str], bytes] | None = None,
 ) -> list[str]:
     """Promote, and return the target's tags; checks every permission before it changes anything.
@@ -87,7 +88,7 @@ def promote(
     :raises Refusal: 404 when the image or tag is not there.
     :raises Forbidden: when a permission is missing.
     """
-    source, target = promotion.source, promotion.target
+    source = promotion.source
     tags = [promotion.tag] if promotion.tag is not None else layout.tags(tx, source)
     for tag in tags or [""]:
         if not allows(Action.READ, source.repository, source.path(tag)):
@@ -99,13 +100,10 @@ def promote(
     for tag, target_tag in pairs:
         _require_permissions(tx, promotion, tag, target_tag, allows)
     for tag, target_tag in pairs:
-        if switches and switches.carry_attachments:
-            _carry_attachments(tx, source, tag, target, stamp)
-        if switches and switches.delete_shared_layers:
-            layout.forget_blobs(tx, target, target_tag, successors=layout.find_manifests(tx, source, tag))
-        _promote_tag(tx, source, tag, target, target_tag, stamp)
-        if switches and switches.rename_children and read and tag != target_tag:
-            _rename_children(tx, target, target_tag, read, stamp)
+        _apply_before(tx, promotion, tag, target_tag, stamp, switches)
+        _promote_tag(tx, source, tag, promotion.target, target_tag, stamp)
+        if switches.rename_children and read and tag != target_tag:
+            _rename_children(tx, promotion.target, target_tag, read, stamp)
         if not promotion.copy:
             layout.clear(tx, source, tag, stamp=stamp)
     return [target_tag for _, target_tag in pairs]
@@ -131,6 +129,16 @@ def _promote_tag(tx: sqlite3.Connection, source: Place, tag: str, target: Place,
         layout.copy_children(tx, source, item, target, stamp=stamp)
     layout.clear(tx, target, target_tag, stamp=stamp, successors=[item.digest or "" for item in manifests])
     layout.copy_folder(tx, source, tag, target, target_tag, stamp=stamp)
+
+
+def _apply_before(
+    tx: sqlite3.Connection, promotion: Promotion, tag: str, target_tag: str, stamp: Stamp, switches: Switches
+) -> None:
+    source, target = promotion.source, promotion.target
+    if switches.carry_attachments:
+        _carry_attachments(tx, source, tag, target, stamp)
+    if switches.delete_shared_layers:
+        layout.forget_blobs(tx, target, target_tag, successors=layout.find_manifests(tx, source, tag))
 
 
 def _rename_children(

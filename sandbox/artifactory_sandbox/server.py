@@ -18,7 +18,7 @@ from artifactory_sandbox.application import Application
 from artifactory_sandbox.fault_effects import DROP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
     from artifactory_sandbox.service import Service
@@ -114,7 +114,7 @@ class Server(uvicorn.Server):
 
     def run_until_stopped(self) -> None:
         """Serve until `stop` is called."""
-        asyncio.run(self.serve(sockets=self._listeners))
+        self._run(self.serve(sockets=self._listeners))
 
     def run_until_signalled(self) -> None:
         """Serve until SIGTERM or SIGINT, and end in order."""
@@ -125,7 +125,11 @@ class Server(uvicorn.Server):
                 loop.add_signal_handler(number, self.stop)
             await self.serve(sockets=self._listeners)
 
-        asyncio.run(serve())
+        self._run(serve())
+
+    def _run(self, work: Coroutine[object, object, None]) -> None:
+        with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
+            runner.run(work)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
@@ -17,18 +17,29 @@ A, B, C = "docker-dev/payments/api/1.0", "docker-dev/payments/api/1.1", "docker-
 PLATFORMS = ("linux/amd64", "linux/arm64")
 
 
-@pytest.fixture
-def digests(artifactory_sandbox: RunningSandbox) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def sandbox(artifactory_sandbox_factory: Callable[..., RunningSandbox]) -> RunningSandbox:
     """Tags of two images in two repositories, one of them an index, with properties on two of them."""
-    single = ("docker-dev/payments/api:1.0", "docker-dev/payments/api:1.1", "docker-qa/payments/api:1.0")
-    found = {reference: artifactory_sandbox.push_image(reference) for reference in single}
-    web = "docker-dev/payments/web:1.0"
-    found[web] = artifactory_sandbox.push_image(web, platforms=PLATFORMS)
-    artifactory_sandbox.set_properties(
-        "docker-dev/payments/api:1.0", {"test.status": "passed", "license": ["GPL", "MIT"]}
-    )
-    artifactory_sandbox.set_properties("docker-dev/payments/api:1.1", {"test.status": "failed", "license": "GPL"})
-    return found
+    sandbox = artifactory_sandbox_factory()
+    for reference in ("docker-dev/payments/api:1.0", "docker-dev/payments/api:1.1", "docker-qa/payments/api:1.0"):
+        sandbox.push_image(reference)
+    sandbox.push_image("docker-dev/payments/web:1.0", platforms=PLATFORMS)
+    passed: dict[str, str | list[str]] = {"test.status": "passed", "license": ["GPL", "MIT"]}
+    sandbox.set_properties("docker-dev/payments/api:1.0", passed)
+    sandbox.set_properties("docker-dev/payments/api:1.1", {"test.status": "failed", "license": "GPL"})
+    return sandbox
+
+
+@pytest.fixture
+def client(sandbox: RunningSandbox) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=sandbox.url, auth=("admin", "password")) as client:
+        yield client
+
+
+@pytest.fixture
+def digests(sandbox: RunningSandbox) -> dict[str, str]:
+    references = ("docker-dev/payments/api:1.0", "docker-dev/payments/api:1.1", "docker-qa/payments/api:1.0")
+    return {reference: sandbox.digest(reference) or "" for reference in references}
 
 
 def ask(client: httpx.Client, query: str) -> httpx.Response:
@@ -136,11 +147,11 @@ def test_an_item_shows_the_fields_of_artifactory_or_those_that_are_included(
 
 
 def test_pages_follow_each_other_and_the_range_tells_where_one_is(
-    artifactory_sandbox: RunningSandbox, client: httpx.Client
+    sandbox: RunningSandbox, client: httpx.Client
 ) -> None:
     for number in range(7):
-        artifactory_sandbox.push_image(f"docker-dev/app:{number}", content="same")
-    query = 'items.find({"repo": "docker-dev", "name": "manifest.json"}).include("path").sort({"$desc": ["path"]})'
+        sandbox.push_image(f"docker-staging/app:{number}", content="same")
+    query = 'items.find({"repo": "docker-staging", "name": "manifest.json"}).include("path").sort({"$desc": ["path"]})'
     seen, offset = [], 0
     while True:
         page = ask(client, f"{query}.offset({offset}).limit(3)").json()
