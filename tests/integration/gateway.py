@@ -119,6 +119,10 @@ class Gateway:
         """
         self._rules.append(_Rule(method, re.compile(path), times, before, after, does_work, reply, ending))
 
+    def forget_rules(self) -> None:
+        """Forward everything again."""
+        self._rules.clear()
+
     def count(self, method: str, path: str) -> int:
         """Return how many requests came by."""
         return sum(one.method == method and re.search(path, one.path) is not None for one in self.requests)

@@ -214,7 +214,7 @@ async def _read(response: aiohttp.ClientResponse, endpoint: str, largest: int) -
         content += part
         if len(content) > largest:
             raise UnexpectedAnswer(
-                f"{endpoint} answered with more than {largest} bytes: that is more than is read of such an answer.",
+                f"{endpoint} answered with more than {largest} bytes: that is no answer of Artifactory's API.",
                 status=response.status,
                 endpoint=endpoint,
             )

@@ -139,13 +139,14 @@ class ArtifactoryHook(HttpHook):
         """
         return self._run_client(lambda client: promote_image(client, promotion, one_request=one_request))
 
-    def find_previous(self, target: ImageReference) -> ImageReference:
+    def find_previous(self, target: ImageReference, *, property_prefix: str = "promotion") -> ImageReference:
         """Return the backup of what a tag showed before its last promotion, pinned.
 
         :param target: repository, image and tag; with a digest, that one is gone back to.
+        :param property_prefix: the first part of the names of the properties that record promotions.
         :raises NothingToRestore: when there is none.
         """
-        return self._run_client(lambda client: find_previous(client, target))
+        return self._run_client(lambda client: find_previous(client, target, property_prefix=property_prefix))
 
     def verify(self, reference: ImageReference, checks: Sequence[Check]) -> Verification:
         """Ask all checks once about what a tag shows.

@@ -40,6 +40,8 @@ class ArtifactoryRollbackOperator(BaseOperator):
     :param image: image name, without host and repository key. (templated)
     :param tag: the tag that is given back what it showed. (templated)
     :param digest: the digest to go back to, if it is not the last one. (templated)
+    :param property_prefix: the first part of the names of the properties that record promotions, as the promotion had
+        it.
     :param artifactory_conn_id: the Airflow connection. (templated)
     :raises InvalidReference: when a repository key, image, tag or digest is malformed; for plain values at parse
         time.
@@ -56,6 +58,7 @@ class ArtifactoryRollbackOperator(BaseOperator):
         image: str,
         tag: str,
         digest: str | None = None,
+        property_prefix: str = "promotion",
         artifactory_conn_id: str = "artifactory_default",
         retry_policy: RetryPolicy | None = RETRY_POLICY,
         map_index_template: str | None = "{{ task.image }}:{{ task.tag }}",
@@ -66,6 +69,7 @@ class ArtifactoryRollbackOperator(BaseOperator):
         self.image = image
         self.tag = tag
         self.digest = digest
+        self.property_prefix = property_prefix
         self.artifactory_conn_id = artifactory_conn_id
         self.image_url: str | None = None
         self._lineage: Lineage | None = None
@@ -89,10 +93,13 @@ class ArtifactoryRollbackOperator(BaseOperator):
         store, ti = context["task_state_store"], context["ti"]
         # A second try must go back to the same digest: after the first, "the one before" is another one.
         digest = self.digest or store.get(_WANTED)
-        previous = hook.find_previous(tag.pinned(str(digest)) if digest else tag)
+        previous = hook.find_previous(tag.pinned(str(digest)) if digest else tag, property_prefix=self.property_prefix)
         store.set(_WANTED, previous.digest)
         run = run_identifier(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
-        record = hook.promote(Promotion(source=previous, target=tag, on_conflict="backup", run=run)).as_dict()
+        promotion = Promotion(
+            source=previous, target=tag, on_conflict="backup", property_prefix=self.property_prefix, run=run
+        )
+        record = hook.promote(promotion).as_dict()
         store.delete(_WANTED)
         self._lineage = (server, previous, tag, previous.digest)
         emit_promotion(self, context, tag, record)

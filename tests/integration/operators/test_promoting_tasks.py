@@ -153,7 +153,7 @@ def test_a_move_that_was_killed_after_its_work_is_done_when_it_runs_again(
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(pid), ctypes.py_object(Killed))
 
     digest = sandbox.push_image(f"docker-dev/{image}:1")
-    gateway.rule("POST", "/promote$", after=kill)
+    gateway.rule("DELETE", "/moved-", times=1, after=kill)
     with pytest.raises(Killed):
         operator(image, copy=False).execute(context)
     assert sandbox.digest(f"docker-dev/{image}:1") is None

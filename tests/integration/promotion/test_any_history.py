@@ -193,8 +193,8 @@ def test_no_history_of_pushes_promotions_and_faults_breaks_a_promise(
             run_state_machine_as_test(  # type: ignore[no-untyped-call]
                 lambda: Promotions(faulty, client, loop),
                 settings=settings(
-                    max_examples=35,
-                    stateful_step_count=14,
+                    max_examples=200,
+                    stateful_step_count=25,
                     deadline=None,
                     suppress_health_check=list(HealthCheck),
                     print_blob=True,

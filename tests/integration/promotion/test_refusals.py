@@ -100,7 +100,7 @@ async def test_wrong_credentials_and_missing_permissions_are_told_apart(
     sandbox.push_image(f"docker-dev/{image}:1")
     for changes, kind, words in (
         ({"authentication": Basic("admin", "wrong")}, AuthenticationFailed, "credentials"),
-        ({"username": "stranger"}, PermissionDenied, "needs Read on 'docker-qa'"),
+        ({"username": "stranger"}, PermissionDenied, "needs Read on 'docker-dev'"),
         ({"username": "blind-deployer"}, PermissionDenied, "needs Read on 'docker-qa'"),
         ({"username": "reader"}, PermissionDenied, "Deploy/Cache on 'docker-qa'"),
     ):
@@ -112,11 +112,14 @@ async def test_wrong_credentials_and_missing_permissions_are_told_apart(
 async def test_no_more_permissions_are_needed_than_those_of_the_promotion(
     settings: MakeSettings, sandbox: RunningSandbox, gateway: Gateway, image: str
 ) -> None:
-    """Read and Deploy are enough, and a missing tag is explained even to whom repositories are not described."""
+    """Read and Deploy are enough for the fast way without a record.
+
+    A missing tag is explained even to whom repositories are not described."""
     sandbox.push_image(f"docker-dev/{image}:1")
     gateway.rule("GET", "/api/repositories/", reply=Reply(403), does_work=False)
     async with ArtifactoryClient(settings(username="deployer")) as client:
-        assert (await promote(client, promotion(image))).outcome == "promoted"
+        fast = promotion(image, two_phase=False, property_prefix=None)
+        assert (await promote(client, fast)).outcome == "promoted"
         with pytest.raises(TagNotFound, match="among them 1"):
             await promote(client, promotion(image, tag="2"))
 
@@ -128,4 +131,4 @@ async def test_overwriting_needs_delete_on_the_target_and_the_server_says_so(
     sandbox.push_image(f"docker-qa/{image}:1", content="old")
     async with ArtifactoryClient(settings(username="deployer")) as client:
         with pytest.raises(PermissionDenied, match=r"override .*and there Delete/Overwrite too where the tag exists"):
-            await promote(client, promotion(image, on_conflict="overwrite"))
+            await promote(client, promotion(image, on_conflict="overwrite", two_phase=False))

@@ -26,8 +26,9 @@ async def test_a_child_that_did_not_arrive_is_named(
 ) -> None:
     sandbox.push_image(f"docker-dev/{image}:1", platforms=PLATFORMS)
     child = (await client.manifest(ImageReference("docker-dev", image, "1"))).children[1]
-    gateway.rule("HEAD", f"docker-qa/v2/.*{child}", reply=Reply(404), does_work=False)
-    with pytest.raises(TargetUnverified, match=f"1 of the manifests .* are missing in 'docker-qa': {child}"):
+    gateway.rule("POST", "/search/aql", reply=Reply(403), does_work=False)
+    gateway.rule("GET", f"docker-qa/v2/.*{child}", reply=Reply(404), does_work=False)
+    with pytest.raises(TargetUnverified, match=f"1 of the parts .* are missing in 'docker-qa': {child}"):
         await promote(client, promotion(image))
 
 
@@ -89,10 +90,11 @@ async def test_indexes_in_an_index_are_verified_at_every_level_and_each_digest_o
     client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str
 ) -> None:
     nest = Nest(sandbox, image, 3)
+    gateway.rule("POST", "/search/aql", reply=Reply(403), does_work=False)
     record = await promote(client, promotion(image))
     assert record.target.digest == nest.digests[-1]
     for digest in nest.digests[:-1]:
-        assert gateway.count("HEAD", f"docker-qa/v2/.*{digest}") == 1
+        assert gateway.count("GET", f"docker-qa/v2/.*manifests/{digest}") == 1
 
 
 async def test_what_is_missing_deep_in_an_index_is_found_out(

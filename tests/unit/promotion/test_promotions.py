@@ -15,6 +15,7 @@ from artifactory_provider.promotion.selection import released_versions
 DIGEST = "sha256:" + "a" * 64
 DEV = ImageReference("docker-dev", "app", "1")
 QA = ImageReference("docker-qa", "app", "1")
+LONG = ImageReference("docker-qa", "app", "1" * 120)
 
 
 @pytest.mark.parametrize(
