@@ -19,9 +19,9 @@ from artifactory_provider.assets import emit_promotion, promotion_outlets
 from artifactory_provider.lineage import Lineage, promotion_lineage
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved
-from artifactory_provider.promotion.pending import run_identifier
 from artifactory_provider.promotion.promotion import OnConflict, Promotion, check_on_conflict
 from artifactory_provider.retries import RETRY_POLICY
+from artifactory_provider.tries import PinnedDigest, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from artifactory_provider.hooks.artifactory import ArtifactoryHook
     from artifactory_provider.promotion.images import ImageRecord
     from artifactory_provider.promotion.records import PromotionRecord
-
-_PINNED = "artifactory_pinned_digest"
 
 
 class ArtifactoryPromoteOperator(BaseOperator):
@@ -137,16 +135,16 @@ class ArtifactoryPromoteOperator(BaseOperator):
         """Promote, and return the record as a JSON object."""
         from artifactory_provider.hooks.artifactory import ArtifactoryHook
 
-        promotion = replace(self._promotion(self._given_digest()), run=_run(context))
+        promotion = replace(self._promotion(self._given_digest()), run=run_of(context))
         hook = ArtifactoryHook(self.artifactory_conn_id)
         server = hook.settings().base_url
         self.image_url = image_url(server, promotion.target)
         try:
-            record = self._promote(self._remembered(promotion, hook, context), hook).as_dict()
+            record = self._promote(self._pinned(promotion, hook, context), hook).as_dict()
         except SourceMoved:
-            self._forget(context)
+            self._forget(promotion, context)
             raise
-        self._forget(context)
+        self._forget(promotion, context)
         self._lineage = (server, promotion.source, promotion.target, record.get("digest"))
         emit_promotion(self, context, promotion.target, record)
         return record
@@ -186,19 +184,21 @@ class ArtifactoryPromoteOperator(BaseOperator):
             )
         return self.digest
 
-    def _remembered(self, promotion: Promotion, hook: ArtifactoryHook, context: Context) -> Promotion:
+    def _pinned(self, promotion: Promotion, hook: ArtifactoryHook, context: Context) -> Promotion:
         """Keep the digest of a move for the task's next try, which may find the source gone already."""
-        if promotion.copy or self._digest_is_given or promotion.is_whole_image:
+        if not self._has_to_remember(promotion):
             return promotion
-        store = context["task_state_store"]
-        digest = store.get(_PINNED) or hook.pin(promotion.source)
-        store.set(_PINNED, digest)
-        return replace(promotion, source=promotion.source.pinned(str(digest)))
+        pinned = PinnedDigest(context)
+        digest = pinned.get() or hook.pin(promotion.source)
+        pinned.keep(digest)
+        return replace(promotion, source=promotion.source.pinned(digest))
 
-    def _forget(self, context: Context) -> None:
-        """Let a run that somebody starts anew pin anew."""
-        if not as_bool(self.copy) and not self._digest_is_given:
-            context["task_state_store"].delete(_PINNED)
+    def _forget(self, promotion: Promotion, context: Context) -> None:
+        if self._has_to_remember(promotion):
+            PinnedDigest(context).forget()
+
+    def _has_to_remember(self, promotion: Promotion) -> bool:
+        return not (promotion.copy or self._digest_is_given or promotion.is_whole_image)
 
     def _check_literals(self) -> None:
         """Refuse at parse time what no server could accept, as far as the values are known then."""
@@ -218,9 +218,3 @@ class ArtifactoryPromoteOperator(BaseOperator):
         optional = (self.tag, self.target_image, self.target_tag)
         if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
             self._promotion(None)
-
-
-def _run(context: Context) -> str:
-    """Return what names this task's run, the same for all its tries."""
-    ti = context["ti"]
-    return run_identifier(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)

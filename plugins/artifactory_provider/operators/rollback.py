@@ -17,17 +17,15 @@ from artifactory_provider.artifactory.references import (
 from artifactory_provider.assets import emit_promotion, promotion_outlets
 from artifactory_provider.lineage import Lineage, promotion_lineage
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
-from artifactory_provider.promotion.pending import run_identifier
 from artifactory_provider.promotion.promotion import Promotion
 from artifactory_provider.retries import RETRY_POLICY
+from artifactory_provider.tries import PinnedDigest, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, RetryPolicy
-
-_WANTED = "artifactory_rollback_digest"
 
 
 class ArtifactoryRollbackOperator(BaseOperator):
@@ -90,17 +88,20 @@ class ArtifactoryRollbackOperator(BaseOperator):
         hook = ArtifactoryHook(self.artifactory_conn_id)
         server = hook.settings().base_url
         self.image_url = image_url(server, tag)
-        store, ti = context["task_state_store"], context["ti"]
         # A second try must go back to the same digest: after the first, "the one before" is another one.
-        digest = self.digest or store.get(_WANTED)
-        previous = hook.find_previous(tag.pinned(str(digest)) if digest else tag, property_prefix=self.property_prefix)
-        store.set(_WANTED, previous.digest)
-        run = run_identifier(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+        pinned = PinnedDigest(context)
+        digest = self.digest or pinned.get()
+        previous = hook.find_previous(tag.pinned(digest) if digest else tag, property_prefix=self.property_prefix)
+        pinned.keep(str(previous.digest))
         promotion = Promotion(
-            source=previous, target=tag, on_conflict="backup", property_prefix=self.property_prefix, run=run
+            source=previous,
+            target=tag,
+            on_conflict="backup",
+            property_prefix=self.property_prefix,
+            run=run_of(context),
         )
         record = hook.promote(promotion).as_dict()
-        store.delete(_WANTED)
+        pinned.forget()
         self._lineage = (server, previous, tag, previous.digest)
         emit_promotion(self, context, tag, record)
         return record

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import ctypes
-import itertools
 import json
 import os
 import shutil
+import signal
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -137,21 +136,22 @@ def test_a_digest_that_was_verified_and_is_no_longer_shown_is_not_promoted(
 
 
 def test_a_move_that_was_killed_after_its_work_is_done_when_it_runs_again(
-    sandbox: RunningSandbox, gateway: Gateway, image: str, context: Any
+    sandbox: RunningSandbox, gateway: Gateway, image: str, context: Any, request: pytest.FixtureRequest
 ) -> None:
-    """The first try ends between the request that takes the source tag away and its confirmation."""
-    requests = itertools.count(1)
+    """The first try ends before it knows that the source tag has gone."""
 
     class Killed(BaseException):
         pass
 
-    def kill() -> None:
-        if next(requests) != 3:
-            return
-        pid = threading.main_thread().ident
-        assert pid is not None
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(pid), ctypes.py_object(Killed))
+    def end(*_: object) -> None:
+        raise Killed
 
+    def kill() -> None:
+        # The main thread waits for the answer now, so the signal meets it there.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, end)
+    request.addfinalizer(lambda: signal.signal(signal.SIGUSR1, before))
     digest = sandbox.push_image(f"docker-dev/{image}:1")
     gateway.rule("DELETE", "/moved-", times=1, after=kill)
     with pytest.raises(Killed):
