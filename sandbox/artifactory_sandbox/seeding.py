@@ -111,9 +111,9 @@ def write_contents(service: Service, image: SampleImage) -> None:
 def store_image(
     tx: sqlite3.Connection, service: Service, place: Place, tag: str, image: SampleImage, who: Stamp
 ) -> None:
-    """Make an image, whose bytes have been written, known under a tag, as a push does."""
-    existing = layout.find_manifest(tx, place, tag)
-    if existing is not None and existing.digest == image.top.digest:
+    """Make an image, whose bytes have been written, known under a tag or its digest, as a push does."""
+    standing = {item.digest for item in layout.folder_items(tx, place, tag) if item.kind == "manifest"}
+    if image.top.digest in standing:
         return
     for manifest in (*image.children, image.top):
         for digest, part in manifest.blobs.items():
