@@ -43,8 +43,8 @@ class ArtifactoryPromoteOperator(BaseOperator):
     :param source_repository: repository key that is promoted from (the endpoint's ``repoKey``). (templated)
     :param target_repository: repository key that is promoted to (``targetRepo``). (templated)
     :param image: image name, without host and repository key (``dockerRepository``). (templated)
-    :param tag: tag that is promoted (``tag``); None promotes all tags of the image, each like one of its own.
-        (templated)
+    :param tag: tag that is promoted (``tag``); None promotes all tags of the image, each like one of its own, not in
+        a mapped task. (templated)
     :param digest: the digest that was verified, ``sha256:…``; the promotion fails when the tag shows another.
         Without it, what the tag shows when the task starts is promoted. (templated)
     :param target_image: image name in the target (``targetDockerRepository``), by default the same. (templated)
@@ -126,7 +126,8 @@ class ArtifactoryPromoteOperator(BaseOperator):
         self.artifactory_conn_id = artifactory_conn_id
         self.image_url: str | None = None
         self._lineage: Lineage | None = None
-        self._tag_is_given = tag is not None
+        # What a mapped instance gets may be another task's empty result, which must not come to mean all tags.
+        self._tag_is_given = tag is not None or getattr(self, "_BaseOperator__from_mapped", False)
         self._digest_is_given = digest is not None
         self._check_literals()
         self.outlets = [*self.outlets, *promotion_outlets(self, target_repository, target_image or image)]

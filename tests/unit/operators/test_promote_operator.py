@@ -145,3 +145,15 @@ def test_it_can_be_serialised_with_its_dag() -> None:
         operator(task_id="other")
     restored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
     assert restored.task_ids == ["promote", "other"]
+
+
+def test_an_empty_tag_in_a_mapped_task_never_comes_to_mean_all_tags() -> None:
+    from airflow.sdk import DAG
+
+    with DAG("release", schedule=None):
+        mapped = ArtifactoryPromoteOperator.partial(
+            task_id="promote", source_repository="docker-dev", target_repository="docker-qa", image="payments/api"
+        ).expand(tag=[None])
+    instance = mapped.unmap({"tag": None})
+    with pytest.raises(InvalidPromotion, match="no tag would mean all tags"):
+        instance.execute({})
