@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.diagnosis import look
 from artifactory_provider.artifactory.errors import AuthenticationFailed, NotFound, PermissionDenied, RequestRefused
 from artifactory_provider.artifactory.references import ImageReference
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 LIST_FILE, MANIFEST_FILE = "list.manifest.json", "manifest.json"
 AQL_REFUSED = (AuthenticationFailed, NotFound, PermissionDenied, RequestRefused)
 """Servers refuse queries of anonymous users, and proxies may not let them through: ask for each tag then."""
+_TAGS_A_QUERY = 500
+_QUERIES_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,38 @@ async def observe(
         target=shown_by(items, target),
         pending=tuple(pending_tags(items, target)),
     )
+
+
+async def observe_tags(client: ArtifactoryClient, references: Iterable[ImageReference]) -> dict[ImageReference, Shown]:
+    """Return what many tags show, hundreds of them in one request; those that show nothing are left out.
+
+    :param client: an open client.
+    :param references: the tags; their digests do not count.
+    """
+    tags = list(dict.fromkeys(ImageReference(tag.repository, tag.image, tag.tag) for tag in references))
+    try:
+        parts = [tags[start : start + _TAGS_A_QUERY] for start in range(0, len(tags), _TAGS_A_QUERY)]
+        found = await concurrently(lambda part: _query_tags(client, part), parts, at_once=_QUERIES_AT_ONCE)
+        return {tag: shown for part in found for tag, shown in part.items()}
+    except AQL_REFUSED as error:
+        log.info("%s Asking for each tag instead.", error)
+    descriptors = await concurrently(lambda tag: look(client, tag), tags)
+    seen = zip(tags, descriptors, strict=True)
+    return {tag: Shown(descriptor.digest, descriptor.is_index) for tag, descriptor in seen if descriptor}
+
+
+async def _query_tags(client: ArtifactoryClient, tags: Sequence[ImageReference]) -> dict[ImageReference, Shown]:
+    places = [{"repo": tag.repository, "path": f"{tag.image}/{tag.tag}"} for tag in tags]
+    names = [{"name": MANIFEST_FILE}, {"name": LIST_FILE}]
+    items = await client.find_items({"$and": [{"$or": places}, {"$or": names}]})
+    by_place = {(tag.repository, f"{tag.image}/{tag.tag}"): tag for tag in tags}
+    shown: dict[ImageReference, Shown] = {}
+    # The list wins: it comes after the manifest that may stand beside it.
+    for item in sorted(items, key=lambda item: item.name == LIST_FILE):
+        tag = by_place.get((item.repository, item.folder))
+        if tag is not None:
+            shown[tag] = Shown(item.digest, item.name == LIST_FILE)
+    return shown
 
 
 def shown_by(items: Sequence[Item], reference: ImageReference) -> Shown | None:
