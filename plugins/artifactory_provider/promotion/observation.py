@@ -85,8 +85,15 @@ async def observe_tags(client: ArtifactoryClient, references: Iterable[ImageRefe
     :param references: the tags; their digests do not count.
     """
     tags = list(dict.fromkeys(tag.unpinned() for tag in references))
+    by_repository: dict[str, list[ImageReference]] = {}
+    for tag in tags:
+        by_repository.setdefault(tag.repository, []).append(tag)
     try:
-        parts = [tags[start : start + _TAGS_A_QUERY] for start in range(0, len(tags), _TAGS_A_QUERY)]
+        parts = [
+            each[start : start + _TAGS_A_QUERY]
+            for each in by_repository.values()
+            for start in range(0, len(each), _TAGS_A_QUERY)
+        ]
         found = await concurrently(lambda part: _query_tags(client, part), parts, at_once=_QUERIES_AT_ONCE)
         return {tag: shown for part in found for tag, shown in part.items()}
     except AQL_REFUSED as error:
@@ -97,9 +104,10 @@ async def observe_tags(client: ArtifactoryClient, references: Iterable[ImageRefe
 
 
 async def _query_tags(client: ArtifactoryClient, tags: Sequence[ImageReference]) -> dict[ImageReference, Shown]:
-    places = [{"repo": tag.repository, "path": f"{tag.image}/{tag.tag}"} for tag in tags]
+    """Look at tags of one repository."""
+    places = [{"path": f"{tag.image}/{tag.tag}"} for tag in tags]
     names = [{"name": MANIFEST_FILE}, {"name": LIST_FILE}]
-    items = await client.find_items({"$and": [{"$or": places}, {"$or": names}]})
+    items = await client.find_items({"repo": tags[0].repository, "$and": [{"$or": places}, {"$or": names}]})
     by_place = {(tag.repository, f"{tag.image}/{tag.tag}"): tag for tag in tags}
     shown: dict[ImageReference, Shown] = {}
     # The list wins: it comes after the manifest that may stand beside it.
