@@ -49,15 +49,6 @@ async def test_what_may_be_overwritten_is_promoted_and_shown_with_what_it_replac
     assert "what is there" in promotion.reason
 
 
-async def test_an_index_beside_a_manifest_under_one_tag_is_what_the_tag_shows(
-    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
-) -> None:
-    sandbox.push_image(f"docker-dev/{image}:1", content="single")
-    index = sandbox.push_image(f"docker-dev/{image}:1", content="both", platforms=PLATFORMS)
-    [promotion] = (await plan(client, image)).promotions
-    assert promotion.source.digest == index
-
-
 async def test_tags_that_are_no_images_of_their_own_are_never_planned(
     client: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:

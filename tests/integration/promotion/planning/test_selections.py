@@ -80,6 +80,22 @@ async def test_a_window_holds_its_beginning_and_not_its_end(
     assert set(actions(await plan(client, image, **{f"{kind}_from": days(2)}))) == {"2", "3"}
 
 
+async def test_an_index_beside_a_manifest_is_what_the_tag_shows_in_every_window(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    index = sandbox.push_image(f"docker-dev/{image}:1", platforms=PLATFORMS)
+    date(sandbox, image, "1", created=days(0))
+    sandbox.push_image(f"docker-dev/{image}:single")
+    date(sandbox, image, "single", created=days(5))
+    with sandbox.service.database.writing() as tx:
+        tx.execute("UPDATE items SET path = ? WHERE path = ? AND kind <> 'folder'", (f"{image}/1", f"{image}/single"))
+
+    for window in ({}, {"created_before": days(1)}):
+        assert [one.source.digest for one in (await plan(client, image, **window)).promotions] == [index]
+    with pytest.raises(InvalidPlan, match="was created from"):
+        await plan(client, image, created_from=days(4))
+
+
 async def test_all_properties_must_be_as_asked_for(
     client: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
