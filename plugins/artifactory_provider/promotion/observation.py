@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.concurrency import concurrently
-from artifactory_provider.artifactory.diagnosis import look
-from artifactory_provider.artifactory.errors import AuthenticationFailed, NotFound, PermissionDenied, RequestRefused
+from artifactory_provider.artifactory.diagnosis import explain_repository, look
+from artifactory_provider.artifactory.errors import (
+    AuthenticationFailed,
+    NotFound,
+    PermissionDenied,
+    RequestRefused,
+    UnsupportedRepository,
+)
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.pending import Pending, is_pending
 
@@ -174,6 +180,9 @@ async def list_pending(client: ArtifactoryClient, target: ImageReference) -> lis
         tags = await client.tags(target.repository, target.image)
     except NotFound:
         return []
+    except UnsupportedRepository:
+        await explain_repository(client, target.repository)
+        raise
     return [Pending(ImageReference(target.repository, target.image, tag), None) for tag in tags if is_pending(tag)]
 
 
