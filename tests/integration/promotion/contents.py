@@ -9,7 +9,22 @@ from artifactory_sandbox import layout
 from artifactory_sandbox.names import parse_reference
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+
+def named(text: str | None, parts: Mapping[str, str | None]) -> str:
+    """Return a text, such as a tag, with the part that a digest plays instead of the digest, whole or its first 12 hex.
+
+    :param text: the text.
+    :param parts: part → digest.
+    """
+    for part, digest in parts.items():
+        if digest is not None:
+            in_hex = digest.removeprefix("sha256:")
+            text = str(text).replace(in_hex, part).replace(in_hex[:12], part)
+    return str(text)
 
 
 def everything(sandbox: RunningSandbox) -> list[tuple[str, ...]]:
