@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _BUSY_SECONDS = 30.0
 _READERS = 4
 
@@ -44,6 +44,9 @@ CREATE TABLE items (
 CREATE INDEX items_by_digest ON items (digest, repository, image);
 CREATE INDEX manifests ON items (repository, image, path) WHERE kind = 'manifest';
 CREATE INDEX manifests_by_path ON items (repository, path, name) WHERE kind = 'manifest';
+CREATE INDEX manifests_by_created ON items (repository, created) WHERE kind = 'manifest';
+CREATE INDEX manifests_by_modified ON items (repository, modified) WHERE kind = 'manifest';
+CREATE INDEX manifests_by_updated ON items (repository, updated) WHERE kind = 'manifest';
 CREATE TABLE properties (
     item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
     key TEXT NOT NULL,
@@ -95,6 +98,9 @@ _STATISTICS = (
     ("items", "items_by_digest", "250000 50 40 40"),
     ("items", "manifests", "50000 12500 2400 1"),
     ("items", "manifests_by_path", "50000 12500 1 1"),
+    ("items", "manifests_by_created", "50000 12500 10"),
+    ("items", "manifests_by_modified", "50000 12500 10"),
+    ("items", "manifests_by_updated", "50000 12500 10"),
     ("properties", "properties", "300000 6 1 1"),
     ("properties", "properties_by_value", "300000 50000 6"),
     ("links", "links", "100000 3 3 1"),
