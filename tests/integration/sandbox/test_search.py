@@ -87,6 +87,15 @@ def test_an_index_is_found_as_list_manifest_and_its_children_beside_it(
         ('"path": {"$nmatch": "payments/*"}', []),
         ('"path": {"$gt": "payments/api/1.0", "$lte": "payments/api/1.1"}', [B]),
         ('"$or": [{"path": "payments/api/1.1"}, {"repo": "docker-qa"}]', [B, C]),
+        ('"$or": [{"path": "payments/api/1.1"}, {"path": "payments/api/1.0"}], "repo": "docker-qa"', [C]),
+        (
+            '"$or": [{"repo": "docker-dev", "path": "payments/api/1.1"}, {"repo": "docker-qa", "path": "x"}, '
+            '{"repo": "docker-qa", "path": "payments/api/1.0"}]',
+            [B, C],
+        ),
+        ('"$or": [{"name": "manifest.json"}, {"name": "nothing"}], "repo": "docker-qa"', [C]),
+        ('"$or": [{"path": "payments/api/1.1"}, {"path": {"$match": "*api/1.0"}}], "repo": "docker-dev"', [A, B]),
+        ('"$or": [{"path": "."}, {"path": "payments"}]', []),
         ('"$and": [{"path": "payments/api/1.0"}, {"repo": "docker-qa"}]', [C]),
         ('"path": "payments/api/1.1", "path": "payments/api/1.0"', []),
         ('"@test.status": "passed"', [A]),
