@@ -174,7 +174,8 @@ def copy_folder(
     except sqlite3.IntegrityError:
         raise Refusal(409, f"Something stands in '{copies[0]}:{copies[1]}' where a file is to be put.") from None
     tx.execute(_COPY_FILE_PROPERTIES, (*copies[:2], *origin))
-    tx.executemany(_NAME_PLACE, [("docker.manifest", target_folder, *copies), ("docker.repoName", target.image, *copies)])
+    names = (("docker.manifest", target_folder), ("docker.repoName", target.image))
+    tx.executemany(_NAME_PLACE, [(*name, *copies) for name in names])
     original, copy = items.find(tx, *origin[:2]), items.find(tx, *copies[:2])
     if original is not None and copy is not None:
         items.copy_properties(tx, original.id, copy.id)

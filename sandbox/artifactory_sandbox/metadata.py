@@ -6,10 +6,13 @@ import asyncio
 import secrets
 import sqlite3
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +23,7 @@ Result = TypeVar("Result")
 SCHEMA_VERSION = 4
 _BUSY_SECONDS = 30.0
 _READERS = 4
+_LARGEST_COMMIT = 100
 
 # An item is a file or a folder of a repository, as Artifactory's storage API shows it. `links` says what a
 # manifest refers to; it depends on the manifest's bytes alone, so it is shared by all copies of it.
@@ -142,6 +146,32 @@ class Snapshot:
             self._connection.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[Result]):
+    """Changes that someone waits for."""
+
+    work: Callable[[sqlite3.Connection], Result]
+    done: Future[Result]
+
+    def run(self, connection: sqlite3.Connection) -> Callable[[], None]:
+        """Make the changes or none of them; return what tells of it once they are committed.
+
+        :raises sqlite3.Error: when the whole transaction is lost.
+        """
+        connection.execute("SAVEPOINT work")
+        try:
+            result = self.work(connection)
+        except BaseException as error:
+            if not connection.in_transaction:  # SQLite has undone all of it: the disk is full
+                raise
+            connection.execute("ROLLBACK TO work")
+            return partial(self.done.set_exception, error)
+        finally:
+            if connection.in_transaction:
+                connection.execute("RELEASE work")
+        return partial(self.done.set_result, result)
+
+
 class IncompatibleDataError(Exception):
     """The data directory was written by another version of the sandbox."""
 
@@ -160,6 +190,7 @@ class Database:
         self._idle: list[sqlite3.Connection] = []
         self._read_threads = ThreadPoolExecutor(_READERS, "read")
         self._write_thread = ThreadPoolExecutor(1, "write")
+        self._waiting: deque[_Waiting[Any]] = deque()
         with self.writing() as connection:
             _prepare(connection)
 
@@ -175,8 +206,14 @@ class Database:
         return self._read(work) if snapshot is None else snapshot.read(work)
 
     async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run a function as one transaction, beside the event loop; an exception undoes all of it."""
-        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write, work)
+        """Run a function as one transaction, beside the event loop; an exception undoes all of it.
+
+        What waits at the same time is committed together; no call returns before its changes will last.
+        """
+        waiting: _Waiting[Result] = _Waiting(work, Future())
+        self._waiting.append(waiting)
+        self._write_thread.submit(self._write_waiting)
+        return await asyncio.wrap_future(waiting.done)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -236,9 +273,22 @@ class Database:
         with self.reading() as connection:
             return work(connection)
 
-    def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        with self.writing() as connection:
-            return work(connection)
+    def _write_waiting(self) -> None:
+        """Do all that waits, each in a savepoint of its own, and commit it at once."""
+        batch: list[_Waiting[Any]] = []
+        while self._waiting and len(batch) < _LARGEST_COMMIT:
+            batch.append(self._waiting.popleft())
+        if not batch:  # an earlier turn has done it
+            return
+        try:
+            with self.writing() as connection:
+                answers = [waiting.run(connection) for waiting in batch]
+        except BaseException as error:  # noqa: BLE001 (whoever waits is told)
+            for waiting in batch:
+                waiting.done.set_exception(error)
+        else:
+            for answer in answers:
+                answer()
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
