@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
@@ -67,11 +67,17 @@ class Application:
         docker = {key: repository for key, repository in service.config.repositories.items() if repository.is_docker}
         self._by_label = {key.lower(): key for key in docker}
         self._by_port = {repository.port: key for key, repository in docker.items() if repository.port is not None}
+        number = service.config.version
+        self._marks = [
+            (b"x-jfrog-version", f"Artifactory/{number} {system_api.revision(number)}".encode()),
+            (b"x-artifactory-id", service.service_id.encode()),
+            (b"x-artifactory-node-id", b"artifactory-sandbox"),
+        ]
         # What is asked for most comes first, what takes all paths last.
         areas = (
+            promotion_api,
             distribution,
             blob_api,
-            promotion_api,
             system_api,
             search_api,
             token_api,
@@ -112,7 +118,9 @@ class Application:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
-                self._mark(MutableHeaders(scope=message), where)
+                message["headers"] += self._marks
+                if where.docker_root:
+                    message["headers"].append((b"docker-distribution-api-version", b"registry/2.0"))
                 observe(message["status"])
             await send(message)
 
@@ -156,14 +164,6 @@ class Application:
         scope["app"] = self
         scope["path"] = where.path
         scope["root_path"] = ""
-
-    def _mark(self, headers: MutableHeaders, where: Address) -> None:
-        version = self._service.config.version
-        headers["X-JFrog-Version"] = f"Artifactory/{version} {system_api.revision(version)}"
-        headers["X-Artifactory-Id"] = self._service.service_id
-        headers["X-Artifactory-Node-Id"] = "artifactory-sandbox"
-        if where.docker_root:
-            headers["Docker-Distribution-Api-Version"] = "registry/2.0"
 
 
 def _answer(error: Exception, where: Address) -> Response:

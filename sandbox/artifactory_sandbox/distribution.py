@@ -48,7 +48,7 @@ def pull_scope(path: str) -> str:
 
 async def base(request: Request) -> Response:
     """Tell that the registry API is here."""
-    return JSONResponse({}, headers={"Docker-Distribution-Api-Version": "registry/2.0"})
+    return JSONResponse({})
 
 
 async def token(request: Request) -> Response:
@@ -70,7 +70,7 @@ async def get_manifest(request: Request) -> Response:
     content = b""
     if request.method == "GET":
         call.service.xray.require_download(item)
-        content = await asyncio.to_thread(call.service.blobs.read, digest)
+        content = call.service.blobs.read(digest)
     return Response(content, headers=headers, media_type=item.media_type)
 
 
@@ -112,7 +112,7 @@ async def list_referrers(request: Request) -> Response:
     """List what refers to a digest as its subject, of one artifact type if that is asked for."""
     digest = require_digest(request.path_params["reference"])
     call = docker_call(request, Action.READ, digest)
-    found = await call.service.database.read(
+    found = call.service.database.glance(
         lambda tx: [item for place in call.places for item in layout.referrers(tx, place, digest)]
     )
 
@@ -120,7 +120,7 @@ async def list_referrers(request: Request) -> Response:
         read = call.service.blobs.read
         return [referrer(read(item.digest or ""), item.media_type or "", item.digest or "") for item in found]
 
-    described = await asyncio.to_thread(describe)
+    described = await asyncio.to_thread(describe) if found else []
     headers, wanted = {}, request.query_params.get("artifactType")
     if wanted:
         described = [one for one in described if one.get("artifactType") == wanted]
@@ -234,13 +234,13 @@ def _next(request: Request, path: str, last: str) -> str:
 _REPOSITORY = "/api/docker/{repository}/v2"
 _MANIFEST = _REPOSITORY + "/{image:path}/manifests/{reference}"
 ROUTES = [
+    Route(_MANIFEST, get_manifest, methods=["GET"]),
+    Route(_MANIFEST, put_manifest, methods=["PUT"]),
     Route("/v2/", base),
     Route(_REPOSITORY + "/", base),
     Route(_REPOSITORY + "/token", token, methods=["GET", "POST"]),
     Route(_REPOSITORY + "/_catalog", list_images),
     Route(_REPOSITORY + "/{image:path}/tags/list", list_tags),
     Route(_REPOSITORY + "/{image:path}/referrers/{reference}", list_referrers),
-    Route(_MANIFEST, get_manifest, methods=["GET"]),
-    Route(_MANIFEST, put_manifest, methods=["PUT"]),
     Route(_MANIFEST, delete_manifest, methods=["DELETE"]),
 ]

@@ -74,6 +74,7 @@ class Server(uvicorn.Server):
                 ssl_keyfile=key,
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,
                 server_header=False,
                 lifespan="on",
                 timeout_graceful_shutdown=_GRACE_SECONDS,
