@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from artifactory_sandbox.config import ANY_REPOSITORY, Action, Config, PermissionConfig
@@ -17,10 +18,20 @@ from artifactory_sandbox.names import ant_pattern
 from artifactory_sandbox.tokens import REFERENCE_PREFIX, USER_SCOPE, Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import re
+    from collections.abc import Mapping, Sequence
 
 TOKEN_SECONDS = 3600
 _ADMIN_SCOPE = "applied-permissions/admin"
+_ARTIFACT = "artifact:"
+_LETTERS = {
+    "r": (Action.READ,),
+    "w": (Action.DEPLOY,),
+    "d": (Action.DELETE,),
+    "a": (Action.ANNOTATE,),
+    "m": (Action.MANAGE,),
+    "*": tuple(Action),
+}
 _BAD_CREDENTIALS = "Bad credentials"
 # Makes hashes of this process that are of no use outside it.
 _RUN_KEY = secrets.token_bytes(32)
@@ -28,14 +39,45 @@ _RUN_KEY = secrets.token_bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Someone whose credentials have been checked, or the anonymous user."""
+    """Someone whose credentials have been checked, or the anonymous user.
+
+    :param has_all: whether he may do all, within the limits.
+    :param limits: scopes `artifact:<repository>[/<path>]:<actions>`; where there are some, he may do no more than they
+        say, whatever his permissions.
+    """
 
     name: str
-    is_admin: bool = False
+    has_all: bool = False
     groups: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+
+    @property
+    def is_admin(self) -> bool:
+        """Tell whether he may use what is for administrators only."""
+        return self.has_all and not self.limits
 
 
 ANONYMOUS = User("anonymous")
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """What a scope leaves of the permissions: actions, in one repository, at paths and below them."""
+
+    repository: str
+    path: re.Pattern[str]
+    actions: frozenset[Action]
+
+
+@functools.cache
+def _limit(scope: str) -> _Limit | None:
+    """Read `artifact:<repository>[/<path>]:<actions>`, or return None where it is none."""
+    target, _, letters = scope.removeprefix(_ARTIFACT).rpartition(":")
+    repository, _, path = target.partition("/")
+    if not (scope.startswith(_ARTIFACT) and repository and set(letters.split(",")) <= set(_LETTERS)):
+        return None
+    granted = frozenset(action for letter in letters.split(",") for action in _LETTERS[letter])
+    return _Limit(repository, ant_pattern(f"{path}/**" if path else "**"), granted)
 
 
 class Password:
@@ -144,21 +186,30 @@ class Access:
 
     def docker_token(self, user: User) -> str:
         """Return a token for Docker clients: as good as the user's login, for an hour."""
-        scope = USER_SCOPE
-        if user not in {ANONYMOUS, self._users.get(user.name)}:
-            scope = _ADMIN_SCOPE if user.is_admin else f"applied-permissions/groups:{','.join(user.groups)}"
-        return self.tokens.sign(user.name, scope, TOKEN_SECONDS).access
+        scope, whole = USER_SCOPE, replace(user, limits=())
+        if whole not in {ANONYMOUS, self._users.get(user.name)}:
+            scope = _ADMIN_SCOPE if user.has_all else f"applied-permissions/groups:{','.join(user.groups)}"
+        return self.tokens.sign(user.name, " ".join([scope, *user.limits]), TOKEN_SECONDS).access
 
     def user_of(self, name: str, scope: str) -> User | None:
         """Return whom a token of a scope stands for, or None where that is no one.
 
         :param name: who holds it; need not be a known user where the scope names groups.
-        :param scope: `applied-permissions/user`, `…/admin` or `…/groups:a,b`, or `member-of-groups:a,b`.
+        :param scope: `applied-permissions/user`, `…/admin` or `…/groups:a,b`, or `member-of-groups:a,b`; limited by
+            what stands there of `artifact:<repository>[/<path>]:<actions>`, which is the user's own if it stands alone.
         """
-        for part in scope.split():
+        parts = scope.split()
+        limits = tuple(part for part in parts if part.startswith(_ARTIFACT))
+        if not all(map(_limit, limits)):
+            return None
+        whole = self._unlimited(name, [part for part in parts if part not in limits] or [USER_SCOPE])
+        return whole and replace(whole, limits=limits)
+
+    def _unlimited(self, name: str, scopes: Sequence[str]) -> User | None:
+        for part in scopes:
             kind, _, groups = part.removeprefix("applied-permissions/").partition(":")
             if part == _ADMIN_SCOPE:
-                return User(name, is_admin=True)
+                return User(name, has_all=True)
             if part == USER_SCOPE:
                 return ANONYMOUS if self._anonymous and name == ANONYMOUS.name else self._users.get(name)
             if kind in {"groups", "member-of-groups"}:
@@ -169,9 +220,11 @@ class Access:
 
     def allows(self, user: User, action: Action, repository: str, path: str) -> bool:
         """Tell whether a user may do something at a path of a repository."""
-        if user.is_admin:
-            return True
-        return any(target.covers(repository, path) and target.allows(user, action) for target in self._targets)
+        if user.limits and not _is_within(user.limits, action, repository, path):
+            return False
+        return user.has_all or any(
+            target.covers(repository, path) and target.allows(user, action) for target in self._targets
+        )
 
     def require(self, user: User, action: Action, repository: str, path: str, *, message: str = "Forbidden") -> None:
         """Refuse what a user may not do.
@@ -183,7 +236,9 @@ class Access:
 
     def sees(self, user: User, repository: str) -> bool:
         """Tell whether a repository shows up in a user's list."""
-        return user.is_admin or any(
+        if user.limits and all(limit.repository != repository for limit in map(_limit, user.limits) if limit):
+            return False
+        return user.has_all or any(
             target.names(repository) and target.allows(user, Action.READ) for target in self._targets
         )
 
@@ -219,6 +274,14 @@ class Access:
         if user is None:
             raise Forbidden(_BAD_CREDENTIALS)
         return user
+
+
+def _is_within(limits: Sequence[str], action: Action, repository: str, path: str) -> bool:
+    return any(
+        limit.repository == repository and action in limit.actions and limit.path.fullmatch(path)
+        for limit in map(_limit, limits)
+        if limit
+    )
 
 
 def _digest(key: str) -> bytes:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, field_validator
 
 from artifactory_sandbox import layout
 from artifactory_sandbox.names import ant_pattern, is_digest
@@ -82,6 +82,14 @@ class Handler(_Part):
     secret: str = Field(default="", pattern=r"^[\x20-\x7e]*$")
     use_secret_for_signing: bool = False
     custom_http_headers: tuple[Header, ...] = ()
+    proxy: str | None = None
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_direct(cls, proxy: str | None) -> str | None:
+        if proxy:
+            raise ValueError("the sandbox knows no proxies, it delivers directly: leave the field out")
+        return proxy
 
     def headers(self, body: bytes) -> dict[str, str]:
         """Return the headers of a delivery."""

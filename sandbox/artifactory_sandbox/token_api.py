@@ -19,6 +19,8 @@ from artifactory_sandbox.tokens import USER_SCOPE, IssuedTokens
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from artifactory_sandbox.access import User
+
 TOKENS = "/access/api/v1/tokens"
 LEGACY = "/api/security/token"
 OIDC = "/access/api/v1/oidc/token"
@@ -110,8 +112,7 @@ async def _create(request: Request, wish: _Wish) -> IssuedTokens:
     wanted = access.user_of(username, wish.scope)
     if wanted is None:
         raise OAuthRefusal("invalid_scope", f"the scope is not understood, or there is no user {username[:100]!r}")
-    is_within = wanted.name == user.name and not wanted.is_admin and set(wanted.groups) <= set(user.groups)
-    if not user.is_admin and not is_within:
+    if not user.is_admin and not _is_within(wanted, user):
         raise Forbidden
     return await access.tokens.issue(
         username,
@@ -120,6 +121,13 @@ async def _create(request: Request, wish: _Wish) -> IssuedTokens:
         is_refreshable=wish.refreshable,
         has_reference=wish.include_reference_token,
     )
+
+
+def _is_within(wanted: User, user: User) -> bool:
+    """Tell whether a token gives no more than whoever asks for it has."""
+    is_limited = not user.limits or (wanted.limits and set(wanted.limits) <= set(user.limits))
+    is_same = wanted.name == user.name and (user.has_all or not wanted.has_all)
+    return bool(is_same and is_limited) and set(wanted.groups) <= set(user.groups)
 
 
 async def _authenticated(request: Request) -> Call:

@@ -89,8 +89,8 @@ def test_an_index_is_found_as_list_manifest_and_its_children_beside_it(
         ('"$or": [{"path": "payments/api/1.1"}, {"repo": "docker-qa"}]', [B, C]),
         ('"$or": [{"path": "payments/api/1.1"}, {"path": "payments/api/1.0"}], "repo": "docker-qa"', [C]),
         (
-            '"$or": [{"repo": "docker-dev", "path": "payments/api/1.1"}, {"repo": "docker-qa", "path": "x"}, '
-            '{"repo": "docker-qa", "path": "payments/api/1.0"}]',
+            '"$or": [{"repo": "docker-dev", "path": "payments/api/1.1"}, '
+            + '{"repo": "docker-qa", "path": "payments/api/1.0"}]',
             [B, C],
         ),
         ('"$or": [{"name": "manifest.json"}, {"name": "nothing"}], "repo": "docker-qa"', [C]),
