@@ -23,6 +23,8 @@ from artifactory_sandbox.upkeep import check, collect_garbage, export
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
 
 class UsageError(Exception):
     """A command that cannot be carried out as it was given."""
@@ -48,6 +50,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_serve(commands)
+    _add_seed(commands)
+    digest = commands.add_parser(
+        "hash-password",
+        help="print what stands in a configuration instead of a password",
+        description="Read a password from standard input and print its hash, for 'password' in a configuration.",
+    )
+    digest.set_defaults(run=_hash_password)
+    _add_upkeep(commands)
+    return parser
+
+
+def _add_serve(commands: _Commands) -> None:
     serve = commands.add_parser(
         "serve",
         help="answer requests until stopped",
@@ -63,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--verbose", action="store_true", help="log each request to stderr, as a line of JSON")
     serve.set_defaults(run=_serve)
+
+
+def _add_seed(commands: _Commands) -> None:
     fill = commands.add_parser(
         "seed",
         help="fill a repository from promotion manifests",
@@ -71,22 +89,13 @@ def _parser() -> argparse.ArgumentParser:
         "seeding again changes nothing. A server may be running on the same directory.",
     )
     _add_data(fill)
-    fill.add_argument("--repository", required=True, help="key of the Docker repository to fill, e.g. docker-dev")
-    fill.add_argument("--image", action="append", default=[], metavar="GLOB", help="only these images; repeatable")
     fill.add_argument("--tags-per-image", type=_count, metavar="N", help="only the N highest versions of each image")
+    _add_images(fill, "docker-dev")
     fill.add_argument("files", nargs="+", type=Path, metavar="FILE", help="promotion manifest")
     fill.set_defaults(run=_seed)
-    digest = commands.add_parser(
-        "hash-password",
-        help="print what stands in a configuration instead of a password",
-        description="Read a password from standard input and print its hash, for 'password' in a configuration.",
-    )
-    digest.set_defaults(run=_hash_password)
-    _add_upkeep(commands)
-    return parser
 
 
-def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_upkeep(commands: _Commands) -> None:
     inspect = commands.add_parser(
         "check",
         help="find contents that are missing or altered",
@@ -110,8 +119,7 @@ def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "oci:DIRECTORY:IMAGE:TAG. A server may be running.",
     )
     _add_data(export)
-    export.add_argument("--repository", required=True, help="key of the Docker repository, e.g. docker-prod")
-    export.add_argument("--image", action="append", default=[], metavar="GLOB", help="only these images; repeatable")
+    _add_images(export, "docker-prod")
     export.add_argument("target", type=Path, metavar="DIRECTORY", help="where to write; made if missing")
     export.set_defaults(run=_export)
 
@@ -121,6 +129,11 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, metavar="DIR", help="where everything is kept; made if missing"
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML: repositories, users, permissions")
+
+
+def _add_images(parser: argparse.ArgumentParser, example: str) -> None:
+    parser.add_argument("--repository", required=True, help=f"key of the Docker repository, e.g. {example}")
+    parser.add_argument("--image", action="append", default=[], metavar="GLOB", help="only these images; repeatable")
 
 
 def _serve(options: argparse.Namespace) -> int:
