@@ -91,6 +91,7 @@ CREATE TABLE events (
     due REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX events_in_order ON events (subscription, handler, id);
+CREATE TABLE findings (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 

@@ -74,7 +74,7 @@ class Service:
             access=access,
             service_id=service_id,
             events=Events(config, database, blobs),
-            xray=Xray(config.xray),
+            xray=Xray(config.xray, database),
             faults=Faults(database),
             journal=Journal(),
             lock=lock,

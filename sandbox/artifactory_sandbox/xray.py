@@ -11,6 +11,7 @@ from artifactory_sandbox.names import ant_pattern
 
 if TYPE_CHECKING:
     from artifactory_sandbox.items import Item
+    from artifactory_sandbox.metadata import Database
 
 Status = Literal["NOT_SUPPORTED", "NOT_SCANNED", "PENDING", "SCANNING", "DONE", "PARTIAL", "FAILED"]
 
@@ -56,18 +57,29 @@ class Xray:
     """What Xray knows of the artifacts of a sandbox; what is told later counts more.
 
     :param config: what it knows from the start.
+    :param database: where it keeps what it is told later.
     """
 
-    def __init__(self, config: XrayConfig) -> None:
+    def __init__(self, config: XrayConfig, database: Database) -> None:
         self._config = config
-        self.findings = config.findings
+        self._database = database
+        with database.reading() as tx:
+            told = [
+                Finding.model_validate_json(body) for (body,) in tx.execute("SELECT body FROM findings ORDER BY id")
+            ]
+        self.findings = (*config.findings, *told)
 
     def add(self, findings: tuple[Finding, ...]) -> None:
         """Learn more."""
+        rows = [(finding.model_dump_json(by_alias=True),) for finding in findings]
+        with self._database.writing() as tx:
+            tx.executemany("INSERT INTO findings (body) VALUES (?)", rows)
         self.findings = (*self.findings, *findings)
 
     def reset(self) -> None:
         """Know what the configuration says, and no more."""
+        with self._database.writing() as tx:
+            tx.execute("DELETE FROM findings")
         self.findings = self._config.findings
 
     def look_up(self, item: Item) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -101,13 +102,13 @@ async def list_findings(request: Request) -> Response:
 async def add_findings(request: Request) -> Response:
     """Tell Xray more findings; where several cover an artifact, the last one counts."""
     xray = require_admin(request).xray
-    xray.add(await _body(request, _FINDINGS))
+    await asyncio.to_thread(xray.add, await _body(request, _FINDINGS))
     return Response(status_code=204)
 
 
 async def reset_findings(request: Request) -> Response:
     """Let Xray forget what the configuration does not say."""
-    require_admin(request).xray.reset()
+    await asyncio.to_thread(require_admin(request).xray.reset)
     return Response(status_code=204)
 
 
