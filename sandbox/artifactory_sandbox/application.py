@@ -17,20 +17,20 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
 
 from artifactory_sandbox import (
-    admin_api,
     blob_api,
     distribution,
-    event_api,
-    promotion_api,
+    events,
+    promotion,
     search_api,
     storage_api,
     system_api,
     token_api,
     ui_page,
-    xray_api,
+    xray,
 )
 from artifactory_sandbox.access import ANONYMOUS
 from artifactory_sandbox.addressing import Address, address, client_host
+from artifactory_sandbox.calls import Call
 from artifactory_sandbox.errors import (
     REALM,
     UNEXPECTED,
@@ -42,7 +42,6 @@ from artifactory_sandbox.errors import (
     registry_response,
     rest_response,
 )
-from artifactory_sandbox.service import Call
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -75,15 +74,14 @@ class Application:
         ]
         # What is asked for most comes first, what takes all paths last.
         areas = (
-            promotion_api,
+            promotion,
             distribution,
             blob_api,
             system_api,
             search_api,
             token_api,
-            admin_api,
-            event_api,
-            xray_api,
+            events,
+            xray,
             ui_page,
             storage_api,
         )

@@ -13,9 +13,9 @@ from starlette.routing import Route
 
 from artifactory_sandbox import layout
 from artifactory_sandbox.access import TOKEN_SECONDS
-from artifactory_sandbox.config import Action
-from artifactory_sandbox.docker_call import (
+from artifactory_sandbox.calls import (
     DockerCall,
+    call_of,
     docker_call,
     docker_repository,
     read_limited,
@@ -23,11 +23,11 @@ from artifactory_sandbox.docker_call import (
     require_reference,
     require_tag,
 )
+from artifactory_sandbox.config import Action
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import stamp
 from artifactory_sandbox.manifests import LARGEST_MANIFEST, OCI_INDEX, Manifest, parse_manifest, referrer
 from artifactory_sandbox.names import is_digest
-from artifactory_sandbox.service import call_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -78,7 +78,7 @@ async def put_manifest(request: Request) -> Response:
     """Store a manifest under a tag or its digest."""
     reference = require_reference(request.path_params["reference"])
     call = docker_call(request, Action.DEPLOY, reference)
-    content = await read_limited(request.stream(), LARGEST_MANIFEST)
+    content = await read_limited(request, LARGEST_MANIFEST)
     algorithm = reference.partition(":")[0] if is_digest(reference) else "sha256"
     manifest = parse_manifest(content, request.headers.get("content-type", ""), algorithm=algorithm)
     if is_digest(reference) and manifest.digest != reference:

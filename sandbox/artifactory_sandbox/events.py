@@ -1,4 +1,7 @@
-"""Webhooks: who wants to hear of what happens to images, and telling them, in order, until they have heard."""
+"""Webhooks: who wants to hear of what happens to images, and telling them, in order, until they have heard.
+
+Their API is for administrators only; secrets go in, and never out.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,23 @@ import hashlib
 import hmac
 import json
 import logging
+import sqlite3
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, field_validator
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from artifactory_sandbox import layout
+from artifactory_sandbox.calls import read_as, require_admin
+from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.names import ant_pattern, is_digest
 
 if TYPE_CHECKING:
-    import sqlite3
+    from starlette.requests import Request
 
     from artifactory_sandbox.blobs import BlobStore
     from artifactory_sandbox.config import Config
@@ -255,3 +263,69 @@ def _oldest(tx: sqlite3.Connection) -> list[_Delivery]:
 
 def _drop(tx: sqlite3.Connection, delivery: _Delivery) -> None:
     tx.execute("DELETE FROM events WHERE id = ?", (delivery.number,))
+
+
+async def list_subscriptions(request: Request) -> Response:
+    """List all subscriptions."""
+    database = require_admin(request).database
+    rows = await database.read(lambda tx: tx.execute("SELECT body FROM subscriptions ORDER BY key").fetchall())
+    return JSONResponse([_shown(Subscription.model_validate_json(body)) for (body,) in rows])
+
+
+async def get_subscription(request: Request) -> Response:
+    """Show one subscription."""
+    key = (request.path_params["key"],)
+    query = "SELECT body FROM subscriptions WHERE key = ?"
+    row = await require_admin(request).database.read(lambda tx: tx.execute(query, key).fetchone())
+    if row is None:
+        raise Refusal(404, "Subscription not found")
+    return JSONResponse(_shown(Subscription.model_validate_json(row[0])))
+
+
+async def add_subscription(request: Request) -> Response:
+    """Make a subscription."""
+    database, subscription = require_admin(request).database, await read_as(Subscription, request, "The subscription")
+    row = (subscription.key, subscription.model_dump_json(by_alias=True))
+    try:
+        await database.write(lambda tx: tx.execute("INSERT INTO subscriptions VALUES (?, ?)", row))
+    except sqlite3.IntegrityError:
+        raise Refusal(409, f"There is a subscription of the key '{subscription.key}' already.") from None
+    return JSONResponse(_shown(subscription), 201)
+
+
+async def change_subscription(request: Request) -> Response:
+    """Give a subscription other contents; what waits to be told goes the new way."""
+    database, subscription = require_admin(request).database, await read_as(Subscription, request, "The subscription")
+    if subscription.key != request.path_params["key"]:
+        raise Refusal(400, "A subscription keeps its key.")
+    row = (subscription.model_dump_json(by_alias=True), subscription.key)
+    query = "UPDATE subscriptions SET body = ? WHERE key = ?"
+    if not await database.write(lambda tx: tx.execute(query, row).rowcount):
+        raise Refusal(404, "Subscription not found")
+    return JSONResponse(_shown(subscription))
+
+
+async def delete_subscription(request: Request) -> Response:
+    """End a subscription, with what waits to be told."""
+    key = (request.path_params["key"],)
+    query = "DELETE FROM subscriptions WHERE key = ?"
+    if not await require_admin(request).database.write(lambda tx: tx.execute(query, key).rowcount):
+        raise Refusal(404, "Subscription not found")
+    return Response(status_code=204)
+
+
+def _shown(subscription: Subscription) -> dict[str, Any]:
+    shown = subscription.model_dump(mode="json", by_alias=True)
+    for handler in shown["handlers"]:
+        handler["secret"] = "***" if handler["secret"] else ""
+    return shown
+
+
+_SUBSCRIPTIONS = "/event/api/v1/subscriptions"
+ROUTES = [
+    Route(_SUBSCRIPTIONS, list_subscriptions, methods=["GET"]),
+    Route(_SUBSCRIPTIONS, add_subscription, methods=["POST"]),
+    Route(_SUBSCRIPTIONS + "/{key}", get_subscription, methods=["GET"]),
+    Route(_SUBSCRIPTIONS + "/{key}", change_subscription, methods=["PUT"]),
+    Route(_SUBSCRIPTIONS + "/{key}", delete_subscription, methods=["DELETE"]),
+]

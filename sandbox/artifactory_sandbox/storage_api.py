@@ -13,13 +13,12 @@ from starlette.routing import Route
 
 from artifactory_sandbox import items, layout
 from artifactory_sandbox.blob_api import blob_response
+from artifactory_sandbox.calls import Call, call_of, read_limited
 from artifactory_sandbox.config import Action
-from artifactory_sandbox.docker_call import read_limited
 from artifactory_sandbox.errors import Forbidden, Refusal, json_response
 from artifactory_sandbox.items import Item, stamp
 from artifactory_sandbox.names import Place
 from artifactory_sandbox.property_text import parse_document, parse_keys, parse_properties
-from artifactory_sandbox.service import Call, call_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from artifactory_sandbox.blobs import BlobStore
 
 Checksums = dict[str, str]
-_LARGEST_DOCUMENT = 1024 * 1024
 
 
 async def get_item(request: Request) -> Response:
@@ -80,7 +78,7 @@ async def delete_properties(request: Request) -> Response:
 async def patch_properties(request: Request) -> Response:
     """Set and remove properties by `{"props": {"set": "value", "removed": null}}`."""
     call, repository, path = _target(request, Action.ANNOTATE)
-    values = parse_document(await read_limited(request.stream(), _LARGEST_DOCUMENT))
+    values = parse_document(await read_limited(request))
 
     def change(tx: sqlite3.Connection) -> None:
         for item in _affected(tx, call, repository, path, request):

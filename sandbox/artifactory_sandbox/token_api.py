@@ -10,10 +10,9 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from artifactory_sandbox.calls import Call, call_of, read_limited
 from artifactory_sandbox.config import first_problem
-from artifactory_sandbox.docker_call import read_limited
 from artifactory_sandbox.errors import Forbidden, OAuthRefusal, Refusal, Unauthenticated
-from artifactory_sandbox.service import Call, call_of
 from artifactory_sandbox.tokens import USER_SCOPE, IssuedTokens
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ LEGACY = "/api/security/token"
 OIDC = "/access/api/v1/oidc/token"
 # Refreshing and exchanging need no other credentials than the token that is sent, expired ones included.
 PATHS = frozenset({TOKENS, LEGACY, OIDC})
-_LARGEST_BODY = 256 * 1024
 _LONGEST = 100 * 365 * 24 * 3600
 _DEFAULT_SECONDS = {TOKENS: 365 * 24 * 3600, LEGACY: 3600}
 
@@ -145,7 +143,7 @@ async def _revoke(call: Call, identifier: str) -> bool:
 
 
 async def _wish(request: Request) -> _Wish:
-    body = await read_limited(request.stream(), _LARGEST_BODY)
+    body = await read_limited(request)
     values: Any = parse_qsl(body.decode("utf-8", "replace"))
     if "json" in request.headers.get("content-type", ""):
         try:

@@ -10,8 +10,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from artifactory_sandbox import items
+from artifactory_sandbox.calls import call_of
 from artifactory_sandbox.config import Action
-from artifactory_sandbox.service import call_of
 
 if TYPE_CHECKING:
     import sqlite3
