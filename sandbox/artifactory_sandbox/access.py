@@ -114,32 +114,25 @@ class Password:
         return hashlib.blake2b(password.encode(), key=_RUN_KEY).digest()
 
 
+@dataclass(frozen=True, slots=True)
 class _Target:
-    """A permission target with its patterns compiled."""
+    """What a permission target says of repositories, paths and users."""
 
-    def __init__(self, config: PermissionConfig) -> None:
-        self._config = config
-        self._include = [ant_pattern(pattern) for pattern in config.include_patterns]
-        self._exclude = [ant_pattern(pattern) for pattern in config.exclude_patterns]
+    config: PermissionConfig
 
     def names(self, repository: str) -> bool:
-        """Tell whether the target speaks of a repository."""
-        return repository in self._config.repositories or ANY_REPOSITORY in self._config.repositories
+        return repository in self.config.repositories or ANY_REPOSITORY in self.config.repositories
 
     def covers(self, repository: str, path: str) -> bool:
-        """Tell whether the target speaks of a path."""
         return (
             self.names(repository)
-            and any(pattern.fullmatch(path) for pattern in self._include)
-            and not any(pattern.fullmatch(path) for pattern in self._exclude)
+            and any(ant_pattern(pattern).fullmatch(path) for pattern in self.config.include_patterns)
+            and not any(ant_pattern(pattern).fullmatch(path) for pattern in self.config.exclude_patterns)
         )
 
     def allows(self, user: User, action: Action) -> bool:
-        """Tell whether the target gives an action to a user."""
-        granted = set(self._config.users.get(user.name, ()))
-        for group in user.groups:
-            granted.update(self._config.groups.get(group, ()))
-        return action in granted
+        in_groups = (self.config.groups.get(group, ()) for group in user.groups)
+        return action in self.config.users.get(user.name, ()) or any(action in granted for granted in in_groups)
 
 
 class Access:

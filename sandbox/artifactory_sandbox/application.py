@@ -25,7 +25,6 @@ from artifactory_sandbox import (
     storage_api,
     system_api,
     token_api,
-    ui_page,
     xray,
 )
 from artifactory_sandbox.access import ANONYMOUS
@@ -82,7 +81,6 @@ class Application:
             token_api,
             events,
             xray,
-            ui_page,
             storage_api,
         )
         self.routes: list[Route] = [route for area in areas for route in area.ROUTES]

@@ -154,7 +154,7 @@ class Events:
         """
         if is_digest(tag):
             return
-        rows = tx.execute("SELECT body FROM subscriptions ORDER BY key").fetchall()
+        rows = _bodies(tx)
         item = layout.find_manifest(tx, place, tag) if rows else None
         if item is None:
             return
@@ -202,11 +202,7 @@ class Events:
                     await asyncio.wait_for(self._wake.wait(), pause)
 
     async def _attempt(self, client: httpx.AsyncClient, delivery: _Delivery) -> None:
-        def subscription(tx: sqlite3.Connection) -> Subscription | None:
-            row = tx.execute("SELECT body FROM subscriptions WHERE key = ?", (delivery.subscription,)).fetchone()
-            return Subscription.model_validate_json(row[0]) if row else None
-
-        found = await self._database.read(subscription)
+        found = await self._database.read(lambda tx: _find(tx, delivery.subscription))
         if found is None or delivery.handler >= len(found.handlers):
             await self._database.write(lambda tx: _drop(tx, delivery))
             return
@@ -267,19 +263,16 @@ def _drop(tx: sqlite3.Connection, delivery: _Delivery) -> None:
 
 async def list_subscriptions(request: Request) -> Response:
     """List all subscriptions."""
-    database = require_admin(request).database
-    rows = await database.read(lambda tx: tx.execute("SELECT body FROM subscriptions ORDER BY key").fetchall())
+    rows = await require_admin(request).database.read(_bodies)
     return JSONResponse([_shown(Subscription.model_validate_json(body)) for (body,) in rows])
 
 
 async def get_subscription(request: Request) -> Response:
     """Show one subscription."""
-    key = (request.path_params["key"],)
-    query = "SELECT body FROM subscriptions WHERE key = ?"
-    row = await require_admin(request).database.read(lambda tx: tx.execute(query, key).fetchone())
-    if row is None:
-        raise Refusal(404, "Subscription not found")
-    return JSONResponse(_shown(Subscription.model_validate_json(row[0])))
+    found = await require_admin(request).database.read(lambda tx: _find(tx, request.path_params["key"]))
+    if found is None:
+        raise _missing()
+    return JSONResponse(_shown(found))
 
 
 async def add_subscription(request: Request) -> Response:
@@ -301,17 +294,29 @@ async def change_subscription(request: Request) -> Response:
     row = (subscription.model_dump_json(by_alias=True), subscription.key)
     query = "UPDATE subscriptions SET body = ? WHERE key = ?"
     if not await database.write(lambda tx: tx.execute(query, row).rowcount):
-        raise Refusal(404, "Subscription not found")
+        raise _missing()
     return JSONResponse(_shown(subscription))
 
 
 async def delete_subscription(request: Request) -> Response:
     """End a subscription, with what waits to be told."""
-    key = (request.path_params["key"],)
-    query = "DELETE FROM subscriptions WHERE key = ?"
+    key, query = (request.path_params["key"],), "DELETE FROM subscriptions WHERE key = ?"
     if not await require_admin(request).database.write(lambda tx: tx.execute(query, key).rowcount):
-        raise Refusal(404, "Subscription not found")
+        raise _missing()
     return Response(status_code=204)
+
+
+def _missing() -> Refusal:
+    return Refusal(404, "Subscription not found")
+
+
+def _bodies(tx: sqlite3.Connection) -> list[tuple[str]]:
+    return tx.execute("SELECT body FROM subscriptions ORDER BY key").fetchall()
+
+
+def _find(tx: sqlite3.Connection, key: str) -> Subscription | None:
+    row = tx.execute("SELECT body FROM subscriptions WHERE key = ?", (key,)).fetchone()
+    return Subscription.model_validate_json(row[0]) if row else None
 
 
 def _shown(subscription: Subscription) -> dict[str, Any]:

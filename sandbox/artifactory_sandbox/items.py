@@ -174,18 +174,13 @@ def properties(tx: sqlite3.Connection, item: int) -> dict[str, list[str]]:
 
 
 def set_properties(tx: sqlite3.Connection, item: int, values: Mapping[str, Iterable[str]]) -> None:
-    """Give properties new values; other properties stay."""
+    """Give properties new values, or remove those with none; other properties stay."""
     for key, texts in values.items():
-        delete_properties(tx, item, [key])
+        tx.execute("DELETE FROM properties WHERE item = ? AND key = ?", (item, key))
         tx.executemany(
             "INSERT OR IGNORE INTO properties (item, key, value) VALUES (?, ?, ?)",
             [(item, key, text) for text in texts],
         )
-
-
-def delete_properties(tx: sqlite3.Connection, item: int, keys: Iterable[str]) -> None:
-    """Remove properties with all their values."""
-    tx.executemany("DELETE FROM properties WHERE item = ? AND key = ?", [(item, key) for key in keys])
 
 
 def copy_properties(tx: sqlite3.Connection, source: int, target: int) -> None:
