@@ -53,7 +53,7 @@ async def get_item(request: Request) -> Response:
 async def change_properties(request: Request) -> Response:
     """Set or remove properties of an item; of everything below a folder, too, unless `recursive=0`.
 
-    `PUT` sets what the query names, `DELETE` removes it, `PATCH` does both by `{"props": {"key": "value"}}` (null: gone).
+    `PUT` sets what the query names, `DELETE` removes it, `PATCH` does both by `{"props": {"key": null}}`.
     """
     call, repository, path = _target(request, Action.ANNOTATE)
     values: Mapping[str, Sequence[str]]
