@@ -79,9 +79,10 @@ async def put_manifest(request: Request) -> Response:
     reference = require_reference(request.path_params["reference"])
     call = docker_call(request, Action.DEPLOY, reference)
     content = await read_limited(request, LARGEST_MANIFEST)
-    algorithm = reference.partition(":")[0] if is_digest(reference) else "sha256"
+    wanted = reference if is_digest(reference) else request.query_params.get("digest")
+    algorithm = require_digest(wanted).partition(":")[0] if wanted else "sha256"
     manifest = parse_manifest(content, request.headers.get("content-type", ""), algorithm=algorithm)
-    if is_digest(reference) and manifest.digest != reference:
+    if wanted and manifest.digest != wanted:
         message = "provided digest did not match uploaded content"
         raise Refusal(400, message, code="DIGEST_INVALID", detail={"digest": manifest.digest})
     tags = request.query_params.getlist("tag") if is_digest(reference) else []
