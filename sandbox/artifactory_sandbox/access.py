@@ -8,6 +8,7 @@ import binascii
 import functools
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -18,12 +19,15 @@ from artifactory_sandbox.names import ant_pattern
 from artifactory_sandbox.tokens import REFERENCE_PREFIX, USER_SCOPE, Tokens
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Mapping, Sequence
 
 TOKEN_SECONDS = 3600
 _ADMIN_SCOPE = "applied-permissions/admin"
 _ARTIFACT = "artifact:"
+# Two wildcards at most: these patterns come from users, and more could be slow on purpose.
+_ARTIFACT_SCOPE = re.compile(
+    r"artifact:([\w.-]{1,64})(?:/([^*]{0,500}(?:\*{1,2}[^*]{1,500})?\*{0,2}))?:([rwdam*](?:,[rwdam*])*)", re.ASCII
+)
 _LETTERS = {
     "r": (Action.READ,),
     "w": (Action.DEPLOY,),
@@ -69,13 +73,13 @@ class _Limit:
     actions: frozenset[Action]
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def _limit(scope: str) -> _Limit | None:
     """Read `artifact:<repository>[/<path>]:<actions>`, or return None where it is none."""
-    target, _, letters = scope.removeprefix(_ARTIFACT).rpartition(":")
-    repository, _, path = target.partition("/")
-    if not (scope.startswith(_ARTIFACT) and repository and set(letters.split(",")) <= set(_LETTERS)):
+    match = _ARTIFACT_SCOPE.fullmatch(scope)
+    if match is None:
         return None
+    repository, path, letters = match.groups()
     granted = frozenset(action for letter in letters.split(",") for action in _LETTERS[letter])
     return _Limit(repository, ant_pattern(f"{path}/**" if path else "**"), granted)
 

@@ -160,6 +160,7 @@ def test_the_legacy_endpoint_gives_and_revokes_tokens(client: httpx.Client) -> N
         ({"scope": "artifact:docker-dev:r"}, 200),
         ({"scope": "artifact:docker-dev:x"}, 400),
         ({"scope": "artifact::r"}, 400),
+        ({"scope": "artifact:docker-dev/*a*a*a*a*a*a*a*a:r"}, 400),
         ({"grant_type": "password"}, 400),
         ({"expires_in": "soon"}, 400),
         ({"expires_in": -1}, 400),
