@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import pendulum
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Param, dag
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import Param, dag, get_current_context, task
 
 from artifactory_provider.forms import TagSelection
 from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
@@ -156,12 +155,6 @@ def read_selection(context, jinja_env):
     return {field: context["params"][field] for field in TagSelection.__annotations__}
 
 
-def skip_unless_asked(context):
-    """Skip the approval where nobody asked for one, or nothing is left to approve."""
-    if not context["params"]["approval"] or not context["ti"].xcom_pull(task_ids="plan"):
-        raise AirflowSkipException("No approval is needed.")
-
-
 @dag(
     schedule=None,
     max_active_runs=4,
@@ -185,11 +178,16 @@ def retag_backfill():
         plan_path=f"{folder}{{{{ '/plan.csv' if params.report_path else '' }}}}",
         plan_only="{{ params.dry_run }}",
     )
+
+    @task.branch(retries=0)
+    def needs_approval(chunks):
+        """Ask for an approval where one is wanted, and something is left to approve."""
+        return "approve" if chunks and get_current_context()["params"]["approval"] else "promote"
+
     approve = ApprovalOperator(
         task_id="approve",
         subject="Promote this plan to {{ params.target_repository }}?",
         body="{{ ti.xcom_pull(task_ids='plan', key='plan_summary') }}",
-        pre_execute=skip_unless_asked,
     )
     promote = ArtifactoryPromoteBatchOperator.partial(
         task_id="promote",
@@ -202,7 +200,8 @@ def retag_backfill():
         pool=POOL,
         trigger_rule="none_failed",
     ).expand(chunk=plan.output)
-    plan >> approve >> promote >> ArtifactoryBatchReportOperator(task_id="report", retries=0)
+    needs_approval(plan.output) >> [approve, promote]
+    approve >> promote >> ArtifactoryBatchReportOperator(task_id="report", retries=0)
 
 
 retag_backfill()
