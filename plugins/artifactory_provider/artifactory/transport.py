@@ -72,6 +72,7 @@ class Transport:
         self._settings = settings
         self._credentials = credentials
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[tuple[str, str], str | None] = {}
         self.server_version: tuple[int, ...] | None = None
 
     async def __aenter__(self) -> Transport:
@@ -192,7 +193,7 @@ class Transport:
         if self._session is None:
             raise RuntimeError("The client is not open: use it in 'async with'.")
         url, endpoint = request.url, f"{request.method} {urlsplit(request.url).path}"
-        proxy = self._settings.proxy_for(url)
+        proxy = self._proxy_for(url)
         proxy_credentials = credentials_in(proxy)
         # Told in a header, not in the proxy's URL, which aiohttp's errors show, and so tracebacks.
         for_proxy = {f"Proxy-{name}": value for name, value in proxy_credentials.headers().items()}
@@ -227,6 +228,13 @@ class Transport:
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
             raise _connection_failed(endpoint, url, proxy, error) from error
         return answer if answer.status < 300 else answer.without(secrets)
+
+    def _proxy_for(self, url: str) -> str | None:
+        """Return the proxy that leads to a URL's server, looked up once: to read the environment takes its time."""
+        server = urlsplit(url)[:2]
+        if server not in self._proxies:
+            self._proxies[server] = self._settings.proxy_for(url)
+        return self._proxies[server]
 
 
 async def _read(response: aiohttp.ClientResponse, endpoint: str, largest: int) -> bytes:
