@@ -133,23 +133,31 @@ class Transport:
         return await self._ask(request, FixedCredentials(Anonymous()) if anonymous else self._credentials)
 
     async def _ask(self, request: _Request, credentials: Credentials) -> Answer:
-        async def attempt(authentication: Authentication) -> Answer:
+        authentication = await credentials.ready()
+        answer = await self._answer(request, authentication)
+        if answer.status == HTTPStatus.UNAUTHORIZED and credentials.is_renewable:
+            # What was refused did no work: with a new token, even what is never repeated else is sent again.
+            authentication = await credentials.ready(authentication)
+            answer = await self._answer(request, authentication)
+        if answer.status not in request.allowed:
+            raise refusal(answer, needs=request.needs, credentials=credentials.explain(authentication))
+        return answer
+
+    async def _answer(self, request: _Request, authentication: Authentication) -> Answer:
+        """Return the answer that is allowed, or 401, after as many attempts as the request may have."""
+
+        async def attempt() -> Answer:
             answer = await self._send(request, authentication)
             if answer.status not in request.allowed and answer.status != HTTPStatus.UNAUTHORIZED:
                 raise refusal(answer, needs=request.needs)
             return answer
 
-        authentication = await credentials.ready()
-        answer: Answer = await self._retrying(request.is_repeatable)(attempt, authentication)
-        if answer.status == HTTPStatus.UNAUTHORIZED and credentials.is_renewable:
-            # What was refused did no work: with a new token, even what is never repeated else is sent again.
-            authentication = await credentials.ready(authentication)
-            answer = await self._retrying(request.is_repeatable)(attempt, authentication)
-        if answer.status not in request.allowed:
-            raise refusal(answer, needs=request.needs, credentials=credentials.explain(authentication))
+        if not request.is_repeatable:
+            return await attempt()
+        answer: Answer = await self._retrying()(attempt)
         return answer
 
-    def _retrying(self, repeatable: bool) -> tenacity.AsyncRetrying:
+    def _retrying(self) -> tenacity.AsyncRetrying:
         backoff = tenacity.wait_random_exponential(multiplier=0.5, max=self._settings.longest_pause)
 
         def pause(state: tenacity.RetryCallState) -> float:
@@ -168,7 +176,7 @@ class Transport:
 
         return tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(TRANSIENT),
-            stop=tenacity.stop_after_attempt(self._settings.attempts if repeatable else 1),
+            stop=tenacity.stop_after_attempt(self._settings.attempts),
             wait=pause,
             before_sleep=announce,
             reraise=True,
