@@ -1,0 +1,207 @@
+"""Promote thousands of tags at once: choose them in a form, read the plan, then run it.
+
+A dry run, which is what the form starts with, only shows the plan: open the run's tab **Plan**. Without it the plan is
+promoted in chunks, after an approval where one is asked for, and the tab shows what became of them. Whatever happens,
+run it again with the same form: it does only what is left. `docs/backfill.md` walks through one.
+
+The chunks run in the pool `artifactory_backfill`, which has to be there:
+`airflow pools set artifactory_backfill 4 "Chunks of backfills"`.
+"""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Param, dag, get_current_context, task
+
+from artifactory_provider.forms import TagSelection
+from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
+from artifactory_provider.operators.plan import ArtifactoryPlanOperator
+from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
+
+POOL = "artifactory_backfill"
+
+# Airflow shows what has no section first, and open: what every run needs. All other fields start closed.
+NARROW, TARGET, SAFETY, BULK = "Fewer tags", "Target", "Safety", "Size, reports and other DAGs"
+NAMES = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 400}}
+REPOSITORY = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
+MOMENT = {"type": ["null", "string"], "format": "date-time", "section": NARROW}
+PATTERN = "One a line: * and ? stand for any text and any character, or regex:… for a regular expression."
+
+FORM = {
+    "repositories": Param(
+        ["docker-dev"],
+        type="array",
+        items=REPOSITORY,
+        minItems=1,
+        title="Source repositories",
+        description="One repository key a line, such as docker-dev.",
+    ),
+    "images": Param(["*"], title="Images", description=f"{PATTERN} Example: payments/*", minItems=1, **NAMES),
+    "tags": Param(["*"], title="Tags", description=f"{PATTERN} Example: 1.4.*, or regex:v\\d+\\.\\d+", **NAMES),
+    "target_repository": Param(
+        "docker-qa", title="Target repository", description="One repository key, such as docker-qa.", **REPOSITORY
+    ),
+    "target_tags": Param(
+        ["{tag}"],
+        title="Target tags",
+        description=(
+            "One a line; several give each image several tags. {tag}, {version}, {version.major}, {version.minor}, "
+            "{version.patch} and {date:%Y%m%d} (created, UTC) stand for the source's. Example: release-{version.major}"
+        ),
+        minItems=1,
+        **NAMES,
+    ),
+    "dry_run": Param(
+        True, type="boolean", title="Dry run", description="Only shows the plan: open the run's tab Plan then."
+    ),
+    "exclude_images": Param(
+        [], title="Images left out", description=f"{PATTERN} Example: payments/legacy-*", section=NARROW, **NAMES
+    ),
+    "exclude_tags": Param([], title="Tags left out", description=f"{PATTERN} Example: *-rc*", section=NARROW, **NAMES),
+    "versions": Param(
+        None,
+        type=["null", "string"],
+        maxLength=200,
+        title="Versions",
+        description="A range of semantic versions, such as >=1.4.0 <2.0.0; it leaves out tags that are no versions.",
+        section=NARROW,
+    ),
+    "created_from": Param(None, title="Created from", description="When the image was created there.", **MOMENT),
+    "created_before": Param(None, title="Created before", description="This moment itself is left out.", **MOMENT),
+    "updated_from": Param(None, title="Updated from", description="When it came to the source repository.", **MOMENT),
+    "updated_before": Param(None, title="Updated before", description="This moment itself is left out.", **MOMENT),
+    "properties": Param(
+        [],
+        type="array",
+        items={"type": "string", "pattern": "^[^=]+=.+$"},
+        title="Properties",
+        description="One name=value a line, all of which the image has. Example: test.status=passed",
+        section=NARROW,
+    ),
+    "target_image": Param(
+        "{image}",
+        type="string",
+        minLength=1,
+        maxLength=400,
+        title="Target image",
+        description="{image} stands for the source's. Example: mirror/{image}",
+        section=TARGET,
+    ),
+    "on_conflict": Param(
+        "fail",
+        type="string",
+        enum=["fail", "overwrite", "backup"],
+        values_display={
+            "fail": "Leave it, and fail the run at its end",
+            "overwrite": "Overwrite it",
+            "backup": "Overwrite it, and keep the old image under another tag",
+        },
+        title="A target tag that shows another image",
+        section=TARGET,
+    ),
+    "largest": Param(
+        1000,
+        type="integer",
+        minimum=1,
+        maximum=1_000_000,
+        title="Most promotions",
+        description="A larger plan is refused, and says how many there are: confirm them here.",
+        section=SAFETY,
+    ),
+    "approval": Param(
+        False,
+        type="boolean",
+        title="Ask for approval",
+        description="The run waits until somebody has approved the plan, under Required Actions.",
+        section=SAFETY,
+    ),
+    "two_phase": Param(
+        True,
+        type="boolean",
+        title="Two phases",
+        description="Verify each image before its target tag shows it. Off takes half the requests.",
+        section=SAFETY,
+    ),
+    "referrers": Param(
+        True,
+        type="boolean",
+        title="Referrers and children",
+        description="Look each digest up, and bring OCI referrers along. Off saves two requests a digest.",
+        section=SAFETY,
+    ),
+    "chunk_size": Param(250, type="integer", minimum=1, maximum=1000, title="Promotions in a chunk", section=BULK),
+    "at_once": Param(32, type="integer", minimum=1, maximum=256, title="Requests at once in a chunk", section=BULK),
+    "report_path": Param(
+        None,
+        type=["null", "string"],
+        maxLength=1000,
+        title="Report folder",
+        description="Plan and full reports as CSV, in a folder of the run. Example: s3://aws_default@bucket/backfills",
+        section=BULK,
+    ),
+    "emit_assets": Param(
+        False,
+        type="boolean",
+        title="Wake other DAGs",
+        description="An asset event for each promotion; DAGs that follow these repositories run then.",
+        section=BULK,
+    ),
+}
+
+
+def read_selection(context, jinja_env):
+    """Return which tags the form asks for."""
+    return {field: context["params"][field] for field in TagSelection.__annotations__}
+
+
+@dag(
+    schedule=None,
+    max_active_runs=4,
+    default_args={"retries": 3, "retry_delay": pendulum.duration(minutes=1)},
+    params=FORM,
+    doc_md=__doc__,
+    tags=["artifactory", "promotion", "backfill"],
+)
+def retag_backfill():
+    """Plan, ask, promote in chunks, report."""
+    folder = "{{ params.report_path.rstrip('/') + '/' + run_id if params.report_path else '' }}"
+    plan = ArtifactoryPlanOperator(
+        task_id="plan",
+        selection=read_selection,
+        target_repository="{{ params.target_repository }}",
+        target_image="{{ params.target_image }}",
+        target_tags="{{ params.target_tags | join('\n') }}",
+        on_conflict="{{ params.on_conflict }}",
+        largest="{{ params.largest }}",
+        chunk_size="{{ params.chunk_size }}",
+        plan_path=f"{folder}{{{{ '/plan.csv' if params.report_path else '' }}}}",
+        plan_only="{{ params.dry_run }}",
+    )
+
+    @task.branch(retries=0)
+    def needs_approval(chunks):
+        """Ask for an approval where one is wanted, and something is left to approve."""
+        return "approve" if chunks and get_current_context()["params"]["approval"] else "promote"
+
+    approve = ApprovalOperator(
+        task_id="approve",
+        subject="Promote this plan to {{ params.target_repository }}?",
+        body="{{ ti.xcom_pull(task_ids='plan', key='plan_summary') }}",
+    )
+    promote = ArtifactoryPromoteBatchOperator.partial(
+        task_id="promote",
+        on_conflict="{{ params.on_conflict }}",
+        two_phase="{{ params.two_phase }}",
+        referrers="{{ params.referrers }}",
+        at_once="{{ params.at_once }}",
+        emit_assets="{{ params.emit_assets }}",
+        report_path=folder,
+        pool=POOL,
+        trigger_rule="none_failed",
+    ).expand(chunk=plan.output)
+    needs_approval(plan.output) >> [approve, promote]
+    approve >> promote >> ArtifactoryBatchReportOperator(task_id="report", retries=0)
+
+
+retag_backfill()
