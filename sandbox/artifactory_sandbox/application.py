@@ -72,17 +72,7 @@ class Application:
             (b"x-artifactory-node-id", b"artifactory-sandbox"),
         ]
         # What is asked for most comes first, what takes all paths last.
-        areas = (
-            promotion,
-            distribution,
-            blob_api,
-            system_api,
-            search_api,
-            token_api,
-            events,
-            xray,
-            storage_api,
-        )
+        areas = (promotion, distribution, blob_api, system_api, search_api, token_api, events, xray, storage_api)
         self.routes: list[Route] = [route for area in areas for route in area.ROUTES]
         self._router: ASGIApp = Router(self.routes, redirect_slashes=False)
 
@@ -167,26 +157,24 @@ def _answer(error: Exception, where: Address) -> Response:
         return _challenge(error, where)
     if isinstance(error, OAuthRefusal):
         return JSONResponse({"error": error.error, "error_description": error.message}, error.status)
-    if isinstance(error, Refusal):
-        if error.code is not None:
-            return registry_response(error.status, error.code, error.message, error.detail, error.headers)
-        if isinstance(error, Forbidden) and where.is_registry:
-            return registry_response(error.status, registry_code(error.status), error.message)
-        return rest_response(error.status, error.message, error.headers)
+    refusal = error if isinstance(error, Refusal) else _unforeseen(error)
+    is_general = refusal is not error or isinstance(error, Forbidden)
+    if refusal.code is not None or (is_general and where.is_registry):
+        code = refusal.code or registry_code(refusal.status)
+        return registry_response(refusal.status, code, refusal.message, refusal.detail, refusal.headers)
+    return rest_response(refusal.status, refusal.message, refusal.headers)
+
+
+def _unforeseen(error: Exception) -> Refusal:
     if isinstance(error, HTTPException):
-        status, message = error.status_code, str(error.detail)
-    elif (isinstance(error, OSError) and error.errno in _FULL) or _is_full(error):
-        status, message = 507, "No space is left on the sandbox's disk."
-    elif isinstance(error, UnicodeError):
-        status, message = 400, "The request holds half a character: no UTF-8 can be made of it."
-    elif isinstance(error, OSError | sqlite3.OperationalError):
+        return Refusal(error.status_code, str(error.detail))
+    if (isinstance(error, OSError) and error.errno in _FULL) or _is_full(error):
+        return Refusal(507, "No space is left on the sandbox's disk.")
+    if isinstance(error, UnicodeError):
+        return Refusal(400, "The request holds half a character: no UTF-8 can be made of it.")
+    if isinstance(error, OSError | sqlite3.OperationalError):
         _log.error("the data directory failed", exc_info=error)
-        status, message = 500, UNEXPECTED
-    else:
-        status, message = 500, UNEXPECTED
-    if where.is_registry:
-        return registry_response(status, registry_code(status), message)
-    return rest_response(status, message)
+    return Refusal(500, UNEXPECTED)
 
 
 def _is_full(error: Exception) -> bool:

@@ -61,12 +61,8 @@ def find_manifest(tx: sqlite3.Connection, place: Place, reference: str) -> Item 
 
 def find_blob(tx: sqlite3.Connection, place: Place, digest: str) -> Item | None:
     """Return one of the items under which an image holds a blob."""
-    found = items.select(
-        tx,
-        "repository = ? AND image = ? AND digest = ? LIMIT 1",
-        (place.repository, place.image, digest),
-    )
-    return found[0] if found else None
+    condition = "repository = ? AND image = ? AND digest = ? LIMIT 1"
+    return next(iter(items.select(tx, condition, (place.repository, place.image, digest))), None)
 
 
 def holders(tx: sqlite3.Connection, digest: str) -> list[Place]:
@@ -275,12 +271,9 @@ def is_child(tx: sqlite3.Connection, place: Place, digest: str) -> bool:
 
 def is_claimed(tx: sqlite3.Connection, place: Place, digest: str) -> bool:
     """Tell whether a manifest of the image needs a blob."""
-    found = items.select(
-        tx,
-        "repository = ? AND image = ? AND digest = ? AND path <> ? LIMIT 1",
-        (place.repository, place.image, digest, place.path(UPLOADS_FOLDER)),
-    )
-    return bool(found)
+    condition = "repository = ? AND image = ? AND digest = ? AND path <> ? LIMIT 1"
+    values = (place.repository, place.image, digest, place.path(UPLOADS_FOLDER))
+    return bool(items.select(tx, condition, values))
 
 
 def _clear_orphan(tx: sqlite3.Connection, place: Place, digest: str, stamp: Stamp) -> None:
