@@ -278,7 +278,9 @@ class Database:
         """Do all that waits, each in a savepoint of its own, and commit it at once."""
         batch: list[_Waiting[Any]] = []
         while self._waiting and len(batch) < _LARGEST_COMMIT:
-            batch.append(self._waiting.popleft())
+            waiting = self._waiting.popleft()
+            if waiting.done.set_running_or_notify_cancel():
+                batch.append(waiting)
         if not batch:  # an earlier turn has done it
             return
         try:
