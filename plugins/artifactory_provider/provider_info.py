@@ -31,7 +31,10 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": name,
-                "python-modules": [f"{package}.operators.promote", f"{package}.operators.rollback"],
+                "python-modules": [
+                    f"{package}.operators.{module}"
+                    for module in ("batch_report", "plan", "promote", "promote_batch", "rollback")
+                ],
             }
         ],
         "sensors": [{"integration-name": name, "python-modules": [f"{package}.sensors.verification"]}],

@@ -178,7 +178,7 @@ def test_a_backfill_of_past_nights_promotes_what_each_would_have_and_twice_comes
 
 def backfill(airflow: Airflow, images: list[str], *, reprocess: str) -> list[str]:
     """Backfill the nights to 2 and 3 October 2026 to their ends, as the UI does; return their run ids."""
-    body = {"dag_id": "promote_nightly", "from_date": "2026-09-30T12:00:00Z", "to_date": "2026-10-02T12:00:00Z"}
+    body = {"dag_id": "promote_nightly", "from_date": "2026-10-01T12:00:00Z", "to_date": "2026-10-03T12:00:00Z"}
     airflow.post("backfills", {**body, "reprocess_behavior": reprocess, "dag_run_conf": {"images": images}})
 
     def backfills() -> list[dict[str, Any]]:

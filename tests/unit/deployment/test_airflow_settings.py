@@ -35,6 +35,7 @@ OTHER_VARIABLES = {
     "AIRFLOW_ADMIN_USER",
     "AIRFLOW_ADMIN_EMAIL",
     "AIRFLOW_ADMIN_PASSWORD",
+    "BACKFILL_POOL_SLOTS",
 }
 
 
@@ -150,7 +151,7 @@ def test_every_airflow_command_exists_with_its_flags(
         for argv in lines:
             parse(argv, provider_interface["commands"])
     assert {name: [line[0] for line in lines] for name, lines in commands.items()} == {
-        "init": ["db", "users"],
+        "init": ["db", "pools", "users"],
         "apiserver": ["api-server"],
         "scheduler": ["scheduler"],
         "dag-processor": ["dag-processor"],
@@ -167,6 +168,21 @@ def test_a_failed_migration_stops_everything_that_waits_for_it(deployment: Deplo
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     result = subprocess.run(init["command"], env=init["environment"] | path, check=False)
     assert result.returncode == 3
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_pool_of_backfills_is_made_once_and_then_left_as_it_is(
+    deployment: Deployment, tmp_path: Path, is_there: bool
+) -> None:
+    calls, stub = tmp_path / "calls", tmp_path / "airflow"
+    found = "true" if is_there else '[ "$1 $2" != "pools get" ]'
+    stub.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {calls}\n{found}\n', encoding="utf-8")
+    stub.chmod(0o755)
+    init = deployment.services["init"]
+    subprocess.run(init["command"], env=init["environment"] | {"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+    made = [line for line in calls.read_text().splitlines() if line.startswith("pools set")]
+    assert made == ([] if is_there else ["pools set artifactory_backfill 4 Chunks of backfills"])
+    parse(["pools", "set", "artifactory_backfill", "4", "Chunks of backfills"], {})
 
 
 def test_the_first_user_is_an_administrator_with_the_password_of_the_secrets(
