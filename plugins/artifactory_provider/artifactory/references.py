@@ -121,6 +121,10 @@ class ImageReference:
         """Return the same reference with this digest."""
         return replace(self, digest=digest)
 
+    def unpinned(self) -> ImageReference:
+        """Return the reference to the tag, whatever it shows."""
+        return replace(self, digest=None)
+
     def by_digest(self) -> ImageReference:
         """Return the reference to the digest alone, whatever the tag shows now."""
         return replace(self, tag=None)

@@ -27,6 +27,7 @@ from artifactory_provider.artifactory.errors import (
     TlsFailed,
     UnexpectedAnswer,
 )
+from artifactory_provider.artifactory.pacing import pace_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LARGEST_ANSWER = 32 * 1024 * 1024
+_OVERLOADED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,11 @@ class _Request:
     headers: Mapping[str, str]
     body: Mapping[str, Any]
     largest: int
+
+    @property
+    def kind(self) -> str:
+        """What is asked for, roughly: all that answers in about the same time."""
+        return f"POST {self.url.rpartition('/')[2]}" if self.method == "POST" else self.method
 
 
 class Transport:
@@ -167,6 +174,21 @@ class Transport:
         )
 
     async def _send(self, request: _Request, authentication: Authentication) -> Answer:
+        """Send a request when its turn has come, and learn from the answer how much the server bears."""
+        pace = pace_of(self._settings.base_url)
+        async with pace.turn() as began:
+            try:
+                answer = await self._exchange(request, authentication)
+            except RequestTimedOut:
+                pace.overloaded(began)
+                raise
+            if answer.status in _OVERLOADED:
+                pace.overloaded(began, pause=min(answer.retry_after or 0, self._settings.longest_pause))
+            else:
+                pace.answered(began, kind=request.kind)
+            return answer
+
+    async def _exchange(self, request: _Request, authentication: Authentication) -> Answer:
         if self._session is None:
             raise RuntimeError("The client is not open: use it in 'async with'.")
         url, endpoint = request.url, f"{request.method} {urlsplit(request.url).path}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.concurrency import concurrently
@@ -19,7 +19,7 @@ from artifactory_provider.promotion.observation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from artifactory_provider.artifactory.aql import Item
     from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -30,16 +30,21 @@ log = logging.getLogger(__name__)
 
 _MOST_MANIFESTS = 1000
 _DEEPEST_INDEX = 4
+_FOLDERS_A_QUERY = 500
 
 
-@dataclass(frozen=True)
 class Listing:
-    """The files that belong to one image in source and target, as one query has found them.
+    """The files that belong to images in source and target, as a few queries have found them.
 
     :param items: the files.
     """
 
-    items: tuple[Item, ...]
+    def __init__(self, items: Iterable[Item]) -> None:
+        self.items = tuple(items)
+        self._folders: dict[tuple[str, str], set[str]] = {}
+        for item in self.items:
+            name = item.name if item.name.startswith("sha256__") else f"{item.name} {item.digest}"
+            self._folders.setdefault((item.repository, item.folder), set()).add(name)
 
     def has_blobs(self, place: ImageReference, folder: str, blobs: Iterable[str]) -> bool:
         """Tell whether a folder holds all these blobs."""
@@ -50,15 +55,19 @@ class Listing:
         wanted = self._files(source, digest)
         return f"manifest.json {digest}" in wanted and self._files(target, digest) >= wanted
 
+    def proves(self, source: ImageReference, target: ImageReference, manifest: Manifest) -> bool:
+        """Tell whether the target has all blobs of a manifest, and all children with what they have in the source."""
+        return self.has_blobs(target, str(target.tag), manifest.blobs) and all(
+            self.is_copied(source, target, child) for child in manifest.children
+        )
+
     def observation(self, pending: ImageReference, target: ImageReference) -> Observation:
         """Return what a pending tag and its target tag show, and the pending tags beside it."""
         found = pending_tags(self.items, target)
         return Observation(shown_by(self.items, pending), shown_by(self.items, target), tuple(found))
 
     def _files(self, place: ImageReference, folder: str) -> set[str]:
-        path = f"{place.image}/{folder}"
-        found = (item for item in self.items if (item.repository, item.folder) == (place.repository, path))
-        return {item.name if item.name.startswith("sha256__") else f"{item.name} {item.digest}" for item in found}
+        return self._folders.get((place.repository, f"{place.image}/{folder}"), set())
 
 
 async def complete(
@@ -85,6 +94,29 @@ async def complete(
     """
     patience = patience_for(TargetUnverified, within=within)
     return await patience(_complete_once, client, source, target, manifest, beside)
+
+
+async def find_proved(
+    client: ArtifactoryClient, copies: Sequence[tuple[ImageReference, ImageReference, Manifest]]
+) -> set[ImageReference]:
+    """Return the targets that a few queries prove to have all children and blobs; the others have to be asked about.
+
+    :param client: an open client.
+    :param copies: where each image was promoted from, the tag that it was promoted to, and its manifest.
+    """
+    places = {(target.repository, f"{target.image}/{target.tag}") for _, target, _ in copies}
+    for source, target, manifest in copies:
+        children = manifest.children[:_MOST_MANIFESTS]
+        places |= {(place.repository, f"{place.image}/{child}") for place in (source, target) for child in children}
+    folders = [{"repo": repository, "path": path} for repository, path in sorted(places)]
+    try:
+        parts = [folders[start : start + _FOLDERS_A_QUERY] for start in range(0, len(folders), _FOLDERS_A_QUERY)]
+        found = await concurrently(lambda part: client.find_items({"$or": part}), parts, at_once=2)
+    except AQL_REFUSED as error:
+        log.info("%s Asking for each part instead.", error)
+        return set()
+    listing = Listing(itertools.chain.from_iterable(found))
+    return {target for source, target, manifest in copies if listing.proves(source, target, manifest)}
 
 
 async def _complete_once(
@@ -126,7 +158,7 @@ async def _list_image(
     for child in manifest.children[:_MOST_MANIFESTS]:
         folders += [{"repo": place.repository, "path": f"{place.image}/{child}"} for place in (source, target)]
     try:
-        return Listing(tuple(await client.find_items({"$or": folders})))
+        return Listing(await client.find_items({"$or": folders}))
     except AQL_REFUSED as error:
         log.info("%s Asking for each part instead.", error)
         return None

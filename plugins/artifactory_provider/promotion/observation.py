@@ -84,7 +84,7 @@ async def observe_tags(client: ArtifactoryClient, references: Iterable[ImageRefe
     :param client: an open client.
     :param references: the tags; their digests do not count.
     """
-    tags = list(dict.fromkeys(ImageReference(tag.repository, tag.image, tag.tag) for tag in references))
+    tags = list(dict.fromkeys(tag.unpinned() for tag in references))
     try:
         parts = [tags[start : start + _TAGS_A_QUERY] for start in range(0, len(tags), _TAGS_A_QUERY)]
         found = await concurrently(lambda part: _query_tags(client, part), parts, at_once=_QUERIES_AT_ONCE)

@@ -41,9 +41,14 @@ class Pending:
         """The run that has made it."""
         return _parts(self.place)["run"]
 
+    @property
+    def target_hash(self) -> str:
+        """The 8 hex that stand for the target tag."""
+        return _parts(self.place)["tag"]
+
     def is_for(self, target: ImageReference) -> bool:
         """Tell whether what waits under it will take a target tag."""
-        return _parts(self.place)["tag"] == _hash(target)
+        return self.target_hash == hash_of(target)
 
     def is_rival_to(self, target: ImageReference) -> bool:
         """Tell whether another digest waits under it for the same target tag."""
@@ -151,14 +156,18 @@ async def dated(client: ArtifactoryClient, pending: Pending) -> Pending:
         return pending
 
 
+def hash_of(target: ImageReference) -> str:
+    """Return the 8 hex that stand for a target tag in the names of its pending tags.
+
+    :param target: the target tag.
+    """
+    return hashlib.sha256(str(target.tag).encode()).hexdigest()[:8]
+
+
 def _own_tag(kind: str, place: ImageReference, run: str) -> ImageReference:
     digest = str(place.digest)
-    tag = f"{kind}-{digest.removeprefix('sha256:')[:12]}-{_hash(place)}-{check_run(run)}"
+    tag = f"{kind}-{digest.removeprefix('sha256:')[:12]}-{hash_of(place)}-{check_run(run)}"
     return ImageReference(place.repository, place.image, tag, digest)
-
-
-def _hash(place: ImageReference) -> str:
-    return hashlib.sha256(str(place.tag).encode()).hexdigest()[:8]
 
 
 def _parts(place: ImageReference) -> re.Match[str]:

@@ -194,11 +194,13 @@ async def _made_sure(
     if (
         not promotion.two_phase
         and promotion.property_prefix
-        and not await has_record(client, promotion, target, manifest)
+        and not await has_record(client, promotion, target, manifest.descriptor)
     ):
         # A try of the fast way has ended between the tag and its record; through a pending tag this cannot be.
         count = len(attachments)
-        await write_record(client, promotion, source, target, manifest, replaced="unknown", attachments=count)
+        await write_record(
+            client, promotion, source, target, manifest.descriptor, replaced="unknown", attachments=count
+        )
     return manifest, attachments
 
 
@@ -247,7 +249,7 @@ async def _through_pending(
             now = await observe(client, pending, target, with_pending=True)
         await hold(client, pending, target, seen.target, now, within=within, dead_after=promotion.pending_timeout)
         await write_record(
-            client, promotion, source, pending, manifest, replaced=_replaced(seen), attachments=attachments
+            client, promotion, source, pending, manifest.descriptor, replaced=_replaced(seen), attachments=attachments
         )
         await _keep_previous(client, promotion, seen)
         await send(client, pending, target, copy=False, within=within)
@@ -285,7 +287,9 @@ async def _directly(
     manifest = await send(client, source, target, copy=True, within=within)
     if promotion.attachments:
         await complete(client, source, target, manifest, within=within)
-    await write_record(client, promotion, source, target, manifest, replaced=_replaced(seen), attachments=attachments)
+    await write_record(
+        client, promotion, source, target, manifest.descriptor, replaced=_replaced(seen), attachments=attachments
+    )
     return manifest
 
 

@@ -10,7 +10,7 @@ from artifactory_provider.artifactory.manifests import manifest_path
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.artifactory.manifests import Manifest
+    from artifactory_provider.artifactory.manifests import Descriptor
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.promotion.attachments import Attachment
     from artifactory_provider.promotion.promotion import Promotion
@@ -59,7 +59,7 @@ async def write_record(
     promotion: Promotion,
     source: ImageReference,
     place: ImageReference,
-    manifest: Manifest,
+    descriptor: Descriptor,
     *,
     replaced: str,
     attachments: int,
@@ -70,7 +70,7 @@ async def write_record(
     :param promotion: the promotion, with the prefix of the properties' names and further properties.
     :param source: what was promoted, with its digest.
     :param place: the tag whose manifest gets the properties.
-    :param manifest: that manifest.
+    :param descriptor: what the tag shows.
     :param replaced: the digest that the target tag showed before, or ``none``, or ``unknown``.
     :param attachments: how many attachments belong to it.
     """
@@ -87,20 +87,20 @@ async def write_record(
         **promotion.properties,
     }
     properties = {f"{prefix}.{name}": value for name, value in record.items()}
-    await client.set_properties(manifest_path(place, manifest.descriptor), properties)
+    await client.set_properties(manifest_path(place, descriptor), properties)
 
 
 async def has_record(
-    client: ArtifactoryClient, promotion: Promotion, place: ImageReference, manifest: Manifest
+    client: ArtifactoryClient, promotion: Promotion, place: ImageReference, descriptor: Descriptor
 ) -> bool:
     """Tell whether the record of a promotion of this digest stands on a tag's manifest.
 
     :param client: an open client.
     :param promotion: the promotion, with the prefix of the properties' names.
     :param place: repository, image, tag and digest.
-    :param manifest: its manifest.
+    :param descriptor: what the tag shows.
     """
-    properties = await client.properties(manifest_path(place, manifest.descriptor))
+    properties = await client.properties(manifest_path(place, descriptor))
     return properties.get(f"{promotion.property_prefix}.digest") == [place.digest]
 
 

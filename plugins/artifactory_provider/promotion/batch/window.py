@@ -1,0 +1,295 @@
+"""A few hundred promotions of a batch at once: each step of a single promotion, done for all of them together.
+
+Whatever is not plain (a move, a target to overwrite, a tag that has moved, a part that no query proves) is promoted
+alone, by ``artifactory_provider.promotion.promotion``, which looks closely and explains.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from artifactory_provider.artifactory.concurrency import concurrently
+from artifactory_provider.artifactory.errors import (
+    TRANSIENT,
+    ArtifactoryError,
+    AuthenticationFailed,
+    PermissionDenied,
+    TagNotFound,
+)
+from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, Manifest
+from artifactory_provider.promotion.batch.attaching import Bringing, bring_all
+from artifactory_provider.promotion.batch.batch import BatchResult
+from artifactory_provider.promotion.batch.claiming import Claim, find_pending, hold_all
+from artifactory_provider.promotion.batch.sending import Sending, send_all
+from artifactory_provider.promotion.completeness import complete, find_proved
+from artifactory_provider.promotion.conflicts import check_conflict
+from artifactory_provider.promotion.errors import PromotionError, TargetConflict
+from artifactory_provider.promotion.observation import Observation, Shown, observe_tags
+from artifactory_provider.promotion.pending import drop, pending_reference
+from artifactory_provider.promotion.promotion import promote
+from artifactory_provider.promotion.records import write_record
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.batch.batch import Batch, Outcome
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One promotion on its way.
+
+    :param source: its source, pinned once the tag was seen.
+    :param target: its target, with the same digest.
+    :param before: what the target tag showed at first.
+    :param is_index: whether the digest is an index's.
+    :param is_alone: whether it is promoted alone in the end.
+    :param manifest: its manifest, where that was read.
+    """
+
+    source: ImageReference
+    target: ImageReference
+    before: Shown | None = None
+    is_index: bool = False
+    is_alone: bool = False
+    manifest: Manifest | None = None
+    attachments: int = 0
+    outcome: Outcome | None = None
+    replaced: str | None = None
+    error: Exception | None = None
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it is still to be promoted with the others."""
+        return self.outcome is None and self.error is None and not self.is_alone
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Digest and kind of what is promoted."""
+        return Descriptor(str(self.source.digest), OCI_INDEX if self.is_index else OCI_MANIFEST)
+
+    def result(self) -> BatchResult:
+        """Return what has become of it."""
+        return BatchResult(
+            source=self.source,
+            target=self.target.unpinned(),
+            outcome="failed" if self.error or self.outcome is None else self.outcome,
+            replaced=self.replaced,
+            attachments=self.attachments,
+            error=self.error,
+        )
+
+
+async def promote_window(
+    client: ArtifactoryClient,
+    batch: Batch,
+    promotions: Iterable[tuple[ImageReference, ImageReference]],
+    slots: asyncio.Semaphore,
+) -> list[BatchResult]:
+    """Promote some of a batch's promotions, and return what has become of each, in their order.
+
+    :param client: an open client.
+    :param batch: the batch, with its options.
+    :param promotions: source and target of each.
+    :param slots: how many promotion requests may be under way at a time, shared with other windows.
+    :raises AuthenticationFailed: when the credentials are refused: no other promotion could go better.
+    :raises ArtifactoryError: when not even a look at the tags is possible.
+    """
+    window = _Window(client, batch, promotions, slots)
+    await window.look()
+    if batch.referrers:
+        await window.read()
+    if batch.attachments:
+        await window.bring_attachments()
+    if batch.two_phase:
+        await window.promote_through_pending()
+    else:
+        await window.promote_directly()
+    await window.promote_alone()
+    return [item.result() for item in window.items]
+
+
+class _Window:
+    def __init__(
+        self,
+        client: ArtifactoryClient,
+        batch: Batch,
+        promotions: Iterable[tuple[ImageReference, ImageReference]],
+        slots: asyncio.Semaphore,
+    ) -> None:
+        self.items = [Item(source, target) for source, target in promotions]
+        self._client = client
+        self._batch = batch
+        self._slots = slots
+        self._within = batch.confirmation_timeout
+
+    async def look(self) -> None:
+        """Pin each source to what its tag shows, and see what is to be done about it."""
+        seen = await observe_tags(self._client, [end for item in self.items for end in (item.source, item.target)])
+        for item in self.items:
+            shown = seen.get(item.source.unpinned())
+            item.before = seen.get(item.target.unpinned())
+            if not self._batch.copy or shown is None or item.source.digest not in {None, shown.digest}:
+                item.is_alone = True
+                continue
+            item.source, item.target = item.source.pinned(shown.digest), item.target.pinned(shown.digest)
+            item.is_index = shown.is_index
+            self._compare(item, shown)
+
+    def _compare(self, item: Item, shown: Shown) -> None:
+        if item.before is None:
+            return
+        if item.before.digest == shown.digest:
+            item.outcome = "unchanged"
+            return
+        try:
+            single = self._batch.single(item.source, item.target.unpinned())
+            check_conflict(self._client, single, Observation(shown, item.before, ()), shown.digest)
+            item.is_alone = True
+        except TargetConflict as error:
+            item.error = error
+
+    async def read(self) -> None:
+        """Read the manifests, each once."""
+        places = {item.source.by_digest(): item for item in self.items if item.is_left}
+
+        async def read(place: ImageReference) -> Manifest | Exception:
+            try:
+                return await self._client.manifest(place)
+            except TagNotFound as error:
+                return error
+
+        manifests = dict(zip(places, await concurrently(read, places, at_once=self._batch.at_once), strict=True))
+        for item in self._left():
+            manifest = manifests[item.source.by_digest()]
+            if isinstance(manifest, Manifest):
+                item.manifest = manifest
+            else:
+                item.is_alone = True
+
+    async def bring_attachments(self) -> None:
+        """Bring what belongs to each image; one that loses something of it is not promoted."""
+        items = {}
+        for item in self.items:
+            if item.is_left or item.outcome == "unchanged":
+                children = item.manifest.children if item.manifest else None
+                items[Bringing(item.source, item.target, item.is_index, children)] = item
+        brought = await bring_all(
+            self._client, list(items), referrers=self._batch.referrers, slots=self._slots, within=self._within
+        )
+        for bringing, found in brought.items():
+            item = items[bringing]
+            if isinstance(found, Exception):
+                item.error = found
+            else:
+                item.attachments = found
+
+    async def promote_through_pending(self) -> None:
+        """Promote to pending tags, verify and record there, then retag."""
+        items = self._left()
+        pending = {item: pending_reference(item.target, self._batch.run) for item in items}
+        await self._send({item: Sending(item.source, pending[item]) for item in items})
+        put_up = self._left()
+        try:
+            await self._complete(pending)
+            await self._hold(pending)
+            await self._record(pending)
+            await self._send({item: Sending(pending[item], item.target, copy=False) for item in self._left()})
+        finally:
+            failed = [item for item in put_up if item.error is not None and not isinstance(item.error, TRANSIENT)]
+            await concurrently(lambda item: drop(self._client, pending[item]), failed)
+        self._end()
+
+    async def promote_directly(self) -> None:
+        """Promote to the target tags at once."""
+        targets = {item: item.target for item in self._left()}
+        await self._send({item: Sending(item.source, item.target) for item in targets})
+        await self._complete(targets)
+        await self._record(targets)
+        self._end()
+
+    async def promote_alone(self) -> None:
+        """Promote one by one what is not plain."""
+
+        async def alone(item: Item) -> None:
+            record = await promote(self._client, self._batch.single(item.source, item.target.unpinned()))
+            item.source, item.attachments = record.source, len(record.attachments)
+            item.outcome, item.replaced = record.outcome, record.replaced
+
+        await self._each(alone, [item for item in self.items if item.is_alone and item.error is None])
+
+    def _left(self) -> list[Item]:
+        return [item for item in self.items if item.is_left]
+
+    def _end(self) -> None:
+        for item in self._left():
+            item.outcome = "promoted"
+
+    async def _send(self, sendings: dict[Item, Sending]) -> None:
+        failed = await send_all(self._client, sendings.values(), slots=self._slots, within=self._within)
+        for item, sending in sendings.items():
+            error = failed.get(sending)
+            if isinstance(error, (PermissionDenied, *TRANSIENT)):
+                item.error = error
+            elif error is not None:
+                item.is_alone = True
+
+    async def _complete(self, places: dict[Item, ImageReference]) -> None:
+        """Make sure of the children and blobs of what was read; what the queries do not prove is asked one by one."""
+        copies = [(item.source, places[item], item.manifest) for item in self._left() if item.manifest]
+        proved = await find_proved(self._client, copies)
+
+        async def ask(item: Item) -> None:
+            if item.manifest and places[item] not in proved:
+                await complete(self._client, item.source, places[item], item.manifest, within=self._within)
+
+        await self._each(ask, self._left())
+
+    async def _hold(self, pending: dict[Item, ImageReference]) -> None:
+        """Let nobody else write the target tags meanwhile, and drop the pending tags of runs that have died."""
+        claims = {Claim(pending[item], item.target, item.before): item for item in self._left()}
+        waiting = await find_pending(self._client, [claim.target for claim in claims])
+        timeout = self._batch.pending_timeout
+        errors = await hold_all(self._client, list(claims), waiting, within=self._within, dead_after=timeout)
+        for claim, error in errors.items():
+            claims[claim].error = error
+        dead = [other.place for other in waiting if other.is_dead(after=timeout)]
+        await concurrently(lambda place: drop(self._client, place), dead)
+
+    async def _record(self, places: dict[Item, ImageReference]) -> None:
+        """Record each promotion on its manifest, if that is asked for."""
+
+        async def record(item: Item) -> None:
+            single = self._batch.single(item.source, item.target.unpinned())
+            await write_record(
+                self._client,
+                single,
+                item.source,
+                places[item],
+                item.descriptor,
+                replaced="none",
+                attachments=item.attachments,
+            )
+
+        if self._batch.property_prefix is not None:
+            await self._each(record, self._left())
+
+    async def _each(self, work: Callable[[Item], Awaitable[None]], items: Iterable[Item]) -> None:
+        """Do something with each; what goes wrong with one stops no other."""
+
+        async def one(item: Item) -> None:
+            try:
+                await work(item)
+            except AuthenticationFailed:
+                raise
+            except (ArtifactoryError, PromotionError) as error:
+                item.error = error
+
+        await concurrently(one, items, at_once=self._batch.at_once)
