@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FIELDS = ("repo", "path", "name", "sha256", "updated")
+_FIELDS = ("repo", "path", "name", "sha256", "created", "updated")
 _ORDER = ("repo", "path", "name")
 
 
@@ -27,6 +27,8 @@ class Item:
     :param name: the file's name.
     :param sha256: 64 hexadecimal digits.
     :param updated: when it was last written, copied or moved here; None where the server does not say.
+    :param created: when its bytes were put there, or to where they were copied from; None where the server does not
+        say.
     """
 
     repository: str
@@ -34,6 +36,7 @@ class Item:
     name: str
     sha256: str
     updated: datetime.datetime | None
+    created: datetime.datetime | None = None
 
     @property
     def digest(self) -> str:
@@ -45,13 +48,10 @@ class Item:
         """Read one result.
 
         :raises KeyError: when a field is missing.
-        :raises ValueError: when the time is none.
+        :raises ValueError: when a time is none.
         """
-        updated = document.get("updated")
-        moment = datetime.datetime.fromisoformat(updated) if updated else None
-        if moment is not None and moment.tzinfo is None:
-            moment = moment.replace(tzinfo=datetime.UTC)
-        return cls(str(document["repo"]), str(document["path"]), str(document["name"]), str(document["sha256"]), moment)
+        repository, folder, name, sha256 = (str(document[field]) for field in _FIELDS[:4])
+        return cls(repository, folder, name, sha256, _moment(document, "updated"), _moment(document, "created"))
 
 
 def find_items(criteria: Mapping[str, Any], *, offset: int, limit: int) -> str:
@@ -64,3 +64,9 @@ def find_items(criteria: Mapping[str, Any], *, offset: int, limit: int) -> str:
     fields = ", ".join(json.dumps(field) for field in _FIELDS)
     order = json.dumps({"$asc": list(_ORDER)})
     return f"items.find({json.dumps(criteria)}).include({fields}).sort({order}).offset({offset}).limit({limit})"
+
+
+def _moment(document: Mapping[str, Any], field: str) -> datetime.datetime | None:
+    text = document.get(field)
+    moment = datetime.datetime.fromisoformat(text) if text else None
+    return moment.replace(tzinfo=datetime.UTC) if moment is not None and moment.tzinfo is None else moment

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from artifactory_provider.artifactory import aql
 from artifactory_provider.artifactory.api import Api, document_of
-from artifactory_provider.artifactory.errors import NotFound, RepositoryNotFound, RequestRefused
+from artifactory_provider.artifactory.errors import NotFound, RepositoryNotFound, RequestRefused, UnexpectedAnswer
 from artifactory_provider.artifactory.properties import properties_query, read_properties
 from artifactory_provider.artifactory.references import InvalidReference, check_repository
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.answers import Answer
 
 _ITEMS_A_PAGE = 1000
+_MOST_STEPS_BACK = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,21 +156,38 @@ class RestApi(Api):
             raise answer.unexpected("no content")
 
     async def find_items(self, criteria: Mapping[str, Any]) -> list[aql.Item]:
-        """Return all files that meet the criteria.
+        """Return all files that meet the criteria; what is deleted or added meanwhile hides none of the others.
 
         :param criteria: as AQL has them.
         :raises ArtifactoryError: when the server refuses the query, as it does for anonymous users.
         """
-        found: list[aql.Item] = []
+        found: dict[tuple[str, str, str], aql.Item] = {}
+        offset = steps_back = 0
         while True:
-            answer = await self._query(aql.find_items(criteria, offset=len(found), limit=_ITEMS_A_PAGE))
-            try:
-                page = [aql.Item.read(result) for result in document_of(answer)["results"]]
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise answer.unexpected("the results of a query") from error
-            found += page
+            page = await self._page(criteria, offset)
+            # Each page begins with the last one's last item. If it does not, items have been deleted meanwhile, and
+            # as many were passed over: they are in the page before.
+            if offset and steps_back < _MOST_STEPS_BACK and not (page and _place(page[0]) in found):
+                offset = max(0, offset - _ITEMS_A_PAGE)
+                steps_back += 1
+                continue
+            known = len(found)
+            found.update((_place(item), item) for item in page)
             if len(page) < _ITEMS_A_PAGE:
-                return found
+                return list(found.values())
+            if len(found) == known and not steps_back:
+                raise UnexpectedAnswer(
+                    f"A query was answered with the same page at every offset up to {offset}: check that no proxy "
+                    "answers in Artifactory's place."
+                )
+            offset += len(page) - 1
+
+    async def _page(self, criteria: Mapping[str, Any], offset: int) -> list[aql.Item]:
+        answer = await self._query(aql.find_items(criteria, offset=offset, limit=_ITEMS_A_PAGE))
+        try:
+            return [aql.Item.read(result) for result in document_of(answer)["results"]]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise answer.unexpected("the results of a query") from error
 
     async def _time(self, path: str, field: str, what: str) -> datetime.datetime:
         answer = await self._transport.request("GET", await self._storage(path), needs=f"Read on {path!r}")
@@ -196,3 +214,7 @@ def _quoted(path: str) -> str:
     if {"", ".", ".."} & set(path.split("/")):
         raise InvalidReference(f"{path!r} is no path of an item: 'repository/path' without '.' and '..'.")
     return quote(path, safe="/")
+
+
+def _place(item: aql.Item) -> tuple[str, str, str]:
+    return item.repository, item.folder, item.name

@@ -24,6 +24,7 @@ from artifactory_provider.artifactory.errors import (
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference, split_image
 from artifactory_provider.hooks.connections import settings_of
 from artifactory_provider.promotion.images import promote_image
+from artifactory_provider.promotion.planning.planner import make_plan
 from artifactory_provider.promotion.promotion import promote
 from artifactory_provider.promotion.rollback import find_previous
 from artifactory_provider.promotion.selection import newest_version
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.credentials import Credentials
     from artifactory_provider.artifactory.settings import ServerSettings
     from artifactory_provider.promotion.images import ImageRecord
-    from artifactory_provider.promotion.promotion import Promotion
+    from artifactory_provider.promotion.planning.criteria import TagCriteria
+    from artifactory_provider.promotion.planning.plan import Plan
+    from artifactory_provider.promotion.promotion import OnConflict, Promotion
     from artifactory_provider.promotion.records import PromotionRecord
     from artifactory_provider.verification.checks import Check
     from artifactory_provider.verification.verification import Verification
@@ -138,6 +141,41 @@ class ArtifactoryHook(HttpHook):
         :param one_request: whether the endpoint is sent its own form for a whole image, once.
         """
         return self._run_client(lambda client: promote_image(client, promotion, one_request=one_request))
+
+    def plan(
+        self,
+        criteria: TagCriteria,
+        *,
+        target_repository: str,
+        target_tags: Sequence[str] = ("{tag}",),
+        target_image: str = "{image}",
+        on_conflict: OnConflict = "fail",
+        attachments: bool = True,
+        largest: int | None = None,
+    ) -> Plan:
+        """Return the promotions that a run would make, and change nothing; see ``planning.planner.make_plan``.
+
+        :param criteria: which tags are promoted.
+        :param target_repository: the key of the repository that they are promoted to.
+        :param target_tags: templates of what each is called there.
+        :param target_image: the template of what its image is called there.
+        :param on_conflict: ``fail``, ``overwrite`` or ``backup``.
+        :param attachments: whether an image that is there is promoted again where one of its cosign tags is not.
+        :param largest: how many promotions there may be.
+        :raises InvalidPlan: when nothing is meant, or too much, or what cannot be.
+        """
+        return self._run_client(
+            lambda client: make_plan(
+                client,
+                criteria,
+                target_repository=target_repository,
+                target_tags=target_tags,
+                target_image=target_image,
+                on_conflict=on_conflict,
+                attachments=attachments,
+                largest=largest,
+            )
+        )
 
     def find_previous(self, target: ImageReference, *, property_prefix: str = "promotion") -> ImageReference:
         """Return the backup of what a tag showed before its last promotion, pinned.

@@ -16,6 +16,10 @@ class InvalidPromotion(PromotionError, ValueError):
     """The promotion asked for makes no sense; nothing was sent."""
 
 
+class InvalidPlan(InvalidPromotion):
+    """What was asked for chooses nothing, or too much, or what cannot be; nothing was sent that changes anything."""
+
+
 class SourceMoved(PromotionError):
     """The source tag does not show the digest that was to be promoted."""
 

@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 LIST_FILE, MANIFEST_FILE = "list.manifest.json", "manifest.json"
 AQL_REFUSED = (AuthenticationFailed, NotFound, PermissionDenied, RequestRefused)
 """Servers refuse queries of anonymous users, and proxies may not let them through: ask for each tag then."""
-_TAGS_A_QUERY = 500
+_TAGS_A_QUERY = 900
+_CHARACTERS_A_QUERY = 100_000
 _QUERIES_AT_ONCE = 2
 
 
@@ -86,14 +87,27 @@ async def observe_tags(client: ArtifactoryClient, references: Iterable[ImageRefe
     """
     tags = list(dict.fromkeys(tag.unpinned() for tag in references))
     try:
-        parts = [tags[start : start + _TAGS_A_QUERY] for start in range(0, len(tags), _TAGS_A_QUERY)]
-        found = await concurrently(lambda part: _query_tags(client, part), parts, at_once=_QUERIES_AT_ONCE)
+        found = await concurrently(lambda part: _query_tags(client, part), _parts(tags), at_once=_QUERIES_AT_ONCE)
         return {tag: shown for part in found for tag, shown in part.items()}
     except AQL_REFUSED as error:
         log.info("%s Asking for each tag instead.", error)
     descriptors = await concurrently(lambda tag: look(client, tag), tags)
     seen = zip(tags, descriptors, strict=True)
     return {tag: Shown(descriptor.digest, descriptor.is_index) for tag, descriptor in seen if descriptor}
+
+
+def _parts(tags: Iterable[ImageReference]) -> list[list[ImageReference]]:
+    """Split tags so that one page answers each query, and servers and proxies take its length."""
+    parts: list[list[ImageReference]] = []
+    characters = 0
+    for tag in tags:
+        length = len(str(tag))
+        if not parts or len(parts[-1]) == _TAGS_A_QUERY or characters + length > _CHARACTERS_A_QUERY:
+            parts.append([])
+            characters = 0
+        parts[-1].append(tag)
+        characters += length
+    return parts
 
 
 async def _query_tags(client: ArtifactoryClient, tags: Sequence[ImageReference]) -> dict[ImageReference, Shown]:

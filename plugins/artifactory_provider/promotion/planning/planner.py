@@ -1,0 +1,237 @@
+"""Making a plan: what is meant, what it becomes, what both sides show, and so what is left to do."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from artifactory_provider.artifactory.diagnosis import explain_repository
+from artifactory_provider.artifactory.errors import RepositoryNotFound, UnsupportedRepository
+from artifactory_provider.artifactory.references import ImageReference, InvalidReference, check_repository
+from artifactory_provider.promotion.errors import InvalidPlan
+from artifactory_provider.promotion.images import image_tags
+from artifactory_provider.promotion.observation import observe_tags
+from artifactory_provider.promotion.planning.explanation import explain_nothing
+from artifactory_provider.promotion.planning.listing import ListedTag, list_tags
+from artifactory_provider.promotion.planning.plan import Plan, PlannedPromotion
+from artifactory_provider.promotion.planning.templates import ImageTemplate, TargetTemplate
+from artifactory_provider.promotion.promotion import OnConflict, check_on_conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.promotion.observation import Shown
+    from artifactory_provider.promotion.planning.criteria import TagCriteria
+    from artifactory_provider.promotion.planning.listing import Listing
+    from artifactory_provider.promotion.planning.plan import Action
+
+log = logging.getLogger(__name__)
+
+_NAMES_SHOWN = 3
+_REPLACING = {"overwrite": "overwrites what is there", "backup": "keeps what is there under a backup tag"}
+
+
+class _Wanted(NamedTuple):
+    source: ImageReference
+    target: ImageReference
+
+
+@dataclass(frozen=True)
+class _Naming:
+    """Where source tags go.
+
+    :param repository: the target repository's key.
+    :param image: what the target image is called.
+    :param tags: what the target tags are called.
+    """
+
+    repository: str
+    image: ImageTemplate
+    tags: tuple[TargetTemplate, ...]
+
+    @classmethod
+    def read(cls, repository: str, image: str, tags: Sequence[str]) -> _Naming:
+        if isinstance(tags, str) or not tags:
+            raise InvalidPlan(f"target_tags is a list of templates such as '{{tag}}', not {tags!r:.120}.")
+        try:
+            check_repository(repository)
+        except InvalidReference as error:
+            raise InvalidPlan(str(error)) from error
+        return cls(repository, ImageTemplate(image), tuple(map(TargetTemplate, dict.fromkeys(tags))))
+
+    @property
+    def needs_date(self) -> bool:
+        return any(template.needs_date for template in self.tags)
+
+    def targets(self, listed: ListedTag) -> list[ImageReference]:
+        image = self.image.render(listed.reference.image)
+        tags = dict.fromkeys(template.render(str(listed.reference.tag), listed.created) for template in self.tags)
+        return [ImageReference(self.repository, image, tag) for tag in tags]
+
+
+async def make_plan(
+    client: ArtifactoryClient,
+    criteria: TagCriteria,
+    *,
+    target_repository: str,
+    target_tags: Sequence[str] = ("{tag}",),
+    target_image: str = "{image}",
+    on_conflict: OnConflict = "fail",
+    attachments: bool = True,
+    largest: int | None = None,
+) -> Plan:
+    """Return the promotions that a run would make, and change nothing.
+
+    :param client: an open client.
+    :param criteria: which tags are promoted.
+    :param target_repository: the key of the repository that they are promoted to.
+    :param target_tags: what each is called there: templates, one target for each; see ``TargetTemplate``.
+    :param target_image: what its image is called there, such as ``mirror/{image}``.
+    :param on_conflict: what a target tag that shows another digest means: ``fail`` is a conflict; with ``overwrite``
+        and ``backup`` it is promoted to.
+    :param attachments: whether an image that is there already is promoted again where one of its cosign tags is not.
+    :param largest: how many promotions there may be; None for any number, unless everything is meant.
+    :raises InvalidPlan: when nothing is meant, or more than confirmed; when two sources would become one target; when
+        a template makes no tag; when a repository cannot promote.
+    :raises ArtifactoryError: when the server cannot be asked.
+    """
+    check_on_conflict(on_conflict)
+    naming = _Naming.read(target_repository, target_image, target_tags)
+    if largest is not None and largest < 1:
+        raise InvalidPlan(f"largest is the number of promotions that there may be, 1 or more, not {largest!r}.")
+    listing = await _list(client, criteria, with_times=naming.needs_date, with_attachments=attachments)
+    missing = await _missing(client, criteria, listing)
+    if not listing.tags and not missing:
+        raise await explain_nothing(client, criteria)
+    wanted = _wanted(naming, listing.tags, missing)
+    _check_size(len(wanted), largest, is_everything=criteria.is_everything)
+    carried = {one.target: _carried(listing, one) for one in wanted} if attachments else {}
+    there = await observe_tags(client, [*(one.target for one in wanted), *_targets(carried.values())])
+    if not there:
+        await _check_repository(client, target_repository)
+    promotions = (_planned(one, there, on_conflict, carried.get(one.target, ())) for one in wanted)
+    return Plan(tuple(promotions))
+
+
+async def _list(
+    client: ArtifactoryClient, criteria: TagCriteria, *, with_times: bool, with_attachments: bool
+) -> Listing:
+    try:
+        listing = await list_tags(client, criteria, with_times=with_times, with_attachments=with_attachments)
+    except UnsupportedRepository as error:
+        for repository in criteria.repositories:
+            await _check_repository(client, repository)
+        raise InvalidPlan(str(error)) from error
+    seen = {listed.reference.repository for listed in listing.tags}
+    for repository in criteria.repositories:
+        if repository not in seen:
+            await _check_repository(client, repository)
+            log.info("Nothing in %s is meant.", repository)
+    return listing
+
+
+async def _check_repository(client: ArtifactoryClient, key: str) -> None:
+    try:
+        await explain_repository(client, key)
+    except (RepositoryNotFound, UnsupportedRepository) as error:
+        raise InvalidPlan(str(error)) from error
+
+
+async def _missing(client: ArtifactoryClient, criteria: TagCriteria, listing: Listing) -> list[ListedTag]:
+    """Return the tags that are named as they are, in images that are, and that no repository has."""
+    listed = {(one.reference.image, one.reference.tag) for one in listing.tags}
+    names = [
+        (image, tag)
+        for tag in image_tags(criteria.tags.exact)
+        if criteria.selects_tag(tag)
+        for image in criteria.images.exact
+        if (image, tag) not in listed
+    ]
+    try:
+        absent = {name: [ImageReference(key, *name) for key in criteria.repositories] for name in names}
+    except InvalidReference as error:
+        raise InvalidPlan(str(error)) from error
+    if criteria.has_times or criteria.properties:
+        # What is there, but outside of a window, is not missing: it is not meant.
+        for tag in await observe_tags(client, [one for references in absent.values() for one in references]):
+            absent.pop((tag.image, str(tag.tag)), None)
+    return [ListedTag(references[0], None) for references in absent.values()]
+
+
+def _wanted(naming: _Naming, tags: Iterable[ListedTag], missing: Iterable[ListedTag]) -> list[_Wanted]:
+    """Return all sources with their targets, in the targets' order; no two have one target."""
+    sources: dict[ImageReference, ImageReference] = {}
+    collisions: list[str] = []
+    for listed in (*tags, *missing):
+        for target in naming.targets(listed):
+            source = listed.reference
+            if (source.repository, source.image, source.tag) == (target.repository, target.image, target.tag):
+                raise InvalidPlan(
+                    f"{source} would be promoted to {target}, which is itself: name another target repository, a "
+                    "target image such as 'mirror/{image}' or a target tag such as '{tag}-stable'."
+                )
+            other = sources.setdefault(target, source)
+            if other is not source:
+                collisions.append(f"{target} from {other} and from {source}")
+    if collisions:
+        more = f"; and {len(collisions) - _NAMES_SHOWN} more" if len(collisions) > _NAMES_SHOWN else ""
+        raise InvalidPlan(
+            f"Two sources would become one target: {'; '.join(collisions[:_NAMES_SHOWN])}{more}. Give each target one "
+            "source: choose fewer repositories or tags, or target tags that differ, such as '{tag}'."
+        )
+    ordered = sorted(sources, key=lambda target: (target.repository, target.image, str(target.tag)))
+    return [_Wanted(sources[target], target) for target in ordered]
+
+
+def _check_size(number: int, largest: int | None, *, is_everything: bool) -> None:
+    if largest is None and is_everything:
+        raise InvalidPlan(
+            f"All tags are meant, which are {number} promotions. A pattern that matches everything must be confirmed "
+            f"by a count: say largest={number}, or choose images or tags by narrower patterns, such as 'payments/*'."
+        )
+    if largest is not None and number > largest:
+        raise InvalidPlan(
+            f"{number} promotions are meant, and {largest} are the most that were confirmed (largest={largest}). A "
+            f"pattern that matches everything must be confirmed by a count: say largest={number} if all of them are "
+            "meant, or choose images or tags by narrower patterns, such as 'payments/*'."
+        )
+
+
+def _carried(listing: Listing, one: _Wanted) -> list[ImageReference]:
+    """Return the cosign tags as the target would have them, pinned to what they show in the source."""
+    if (one.source.repository, one.source.image) == (one.target.repository, one.target.image):
+        return []
+    return [
+        ImageReference(one.target.repository, one.target.image, tag.tag, tag.digest)
+        for tag in listing.attachments_of(one.source)
+    ]
+
+
+def _targets(carried: Iterable[Sequence[ImageReference]]) -> list[ImageReference]:
+    return [tag for tags in carried for tag in tags]
+
+
+def _planned(
+    one: _Wanted,
+    there: Mapping[ImageReference, Shown],
+    on_conflict: OnConflict,
+    carried: Sequence[ImageReference],
+) -> PlannedPromotion:
+    shown = there.get(one.target)
+    current = shown.digest if shown else None
+    if one.source.digest is None:
+        return PlannedPromotion(source=one.source, target=one.target, action="missing", current=current)
+    if current is None:
+        return PlannedPromotion(source=one.source, target=one.target, action="promote")
+    if current != one.source.digest:
+        reason = _REPLACING.get(on_conflict, "")
+        action: Action = "promote" if reason else "conflict"
+        return PlannedPromotion(source=one.source, target=one.target, action=action, current=current, reason=reason)
+    lacking = [tag for tag in carried if (seen := there.get(tag.unpinned())) is None or seen.digest != tag.digest]
+    if not lacking:
+        return PlannedPromotion(source=one.source, target=one.target, action="unchanged", current=current)
+    names = ", ".join(f"{str(tag.tag)[:19]}…{str(tag.tag)[71:]}" for tag in lacking[:_NAMES_SHOWN])
+    reason = f"the target lacks {len(lacking)} of its cosign tags as they are in the source: {names}"
+    return PlannedPromotion(source=one.source, target=one.target, action="promote", current=current, reason=reason)

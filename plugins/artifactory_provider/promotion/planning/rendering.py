@@ -1,0 +1,164 @@
+"""A plan as people and programs read it: table, CSV, JSON, Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter, defaultdict
+from typing import get_args
+
+from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.promotion.errors import InvalidPlan
+from artifactory_provider.promotion.planning.plan import Action, Plan, PlannedPromotion
+
+COLUMNS = ("action", "source", "target", "digest", "current", "reason")
+_ACTIONS: tuple[Action, ...] = get_args(Action)
+_PROBLEMS: tuple[Action, ...] = ("conflict", "missing")
+_HEADINGS = {
+    "conflict": "Conflicts: the target tag shows another digest",
+    "missing": "Missing: the source tag does not exist",
+    "promote": "To promote",
+    "unchanged": "Unchanged",
+}
+_LONGEST_CELL = 300
+_HARMLESS = str.maketrans({"`": "'", "<": "(", ">": ")", "|": "¦", "&": "+", "\\": "/", "[": "(", "]": ")"})
+
+
+def as_table(plan: Plan, limit: int | None = None) -> str:
+    """Return the plan as a text table with one line a promotion.
+
+    :param plan: the plan.
+    :param limit: how many lines there are at most; None for all.
+    """
+    shown = plan.promotions[:limit]
+    rows = [("ACTION", "SOURCE", "TARGET", "NOW", "REASON"), *(_row(promotion) for promotion in shown)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, *_more(len(plan.promotions) - len(shown)), headline(plan)])
+
+
+def as_csv(plan: Plan) -> str:
+    """Return the plan as CSV with a header; no cell is taken for a formula by a spreadsheet.
+
+    :param plan: the plan.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for promotion in plan.promotions:
+        source, target = promotion.source.unpinned(), promotion.target
+        cells = (promotion.action, source, target, promotion.source.digest, promotion.current, promotion.reason)
+        writer.writerow([_inert(str(cell)) if cell is not None else "" for cell in cells])
+    return file.getvalue()
+
+
+def as_json(plan: Plan) -> str:
+    """Return the plan as a JSON document.
+
+    :param plan: the plan.
+    """
+    return json.dumps({"counts": plan.counts, "promotions": [promotion.as_dict() for promotion in plan.promotions]})
+
+
+def from_json(text: str) -> Plan:
+    """Read what ``as_json`` has written.
+
+    :param text: a JSON document.
+    :raises InvalidPlan: when it is no plan.
+    """
+    try:
+        promotions = tuple(PlannedPromotion.from_dict(promotion) for promotion in json.loads(text)["promotions"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, InvalidReference) as error:
+        raise InvalidPlan(
+            f"That is no plan: {type(error).__name__}: {error}. A plan is what as_json() writes."
+        ) from error
+    if unknown := {str(promotion.action) for promotion in promotions} - set(_ACTIONS):
+        raise InvalidPlan(f"That is no plan: {', '.join(sorted(unknown))!r:.120} is none of {', '.join(_ACTIONS)}.")
+    if len({promotion.target for promotion in promotions}) < len(promotions):
+        raise InvalidPlan("That is no plan: two promotions have one target.")
+    return Plan(promotions)
+
+
+def as_markdown(plan: Plan, limit: int = 50) -> str:
+    """Return a summary of the plan that a person reads: counts, images, problems first, then examples.
+
+    No name and no reason can be taken for Markdown or HTML.
+
+    :param plan: the plan.
+    :param limit: how many images, problems and examples are shown at most, each.
+    """
+    parts = [f"**{headline(plan)}**", _images_table(plan, limit)]
+    for action in (*_PROBLEMS, "promote", "unchanged"):
+        chosen = [promotion for promotion in plan.promotions if promotion.action == action]
+        # What is left as it is needs fewer examples.
+        most = limit if action != "unchanged" else min(limit, 5)
+        if chosen:
+            lines = [_line(promotion) for promotion in chosen[:most]]
+            parts.append("\n".join([f"### {_HEADINGS[action]}", "", *lines, *_more(len(chosen) - len(lines), "- ")]))
+    return "\n\n".join(parts)
+
+
+def headline(plan: Plan) -> str:
+    """Return how many promotions there are of each action, in one line.
+
+    :param plan: the plan.
+    """
+    counts = ", ".join(f"{count:,} {action}" for action, count in plan.counts.items())
+    return f"{len(plan.promotions):,} promotions: {counts}"
+
+
+def _images_table(plan: Plan, limit: int) -> str:
+    counts: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for promotion in plan.promotions:
+        source, target = (f"{one.repository}/{one.image}" for one in (promotion.source, promotion.target))
+        counts[source, target][promotion.action] += 1
+    # Images with problems come first, then those with most to do.
+    ordered = sorted(counts.items(), key=lambda entry: [-entry[1][action] for action in (*_PROBLEMS, "promote")])
+    rows = [
+        f"| {_code(source)} | {_code(target)} | {' | '.join(str(found[action]) for action in _ACTIONS)} |"
+        for (source, target), found in ordered[:limit]
+    ]
+    header = [f"| image | becomes | {' | '.join(_ACTIONS)} |", f"|---|---|{'---:|' * len(_ACTIONS)}"]
+    more = [f"\n… and {len(counts) - limit:,} more images"] if len(counts) > limit else []
+    return "\n".join([*header, *rows, *more])
+
+
+def _line(promotion: PlannedPromotion) -> str:
+    source, target = promotion.source.unpinned(), promotion.target
+    digest, current = promotion.source.digest, promotion.current
+    shown = f" {_code(_short(digest))}" if digest else ""
+    now = f", which shows {_code(_short(current))}" if current and current != digest else ""
+    reason = f": {_code(promotion.reason)}" if promotion.reason else ""
+    return f"- {_code(str(source))}{shown} → {_code(str(target))}{now}{reason}"
+
+
+def _row(promotion: PlannedPromotion) -> tuple[str, ...]:
+    source, current = promotion.source, promotion.current
+    digest = f"@{_short(source.digest)}" if source.digest else ""
+    cells = (
+        promotion.action,
+        f"{source.unpinned()}{digest}",
+        str(promotion.target),
+        _short(current) if current and current != source.digest else "",
+        promotion.reason,
+    )
+    return tuple(" ".join(cell.split())[:_LONGEST_CELL] for cell in cells)
+
+
+def _short(digest: str | None) -> str:
+    """Return a digest as people compare it: 12 of its 64 digits."""
+    return str(digest)[:19]
+
+
+def _code(text: str) -> str:
+    """Return text as inline code that nothing in it can end."""
+    return f"`{' '.join(text.split()).translate(_HARMLESS)[:_LONGEST_CELL] or ' '}`"
+
+
+def _more(number: int, bullet: str = "") -> list[str]:
+    return [f"{bullet}… and {number:,} more"] if number > 0 else []
+
+
+def _inert(cell: str) -> str:
+    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
