@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from demo.home import PROJECT
 
 from benchmarks.airflow_runs import airflow
 from benchmarks.registries import sandbox
 from benchmarks.result import Result, at_least, told
 from benchmarks.sandbox_promotions import opened
 from benchmarks.tag_sets import name_tags, store_tags
-from demo.home import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.airflow_runs import Runs
-    from benchmarks.registries import Connection
+    from benchmarks.registries import Registry
 
 _NAIVE = 200
 _PROMISES = {1_000: 15, 10_000: 50}
@@ -34,11 +34,11 @@ def measure() -> Iterator[Result]:
             store_tags(service, name_tags(_SOURCE, "naive", _NAIVE))
             for count in _PROMISES:
                 store_tags(service, name_tags(_SOURCE, f"batch-{count}", count))
-        with sandbox(data) as server, closing(server.connect()) as connection, airflow(_DAGS, server) as runs:
+        with sandbox(data) as server, airflow(_DAGS, server) as runs:
             naive = _naive(runs)
             yield told("naive_dag_200", naive * 1000, "ms a tag")
             for count, promise in _PROMISES.items():
-                seconds = _batch(runs, connection, count)
+                seconds = _batch(runs, server, count)
                 yield told(f"backfill_dag_{count}", seconds * 1000, "ms a tag")
                 yield at_least(f"backfill_vs_naive_{count}", naive / seconds, promise)
 
@@ -48,5 +48,5 @@ def _naive(runs: Runs) -> float:
     return runs.measure("naive_backfill", {"tags": tags}, longest=600) / _NAIVE
 
 
-def _batch(runs: Runs, connection: Connection, count: int) -> float:
+def _batch(runs: Runs, server: Registry, count: int) -> float:
     raise NotImplementedError
