@@ -80,10 +80,17 @@ def _requests_a_tag(server: Registry) -> Iterator[Result]:
     yield at_most("requests_per_tag_unsigned", plain / len(unsigned), 1.1, "requests a tag")
     plain = _counted(server, unsigned, "docker-prod", _TWO_PHASE)
     yield at_most("requests_per_tag_two_phase_unsigned", plain / len(unsigned), 2.2, "requests a tag")
-    looked = _counted(server, tags, "docker-staging", _FAST_WITH_REFERRERS)
-    digests = len(tags) * (1 + _CHILDREN + 1)
-    unit = "more a digest of indexes, children, signatures"
-    yield at_most("requests_per_digest_referrers", (looked - fast) / digests, 1, unit)
+    yield from _for_referrers(server, tags, fast)
+
+
+def _for_referrers(server: Registry, tags: list[ImageReference], without: int) -> Iterator[Result]:
+    """Look for the referrers of indexes and children: besides the look-ups, each index is read."""
+    digests = len(tags) * (1 + _CHILDREN)
+    looked_up = _answered(server, "list_referrers")
+    requests = _counted(server, tags, "docker-staging", _FAST_WITH_REFERRERS)
+    looked_up = _answered(server, "list_referrers") - looked_up
+    yield at_most("referrer_lookups_per_digest", looked_up / digests, 1, "look-ups a digest of an index or child")
+    yield told("requests_per_digest_referrers", (requests - without) / digests, "requests more a digest, with reading")
 
 
 def _growth(server: Registry) -> Iterator[Result]:
@@ -183,9 +190,9 @@ def _tags(folder: str) -> list[ImageReference]:
     return name_tags("docker-dev", folder, _THOUSAND)
 
 
-def _answered(server: Registry) -> int:
+def _answered(server: Registry, *routes: str) -> int:
     with closing(server.connect()) as connection:
-        return connection.answered()
+        return connection.answered(*routes)
 
 
 def _url(server: Registry) -> str:

@@ -87,12 +87,16 @@ class Connection:
         response = self._http.getresponse()
         return response.status, response.headers, response.read()
 
-    def answered(self) -> int:
-        """Return how many requests the sandbox has answered, those for this number left out."""
+    def answered(self, *routes: str) -> int:
+        """Return how many requests the sandbox has answered, those for this number left out.
+
+        :param routes: the names of the routes that count; all if none.
+        """
         status, _, body = self.request("GET", "/sandbox/metrics")
         if status != 200:
             raise RuntimeError(f"the metrics answered {status}: {body[:300]!r}")
-        return sum(int(count) for route, count in _METRIC.findall(body) if route != b"metrics")
+        counts = [(route.decode(), int(count)) for route, count in _METRIC.findall(body)]
+        return sum(count for route, count in counts if (route in routes if routes else route != "metrics"))
 
     def push_blob(self, image: str, digest: str, chunk: bytes, count: int) -> None:
         """Push a chunk as often as told, as one blob."""
