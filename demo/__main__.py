@@ -213,7 +213,8 @@ What to try:
   3. Open a promote_to_prod task and follow its link 'Artifactory' to the image.
   4. Under Assets, open artifactory://docker-prod/coredns: every event is a promotion, with its record.
   5. Trigger promote_nightly by hand with 'coredns:v1.10.0' as its only image.
-  6. Pull what was promoted:
+  6. Trigger retag_backfill as its form stands, and open the run's tab Plan: that was a dry run.
+  7. Pull what was promoted:
        skopeo inspect --tls-verify=false --creds admin:password \\
          docker://127.0.0.1:{home.ports.sandbox}/docker-prod/coredns:v1.11.0
 

@@ -66,6 +66,13 @@ class AirflowApi:
             answer = self._http.patch(f"/api/v2/connections/{conn_id}", json=connection)
         answer.raise_for_status()
 
+    def put_pool(self, name: str, slots: int, description: str) -> None:
+        """Create a pool, or leave one that is there as it is."""
+        pool = {"name": name, "slots": slots, "description": description, "include_deferred": False}
+        answer = self._http.post("/api/v2/pools", json=pool)
+        if answer.status_code != 409:
+            answer.raise_for_status()
+
     def has_dag(self, dag_id: str) -> bool:
         """Whether a DAG has been read."""
         return self._http.get(f"/api/v2/dags/{dag_id}").status_code == 200

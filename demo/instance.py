@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from demo.home import Home
     from demo.report import Progress
 
-DAGS = ("service_catalog_check", "promote_nightly")
+DAGS = ("service_catalog_check", "promote_nightly", "retag_backfill")
 
 
 class Instance:
@@ -47,6 +47,7 @@ class Instance:
         self._start_airflow()
         self.api.log_in()
         self._create_connections()
+        self.api.put_pool("artifactory_backfill", 4, "Chunks of backfills")
         self._run("qa-tests", [sys.executable, "-m", "demo", "qa-tests", self._home.sandbox_url])
         self._wait_for_dags()
 

@@ -1,4 +1,4 @@
-"""The plugin that registers what Airflow's UI shows: the history of promotions, under Browse."""
+"""The plugin that registers what Airflow's UI shows: promotions under Browse, plans beside their runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def pages(scope: Scope, receive: Receive, send: Send) -> None:
 
     The web application is imported at its first request: workers load plugins too, and should not pay for it.
     """
-    from artifactory_provider.web.promotions import app
+    from artifactory_provider.web.application import app
 
     await app(scope, receive, send)
 
@@ -34,5 +34,11 @@ class ArtifactoryPlugin(AirflowPlugin):
             "destination": "nav",
             "category": "browse",
             "url_route": "promotions",
-        }
+        },
+        {
+            "name": "Plan",
+            "href": f"{_URL_PREFIX}/plans/{{DAG_ID}}/{{RUN_ID}}",
+            "destination": "dag_run",
+            "url_route": "plan",
+        },
     ]

@@ -11,7 +11,7 @@ from airflow.api_fastapi.common.db.common import SessionDep  # noqa: TC002 - Fas
 from airflow.api_fastapi.core_api.security import requires_access_asset
 from airflow.configuration import conf
 from airflow.models.asset import AssetEvent, AssetModel
-from fastapi import Depends, FastAPI, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader
 from pydantic import AwareDatetime, BaseModel
@@ -48,19 +48,13 @@ class PromotionEvent(BaseModel):
     map_index: int
 
 
-app = FastAPI(
-    title="Artifactory promotions",
-    dependencies=[Depends(requires_access_asset(method="GET"))],
-    docs_url=None,
-    redoc_url=None,
-    openapi_url=None,
-)
+router = APIRouter(dependencies=[Depends(requires_access_asset(method="GET"))])
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Contains = Annotated[str, Query(max_length=400)]
 
 
-@app.get("/promotions.json")
+@router.get("/promotions.json")
 def list_promotions(session: SessionDep, limit: Limit = 100, contains: Contains = "") -> list[PromotionEvent]:
     """Return the newest promotions first.
 
@@ -70,7 +64,7 @@ def list_promotions(session: SessionDep, limit: Limit = 100, contains: Contains 
     return _promotions(session, limit=limit, contains=contains)
 
 
-@app.get("/promotions")
+@router.get("/promotions")
 def show_promotions(session: SessionDep, limit: Limit = 100, contains: Contains = "") -> HTMLResponse:
     """Show the newest promotions first."""
     airflow = (conf.get("api", "base_url", fallback=None) or "").rstrip("/")

@@ -70,8 +70,8 @@ async def bring_all(
     referrers: bool,
     slots: asyncio.Semaphore,
     within: float,
-) -> dict[Bringing, int | Exception]:
-    """Bring what belongs to the images, and return for each how much that is, or why it could not be brought.
+) -> dict[ImageReference, int | Exception]:
+    """Bring what belongs to the images, and return for each target how much that is, or why it could not be brought.
 
     :param client: an open client.
     :param bringings: the images.
@@ -84,7 +84,7 @@ async def bring_all(
         tagged = await _find_tagged(client, leaving)
     except AQL_REFUSED as error:
         log.info("%s Looking for the attachments of each image instead.", error)
-        return await _carry_each(client, leaving, within)
+        return _by_target(await _carry_each(client, leaving, within))
     leaving = await _with_children(client, leaving, tagged)
     belongings = {one: _belonging(one, tagged.get(one.image, {})) for one in leaving}
     special = {one for one, found in belongings.items() if any(_is_fallback(attachment) for attachment in found)}
@@ -93,7 +93,11 @@ async def bring_all(
     plain = {one: found for one, found in belongings.items() if one not in special}
     lost, differing = await _promote_tags(client, plain, slots, within)
     carried = await _carry_each(client, [*special, *differing], within)
-    return {one: len(found) for one, found in belongings.items()} | lost | carried
+    return _by_target({one: len(found) for one, found in belongings.items()} | lost | carried)
+
+
+def _by_target(brought: dict[Bringing, int | Exception]) -> dict[ImageReference, int | Exception]:
+    return {bringing.target: found for bringing, found in brought.items()}
 
 
 async def _find_tagged(

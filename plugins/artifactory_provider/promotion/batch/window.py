@@ -176,16 +176,16 @@ class _Window:
 
     async def bring_attachments(self) -> None:
         """Bring what belongs to each image; one that loses something of it is not promoted."""
-        items = {}
-        for item in self.items:
-            if item.is_left or item.outcome == "unchanged":
-                children = item.manifest.children if item.manifest else None
-                items[Bringing(item.source, item.target, item.is_index, children)] = item
+        items = {item.target: item for item in self.items if item.is_left or item.outcome == "unchanged"}
+        bringings = [
+            Bringing(item.source, item.target, item.is_index, item.manifest.children if item.manifest else None)
+            for item in items.values()
+        ]
         brought = await bring_all(
-            self._client, list(items), referrers=self._batch.referrers, slots=self._slots, within=self._within
+            self._client, bringings, referrers=self._batch.referrers, slots=self._slots, within=self._within
         )
-        for bringing, found in brought.items():
-            item = items[bringing]
+        for target, found in brought.items():
+            item = items[target]
             if isinstance(found, Exception):
                 item.error = found
             else:

@@ -1,0 +1,158 @@
+"""What a task does around a batch: it makes it out of its arguments, says how far it is, and judges its failures."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow.sdk import RetryAction
+from airflow.sdk.exceptions import AirflowFailException
+
+from artifactory_provider.arguments import as_bool
+from artifactory_provider.assets import emit_promotion
+from artifactory_provider.forms import as_number
+from artifactory_provider.handover import read_promotions
+from artifactory_provider.promotion.batch.batch import Batch
+from artifactory_provider.promotion.batch.outcome import PromotionsFailed
+from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.tries import run_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import BaseOperator, Context, RetryPolicy
+
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.batch.batch import BatchReport
+    from artifactory_provider.promotion.batch.engine import Progress
+    from artifactory_provider.promotion.promotion import OnConflict
+
+_SECONDS_BETWEEN_LINES = 10.0
+_PARTS = 10
+
+
+class Arguments(Protocol):
+    """The rendered arguments of a task that promotes many tags; those that came out of templates may be text."""
+
+    copy: bool
+    on_conflict: OnConflict
+    two_phase: bool
+    attachments: bool
+    referrers: bool
+    property_prefix: str | None
+    confirmation_timeout: float
+    at_once: int
+
+
+def make_batch(task: Arguments, promotions: Sequence[Mapping[str, str]] | None, context: Context) -> Batch:
+    """Return the batch that a task's rendered arguments stand for.
+
+    :param task: the task.
+    :param promotions: JSON objects with source and target.
+    :param context: the task's context.
+    :raises InvalidPromotion: when an argument makes no sense, or a move could not be told from one that is done.
+    """
+    pairs = read_promotions(promotions or ())
+    copy = as_bool(task.copy)
+    if not copy and (unpinned := next((source for source, _ in pairs if source.digest is None), None)):
+        raise InvalidPromotion(
+            f"A move needs the digest of each source, so that another try can tell what is done: {unpinned} has none. "
+            "Plan it first, or give the source as repository/image:tag@digest."
+        )
+    return Batch(
+        promotions=pairs,
+        copy=copy,
+        on_conflict=task.on_conflict,
+        two_phase=as_bool(task.two_phase, name="two_phase"),
+        attachments=as_bool(task.attachments, name="attachments"),
+        referrers=as_bool(task.referrers, name="referrers"),
+        property_prefix=task.property_prefix,
+        run=run_of(context),
+        confirmation_timeout=task.confirmation_timeout,
+        at_once=as_number(task.at_once, name="at_once") or 32,
+    )
+
+
+class ProgressLog:
+    """Logs how far a batch is, every ten seconds or tenth part.
+
+    :param log: the task's logger.
+    """
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self._start = self._said = time.monotonic()
+        self._part = 0
+        self.done = 0
+
+    def __call__(self, progress: Progress) -> None:
+        """Take note of how far it is."""
+        self.done = progress.done
+        now, part = time.monotonic(), progress.done * _PARTS // max(progress.total, 1)
+        if now - self._said < _SECONDS_BETWEEN_LINES and part == self._part:
+            return
+        self._said, self._part = now, part
+        speed = progress.done / max(now - self._start, 0.001)
+        self._log.info(
+            "%s of %s done, %s of them failed, %s left; %.0f a second.",
+            f"{progress.done:,}",
+            f"{progress.total:,}",
+            f"{progress.failed:,}",
+            f"{progress.total - progress.done:,}",
+            speed,
+        )
+
+
+def check_all_done(report: BatchReport, *, name: str, policy: RetryPolicy | None) -> None:
+    """Raise when promotions have failed: so that the task is tried again where that can mend any of them.
+
+    :param report: what became of the batch.
+    :param name: what the batch is called.
+    :param policy: says which failures are not worth another try.
+    :raises PromotionsFailed: when another try may mend some.
+    :raises AirflowFailException: when no other try can mend any.
+    """
+    errors = [result.error for result in report.failures]
+    if not errors:
+        return
+    lasting = sum(error is not None and _is_lasting(error, policy) for error in errors)
+    failed = PromotionsFailed(name, report, lasting=lasting)
+    if lasting == len(errors):
+        raise AirflowFailException(str(failed)) from failed
+    raise failed
+
+
+def emit_promotions(task: BaseOperator, context: Context, report: BatchReport, *, copy: bool) -> None:
+    """Emit an asset event for each promotion that was made.
+
+    :param task: the task that promoted.
+    :param context: its context.
+    :param report: what became of the batch.
+    :param copy: whether they were copied, not moved.
+    """
+    for result in report.results:
+        if result.outcome == "promoted":
+            target = replace(result.target, digest=result.source.digest)
+            record = {
+                "outcome": result.outcome,
+                "digest": target.digest,
+                "source": _reference(result.source),
+                "target": _reference(target),
+                "replaced": result.replaced,
+                "copy": copy,
+            }
+            emit_promotion(task, context, result.target, record)
+
+
+def _is_lasting(error: BaseException, policy: RetryPolicy | None) -> bool:
+    return policy is not None and policy.evaluate(error, 1, 1).action is RetryAction.FAIL
+
+
+def _reference(reference: ImageReference) -> dict[str, Any]:
+    return {
+        "reference": str(reference),
+        "repository": reference.repository,
+        "image": reference.image,
+        "tag": reference.tag,
+    }

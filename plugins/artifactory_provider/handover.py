@@ -1,0 +1,124 @@
+"""What the tasks of a backfill hand to each other, and to the page that shows it: XComs, each of bounded size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion.batch.outcome import Outcome
+from artifactory_provider.promotion.errors import InvalidPromotion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
+
+    from artifactory_provider.promotion.planning.chunks import Chunk
+    from artifactory_provider.promotion.planning.plan import Plan
+
+PLAN_SUMMARY, REPORT_SUMMARY = "plan_summary", "report_summary"
+"""Markdown for people: what a run would promote, and what became of it."""
+_COUNTS, _PROBLEMS, _OUTCOME = "counts", "problems", "outcome"
+_MOST_PROBLEMS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandedOn:
+    """What a plan's task has handed on.
+
+    :param counts: how many promotions there are of each action.
+    :param problems: the first 50 in conflict and the first 50 missing, as they describe themselves.
+    :param chunks: the descriptors of the chunks.
+    """
+
+    counts: Mapping[str, int]
+    problems: Sequence[Mapping[str, Any]]
+    chunks: Sequence[Mapping[str, Any]]
+
+
+def push_plan(ti: RuntimeTaskInstanceProtocol, plan: Plan, *, summary: str, chunks: Sequence[Chunk]) -> None:
+    """Hand on a plan.
+
+    :param ti: the task instance that has made it.
+    :param plan: the plan.
+    :param summary: the plan as Markdown.
+    :param chunks: what it leaves to promote.
+    """
+    problems = [
+        each.as_dict()
+        for action in ("conflict", "missing")
+        for each in [each for each in plan.promotions if each.action == action][:_MOST_PROBLEMS]
+    ]
+    ti.xcom_push(key=PLAN_SUMMARY, value=summary)
+    ti.xcom_push(key=_COUNTS, value=plan.counts)
+    ti.xcom_push(key=_PROBLEMS, value=problems)
+    for chunk in chunks:
+        ti.xcom_push(key=chunk.key, value=chunk.as_list())
+
+
+def pull_plan(ti: RuntimeTaskInstanceProtocol, task_id: str) -> HandedOn | None:
+    """Return what a plan's task has handed on, or None where it has not come that far.
+
+    :param ti: the task instance that asks.
+    :param task_id: the plan's task.
+    """
+    counts = ti.xcom_pull(task_ids=task_id, key=_COUNTS)
+    if not counts:
+        return None
+    problems = ti.xcom_pull(task_ids=task_id, key=_PROBLEMS)
+    return HandedOn(counts=counts, problems=problems or [], chunks=ti.xcom_pull(task_ids=task_id) or [])
+
+
+def pull_chunk(ti: RuntimeTaskInstanceProtocol, chunk: Mapping[str, Any]) -> Sequence[Mapping[str, str]]:
+    """Return the promotions of a chunk.
+
+    :param ti: the task instance that asks.
+    :param chunk: its descriptor.
+    :raises InvalidPromotion: when the chunk is not there, or not whole.
+    """
+    promotions: list[dict[str, str]] | None = ti.xcom_pull(task_ids=chunk["task_id"], key=chunk["key"])
+    found = len(promotions or [])
+    if promotions is None or found != chunk["promotions"]:
+        raise InvalidPromotion(
+            f"The chunk {chunk['name']} should have {chunk['promotions']} promotions, but {found} were found under "
+            f"the XCom {chunk['key']} of the task {chunk['task_id']}: clear that task, which plans anew."
+        )
+    return promotions
+
+
+def read_promotions(promotions: Sequence[Mapping[str, str]]) -> tuple[tuple[ImageReference, ImageReference], ...]:
+    """Return source and target of each promotion.
+
+    :param promotions: JSON objects with ``source`` and ``target``, each ``repository/image:tag[@digest]``.
+    :raises InvalidPromotion: when one has no source or target.
+    :raises InvalidReference: when one is malformed.
+    """
+    try:
+        return tuple(
+            (ImageReference.parse(each["source"]), ImageReference.parse(each["target"])) for each in promotions
+        )
+    except (KeyError, TypeError):
+        raise InvalidPromotion(
+            "Each promotion has a source and a target, such as {'source': 'docker-dev/payments/api:1.4.2', 'target': "
+            "'docker-qa/payments/api:1.4.2'}."
+        ) from None
+
+
+def push_outcome(ti: RuntimeTaskInstanceProtocol, outcome: Outcome) -> None:
+    """Hand on what became of a chunk, also where the task fails afterwards.
+
+    :param ti: the task instance that has promoted.
+    :param outcome: what became of it.
+    """
+    ti.xcom_push(key=_OUTCOME, value=outcome.as_dict())
+
+
+def pull_outcomes(ti: RuntimeTaskInstanceProtocol, task_id: str) -> list[Outcome]:
+    """Return what became of the chunks whose tasks have told.
+
+    :param ti: the task instance that asks.
+    :param task_id: the mapped task that promotes.
+    """
+    told = ti.xcom_pull(task_ids=[task_id], key=_OUTCOME)
+    return [Outcome.from_dict(document) for document in told if document]

@@ -1,0 +1,107 @@
+"""The operator that says what became of a plan, once all of its chunks have ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.sdk import BaseOperator, TriggerRule
+from airflow.sdk.exceptions import AirflowFailException
+
+from artifactory_provider.handover import REPORT_SUMMARY, HandedOn, pull_outcomes, pull_plan
+from artifactory_provider.promotion.batch.outcome import total
+from artifactory_provider.promotion.batch.summary import as_markdown
+from artifactory_provider.promotion.errors import InvalidPromotion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from airflow.sdk import Context
+
+    from artifactory_provider.promotion.batch.outcome import Outcome
+
+_NAMED = 10
+
+
+class ArtifactoryBatchReportOperator(BaseOperator):
+    """Say what became of a plan, and fail where not all of it came to a good end.
+
+    It runs when all chunks have ended, however they did. The XCom ``report_summary`` has the report as Markdown.
+
+    :param plan_task_id: the task that has made the plan.
+    :param batch_task_id: the mapped task that promotes its chunks.
+    :param on_problems: ``fail`` fails for conflicts and missing tags of the plan, too; ``report`` only lists them.
+        Promotions that failed, and chunks that have told nothing, always fail it. (templated)
+    :raises InvalidPromotion: when ``on_problems`` is neither.
+    """
+
+    template_fields: Sequence[str] = ("on_problems",)
+    ui_color = "#f3eef8"
+
+    def __init__(
+        self,
+        *,
+        plan_task_id: str = "plan",
+        batch_task_id: str = "promote",
+        on_problems: Literal["fail", "report"] = "fail",
+        trigger_rule: str = TriggerRule.ALL_DONE,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(trigger_rule=trigger_rule, **kwargs)
+        self.plan_task_id = plan_task_id
+        self.batch_task_id = batch_task_id
+        self.on_problems = on_problems
+        if on_problems not in {"fail", "report"} and "{{" not in on_problems:
+            raise InvalidPromotion(f"on_problems is 'fail' or 'report', not {on_problems!r}.")
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Report, and return how many were promoted, unchanged and failed."""
+        ti = context["ti"]
+        plan = pull_plan(ti, self.plan_task_id)
+        if plan is None:
+            raise AirflowFailException(
+                f"There is no plan, so nothing was promoted: the log of the task {self.plan_task_id} says why."
+            )
+        if plan.chunks and self._is_held_back(context):
+            ti.xcom_push(key=REPORT_SUMMARY, value="**Nothing was promoted:** the plan was not approved.\n")
+            self.log.info("Nothing was promoted: the plan was not approved.")
+            return total([])
+        outcomes = sorted(pull_outcomes(ti, self.batch_task_id), key=lambda outcome: outcome.key)
+        told = {outcome.key for outcome in outcomes}
+        lost = [chunk["name"] for chunk in plan.chunks if chunk["key"] not in told]
+        ti.xcom_push(key=REPORT_SUMMARY, value=as_markdown(outcomes, counts=plan.counts, lost=lost))
+        self.log.info("%s", ", ".join(f"{number:,} {count}" for count, number in total(outcomes).items()))
+        if reasons := list(self._reasons(plan, outcomes, lost)):
+            raise AirflowFailException("\n".join(reasons))
+        return total(outcomes)
+
+    def _is_held_back(self, context: Context) -> bool:
+        ti = context["ti"]
+        states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[self.batch_task_id], run_ids=[ti.run_id])
+        return set(states.get(ti.run_id, {}).values()) == {"skipped"}
+
+    def _reasons(self, plan: HandedOn, outcomes: Sequence[Outcome], lost: Sequence[str]) -> Iterator[str]:
+        failures = [failure for outcome in outcomes for failure in outcome.failures]
+        if failed := total(outcomes)["failed"]:
+            yield f"{failed:,} promotions failed:"
+            yield from _first([f"{each.source} → {each.target}: {each.reason}" for each in failures], failed)
+        if lost:
+            yield f"{len(lost):,} chunks have told nothing; see their logs, and clear them:"
+            yield from _first(lost, len(lost))
+        for action, what in (("conflict", "were not promoted over other digests"), ("missing", "do not exist")):
+            number = plan.counts.get(action, 0)
+            if number and self.on_problems == "fail":
+                yield f"{number:,} planned promotions {what}:"
+                found = [each for each in plan.problems if each["action"] == action]
+                yield from _first([_problem(each) for each in found], number)
+
+
+def _problem(promotion: Any) -> str:
+    current = f" shows {promotion['current']}" if promotion.get("current") else ""
+    reason = f" ({promotion['reason']})" if promotion.get("reason") else ""
+    return f"{promotion['source']} → {promotion['target']}{current}{reason}"
+
+
+def _first(lines: Sequence[str], number: int) -> Iterator[str]:
+    yield from (f"  {line}" for line in lines[:_NAMED])
+    if number > _NAMED:
+        yield f"  … and {number - min(_NAMED, len(lines)):,} more"

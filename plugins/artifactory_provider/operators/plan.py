@@ -1,0 +1,138 @@
+"""The operator that makes a plan: which of many tags a run would promote, and what keeps it from others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.bases.skipmixin import SkipMixin
+
+from artifactory_provider.arguments import as_bool, check_literal
+from artifactory_provider.artifactory.references import check_repository
+from artifactory_provider.forms import TagSelection, as_list, as_number, as_text, is_known, read_criteria
+from artifactory_provider.handover import REPORT_SUMMARY, push_plan
+from artifactory_provider.promotion.planning.chunks import split
+from artifactory_provider.promotion.planning.rendering import as_csv, as_markdown, as_table
+from artifactory_provider.promotion.planning.templates import TargetTemplate
+from artifactory_provider.promotion.promotion import OnConflict, check_on_conflict
+from artifactory_provider.retries import RETRY_POLICY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context, RetryPolicy
+
+    from artifactory_provider.promotion.planning.plan import Plan
+
+_LOGGED = 100
+
+
+class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
+    """Plan the promotion of many tags, and hand the plan on in chunks; nothing is changed on the server.
+
+    The task returns the chunks' descriptors, which ``ArtifactoryPromoteBatchOperator`` is mapped over; each chunk's
+    promotions are an XCom of their own. The XCom ``plan_summary`` shows the plan as Markdown, ``counts`` its numbers.
+
+    :param selection: which tags are meant, as ``TagSelection`` says. (templated)
+    :param target_repository: repository key that is promoted to. (templated)
+    :param target_image: template of the image name in the target, such as ``mirror/{image}``. (templated)
+    :param target_tags: templates of the tags in the target, such as ``{version.major}.{version.minor}``: a list, or a
+        text with one a line. (templated)
+    :param on_conflict: ``fail`` plans a conflict where the target tag shows another digest; ``overwrite`` and
+        ``backup`` plan a promotion. (templated)
+    :param attachments: whether cosign tags that the target lacks make a promotion of an unchanged tag. (templated)
+    :param largest: how many promotions there may be at most; more are refused. (templated)
+    :param chunk_size: promotions in a chunk; more when there would be over 1,000 chunks. (templated)
+    :param plan_path: CSV file that the whole plan is written to, as ``ObjectStoragePath`` takes it. (templated)
+    :param plan_only: plans, then skips all downstream tasks: a dry run. (templated)
+    :param artifactory_conn_id: the Airflow connection. (templated)
+    :param retry_policy: which failures are worth another try.
+    :raises InvalidPromotion: when an argument makes no sense; for plain values at parse time.
+    """
+
+    template_fields: Sequence[str] = (
+        "selection",
+        "target_repository",
+        "target_image",
+        "target_tags",
+        "on_conflict",
+        "attachments",
+        "largest",
+        "chunk_size",
+        "plan_path",
+        "plan_only",
+        "artifactory_conn_id",
+    )
+    inherits_from_skipmixin = True
+    ui_color = "#e3ecf7"
+
+    def __init__(
+        self,
+        *,
+        selection: TagSelection,
+        target_repository: str,
+        target_image: str = "{image}",
+        target_tags: str | Sequence[str] = "{tag}",
+        on_conflict: OnConflict = "fail",
+        attachments: bool = True,
+        largest: int | None = None,
+        chunk_size: int = 250,
+        plan_path: str | None = None,
+        plan_only: bool = False,
+        artifactory_conn_id: str = "artifactory_default",
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(retry_policy=retry_policy, **kwargs)
+        self.selection = selection
+        self.target_repository = target_repository
+        self.target_image = target_image
+        self.target_tags = target_tags
+        self.on_conflict = on_conflict
+        self.attachments = attachments
+        self.largest = largest
+        self.chunk_size = chunk_size
+        self.plan_path = plan_path
+        self.plan_only = plan_only
+        self.artifactory_conn_id = artifactory_conn_id
+        check_literal(target_repository, check_repository)
+        check_literal(on_conflict, check_on_conflict)
+        if is_known(selection):
+            read_criteria(selection)
+        if is_known(target_tags):
+            for template in as_list(target_tags, name="target_tags"):
+                TargetTemplate(template)
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Plan, and return the descriptors of the chunks."""
+        ti = context["ti"]
+        plan = self._plan()
+        self._show(plan)
+        chunks = split(plan, size=as_number(self.chunk_size, name="chunk_size") or 250)
+        if path := as_text(self.plan_path):
+            from artifactory_provider.storage import write_file
+
+            self.log.info("The whole plan is in %s.", write_file(path, lambda file: file.write(as_csv(plan))))
+        push_plan(ti, plan, summary=as_markdown(plan), chunks=chunks)
+        if as_bool(self.plan_only, name="plan_only"):
+            self.log.info("This is a dry run: nothing is promoted.")
+            ti.xcom_push(key=REPORT_SUMMARY, value="This was a dry run: **nothing was promoted**.\n")
+            self.skip(ti, context["task"].get_flat_relatives(upstream=False))
+        return [chunk.descriptor(self.task_id) for chunk in chunks]
+
+    def _plan(self) -> Plan:
+        from artifactory_provider.hooks.artifactory import ArtifactoryHook
+
+        return ArtifactoryHook(self.artifactory_conn_id).plan(
+            read_criteria(self.selection),
+            target_repository=self.target_repository,
+            target_image=self.target_image,
+            target_tags=as_list(self.target_tags, name="target_tags"),
+            on_conflict=self.on_conflict,
+            attachments=as_bool(self.attachments, name="attachments"),
+            largest=as_number(self.largest, name="largest"),
+        )
+
+    def _show(self, plan: Plan) -> None:
+        for line in as_table(plan, limit=_LOGGED).splitlines():
+            self.log.info("%s", line)
