@@ -104,6 +104,7 @@ def _connect(api: AirflowApi, server: Registry) -> None:
     )
     for connection in connections:
         api.put_connection(connection | account)
+    api.put_pool("artifactory_backfill", 4, "Chunks of backfills")
 
 
 def _wait_for(api: AirflowApi, dag_ids: Sequence[str], process: Process, home: Home) -> None:
