@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias
 
-from artifactory_provider.arguments import is_literal
+from artifactory_provider.arguments import is_literal, is_mapped
 from artifactory_provider.artifactory.references import check_image, check_repository
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def promotion_outlets(task: BaseOperator, repository: Any, image: Any) -> list[A
     :param repository: the target repository, as the task was given it.
     :param image: the target image, as the task was given it; the alias stands for one that is known only later.
     """
-    if not is_literal(repository) or getattr(task, "_BaseOperator__from_mapped", False):
+    if not is_literal(repository) or is_mapped(task):
         return []
     if not is_literal(image):
         alias = repository_alias(repository)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from artifactory_provider.promotion.errors import SourceMoved
 from artifactory_provider.promotion.pending import run_identifier
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from airflow.sdk import Context
+
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.promotion import Promotion
 
 _KEY = "artifactory_pinned_digest"
 
@@ -44,3 +52,27 @@ class PinnedDigest:
     def forget(self) -> None:
         """Forget it: the work is done, or has to begin anew."""
         self._store.delete(_KEY)
+
+
+@contextmanager
+def pinned_for_all_tries(
+    promotion: Promotion, context: Context, pin: Callable[[ImageReference], str]
+) -> Iterator[Promotion]:
+    """Give a move the digest that its first try has pinned, as the next may find the source gone; others need none.
+
+    :param promotion: what is promoted.
+    :param context: the task's context.
+    :param pin: what returns the digest that a tag shows now.
+    """
+    if promotion.copy or promotion.source.digest or promotion.is_whole_image:
+        yield promotion
+        return
+    pinned = PinnedDigest(context)
+    digest = pinned.get() or pin(promotion.source)
+    pinned.keep(digest)
+    try:
+        yield replace(promotion, source=promotion.source.pinned(digest))
+    except SourceMoved:
+        pinned.forget()
+        raise
+    pinned.forget()

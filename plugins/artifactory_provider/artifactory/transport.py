@@ -72,6 +72,7 @@ class Transport:
         self._settings = settings
         self._credentials = credentials
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[tuple[str, str], str | None] = {}
         self.server_version: tuple[int, ...] | None = None
 
     async def __aenter__(self) -> Transport:
@@ -132,23 +133,31 @@ class Transport:
         return await self._ask(request, FixedCredentials(Anonymous()) if anonymous else self._credentials)
 
     async def _ask(self, request: _Request, credentials: Credentials) -> Answer:
-        async def attempt(authentication: Authentication) -> Answer:
+        authentication = await credentials.ready()
+        answer = await self._answer(request, authentication)
+        if answer.status == HTTPStatus.UNAUTHORIZED and credentials.is_renewable:
+            # What was refused did no work: with a new token, even what is never repeated else is sent again.
+            authentication = await credentials.ready(authentication)
+            answer = await self._answer(request, authentication)
+        if answer.status not in request.allowed:
+            raise refusal(answer, needs=request.needs, credentials=credentials.explain(authentication))
+        return answer
+
+    async def _answer(self, request: _Request, authentication: Authentication) -> Answer:
+        """Return the answer that is allowed, or 401, after as many attempts as the request may have."""
+
+        async def attempt() -> Answer:
             answer = await self._send(request, authentication)
             if answer.status not in request.allowed and answer.status != HTTPStatus.UNAUTHORIZED:
                 raise refusal(answer, needs=request.needs)
             return answer
 
-        authentication = await credentials.ready()
-        answer: Answer = await self._retrying(request.is_repeatable)(attempt, authentication)
-        if answer.status == HTTPStatus.UNAUTHORIZED and credentials.is_renewable:
-            # What was refused did no work: with a new token, even what is never repeated else is sent again.
-            authentication = await credentials.ready(authentication)
-            answer = await self._retrying(request.is_repeatable)(attempt, authentication)
-        if answer.status not in request.allowed:
-            raise refusal(answer, needs=request.needs, credentials=credentials.explain(authentication))
+        if not request.is_repeatable:
+            return await attempt()
+        answer: Answer = await self._retrying()(attempt)
         return answer
 
-    def _retrying(self, repeatable: bool) -> tenacity.AsyncRetrying:
+    def _retrying(self) -> tenacity.AsyncRetrying:
         backoff = tenacity.wait_random_exponential(multiplier=0.5, max=self._settings.longest_pause)
 
         def pause(state: tenacity.RetryCallState) -> float:
@@ -167,7 +176,7 @@ class Transport:
 
         return tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(TRANSIENT),
-            stop=tenacity.stop_after_attempt(self._settings.attempts if repeatable else 1),
+            stop=tenacity.stop_after_attempt(self._settings.attempts),
             wait=pause,
             before_sleep=announce,
             reraise=True,
@@ -192,7 +201,7 @@ class Transport:
         if self._session is None:
             raise RuntimeError("The client is not open: use it in 'async with'.")
         url, endpoint = request.url, f"{request.method} {urlsplit(request.url).path}"
-        proxy = self._settings.proxy_for(url)
+        proxy = self._proxy_for(url)
         proxy_credentials = credentials_in(proxy)
         # Told in a header, not in the proxy's URL, which aiohttp's errors show, and so tracebacks.
         for_proxy = {f"Proxy-{name}": value for name, value in proxy_credentials.headers().items()}
@@ -227,6 +236,13 @@ class Transport:
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
             raise _connection_failed(endpoint, url, proxy, error) from error
         return answer if answer.status < 300 else answer.without(secrets)
+
+    def _proxy_for(self, url: str) -> str | None:
+        """Return the proxy that leads to a URL's server, looked up once: to read the environment takes its time."""
+        server = urlsplit(url)[:2]
+        if server not in self._proxies:
+            self._proxies[server] = self._settings.proxy_for(url)
+        return self._proxies[server]
 
 
 async def _read(response: aiohttp.ClientResponse, endpoint: str, largest: int) -> bytes:

@@ -5,36 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
-from artifactory_provider.arguments import as_bool, check_literal, is_literal
-from artifactory_provider.artifactory.references import (
-    ImageReference,
-    check_digest,
-    check_image,
-    check_repository,
-    check_tag,
-)
-from artifactory_provider.assets import emit_promotion, promotion_outlets
-from artifactory_provider.lineage import Lineage, promotion_lineage
-from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
-from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved
-from artifactory_provider.promotion.promotion import OnConflict, Promotion, check_on_conflict
-from artifactory_provider.retries import RETRY_POLICY
-from artifactory_provider.tries import PinnedDigest, run_of
+from artifactory_provider.arguments import NOT_GIVEN, as_bool, check_present, is_literal
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.operators.image_promotion import ImagePromotionOperator
+from artifactory_provider.promotion.promotion import OnConflict, Promotion
+from artifactory_provider.tries import pinned_for_all_tries, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.providers.openlineage.extractors import OperatorLineage
-    from airflow.sdk import Context, RetryPolicy
-
-    from artifactory_provider.hooks.artifactory import ArtifactoryHook
-    from artifactory_provider.promotion.images import ImageRecord
-    from artifactory_provider.promotion.records import PromotionRecord
+    from airflow.sdk import Context
 
 
-class ArtifactoryPromoteOperator(BaseOperator):
+class ArtifactoryPromoteOperator(ImagePromotionOperator):
     """Promote one image: pin its digest, promote it on the server, verify the target, return the record.
 
     It is safe to run again after any end: an image that the target tag shows already is left as it is. Success
@@ -62,8 +45,7 @@ class ArtifactoryPromoteOperator(BaseOperator):
     :param properties: further properties to record, name → value. (templated)
     :param confirmation_timeout: seconds that the target may take to show the image.
     :param artifactory_conn_id: the Airflow connection. (templated)
-    :param retry_policy: which failures are worth another try.
-    :param map_index_template: how mapped instances are called in the UI.
+    :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
     :raises InvalidReference: when a repository key, image, tag or digest is malformed; for plain values at parse
         time.
     """
@@ -81,7 +63,6 @@ class ArtifactoryPromoteOperator(BaseOperator):
         "properties",
         "artifactory_conn_id",
     )
-    operator_extra_links = (ArtifactoryImageLink(),)
     ui_color = "#e3f4e1"
 
     def __init__(
@@ -91,7 +72,7 @@ class ArtifactoryPromoteOperator(BaseOperator):
         target_repository: str,
         image: str,
         tag: str | None,
-        digest: str | None = None,
+        digest: str | None = NOT_GIVEN,
         target_image: str | None = None,
         target_tag: str | None = None,
         copy: bool = True,
@@ -103,16 +84,14 @@ class ArtifactoryPromoteOperator(BaseOperator):
         properties: Mapping[str, str] | None = None,
         confirmation_timeout: float = 60,
         artifactory_conn_id: str = "artifactory_default",
-        retry_policy: RetryPolicy | None = RETRY_POLICY,
-        map_index_template: str | None = "{{ task.image }}:{{ task.tag }}",
         **kwargs: Any,
     ) -> None:
-        super().__init__(retry_policy=retry_policy, map_index_template=map_index_template, **kwargs)
+        super().__init__(artifactory_conn_id=artifactory_conn_id, **kwargs)
         self.source_repository = source_repository
         self.target_repository = target_repository
         self.image = image
         self.tag = tag
-        self.digest = digest
+        self.digest = None if digest is NOT_GIVEN else digest
         self.target_image = target_image
         self.target_tag = target_tag
         self.copy = copy
@@ -123,36 +102,23 @@ class ArtifactoryPromoteOperator(BaseOperator):
         self.property_prefix = property_prefix
         self.properties = properties
         self.confirmation_timeout = confirmation_timeout
-        self.artifactory_conn_id = artifactory_conn_id
-        self.image_url: str | None = None
-        self._lineage: Lineage | None = None
-        # What a mapped instance gets may be another task's empty result, which must not come to mean all tags.
-        self._tag_is_given = tag is not None or getattr(self, "_BaseOperator__from_mapped", False)
-        self._digest_is_given = digest is not None
-        self._check_literals()
-        self.outlets = [*self.outlets, *promotion_outlets(self, target_repository, target_image or image)]
+        self._check_arguments(
+            target_repository=target_repository, target_image=target_image or image, tag=tag, digest=digest
+        )
+        named = (source_repository, target_repository, image, copy, on_conflict)
+        optional = (tag, target_image, target_tag)
+        if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
+            self._promotion(None)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, and return the record as a JSON object."""
-        from artifactory_provider.hooks.artifactory import ArtifactoryHook
-
-        promotion = replace(self._promotion(self._given_digest()), run=run_of(context))
-        hook = ArtifactoryHook(self.artifactory_conn_id)
-        server = hook.settings().base_url
-        self.image_url = image_url(server, promotion.target)
-        try:
-            record = self._promote(self._pinned(promotion, hook, context), hook).as_dict()
-        except SourceMoved:
-            self._forget(promotion, context)
-            raise
-        self._forget(promotion, context)
-        self._lineage = (server, promotion.source, promotion.target, record.get("digest"))
-        emit_promotion(self, context, promotion.target, record)
-        return record
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
-        """Tell OpenLineage, where its provider is installed, what was promoted to where."""
-        return promotion_lineage(*self._lineage) if self._lineage else None
+        check_present(self, self._asked_for)
+        wanted = replace(self._promotion(self.digest), run=run_of(context))
+        hook = self._connect(wanted.target)
+        with pinned_for_all_tries(wanted, context, hook.pin) as promotion:
+            if promotion.is_whole_image:
+                return self._report(context, promotion, hook.promote_image(promotion, one_request=self.one_request))
+            return self._report(context, promotion, hook.promote(promotion))
 
     def _promotion(self, digest: str | None) -> Promotion:
         return Promotion(
@@ -166,56 +132,3 @@ class ArtifactoryPromoteOperator(BaseOperator):
             properties=self.properties or {},
             confirmation_timeout=self.confirmation_timeout,
         )
-
-    def _promote(self, promotion: Promotion, hook: ArtifactoryHook) -> PromotionRecord | ImageRecord:
-        if promotion.is_whole_image:
-            return hook.promote_image(promotion, one_request=self.one_request)
-        return hook.promote(promotion)
-
-    def _given_digest(self) -> str | None:
-        """Return the digest; one that was asked for and came empty must not become an unpinned promotion."""
-        if self._tag_is_given and not self.tag:
-            raise InvalidPromotion(
-                "A tag was asked for, but its value is empty: nothing was promoted, since no tag would mean all tags."
-            )
-        if self._digest_is_given and not self.digest:
-            raise InvalidPromotion(
-                "A digest was asked for, but its value is empty: the task that should hand it on has handed on "
-                "nothing. Check that it ran, and that it returned a digest."
-            )
-        return self.digest
-
-    def _pinned(self, promotion: Promotion, hook: ArtifactoryHook, context: Context) -> Promotion:
-        """Keep the digest of a move for the task's next try, which may find the source gone already."""
-        if not self._has_to_remember(promotion):
-            return promotion
-        pinned = PinnedDigest(context)
-        digest = pinned.get() or hook.pin(promotion.source)
-        pinned.keep(digest)
-        return replace(promotion, source=promotion.source.pinned(digest))
-
-    def _forget(self, promotion: Promotion, context: Context) -> None:
-        if self._has_to_remember(promotion):
-            PinnedDigest(context).forget()
-
-    def _has_to_remember(self, promotion: Promotion) -> bool:
-        return not (promotion.copy or self._digest_is_given or promotion.is_whole_image)
-
-    def _check_literals(self) -> None:
-        """Refuse at parse time what no server could accept, as far as the values are known then."""
-        for value, check in (
-            (self.source_repository, check_repository),
-            (self.target_repository, check_repository),
-            (self.image, check_image),
-            (self.tag, check_tag),
-            (self.digest, check_digest),
-            (self.target_image, check_image),
-            (self.target_tag, check_tag),
-            (self.copy, as_bool),
-            (self.on_conflict, check_on_conflict),
-        ):
-            check_literal(value, check)
-        named = (self.source_repository, self.target_repository, self.image, self.copy, self.on_conflict)
-        optional = (self.tag, self.target_image, self.target_tag)
-        if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
-            self._promotion(None)

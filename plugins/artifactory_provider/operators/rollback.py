@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
-from artifactory_provider.arguments import check_literal
-from artifactory_provider.artifactory.references import (
-    ImageReference,
-    check_digest,
-    check_image,
-    check_repository,
-    check_tag,
-)
-from artifactory_provider.assets import emit_promotion, promotion_outlets
-from artifactory_provider.lineage import Lineage, promotion_lineage
-from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
+from artifactory_provider.arguments import NOT_GIVEN, check_present
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.operators.image_promotion import ImagePromotionOperator
 from artifactory_provider.promotion.promotion import Promotion
-from artifactory_provider.retries import RETRY_POLICY
 from artifactory_provider.tries import PinnedDigest, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.providers.openlineage.extractors import OperatorLineage
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context
 
 
-class ArtifactoryRollbackOperator(BaseOperator):
+class ArtifactoryRollbackOperator(ImagePromotionOperator):
     """Restore the digest that a tag showed before its last promotion, out of the backup that the promotion kept.
 
     That promotion must have had ``on_conflict="backup"``. The restored digest is verified like any promotion, its
@@ -41,12 +29,12 @@ class ArtifactoryRollbackOperator(BaseOperator):
     :param property_prefix: the first part of the names of the properties that record promotions, as the promotion had
         it.
     :param artifactory_conn_id: the Airflow connection. (templated)
+    :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
     :raises InvalidReference: when a repository key, image, tag or digest is malformed; for plain values at parse
         time.
     """
 
     template_fields: Sequence[str] = ("repository", "image", "tag", "digest", "artifactory_conn_id")
-    operator_extra_links = (ArtifactoryImageLink(),)
     ui_color = "#f9e3d4"
 
     def __init__(
@@ -55,39 +43,24 @@ class ArtifactoryRollbackOperator(BaseOperator):
         repository: str,
         image: str,
         tag: str,
-        digest: str | None = None,
+        digest: str | None = NOT_GIVEN,
         property_prefix: str = "promotion",
         artifactory_conn_id: str = "artifactory_default",
-        retry_policy: RetryPolicy | None = RETRY_POLICY,
-        map_index_template: str | None = "{{ task.image }}:{{ task.tag }}",
         **kwargs: Any,
     ) -> None:
-        super().__init__(retry_policy=retry_policy, map_index_template=map_index_template, **kwargs)
+        super().__init__(artifactory_conn_id=artifactory_conn_id, **kwargs)
         self.repository = repository
         self.image = image
         self.tag = tag
-        self.digest = digest
+        self.digest = None if digest is NOT_GIVEN else digest
         self.property_prefix = property_prefix
-        self.artifactory_conn_id = artifactory_conn_id
-        self.image_url: str | None = None
-        self._lineage: Lineage | None = None
-        for value, check in (
-            (repository, check_repository),
-            (image, check_image),
-            (tag, check_tag),
-            (digest, check_digest),
-        ):
-            check_literal(value, check)
-        self.outlets = [*self.outlets, *promotion_outlets(self, repository, image)]
+        self._check_arguments(target_repository=repository, target_image=image, tag=tag, digest=digest)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Roll back, and return the record of the promotion that did it."""
-        from artifactory_provider.hooks.artifactory import ArtifactoryHook
-
+        check_present(self, self._asked_for)
         tag = ImageReference(self.repository, self.image, self.tag)
-        hook = ArtifactoryHook(self.artifactory_conn_id)
-        server = hook.settings().base_url
-        self.image_url = image_url(server, tag)
+        hook = self._connect(tag)
         # A second try must go back to the same digest: after the first, "the one before" is another one.
         pinned = PinnedDigest(context)
         digest = self.digest or pinned.get()
@@ -100,12 +73,6 @@ class ArtifactoryRollbackOperator(BaseOperator):
             property_prefix=self.property_prefix,
             run=run_of(context),
         )
-        record = hook.promote(promotion).as_dict()
+        record = hook.promote(promotion)
         pinned.forget()
-        self._lineage = (server, previous, tag, previous.digest)
-        emit_promotion(self, context, tag, record)
-        return record
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
-        """Tell OpenLineage, where its provider is installed, what was restored."""
-        return promotion_lineage(*self._lineage) if self._lineage else None
+        return self._report(context, promotion, record)

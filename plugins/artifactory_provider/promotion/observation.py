@@ -85,7 +85,7 @@ async def observe_tags(client: ArtifactoryClient, references: Iterable[ImageRefe
     :param client: an open client.
     :param references: the tags; their digests do not count.
     """
-    tags = list(dict.fromkeys(tag.unpinned() for tag in references))
+    tags = sorted(dict.fromkeys(tag.unpinned() for tag in references), key=lambda tag: tag.repository)
     try:
         found = await concurrently(lambda part: _query_tags(client, part), _parts(tags), at_once=_QUERIES_AT_ONCE)
         return {tag: shown for part in found for tag, shown in part.items()}
@@ -97,12 +97,13 @@ async def observe_tags(client: ArtifactoryClient, references: Iterable[ImageRefe
 
 
 def _parts(tags: Iterable[ImageReference]) -> list[list[ImageReference]]:
-    """Split tags so that one page answers each query, and servers and proxies take its length."""
+    """Split tags so that each part is of one repository, answered by one page, and of a length that servers take."""
     parts: list[list[ImageReference]] = []
     characters = 0
     for tag in tags:
         length = len(str(tag))
-        if not parts or len(parts[-1]) == _TAGS_A_QUERY or characters + length > _CHARACTERS_A_QUERY:
+        is_full = parts and (len(parts[-1]) == _TAGS_A_QUERY or characters + length > _CHARACTERS_A_QUERY)
+        if not parts or is_full or parts[-1][0].repository != tag.repository:
             parts.append([])
             characters = 0
         parts[-1].append(tag)
@@ -111,9 +112,10 @@ def _parts(tags: Iterable[ImageReference]) -> list[list[ImageReference]]:
 
 
 async def _query_tags(client: ArtifactoryClient, tags: Sequence[ImageReference]) -> dict[ImageReference, Shown]:
-    places = [{"repo": tag.repository, "path": f"{tag.image}/{tag.tag}"} for tag in tags]
+    """Look at tags of one repository."""
+    places = [{"path": f"{tag.image}/{tag.tag}"} for tag in tags]
     names = [{"name": MANIFEST_FILE}, {"name": LIST_FILE}]
-    items = await client.find_items({"$and": [{"$or": places}, {"$or": names}]})
+    items = await client.find_items({"repo": tags[0].repository, "$and": [{"$or": places}, {"$or": names}]})
     by_place = {(tag.repository, f"{tag.image}/{tag.tag}"): tag for tag in tags}
     shown: dict[ImageReference, Shown] = {}
     # The list wins: it comes after the manifest that may stand beside it.

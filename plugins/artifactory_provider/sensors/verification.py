@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from artifactory_provider.arguments import check_literal
+from artifactory_provider.arguments import NOT_GIVEN, asked_for, check_literals
 from artifactory_provider.artifactory.errors import TRANSIENT
-from artifactory_provider.artifactory.references import (
-    ImageReference,
-    InvalidReference,
-    check_digest,
-    check_image,
-    check_repository,
-    check_tag,
-)
+from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.retries import RETRY_POLICY
 from artifactory_provider.triggers.verification import VerificationTrigger
@@ -70,7 +63,7 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
         repository: str,
         image: str,
         tag: str,
-        digest: str | None = None,
+        digest: str | None = NOT_GIVEN,
         checks: Sequence[PropertyCheck] = (PropertyCheck(),),
         deferrable: bool = True,
         artifactory_conn_id: str = "artifactory_default",
@@ -82,12 +75,12 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
         self.repository = repository
         self.image = image
         self.tag = tag
-        self.digest = digest
+        self.digest = None if digest is NOT_GIVEN else digest
         self.checks = tuple(checks)
         self.deferrable = deferrable
         self.artifactory_conn_id = artifactory_conn_id
         self.image_url: str | None = None
-        self._digest_is_given = digest is not None
+        self._digest_is_given = bool(asked_for(self, digest=digest))
         if not self.checks:
             raise ValueError("checks is empty: a verification without a check could never pass.")
         for check in self.checks:
@@ -97,13 +90,7 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
                 "mode='reschedule' would forget between two looks which digest it waits for: take deferrable=True, "
                 "which holds no worker slot either."
             )
-        for value, check_part in (
-            (repository, check_repository),
-            (image, check_image),
-            (tag, check_tag),
-            (digest, check_digest),
-        ):
-            check_literal(value, check_part)
+        check_literals(self, self.template_fields)
 
     def execute(self, context: Context) -> Any:
         """Ask once here; then wait in the triggerer, or here where ``deferrable`` is off."""

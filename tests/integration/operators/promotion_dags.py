@@ -41,3 +41,14 @@ with DAG("outlets", schedule=None, params={"image": Param("outlets/templated", t
 with DAG("ladder", schedule=None):
     verify = ArtifactoryVerificationSensor(task_id="verify", repository="docker-dev", image="ladder/app", tag="1")
     ArtifactoryPromoteOperator(task_id="promote", image="ladder/app", digest=verify.output, **COMMON)
+
+with DAG("unverified", schedule=None):
+
+    @task
+    def verify_nothing() -> list[str | None]:
+        """Return no digest for an image."""
+        return [None]
+
+    ArtifactoryPromoteOperator.partial(task_id="promote", image="unverified/app", **COMMON).expand(
+        digest=verify_nothing()
+    )

@@ -241,3 +241,11 @@ def test_what_was_verified_is_what_is_promoted_from_task_to_task(sandbox: Runnin
     assert promoted.xcom_pull(task_ids="verify") == digest
     assert promoted.xcom_pull(task_ids="promote")["digest"] == digest
     assert sandbox.digest("docker-qa/ladder/app:1") == digest
+
+
+def test_a_mapped_task_that_is_handed_no_digest_promotes_nothing(sandbox: RunningSandbox, dags: dict[str, DAG]) -> None:
+    sandbox.push_image("docker-dev/unverified/app:1")
+    dag_run = dags["unverified"].test()
+    states = {one.task_id: one.state for one in dag_run.get_task_instances()}
+    assert states == {"verify_nothing": "success", "promote": "failed"}
+    assert sandbox.digest("docker-qa/unverified/app:1") is None

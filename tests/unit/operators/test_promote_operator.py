@@ -9,6 +9,7 @@ from airflow.sdk import DAG, Asset, AssetAlias, ExceptionRetryPolicy, task
 from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.assets import image_asset, repository_alias
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
+from artifactory_provider.operators.rollback import ArtifactoryRollbackOperator
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.retries import RETRY_POLICY
 
@@ -147,13 +148,45 @@ def test_it_can_be_serialised_with_its_dag() -> None:
     assert restored.task_ids == ["promote", "other"]
 
 
-def test_an_empty_tag_in_a_mapped_task_never_comes_to_mean_all_tags() -> None:
-    from airflow.sdk import DAG
+FIXED = {name: PLAIN[name] for name in ("task_id", "source_repository", "target_repository", "image")}
+
+
+@pytest.mark.parametrize(
+    ("argument", "beside", "words"),
+    [
+        ("tag", {}, "no tag would mean all tags"),
+        ("digest", {"tag": "1.4.2"}, "no digest would mean whatever the tag shows now"),
+    ],
+)
+@pytest.mark.parametrize("is_expanded", [True, False])
+def test_what_a_mapped_task_is_handed_empty_never_comes_to_mean_that_it_was_left_out(
+    argument: str, beside: dict[str, Any], words: str, is_expanded: bool
+) -> None:
+    with DAG("release", schedule=None):
+        if is_expanded:
+            mapped = ArtifactoryPromoteOperator.partial(**FIXED, **beside).expand(**{argument: [None]})
+        else:
+            some = {name: value for name, value in FIXED.items() if name != "image"}
+            mapped = ArtifactoryPromoteOperator.partial(**some, **beside, **{argument: None}).expand(image=["a"])
+    instance = mapped.unmap({argument: None} if is_expanded else {"image": "a"})
+    with pytest.raises(InvalidPromotion, match=words):
+        instance.execute({})
+
+
+def test_a_digest_that_is_left_out_of_a_mapped_task_or_none_elsewhere_is_no_digest_that_came_empty() -> None:
+    from artifactory_provider.arguments import check_present
 
     with DAG("release", schedule=None):
-        mapped = ArtifactoryPromoteOperator.partial(
-            task_id="promote", source_repository="docker-dev", target_repository="docker-qa", image="payments/api"
-        ).expand(tag=[None])
-    instance = mapped.unmap({"tag": None})
-    with pytest.raises(InvalidPromotion, match="no tag would mean all tags"):
-        instance.execute({})
+        mapped = ArtifactoryPromoteOperator.partial(**FIXED).expand(tag=["1", "2"])
+    for left_out in (mapped.unmap({"tag": "1"}), operator(), operator(digest=None, task_id="other")):
+        assert left_out.digest is None
+        check_present(left_out, left_out._asked_for)
+
+
+def test_a_rollback_to_a_digest_that_comes_empty_goes_back_to_no_other() -> None:
+    with DAG("release", schedule=None):
+        mapped = ArtifactoryRollbackOperator.partial(
+            task_id="roll_back", repository="docker-qa", image="payments/api", tag="1"
+        ).expand(digest=[None])
+    with pytest.raises(InvalidPromotion, match="digest was asked for, but its value is empty"):
+        mapped.unmap({"digest": None}).execute({})

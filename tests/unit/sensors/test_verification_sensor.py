@@ -97,3 +97,10 @@ def test_a_digest_that_was_asked_for_and_came_empty_is_not_any_digest(digest: st
     made.digest = digest
     with pytest.raises(InvalidReference, match="A digest was asked for, but its value is empty"):
         made.execute({})
+
+
+def test_a_digest_that_a_mapped_sensor_is_handed_empty_is_not_any_digest() -> None:
+    with DAG("d", schedule=None):
+        mapped = ArtifactoryVerificationSensor.partial(**PLAIN).expand(digest=[None])
+    with pytest.raises(InvalidReference, match="A digest was asked for, but its value is empty"):
+        mapped.unmap({"digest": None}).execute({})

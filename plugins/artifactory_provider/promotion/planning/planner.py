@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -101,18 +102,34 @@ async def make_plan(
     naming = _Naming.read(target_repository, target_image, target_tags)
     if largest is not None and largest < 1:
         raise InvalidPlan(f"largest is the number of promotions that there may be, 1 or more, not {largest!r}.")
-    listing = await _list(client, criteria, with_times=naming.needs_date, with_attachments=attachments)
+    try:
+        listing, wanted = await _choose(client, criteria, naming, with_attachments=attachments)
+        _check_size(len(wanted), largest, is_everything=criteria.is_everything)
+        return await _compare(client, listing, wanted, on_conflict)
+    except (RepositoryNotFound, UnsupportedRepository) as error:
+        raise InvalidPlan(str(error)) from error
+
+
+async def _choose(
+    client: ArtifactoryClient, criteria: TagCriteria, naming: _Naming, *, with_attachments: bool
+) -> tuple[Listing, list[_Wanted]]:
+    listing = await _list(client, criteria, with_times=naming.needs_date, with_attachments=with_attachments)
     missing = await _missing(client, criteria, listing)
     if not listing.tags and not missing:
         raise await explain_nothing(client, criteria)
-    wanted = _wanted(naming, listing.tags, missing)
-    _check_size(len(wanted), largest, is_everything=criteria.is_everything)
-    carried = {one.target: _carried(listing, one) for one in wanted} if attachments else {}
-    there = await observe_tags(client, [*(one.target for one in wanted), *_targets(carried.values())])
+    return listing, _wanted(naming, listing.tags, missing)
+
+
+async def _compare(
+    client: ArtifactoryClient, listing: Listing, wanted: Sequence[_Wanted], on_conflict: OnConflict
+) -> Plan:
+    carried = {one.target: _carried(listing, one) for one in wanted}
+    # Both in the same queries: most of what is looked at is there already in a run that is repeated.
+    asked = itertools.chain((one.target for one in wanted), *carried.values())
+    there = await observe_tags(client, asked)
     if not there:
-        await _check_repository(client, target_repository)
-    promotions = (_planned(one, there, on_conflict, carried.get(one.target, ())) for one in wanted)
-    return Plan(tuple(promotions))
+        await explain_repository(client, wanted[0].target.repository)
+    return Plan(tuple(_planned(one, there, on_conflict, carried[one.target]) for one in wanted))
 
 
 async def _list(
@@ -120,23 +137,16 @@ async def _list(
 ) -> Listing:
     try:
         listing = await list_tags(client, criteria, with_times=with_times, with_attachments=with_attachments)
-    except UnsupportedRepository as error:
+    except UnsupportedRepository:
         for repository in criteria.repositories:
-            await _check_repository(client, repository)
-        raise InvalidPlan(str(error)) from error
+            await explain_repository(client, repository)
+        raise
     seen = {listed.reference.repository for listed in listing.tags}
     for repository in criteria.repositories:
         if repository not in seen:
-            await _check_repository(client, repository)
+            await explain_repository(client, repository)
             log.info("Nothing in %s is meant.", repository)
     return listing
-
-
-async def _check_repository(client: ArtifactoryClient, key: str) -> None:
-    try:
-        await explain_repository(client, key)
-    except (RepositoryNotFound, UnsupportedRepository) as error:
-        raise InvalidPlan(str(error)) from error
 
 
 async def _missing(client: ArtifactoryClient, criteria: TagCriteria, listing: Listing) -> list[ListedTag]:
@@ -207,10 +217,6 @@ def _carried(listing: Listing, one: _Wanted) -> list[ImageReference]:
         ImageReference(one.target.repository, one.target.image, tag.tag, tag.digest)
         for tag in listing.attachments_of(one.source)
     ]
-
-
-def _targets(carried: Iterable[Sequence[ImageReference]]) -> list[ImageReference]:
-    return [tag for tags in carried for tag in tags]
 
 
 def _planned(

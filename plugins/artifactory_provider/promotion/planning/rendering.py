@@ -49,7 +49,7 @@ def as_csv(plan: Plan) -> str:
     for promotion in plan.promotions:
         source, target = promotion.source.unpinned(), promotion.target
         cells = (promotion.action, source, target, promotion.source.digest, promotion.current, promotion.reason)
-        writer.writerow([_inert(str(cell)) if cell is not None else "" for cell in cells])
+        writer.writerow([_inert(" ".join(str(cell or "").split())) for cell in cells])
     return file.getvalue()
 
 
@@ -161,4 +161,4 @@ def _more(number: int, bullet: str = "") -> list[str]:
 
 
 def _inert(cell: str) -> str:
-    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
+    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@"} else cell

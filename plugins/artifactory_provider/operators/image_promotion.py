@@ -1,0 +1,83 @@
+"""What all operators that promote an image do around it: the connection, the link, the asset event, OpenLineage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from artifactory_provider.arguments import asked_for, check_literals
+from artifactory_provider.assets import emit_promotion, promotion_outlets
+from artifactory_provider.lineage import Lineage, promotion_lineage
+from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
+from artifactory_provider.retries import RETRY_POLICY
+
+if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from airflow.sdk import Context, RetryPolicy
+
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.hooks.artifactory import ArtifactoryHook
+    from artifactory_provider.promotion.images import ImageRecord
+    from artifactory_provider.promotion.promotion import Promotion
+    from artifactory_provider.promotion.records import PromotionRecord
+
+
+class ImagePromotionOperator(BaseOperator):
+    """An operator that promotes an image; a subclass says what is promoted to where.
+
+    A subclass calls ``_check_arguments`` at the end of its constructor, and in ``execute`` ``_connect``, then
+    ``_report``.
+
+    :param artifactory_conn_id: the Airflow connection. (templated)
+    :param retry_policy: which failures are worth another try.
+    :param map_index_template: how mapped instances are called in the UI.
+    """
+
+    operator_extra_links = (ArtifactoryImageLink(),)
+
+    def __init__(
+        self,
+        *,
+        artifactory_conn_id: str = "artifactory_default",
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
+        map_index_template: str | None = "{{ task.image }}:{{ task.tag }}",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(retry_policy=retry_policy, map_index_template=map_index_template, **kwargs)
+        self.artifactory_conn_id = artifactory_conn_id
+        self.image_url: str | None = None
+        self._server = ""
+        self._lineage: Lineage | None = None
+        self._asked_for: frozenset[str] = frozenset()
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """Tell OpenLineage, where its provider is installed, what was promoted to where."""
+        return promotion_lineage(*self._lineage) if self._lineage else None
+
+    def _check_arguments(self, *, target_repository: Any, target_image: Any, **must_not_be_empty: Any) -> None:
+        """Refuse at parse time what no server could accept, as far as the values are known then; name the outlets.
+
+        :param target_repository: the target repository, as the task was given it.
+        :param target_image: the target image, as the task was given it.
+        :param must_not_be_empty: name → value of arguments that, where they were given, must not come empty.
+        """
+        check_literals(self, self.template_fields)
+        self._asked_for = asked_for(self, **must_not_be_empty)
+        self.outlets = [*self.outlets, *promotion_outlets(self, target_repository, target_image)]
+
+    def _connect(self, target: ImageReference) -> ArtifactoryHook:
+        """Return the hook, and leave the link to the target for the task's end."""
+        from artifactory_provider.hooks.artifactory import ArtifactoryHook
+
+        hook = ArtifactoryHook(self.artifactory_conn_id)
+        self._server = hook.settings().base_url
+        self.image_url = image_url(self._server, target)
+        return hook
+
+    def _report(self, context: Context, promotion: Promotion, outcome: PromotionRecord | ImageRecord) -> dict[str, Any]:
+        """Tell Airflow and OpenLineage what was promoted, and return it as a JSON object."""
+        record = outcome.as_dict()
+        self._lineage = (self._server, promotion.source, promotion.target, record.get("digest"))
+        emit_promotion(self, context, promotion.target, record)
+        return record
