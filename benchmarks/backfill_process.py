@@ -1,4 +1,4 @@
-"""`python -m benchmarks.backfill_process URL TEAMS TARGET`: a backfill in a process of its own, chunk by chunk.
+"""`python -m benchmarks.backfill_process URL FIRST COUNT TARGET`: a backfill in a process of its own, chunk by chunk.
 
 It prints a line of JSON: how long it took, and the memory of the process before it and at its peak.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.authentication import Basic
@@ -28,9 +28,10 @@ CHUNK = 250
 
 
 def main() -> None:
-    """Promote a thousand tags of each team from docker-dev."""
-    url, teams, target = sys.argv[1:]
-    tags = [tag for number in range(int(teams)) for tag in name_tags("docker-dev", f"team-{number}", 1000)]
+    """Promote a thousand tags of each of some teams from docker-dev."""
+    url, first, count, target = sys.argv[1:]
+    teams = range(int(first), int(first) + int(count))
+    tags = [tag for number in teams for tag in name_tags("docker-dev", f"team-{number}", 1000)]
     promotions = to_repository(tags, target)
     before = _peak()
     begun = time.perf_counter()
@@ -66,8 +67,12 @@ async def promote_chunk(client: ArtifactoryClient, batch: Batch) -> None:
 
 
 def _peak() -> int:
-    """Return the most memory that this process has held, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Return the most memory that this process has held, in bytes.
+
+    `getrusage` would tell of the process that started it, too (getrusage(2), `ru_maxrss`).
+    """
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
 
 
 if __name__ == "__main__":
