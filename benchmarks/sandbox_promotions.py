@@ -37,8 +37,9 @@ _ROUNDS = 200
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _FIRST_PAGE = (
     'items.find({{"repo": "{}", "name": {{"$match": "*manifest.json"}}}})'
-    '.include("repo", "path", "name", "sha256").sort({{"$asc": ["path"]}}).limit(1000)'
+    '.include("repo", "path", "name", "sha256", "{}").sort({{"{}": ["{}"]}}).limit(1000)'
 )
+_ORDERS = (("path", "$asc"), ("created", "$desc"), ("modified", "$desc"), ("updated", "$desc"))
 
 
 def measure() -> Iterator[Result]:
@@ -49,7 +50,8 @@ def measure() -> Iterator[Result]:
         with sandbox(data, "docker-staging") as server, closing(server.connect()) as connection:
             yield _by_size(connection)
             yield _by_number(connection)
-            yield _first_page(connection)
+            for field, direction in _ORDERS:
+                yield _first_page(connection, field, direction)
             if has_docker_registry():
                 with docker_registry(Path(root, "registry")) as other, closing(other.connect()) as theirs:
                     yield from _beside(connection, theirs)
@@ -78,8 +80,8 @@ def _by_number(connection: Connection) -> Result:
     return at_most("sandbox_promote_50000_tags_vs_500", many / few, 1.3)
 
 
-def _first_page(connection: Connection) -> Result:
-    query = _FIRST_PAGE.format("docker-dev").encode()
+def _first_page(connection: Connection, field: str, direction: str) -> Result:
+    query = _FIRST_PAGE.format("docker-dev", field, direction, field).encode()
 
     def ask(number: int) -> None:
         status, _, body = connection.request(
@@ -89,7 +91,7 @@ def _first_page(connection: Connection) -> Result:
             raise RuntimeError(f"the query answered {status}: {body[:300]!r}")
 
     page, head = _side_by_side(ask, lambda number: _head(connection, f"/v2/docker-dev/app/manifests/t{number}"), 30)
-    return at_most("sandbox_aql_first_page_vs_head", page / head, 30)
+    return at_most(f"sandbox_aql_first_page_by_{field}_vs_head", page / head, 30)
 
 
 def _beside(ours: Connection, theirs: Connection) -> Iterator[Result]:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import pendulum
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Param, dag
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import Param, dag, get_current_context, task
 
 from artifactory_provider.forms import TagSelection
 from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
@@ -22,11 +21,11 @@ from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatch
 
 POOL = "artifactory_backfill"
 
-WHICH, WHEN, TO, HOW = "1. Which tags", "2. Which of them", "3. To where", "4. How"
+# Airflow shows what has no section first, and open: what every run needs. All other fields start closed.
+NARROW, TARGET, SAFETY, BULK = "Fewer tags", "Target", "Safety", "Size, reports and other DAGs"
 NAMES = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 400}}
 REPOSITORY = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
-MOMENT = {"type": ["null", "string"], "format": "date-time", "section": WHEN}
-SWITCH = {"type": "boolean", "section": HOW}
+MOMENT = {"type": ["null", "string"], "format": "date-time", "section": NARROW}
 PATTERN = "One a line: * and ? stand for any text and any character, or regex:… for a regular expression."
 
 FORM = {
@@ -37,47 +36,11 @@ FORM = {
         minItems=1,
         title="Source repositories",
         description="One repository key a line, such as docker-dev.",
-        section=WHICH,
     ),
-    "images": Param(
-        ["*"], title="Images", description=f"{PATTERN} Example: payments/*", section=WHICH, minItems=1, **NAMES
-    ),
-    "exclude_images": Param(
-        [], title="Images left out", description="The same. Example: payments/legacy-*", section=WHICH, **NAMES
-    ),
-    "tags": Param(
-        ["*"], title="Tags", description=f"{PATTERN} Example: 1.4.*, or regex:v\\d+\\.\\d+", section=WHICH, **NAMES
-    ),
-    "exclude_tags": Param([], title="Tags left out", description="The same. Example: *-rc*", section=WHICH, **NAMES),
-    "versions": Param(
-        None,
-        type=["null", "string"],
-        maxLength=200,
-        title="Versions",
-        description="A range of semantic versions, such as >=1.4.0 <2.0.0; it leaves out tags that are no versions.",
-        section=WHEN,
-    ),
-    "created_from": Param(None, title="Created from", description="When the image was created there.", **MOMENT),
-    "created_before": Param(None, title="Created before", description="This moment itself is left out.", **MOMENT),
-    "updated_from": Param(None, title="Updated from", description="When it came to the source repository.", **MOMENT),
-    "updated_before": Param(None, title="Updated before", description="This moment itself is left out.", **MOMENT),
-    "properties": Param(
-        [],
-        type="array",
-        items={"type": "string", "pattern": "^[^=]+=.*$"},
-        title="Properties",
-        description="One name=value a line, all of which the image has. Example: test.status=passed",
-        section=WHEN,
-    ),
-    "target_repository": Param("docker-qa", title="Target repository", section=TO, **REPOSITORY),
-    "target_image": Param(
-        "{image}",
-        type="string",
-        minLength=1,
-        maxLength=400,
-        title="Target image",
-        description="{image} stands for the source's. Example: mirror/{image}",
-        section=TO,
+    "images": Param(["*"], title="Images", description=f"{PATTERN} Example: payments/*", minItems=1, **NAMES),
+    "tags": Param(["*"], title="Tags", description=f"{PATTERN} Example: 1.4.*, or regex:v\\d+\\.\\d+", **NAMES),
+    "target_repository": Param(
+        "docker-qa", title="Target repository", description="One repository key, such as docker-qa.", **REPOSITORY
     ),
     "target_tags": Param(
         ["{tag}"],
@@ -86,23 +49,57 @@ FORM = {
             "One a line; several give each image several tags. {tag}, {version}, {version.major}, {version.minor}, "
             "{version.patch} and {date:%Y%m%d} (created, UTC) stand for the source's. Example: release-{version.major}"
         ),
-        section=TO,
         minItems=1,
         **NAMES,
+    ),
+    "dry_run": Param(
+        True, type="boolean", title="Dry run", description="Only shows the plan: open the run's tab Plan then."
+    ),
+    "exclude_images": Param(
+        [], title="Images left out", description=f"{PATTERN} Example: payments/legacy-*", section=NARROW, **NAMES
+    ),
+    "exclude_tags": Param([], title="Tags left out", description=f"{PATTERN} Example: *-rc*", section=NARROW, **NAMES),
+    "versions": Param(
+        None,
+        type=["null", "string"],
+        maxLength=200,
+        title="Versions",
+        description="A range of semantic versions, such as >=1.4.0 <2.0.0; it leaves out tags that are no versions.",
+        section=NARROW,
+    ),
+    "created_from": Param(None, title="Created from", description="When the image was created there.", **MOMENT),
+    "created_before": Param(None, title="Created before", description="This moment itself is left out.", **MOMENT),
+    "updated_from": Param(None, title="Updated from", description="When it came to the source repository.", **MOMENT),
+    "updated_before": Param(None, title="Updated before", description="This moment itself is left out.", **MOMENT),
+    "properties": Param(
+        [],
+        type="array",
+        items={"type": "string", "pattern": "^[^=]+=.+$"},
+        title="Properties",
+        description="One name=value a line, all of which the image has. Example: test.status=passed",
+        section=NARROW,
+    ),
+    "target_image": Param(
+        "{image}",
+        type="string",
+        minLength=1,
+        maxLength=400,
+        title="Target image",
+        description="{image} stands for the source's. Example: mirror/{image}",
+        section=TARGET,
     ),
     "on_conflict": Param(
         "fail",
         type="string",
         enum=["fail", "overwrite", "backup"],
         values_display={
-            "fail": "leave it, and fail the run at its end",
-            "overwrite": "overwrite it",
-            "backup": "overwrite it, and keep the old image as <tag>-previous-…",
+            "fail": "Leave it, and fail the run at its end",
+            "overwrite": "Overwrite it",
+            "backup": "Overwrite it, and keep the old image under another tag",
         },
         title="A target tag that shows another image",
-        section=TO,
+        section=TARGET,
     ),
-    "dry_run": Param(True, title="Dry run", description="Only show the plan, in the run's tab Plan.", **SWITCH),
     "largest": Param(
         1000,
         type="integer",
@@ -110,46 +107,52 @@ FORM = {
         maximum=1_000_000,
         title="Most promotions",
         description="A larger plan is refused, and says how many there are: confirm them here.",
-        section=HOW,
+        section=SAFETY,
     ),
-    "approval": Param(False, title="Ask for approval", description="Somebody approves the plan first.", **SWITCH),
+    "approval": Param(
+        False,
+        type="boolean",
+        title="Ask for approval",
+        description="The run waits until somebody has approved the plan, under Required Actions.",
+        section=SAFETY,
+    ),
     "two_phase": Param(
         True,
+        type="boolean",
         title="Two phases",
-        description="Verify each image under a pending tag before its target tag shows it. Off is twice as fast.",
-        **SWITCH,
+        description="Verify each image before its target tag shows it. Off takes half the requests.",
+        section=SAFETY,
     ),
     "referrers": Param(
         True,
+        type="boolean",
         title="Referrers and children",
         description="Look each digest up, and bring OCI referrers along. Off saves two requests a digest.",
-        **SWITCH,
+        section=SAFETY,
     ),
-    "emit_assets": Param(
-        False, title="Wake other DAGs", description="An asset event for each promotion: off for bulk runs.", **SWITCH
-    ),
+    "chunk_size": Param(250, type="integer", minimum=1, maximum=1000, title="Promotions in a chunk", section=BULK),
+    "at_once": Param(32, type="integer", minimum=1, maximum=256, title="Requests at once in a chunk", section=BULK),
     "report_path": Param(
         None,
         type=["null", "string"],
         maxLength=1000,
         title="Report folder",
-        description="Plan and full reports as CSV, below a folder of the run. Example: s3://aws_default@bucket/backfills",
-        section=HOW,
+        description="Plan and full reports as CSV, in a folder of the run. Example: s3://aws_default@bucket/backfills",
+        section=BULK,
     ),
-    "chunk_size": Param(250, type="integer", minimum=1, maximum=1000, title="Promotions in a chunk", section=HOW),
-    "at_once": Param(32, type="integer", minimum=1, maximum=256, title="Requests at once in a chunk", section=HOW),
+    "emit_assets": Param(
+        False,
+        type="boolean",
+        title="Wake other DAGs",
+        description="An asset event for each promotion; DAGs that follow these repositories run then.",
+        section=BULK,
+    ),
 }
 
 
 def read_selection(context, jinja_env):
     """Return which tags the form asks for."""
     return {field: context["params"][field] for field in TagSelection.__annotations__}
-
-
-def skip_unless_asked(context):
-    """Skip the approval where nobody asked for one, or nothing is left to approve."""
-    if not context["params"]["approval"] or not context["ti"].xcom_pull(task_ids="plan"):
-        raise AirflowSkipException("No approval is needed.")
 
 
 @dag(
@@ -175,11 +178,16 @@ def retag_backfill():
         plan_path=f"{folder}{{{{ '/plan.csv' if params.report_path else '' }}}}",
         plan_only="{{ params.dry_run }}",
     )
+
+    @task.branch(retries=0)
+    def needs_approval(chunks):
+        """Ask for an approval where one is wanted, and something is left to approve."""
+        return "approve" if chunks and get_current_context()["params"]["approval"] else "promote"
+
     approve = ApprovalOperator(
         task_id="approve",
         subject="Promote this plan to {{ params.target_repository }}?",
         body="{{ ti.xcom_pull(task_ids='plan', key='plan_summary') }}",
-        pre_execute=skip_unless_asked,
     )
     promote = ArtifactoryPromoteBatchOperator.partial(
         task_id="promote",
@@ -192,7 +200,8 @@ def retag_backfill():
         pool=POOL,
         trigger_rule="none_failed",
     ).expand(chunk=plan.output)
-    plan >> approve >> promote >> ArtifactoryBatchReportOperator(task_id="report", retries=0)
+    needs_approval(plan.output) >> [approve, promote]
+    approve >> promote >> ArtifactoryBatchReportOperator(task_id="report", retries=0)
 
 
 retag_backfill()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
+import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from artifactory_sandbox.config import ANY_REPOSITORY, Action, Config, PermissionConfig
@@ -17,10 +19,23 @@ from artifactory_sandbox.names import ant_pattern
 from artifactory_sandbox.tokens import REFERENCE_PREFIX, USER_SCOPE, Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 TOKEN_SECONDS = 3600
 _ADMIN_SCOPE = "applied-permissions/admin"
+_ARTIFACT = "artifact:"
+# Two wildcards at most: these patterns come from users, and more could be slow on purpose.
+_ARTIFACT_SCOPE = re.compile(
+    r"artifact:([\w.-]{1,64})(?:/([^*]{0,500}(?:\*{1,2}[^*]{1,500})?\*{0,2}))?:([rwdam*](?:,[rwdam*])*)", re.ASCII
+)
+_LETTERS = {
+    "r": (Action.READ,),
+    "w": (Action.DEPLOY,),
+    "d": (Action.DELETE,),
+    "a": (Action.ANNOTATE,),
+    "m": (Action.MANAGE,),
+    "*": tuple(Action),
+}
 _BAD_CREDENTIALS = "Bad credentials"
 # Makes hashes of this process that are of no use outside it.
 _RUN_KEY = secrets.token_bytes(32)
@@ -28,14 +43,45 @@ _RUN_KEY = secrets.token_bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Someone whose credentials have been checked, or the anonymous user."""
+    """Someone whose credentials have been checked, or the anonymous user.
+
+    :param has_all: whether he may do all, within the limits.
+    :param limits: scopes `artifact:<repository>[/<path>]:<actions>`; where there are some, he may do no more than they
+        say, whatever his permissions.
+    """
 
     name: str
-    is_admin: bool = False
+    has_all: bool = False
     groups: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+
+    @property
+    def is_admin(self) -> bool:
+        """Tell whether he may use what is for administrators only."""
+        return self.has_all and not self.limits
 
 
 ANONYMOUS = User("anonymous")
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """What a scope leaves of the permissions: actions, in one repository, at paths and below them."""
+
+    repository: str
+    path: re.Pattern[str]
+    actions: frozenset[Action]
+
+
+@functools.lru_cache(maxsize=1024)
+def _limit(scope: str) -> _Limit | None:
+    """Read `artifact:<repository>[/<path>]:<actions>`, or return None where it is none."""
+    match = _ARTIFACT_SCOPE.fullmatch(scope)
+    if match is None:
+        return None
+    repository, path, letters = match.groups()
+    granted = frozenset(action for letter in letters.split(",") for action in _LETTERS[letter])
+    return _Limit(repository, ant_pattern(f"{path}/**" if path else "**"), granted)
 
 
 class Password:
@@ -72,32 +118,25 @@ class Password:
         return hashlib.blake2b(password.encode(), key=_RUN_KEY).digest()
 
 
+@dataclass(frozen=True, slots=True)
 class _Target:
-    """A permission target with its patterns compiled."""
+    """What a permission target says of repositories, paths and users."""
 
-    def __init__(self, config: PermissionConfig) -> None:
-        self._config = config
-        self._include = [ant_pattern(pattern) for pattern in config.include_patterns]
-        self._exclude = [ant_pattern(pattern) for pattern in config.exclude_patterns]
+    config: PermissionConfig
 
     def names(self, repository: str) -> bool:
-        """Tell whether the target speaks of a repository."""
-        return repository in self._config.repositories or ANY_REPOSITORY in self._config.repositories
+        return repository in self.config.repositories or ANY_REPOSITORY in self.config.repositories
 
     def covers(self, repository: str, path: str) -> bool:
-        """Tell whether the target speaks of a path."""
         return (
             self.names(repository)
-            and any(pattern.fullmatch(path) for pattern in self._include)
-            and not any(pattern.fullmatch(path) for pattern in self._exclude)
+            and any(ant_pattern(pattern).fullmatch(path) for pattern in self.config.include_patterns)
+            and not any(ant_pattern(pattern).fullmatch(path) for pattern in self.config.exclude_patterns)
         )
 
     def allows(self, user: User, action: Action) -> bool:
-        """Tell whether the target gives an action to a user."""
-        granted = set(self._config.users.get(user.name, ()))
-        for group in user.groups:
-            granted.update(self._config.groups.get(group, ()))
-        return action in granted
+        in_groups = (self.config.groups.get(group, ()) for group in user.groups)
+        return action in self.config.users.get(user.name, ()) or any(action in granted for granted in in_groups)
 
 
 class Access:
@@ -144,21 +183,30 @@ class Access:
 
     def docker_token(self, user: User) -> str:
         """Return a token for Docker clients: as good as the user's login, for an hour."""
-        scope = USER_SCOPE
-        if user not in {ANONYMOUS, self._users.get(user.name)}:
-            scope = _ADMIN_SCOPE if user.is_admin else f"applied-permissions/groups:{','.join(user.groups)}"
-        return self.tokens.sign(user.name, scope, TOKEN_SECONDS).access
+        scope, whole = USER_SCOPE, replace(user, limits=())
+        if whole not in {ANONYMOUS, self._users.get(user.name)}:
+            scope = _ADMIN_SCOPE if user.has_all else f"applied-permissions/groups:{','.join(user.groups)}"
+        return self.tokens.sign(user.name, " ".join([scope, *user.limits]), TOKEN_SECONDS).access
 
     def user_of(self, name: str, scope: str) -> User | None:
         """Return whom a token of a scope stands for, or None where that is no one.
 
         :param name: who holds it; need not be a known user where the scope names groups.
-        :param scope: `applied-permissions/user`, `…/admin` or `…/groups:a,b`, or `member-of-groups:a,b`.
+        :param scope: `applied-permissions/user`, `…/admin` or `…/groups:a,b`, or `member-of-groups:a,b`; limited by
+            what stands there of `artifact:<repository>[/<path>]:<actions>`, which is the user's own if it stands alone.
         """
-        for part in scope.split():
+        parts = scope.split()
+        limits = tuple(part for part in parts if part.startswith(_ARTIFACT))
+        if not all(map(_limit, limits)):
+            return None
+        whole = self._unlimited(name, [part for part in parts if part not in limits] or [USER_SCOPE])
+        return whole and replace(whole, limits=limits)
+
+    def _unlimited(self, name: str, scopes: Sequence[str]) -> User | None:
+        for part in scopes:
             kind, _, groups = part.removeprefix("applied-permissions/").partition(":")
             if part == _ADMIN_SCOPE:
-                return User(name, is_admin=True)
+                return User(name, has_all=True)
             if part == USER_SCOPE:
                 return ANONYMOUS if self._anonymous and name == ANONYMOUS.name else self._users.get(name)
             if kind in {"groups", "member-of-groups"}:
@@ -169,9 +217,11 @@ class Access:
 
     def allows(self, user: User, action: Action, repository: str, path: str) -> bool:
         """Tell whether a user may do something at a path of a repository."""
-        if user.is_admin:
-            return True
-        return any(target.covers(repository, path) and target.allows(user, action) for target in self._targets)
+        if user.limits and not _is_within(user.limits, action, repository, path):
+            return False
+        return user.has_all or any(
+            target.covers(repository, path) and target.allows(user, action) for target in self._targets
+        )
 
     def require(self, user: User, action: Action, repository: str, path: str, *, message: str = "Forbidden") -> None:
         """Refuse what a user may not do.
@@ -183,7 +233,9 @@ class Access:
 
     def sees(self, user: User, repository: str) -> bool:
         """Tell whether a repository shows up in a user's list."""
-        return user.is_admin or any(
+        if user.limits and all(limit.repository != repository for limit in map(_limit, user.limits) if limit):
+            return False
+        return user.has_all or any(
             target.names(repository) and target.allows(user, Action.READ) for target in self._targets
         )
 
@@ -219,6 +271,14 @@ class Access:
         if user is None:
             raise Forbidden(_BAD_CREDENTIALS)
         return user
+
+
+def _is_within(limits: Sequence[str], action: Action, repository: str, path: str) -> bool:
+    return any(
+        limit.repository == repository and action in limit.actions and limit.path.fullmatch(path)
+        for limit in map(_limit, limits)
+        if limit
+    )
 
 
 def _digest(key: str) -> bytes:

@@ -10,27 +10,26 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
 
 from artifactory_sandbox import (
-    admin_api,
     blob_api,
     distribution,
-    event_api,
-    promotion_api,
+    events,
+    promotion,
     search_api,
     storage_api,
     system_api,
     token_api,
-    ui_page,
-    xray_api,
+    xray,
 )
 from artifactory_sandbox.access import ANONYMOUS
 from artifactory_sandbox.addressing import Address, address, client_host
+from artifactory_sandbox.calls import Call
 from artifactory_sandbox.errors import (
     REALM,
     UNEXPECTED,
@@ -42,7 +41,6 @@ from artifactory_sandbox.errors import (
     registry_response,
     rest_response,
 )
-from artifactory_sandbox.service import Call
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -67,18 +65,22 @@ class Application:
         docker = {key: repository for key, repository in service.config.repositories.items() if repository.is_docker}
         self._by_label = {key.lower(): key for key in docker}
         self._by_port = {repository.port: key for key, repository in docker.items() if repository.port is not None}
+        number = service.config.version
+        self._marks = [
+            (b"x-jfrog-version", f"Artifactory/{number} {system_api.revision(number)}".encode()),
+            (b"x-artifactory-id", service.service_id.encode()),
+            (b"x-artifactory-node-id", b"artifactory-sandbox"),
+        ]
         # What is asked for most comes first, what takes all paths last.
         areas = (
+            promotion,
             distribution,
             blob_api,
-            promotion_api,
             system_api,
             search_api,
             token_api,
-            admin_api,
-            event_api,
-            xray_api,
-            ui_page,
+            events,
+            xray,
             storage_api,
         )
         self.routes: list[Route] = [route for area in areas for route in area.ROUTES]
@@ -112,7 +114,9 @@ class Application:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
-                self._mark(MutableHeaders(scope=message), where)
+                message["headers"] += self._marks
+                if where.docker_root:
+                    message["headers"].append((b"docker-distribution-api-version", b"registry/2.0"))
                 observe(message["status"])
             await send(message)
 
@@ -156,14 +160,6 @@ class Application:
         scope["app"] = self
         scope["path"] = where.path
         scope["root_path"] = ""
-
-    def _mark(self, headers: MutableHeaders, where: Address) -> None:
-        version = self._service.config.version
-        headers["X-JFrog-Version"] = f"Artifactory/{version} {system_api.revision(version)}"
-        headers["X-Artifactory-Id"] = self._service.service_id
-        headers["X-Artifactory-Node-Id"] = "artifactory-sandbox"
-        if where.docker_root:
-            headers["Docker-Distribution-Api-Version"] = "registry/2.0"
 
 
 def _answer(error: Exception, where: Address) -> Response:

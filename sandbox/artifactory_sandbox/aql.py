@@ -36,6 +36,7 @@ FIELDS = {
     "sha256": "CASE WHEN digest LIKE 'sha256:%' THEN substr(digest, 8) END",
 }
 _DEFAULT_FIELDS = tuple(name for name in FIELDS if name not in {"depth", "sha256"})
+_PLACE = {"repo": "repository", "path": "path", "name": "name"}
 _NUMBERS = frozenset({"size", "depth"})
 _TIMES = frozenset({"created", "modified", "updated"})
 _OPERATORS = {"$eq": "=", "$ne": "<>", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<=", "$match": "GLOB"}
@@ -160,6 +161,9 @@ class _Compiler:
                 raise ValueError(_shown(value))
             if key == "$msp":
                 return self._same_property(value, depth)
+            listed = self._listed(value, depth) if key == "$or" else None
+            if listed is not None:
+                return listed
             return _join([self.conjunction(part, depth + 1) for part in value], key[1:].upper())
         if key.startswith("@"):
             return _join([self._property(key[1:], [test]) for test in _tests(value)], "AND")
@@ -169,10 +173,35 @@ class _Compiler:
 
     def _field(self, name: str, operator: str, wanted: str) -> Condition:
         condition = _field(name, operator, wanted)
-        if name == "name" and operator in {"$eq", "$match"} and wanted.endswith("manifest.json") and self.files_only:
-            # No other files have such names, and manifests have an index of their own.
-            return _join([condition, Condition("kind = 'manifest'")], "AND")
-        return condition
+        names = [wanted] if name == "name" and operator in {"$eq", "$match"} else []
+        return _join([condition, *self._only_manifests(names)], "AND")
+
+    def _only_manifests(self, names: Sequence[object]) -> list[Condition]:
+        """No other files than manifests have names of theirs, and manifests have indexes of their own."""
+        is_manifest = self.files_only and names and all(str(name).endswith("manifest.json") for name in names)
+        return [Condition("kind = 'manifest'")] if is_manifest else []
+
+    def _listed(self, parts: Sequence[object], depth: int) -> Condition | None:
+        """Look alternatives up in one list, if all give plain values to the same fields that tell where items are."""
+        keys = [key for key, _ in parts[0]] if isinstance(parts[0], _Object) else []
+        columns = [_PLACE[key] for key in keys if key in _PLACE]
+        if not keys or len(set(columns)) < len(keys) or len(parts) == 1:
+            return None
+        rows: list[list[object]] = []
+        for part in parts:
+            if not isinstance(part, _Object) or [key for key, _ in part] != keys:
+                return None
+            rows.append(["" if key == "path" and value == "." else value for key, value in part])
+        if not all(isinstance(value, str) for row in rows for value in row):
+            return None
+        for part in parts:
+            self._members(part, depth + 1)
+        # SQLite finds its index by the single columns; the rows say which of their combinations are meant.
+        lists = [_in(columns, rows)] if len(columns) > 1 else []
+        for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+            lists.append(_in([column], [[value] for value in dict.fromkeys(values)]))
+            lists += self._only_manifests(values) if column == "name" else []
+        return _join(lists, "AND")
 
     def _same_property(self, parts: Sequence[object], depth: int) -> Condition:
         """One and the same property must pass all tests of its key."""
@@ -238,6 +267,12 @@ def _compare(column: str, operator: str, wanted: str) -> Condition:
     if operator == "$nmatch":
         return Condition(f"NOT ({column} GLOB ?)", (_glob(wanted),))
     return Condition(f"{column} {_OPERATORS[operator]} ?", (_glob(wanted) if operator == "$match" else wanted,))
+
+
+def _in(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Condition:
+    marks = f"({', '.join('?' * len(columns))})"
+    sql = f"({', '.join(columns)}) IN (VALUES {', '.join([marks] * len(rows))})"
+    return Condition(sql, tuple(value for row in rows for value in row))
 
 
 def _glob(pattern: str) -> str:

@@ -9,8 +9,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from artifactory_sandbox import items, layout
+from artifactory_sandbox.calls import DockerCall, docker_call, mount_sources, require_digest
 from artifactory_sandbox.config import Action
-from artifactory_sandbox.docker_call import DockerCall, docker_call, mount_sources, require_digest
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import Item, stamp
 from artifactory_sandbox.names import UPLOADS_FOLDER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import sqlite3
 import ssl
 import sys
@@ -21,7 +22,7 @@ from artifactory_sandbox.service import Service
 from artifactory_sandbox.upkeep import check, collect_garbage, export
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class UsageError(Exception):
@@ -48,82 +49,52 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    serve = commands.add_parser(
-        "serve",
-        help="answer requests until stopped",
-        description="Answer requests until SIGTERM or Ctrl-C. Prints one line with the URL once it is ready. "
-        "Without --config there are the Docker repositories docker-dev, docker-qa, docker-staging and "
-        "docker-prod, and one user, admin, with the password 'password'.",
-    )
-    _add_data(serve)
+    serve = _add_command(commands, _serve)
     serve.add_argument("--port", type=_port, default=8081, help="port to listen on, 0 for a free one (8081)")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    serve.add_argument(
-        "--tls", nargs=2, type=Path, metavar=("CERTIFICATE", "KEY"), help="speak HTTPS, with these PEM files"
-    )
+    tls = ("CERTIFICATE", "KEY")
+    serve.add_argument("--tls", nargs=2, type=Path, metavar=tls, help="speak HTTPS, with these PEM files")
     serve.add_argument("--verbose", action="store_true", help="log each request to stderr, as a line of JSON")
-    serve.set_defaults(run=_serve)
-    fill = commands.add_parser(
-        "seed",
-        help="fill a repository from promotion manifests",
-        description="Make a small image for each digest of promotion manifests (YAML lists of 'name' and "
-        "'dmap': digest -> tags) and store it under its tags. The same digest always makes the same image, so "
-        "seeding again changes nothing. A server may be running on the same directory.",
-    )
-    _add_data(fill)
-    fill.add_argument("--repository", required=True, help="key of the Docker repository to fill, e.g. docker-dev")
-    fill.add_argument("--image", action="append", default=[], metavar="GLOB", help="only these images; repeatable")
+    fill = _add_command(commands, _seed)
     fill.add_argument("--tags-per-image", type=_count, metavar="N", help="only the N highest versions of each image")
     fill.add_argument("files", nargs="+", type=Path, metavar="FILE", help="promotion manifest")
-    fill.set_defaults(run=_seed)
-    digest = commands.add_parser(
-        "hash-password",
-        help="print what stands in a configuration instead of a password",
-        description="Read a password from standard input and print its hash, for 'password' in a configuration.",
-    )
-    digest.set_defaults(run=_hash_password)
-    _add_upkeep(commands)
+    _add_command(commands, _hash_password, has_data=False)
+    _add_command(commands, _check)
+    _add_command(commands, _gc)
+    take_out = _add_command(commands, _export)
+    take_out.add_argument("target", type=Path, metavar="DIRECTORY", help="where to write; made if missing")
+    for one in (fill, take_out):
+        one.add_argument("--repository", required=True, help="key of the Docker repository, e.g. docker-dev")
+        one.add_argument("--image", action="append", default=[], metavar="GLOB", help="only these images; repeatable")
     return parser
 
 
-def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    inspect = commands.add_parser(
-        "check",
-        help="find contents that are missing or altered",
-        description="Read all contents and see whether they fit their digests, and whether all parts of all manifests "
-        "are there. Prints a line for each problem; ends with code 1 if there is one. A server may be running.",
+def _add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    run: Callable[[argparse.Namespace], int],
+    *,
+    has_data: bool = True,
+) -> argparse.ArgumentParser:
+    """Add a command that is called and described as its function is."""
+    text = inspect.getdoc(run) or ""
+    parser = commands.add_parser(
+        run.__name__.removeprefix("_").replace("_", "-"), help=text.partition(".")[0], description=text
     )
-    _add_data(inspect)
-    inspect.set_defaults(run=_check)
-    collect = commands.add_parser(
-        "gc",
-        help="remove contents that nothing needs",
-        description="Remove contents that no image needs, and uploads that were never finished. The server must "
-        "have been stopped.",
-    )
-    _add_data(collect)
-    collect.set_defaults(run=_collect)
-    export = commands.add_parser(
-        "export",
-        help="write images as an OCI image layout",
-        description="Write the images of a repository into a directory that skopeo and others read as "
-        "oci:DIRECTORY:IMAGE:TAG. A server may be running.",
-    )
-    _add_data(export)
-    export.add_argument("--repository", required=True, help="key of the Docker repository, e.g. docker-prod")
-    export.add_argument("--image", action="append", default=[], metavar="GLOB", help="only these images; repeatable")
-    export.add_argument("target", type=Path, metavar="DIRECTORY", help="where to write; made if missing")
-    export.set_defaults(run=_export)
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="where everything is kept; made if missing"
-    )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML: repositories, users, permissions")
+    parser.set_defaults(run=run)
+    if has_data:
+        kept = "where everything is kept; made if missing"
+        parser.add_argument("--data", type=Path, required=True, metavar="DIR", help=kept)
+        parser.add_argument("--config", type=Path, metavar="FILE", help="YAML: repositories, users, permissions")
+    return parser
 
 
 def _serve(options: argparse.Namespace) -> int:
+    """Answer requests until stopped.
+
+    Until SIGTERM or Ctrl-C, that is. Prints one line with the URL once it is ready. Without --config there are the
+    Docker repositories docker-dev, docker-qa, docker-staging and docker-prod, and one user, admin, with the password
+    'password'.
+    """
     config = load_config(options.config)
     tls = _tls(*options.tls) if options.tls else None
     listener = listen(options.host, options.port)
@@ -148,6 +119,12 @@ def _tls(certificate: Path, key: Path) -> tuple[Path, Path]:
 
 
 def _seed(options: argparse.Namespace) -> int:
+    """Fill a repository from promotion manifests.
+
+    Makes a small image for each digest of promotion manifests (YAML lists of 'name' and 'dmap': digest -> tags) and
+    stores it under its tags. The same digest always makes the same image, so seeding again changes nothing. A server
+    may be running on the same directory.
+    """
     config = load_config(options.config)
     repository = config.repositories.get(options.repository)
     if repository is None or not repository.is_docker or not repository.is_writable:
@@ -167,18 +144,31 @@ def _seed(options: argparse.Namespace) -> int:
 
 
 def _hash_password(options: argparse.Namespace) -> int:
+    """Print what stands in a configuration instead of a password.
+
+    Reads a password from standard input and prints its hash, for 'password' in a configuration.
+    """
     print(Password(sys.stdin.readline().rstrip("\n")).hashed())
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
+    """Find contents that are missing or altered.
+
+    Reads all contents and sees whether they fit their digests, and whether all parts of all manifests are there.
+    Prints a line for each problem; ends with code 1 if there is one. A server may be running.
+    """
     with closing(_open(options.data, load_config(options.config))) as service:
         problems = list(check(service))
     print("\n".join([*problems, f"{len(problems)} problems." if problems else "All is well."]))
     return 1 if problems else 0
 
 
-def _collect(options: argparse.Namespace) -> int:
+def _gc(options: argparse.Namespace) -> int:
+    """Remove contents that nothing needs.
+
+    That is what no image needs, and uploads that were never finished. The server must have been stopped.
+    """
     with closing(_open(options.data, load_config(options.config), is_alone=True)) as service:
         count, size = collect_garbage(service)
     print(f"Removed {count} files, {size} bytes.")
@@ -186,6 +176,11 @@ def _collect(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
+    """Write images as an OCI image layout.
+
+    Writes the images of a repository into a directory that skopeo and others read as oci:DIRECTORY:IMAGE:TAG. A server
+    may be running.
+    """
     with closing(_open(options.data, load_config(options.config))) as service:
         count = export(service, options.target, options.repository, options.image)
     print(f"Exported {count} tags to {options.target}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -21,7 +21,6 @@ from pydantic import (
 
 from artifactory_sandbox.names import is_repository_key
 from artifactory_sandbox.oidc import OidcProvider  # noqa: TC001 (pydantic reads it)
-from artifactory_sandbox.xray import XrayConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
 
 ANY_REPOSITORY = "ANY"
 RESERVED_KEYS = frozenset({"access", "api", "artifactory", "event", "null", "sandbox", "token", "ui", "v2", "xray"})
+
+
+ScanStatus = Literal["NOT_SUPPORTED", "NOT_SCANNED", "PENDING", "SCANNING", "DONE", "PARTIAL", "FAILED"]
 
 
 class ConfigError(Exception):
@@ -158,6 +160,33 @@ class WebhookConfig(_Section):
     pause: float = Field(default=0.5, ge=0)
     origin: str = "http://artifactory-sandbox"
     promoted_repository: Literal["source", "target"] = "target"
+
+
+class XrayFinding(_Section):
+    """What a scan has found in some artifacts.
+
+    :param artifact: the digest of a manifest, or an Ant pattern of `<repository>/<image>/<tag>/<file>`.
+    :param status: how far the scan has come.
+    :param issues: as Xray's summary lists them: `issue_id`, `severity`, `cves` and so on.
+    :param licenses: as Xray's summary lists them.
+    :param violations: as Xray lists them: `watch_name`, `severity`, `type` and so on.
+    :param is_blocked: whether a policy forbids to download it.
+    """
+
+    artifact: str
+    status: ScanStatus = "DONE"
+    issues: tuple[dict[str, Any], ...] = ()
+    licenses: tuple[dict[str, Any], ...] = ()
+    violations: tuple[dict[str, Any], ...] = ()
+    is_blocked: bool = Field(default=False, alias="blocked")
+
+
+class XrayConfig(_Section):
+    """The findings that stand from the start, and what holds for all that none of them covers."""
+
+    findings: tuple[XrayFinding, ...] = ()
+    default_status: ScanStatus = "NOT_SCANNED"
+    block_unscanned: bool = False
 
 
 def _default_repositories() -> dict[str, RepositoryConfig]:

@@ -13,9 +13,9 @@ from starlette.routing import Route
 
 from artifactory_sandbox import layout
 from artifactory_sandbox.access import TOKEN_SECONDS
-from artifactory_sandbox.config import Action
-from artifactory_sandbox.docker_call import (
+from artifactory_sandbox.calls import (
     DockerCall,
+    call_of,
     docker_call,
     docker_repository,
     read_limited,
@@ -23,11 +23,11 @@ from artifactory_sandbox.docker_call import (
     require_reference,
     require_tag,
 )
+from artifactory_sandbox.config import Action
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import stamp
 from artifactory_sandbox.manifests import LARGEST_MANIFEST, OCI_INDEX, Manifest, parse_manifest, referrer
 from artifactory_sandbox.names import is_digest
-from artifactory_sandbox.service import call_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -48,7 +48,7 @@ def pull_scope(path: str) -> str:
 
 async def base(request: Request) -> Response:
     """Tell that the registry API is here."""
-    return JSONResponse({}, headers={"Docker-Distribution-Api-Version": "registry/2.0"})
+    return JSONResponse({})
 
 
 async def token(request: Request) -> Response:
@@ -70,7 +70,7 @@ async def get_manifest(request: Request) -> Response:
     content = b""
     if request.method == "GET":
         call.service.xray.require_download(item)
-        content = await asyncio.to_thread(call.service.blobs.read, digest)
+        content = call.service.blobs.read(digest)
     return Response(content, headers=headers, media_type=item.media_type)
 
 
@@ -78,10 +78,11 @@ async def put_manifest(request: Request) -> Response:
     """Store a manifest under a tag or its digest."""
     reference = require_reference(request.path_params["reference"])
     call = docker_call(request, Action.DEPLOY, reference)
-    content = await read_limited(request.stream(), LARGEST_MANIFEST)
-    algorithm = reference.partition(":")[0] if is_digest(reference) else "sha256"
+    content = await read_limited(request, LARGEST_MANIFEST)
+    wanted = reference if is_digest(reference) else request.query_params.get("digest")
+    algorithm = require_digest(wanted).partition(":")[0] if wanted else "sha256"
     manifest = parse_manifest(content, request.headers.get("content-type", ""), algorithm=algorithm)
-    if is_digest(reference) and manifest.digest != reference:
+    if wanted and manifest.digest != wanted:
         message = "provided digest did not match uploaded content"
         raise Refusal(400, message, code="DIGEST_INVALID", detail={"digest": manifest.digest})
     tags = request.query_params.getlist("tag") if is_digest(reference) else []
@@ -112,7 +113,7 @@ async def list_referrers(request: Request) -> Response:
     """List what refers to a digest as its subject, of one artifact type if that is asked for."""
     digest = require_digest(request.path_params["reference"])
     call = docker_call(request, Action.READ, digest)
-    found = await call.service.database.read(
+    found = call.service.database.glance(
         lambda tx: [item for place in call.places for item in layout.referrers(tx, place, digest)]
     )
 
@@ -120,7 +121,7 @@ async def list_referrers(request: Request) -> Response:
         read = call.service.blobs.read
         return [referrer(read(item.digest or ""), item.media_type or "", item.digest or "") for item in found]
 
-    described = await asyncio.to_thread(describe)
+    described = await asyncio.to_thread(describe) if found else []
     headers, wanted = {}, request.query_params.get("artifactType")
     if wanted:
         described = [one for one in described if one.get("artifactType") == wanted]
@@ -234,13 +235,13 @@ def _next(request: Request, path: str, last: str) -> str:
 _REPOSITORY = "/api/docker/{repository}/v2"
 _MANIFEST = _REPOSITORY + "/{image:path}/manifests/{reference}"
 ROUTES = [
+    Route(_MANIFEST, get_manifest, methods=["GET"]),
+    Route(_MANIFEST, put_manifest, methods=["PUT"]),
     Route("/v2/", base),
     Route(_REPOSITORY + "/", base),
     Route(_REPOSITORY + "/token", token, methods=["GET", "POST"]),
     Route(_REPOSITORY + "/_catalog", list_images),
     Route(_REPOSITORY + "/{image:path}/tags/list", list_tags),
     Route(_REPOSITORY + "/{image:path}/referrers/{reference}", list_referrers),
-    Route(_MANIFEST, get_manifest, methods=["GET"]),
-    Route(_MANIFEST, put_manifest, methods=["PUT"]),
     Route(_MANIFEST, delete_manifest, methods=["DELETE"]),
 ]

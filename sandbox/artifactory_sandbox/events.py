@@ -1,4 +1,7 @@
-"""Webhooks: who wants to hear of what happens to images, and telling them, in order, until they have heard."""
+"""Webhooks: who wants to hear of what happens to images, and telling them, in order, until they have heard.
+
+Their API is for administrators only; secrets go in, and never out.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,23 @@ import hashlib
 import hmac
 import json
 import logging
+import sqlite3
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, field_validator
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from artifactory_sandbox import layout
+from artifactory_sandbox.calls import read_as, require_admin
+from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.names import ant_pattern, is_digest
 
 if TYPE_CHECKING:
-    import sqlite3
+    from starlette.requests import Request
 
     from artifactory_sandbox.blobs import BlobStore
     from artifactory_sandbox.config import Config
@@ -82,6 +90,14 @@ class Handler(_Part):
     secret: str = Field(default="", pattern=r"^[\x20-\x7e]*$")
     use_secret_for_signing: bool = False
     custom_http_headers: tuple[Header, ...] = ()
+    proxy: str | None = None
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_direct(cls, proxy: str | None) -> str | None:
+        if proxy:
+            raise ValueError("the sandbox knows no proxies, it delivers directly: leave the field out")
+        return proxy
 
     def headers(self, body: bytes) -> dict[str, str]:
         """Return the headers of a delivery."""
@@ -138,7 +154,7 @@ class Events:
         """
         if is_digest(tag):
             return
-        rows = tx.execute("SELECT body FROM subscriptions ORDER BY key").fetchall()
+        rows = _bodies(tx)
         item = layout.find_manifest(tx, place, tag) if rows else None
         if item is None:
             return
@@ -186,11 +202,7 @@ class Events:
                     await asyncio.wait_for(self._wake.wait(), pause)
 
     async def _attempt(self, client: httpx.AsyncClient, delivery: _Delivery) -> None:
-        def subscription(tx: sqlite3.Connection) -> Subscription | None:
-            row = tx.execute("SELECT body FROM subscriptions WHERE key = ?", (delivery.subscription,)).fetchone()
-            return Subscription.model_validate_json(row[0]) if row else None
-
-        found = await self._database.read(subscription)
+        found = await self._database.read(lambda tx: _find(tx, delivery.subscription))
         if found is None or delivery.handler >= len(found.handlers):
             await self._database.write(lambda tx: _drop(tx, delivery))
             return
@@ -247,3 +259,78 @@ def _oldest(tx: sqlite3.Connection) -> list[_Delivery]:
 
 def _drop(tx: sqlite3.Connection, delivery: _Delivery) -> None:
     tx.execute("DELETE FROM events WHERE id = ?", (delivery.number,))
+
+
+async def list_subscriptions(request: Request) -> Response:
+    """List all subscriptions."""
+    rows = await require_admin(request).database.read(_bodies)
+    return JSONResponse([_shown(Subscription.model_validate_json(body)) for (body,) in rows])
+
+
+async def get_subscription(request: Request) -> Response:
+    """Show one subscription."""
+    found = await require_admin(request).database.read(lambda tx: _find(tx, request.path_params["key"]))
+    if found is None:
+        raise _missing()
+    return JSONResponse(_shown(found))
+
+
+async def add_subscription(request: Request) -> Response:
+    """Make a subscription."""
+    database, subscription = require_admin(request).database, await read_as(Subscription, request, "The subscription")
+    row = (subscription.key, subscription.model_dump_json(by_alias=True))
+    try:
+        await database.write(lambda tx: tx.execute("INSERT INTO subscriptions VALUES (?, ?)", row))
+    except sqlite3.IntegrityError:
+        raise Refusal(409, f"There is a subscription of the key '{subscription.key}' already.") from None
+    return JSONResponse(_shown(subscription), 201)
+
+
+async def change_subscription(request: Request) -> Response:
+    """Give a subscription other contents; what waits to be told goes the new way."""
+    database, subscription = require_admin(request).database, await read_as(Subscription, request, "The subscription")
+    if subscription.key != request.path_params["key"]:
+        raise Refusal(400, "A subscription keeps its key.")
+    row = (subscription.model_dump_json(by_alias=True), subscription.key)
+    query = "UPDATE subscriptions SET body = ? WHERE key = ?"
+    if not await database.write(lambda tx: tx.execute(query, row).rowcount):
+        raise _missing()
+    return JSONResponse(_shown(subscription))
+
+
+async def delete_subscription(request: Request) -> Response:
+    """End a subscription, with what waits to be told."""
+    key, query = (request.path_params["key"],), "DELETE FROM subscriptions WHERE key = ?"
+    if not await require_admin(request).database.write(lambda tx: tx.execute(query, key).rowcount):
+        raise _missing()
+    return Response(status_code=204)
+
+
+def _missing() -> Refusal:
+    return Refusal(404, "Subscription not found")
+
+
+def _bodies(tx: sqlite3.Connection) -> list[tuple[str]]:
+    return tx.execute("SELECT body FROM subscriptions ORDER BY key").fetchall()
+
+
+def _find(tx: sqlite3.Connection, key: str) -> Subscription | None:
+    row = tx.execute("SELECT body FROM subscriptions WHERE key = ?", (key,)).fetchone()
+    return Subscription.model_validate_json(row[0]) if row else None
+
+
+def _shown(subscription: Subscription) -> dict[str, Any]:
+    shown = subscription.model_dump(mode="json", by_alias=True)
+    for handler in shown["handlers"]:
+        handler["secret"] = "***" if handler["secret"] else ""
+    return shown
+
+
+_SUBSCRIPTIONS = "/event/api/v1/subscriptions"
+ROUTES = [
+    Route(_SUBSCRIPTIONS, list_subscriptions, methods=["GET"]),
+    Route(_SUBSCRIPTIONS, add_subscription, methods=["POST"]),
+    Route(_SUBSCRIPTIONS + "/{key}", get_subscription, methods=["GET"]),
+    Route(_SUBSCRIPTIONS + "/{key}", change_subscription, methods=["PUT"]),
+    Route(_SUBSCRIPTIONS + "/{key}", delete_subscription, methods=["DELETE"]),
+]

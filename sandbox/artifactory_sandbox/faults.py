@@ -1,29 +1,39 @@
-"""What goes wrong on request: faults, and which requests meet them."""
+"""What goes wrong on request: faults, which requests meet them, and what those get to see."""
 
 from __future__ import annotations
 
+import asyncio
 import fnmatch
 import hashlib
 import itertools
 import random
 import time
-from contextlib import nullcontext
-from functools import partial
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse
 
-from artifactory_sandbox.errors import Unauthenticated
-from artifactory_sandbox.fault_effects import EFFECTS, Meeting
+from artifactory_sandbox import layout
+from artifactory_sandbox.errors import Refusal, Unauthenticated, registry_code
+from artifactory_sandbox.items import stamp
 from artifactory_sandbox.metadata import looking_at
 from artifactory_sandbox.names import parse_reference
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    import sqlite3
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from artifactory_sandbox.addressing import Address
     from artifactory_sandbox.metadata import Database, Snapshot
+
+# The name in a scope's extensions under which the server lets a request drop its own connection.
+DROP = "artifactory_sandbox.drop"
+_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>proxy</body></html>\n"
 
 
 class Fault(BaseModel):
@@ -123,6 +133,72 @@ class _Armed:
         return {"id": self.number, **fields, "seen": self._seen, "hits": self._hits}
 
 
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """A request's meeting with a fault: an ASGI application around the one that works."""
+
+    fault: Fault
+    where: Address
+    database: Database
+    past: Snapshot | None
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        effect, is_after = self.fault.effect, self.fault.when == "after"
+        if effect in {"status", "reset"}:
+            if is_after:
+                with suppress(Exception):  # whatever the work came to, the client is not told
+                    await self.app(scope, receive, _swallow)
+            await (self._answer if effect == "status" else _reset)(scope, receive, send)
+        elif effect == "truncate":
+            await self._truncate(scope, receive, send)
+        elif effect == "move_tag" and is_after:
+            await self._move_late(scope, receive, send)
+        else:
+            await asyncio.sleep(self.fault.seconds if effect == "latency" else 0)
+            if effect == "move_tag":
+                await self.database.write(lambda tx: _move(tx, self.fault))
+            with looking_at(self.past) if effect == "stale" and self.past else nullcontext():
+                await self.app(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        fault = self.fault
+        phrase = HTTPStatus(fault.status).phrase if fault.status in set(HTTPStatus) else "Error"
+        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+        if not fault.html:
+            code = registry_code(fault.status) if self.where.is_registry else None
+            raise Refusal(fault.status, phrase, code=code, headers=headers)
+        page = HTMLResponse(_PAGE.format(f"{fault.status} {phrase}"), fault.status, headers=headers)
+        await page(scope, receive, send)
+
+    async def _truncate(self, scope: Scope, receive: Receive, send: Send) -> None:
+        left = self.fault.size
+
+        async def send_some(message: Message) -> None:
+            nonlocal left
+            if message["type"] == "http.response.start":
+                length = next((int(value) for name, value in message["headers"] if name == b"content-length"), 0)
+                left = length // 2 if left is None else left
+                await send(message)
+            elif left is not None and left >= 0:
+                body = message.get("body", b"")
+                await send({"type": "http.response.body", "body": body[:left], "more_body": True})
+                left -= len(body)
+                if left < 0 or not message.get("more_body"):
+                    scope["extensions"][DROP]["drop"](is_reset=False)
+
+        await self.app(scope, receive, send_some)
+        await _end(receive)
+
+    async def _move_late(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_after_move(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await self.database.write(lambda tx: _move(tx, self.fault))
+            await send(message)
+
+        await self.app(scope, receive, send_after_move)
+
+
 class _Lag:
     """The past that readers see for a while after a write."""
 
@@ -204,7 +280,7 @@ class Faults:
             elif fault.effect == "lag":
                 self._lags.append(_Lag(self._database.snapshot(), fault))
             else:
-                app = partial(EFFECTS[fault.effect], Meeting(fault, where, self._database, armed.past), app)
+                app = _Meeting(fault, where, self._database, armed.past, app)
         if token in self._expired:
             raise Unauthenticated("Token failed verification: expired")
         is_read = scope["method"] in {"GET", "HEAD"} or where.path == "/api/search/aql"
@@ -217,6 +293,33 @@ class Faults:
             self._lags.remove(lag)
             lag.past.close()
         return self._lags[0].past if self._lags else None
+
+
+def _move(tx: sqlite3.Connection, fault: Fault) -> None:
+    place, tag = parse_reference(fault.tag or "")
+    if fault.to is None:
+        layout.clear(tx, place, tag, stamp=stamp("fault"))
+        return
+    item = layout.find_manifest(tx, place, fault.to)
+    if item is None:
+        raise Refusal(500, f"The fault cannot move {fault.tag}: there is no {fault.to}.")
+    standing = layout.find_manifest(tx, place, tag)
+    if standing is None or standing.digest != item.digest:
+        layout.retag(tx, place, item, tag, stamp=stamp("fault"))
+
+
+async def _swallow(message: Message) -> None:
+    pass
+
+
+async def _reset(scope: Scope, receive: Receive, send: Send) -> None:
+    scope["extensions"][DROP]["drop"](is_reset=True)
+    await _end(receive)
+
+
+async def _end(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _token(scope: Scope) -> bytes | None:

@@ -125,30 +125,6 @@ def add_file(
     return int(cursor.lastrowid or 0)
 
 
-def copy_file(tx: sqlite3.Connection, item: Item, repository: str, full_path: str, *, image: str, stamp: Stamp) -> int:
-    """Put the same content at another path with the same properties; return the copy's id.
-
-    Creation and modification travel along, as they describe the content; `updated` says when it came here.
-    """
-    identity = add_file(
-        tx,
-        repository,
-        full_path,
-        digest=item.digest or "",
-        size=item.size,
-        media_type=item.media_type or "",
-        stamp=stamp,
-        kind=item.kind,
-        image=image,
-    )
-    tx.execute(
-        "UPDATE items SET created = ?, created_by = ?, modified = ?, modified_by = ? WHERE id = ?",
-        (item.created, item.created_by, item.modified, item.modified_by, identity),
-    )
-    copy_properties(tx, item.id, identity)
-    return identity
-
-
 def ensure_folder(tx: sqlite3.Connection, repository: str, full_path: str, stamp: Stamp) -> None:
     """Make a folder and those above it, where they are missing."""
     missing: list[str] = []
@@ -198,18 +174,13 @@ def properties(tx: sqlite3.Connection, item: int) -> dict[str, list[str]]:
 
 
 def set_properties(tx: sqlite3.Connection, item: int, values: Mapping[str, Iterable[str]]) -> None:
-    """Give properties new values; other properties stay."""
+    """Give properties new values, or remove those with none; other properties stay."""
     for key, texts in values.items():
-        delete_properties(tx, item, [key])
+        tx.execute("DELETE FROM properties WHERE item = ? AND key = ?", (item, key))
         tx.executemany(
             "INSERT OR IGNORE INTO properties (item, key, value) VALUES (?, ?, ?)",
             [(item, key, text) for text in texts],
         )
-
-
-def delete_properties(tx: sqlite3.Connection, item: int, keys: Iterable[str]) -> None:
-    """Remove properties with all their values."""
-    tx.executemany("DELETE FROM properties WHERE item = ? AND key = ?", [(item, key) for key in keys])
 
 
 def copy_properties(tx: sqlite3.Connection, source: int, target: int) -> None:

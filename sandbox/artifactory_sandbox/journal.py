@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artifactory_sandbox.fault_effects import DROP
+from artifactory_sandbox.faults import DROP
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,6 +8,7 @@ layers as `sha256__<hex>`. What was pushed by digest, such as the children of an
 from __future__ import annotations
 
 import json
+import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.names import UPLOADS_FOLDER, Place, blob_name, is_digest
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterator, Mapping
 
     from artifactory_sandbox.blobs import BlobStore
@@ -24,6 +24,25 @@ if TYPE_CHECKING:
     from artifactory_sandbox.manifests import Manifest
 
 _LARGEST_CONFIG = 1024 * 1024
+_COPY_FILES = """
+INSERT INTO items (repository, path, image, name, kind, digest, size, media_type,
+    created, created_by, modified, modified_by, updated)
+SELECT ?, ?, ?, name, kind, digest, size, media_type, created, created_by, modified, modified_by, ?
+FROM items WHERE repository = ? AND path = ? AND image = ?
+"""
+_COPY_FILE_PROPERTIES = """
+INSERT INTO properties (item, key, value)
+SELECT copy.id, key, value
+FROM items AS original
+JOIN properties ON item = original.id
+JOIN items AS copy ON copy.repository = ? AND copy.path = ? AND copy.name = original.name
+WHERE original.repository = ? AND original.path = ? AND original.image = ?
+    AND NOT (original.kind = 'manifest' AND key IN ('docker.manifest', 'docker.repoName'))
+"""
+_NAME_PLACE = """
+INSERT INTO properties (item, key, value)
+SELECT id, ?, ? FROM items WHERE repository = ? AND path = ? AND image = ? AND kind = 'manifest'
+"""
 
 
 def find_manifests(tx: sqlite3.Connection, place: Place, reference: str) -> list[Item]:
@@ -143,17 +162,23 @@ def put_manifest(
 def copy_folder(
     tx: sqlite3.Connection, source: Place, folder: str, target: Place, target_folder: str, *, stamp: Stamp
 ) -> None:
-    """Copy a tag's or digest's folder with all properties; the Docker properties name the new place."""
-    for item in folder_items(tx, source, folder):
-        full_path = f"{target.path(target_folder)}/{item.name}"
-        identity = items.copy_file(tx, item, target.repository, full_path, image=target.image, stamp=stamp)
-        if item.kind == "manifest":
-            names = {"docker.manifest": [target_folder], "docker.repoName": [target.image]}
-            items.set_properties(tx, identity, names)
-    source_folder = items.find(tx, source.repository, source.path(folder))
-    copied_folder = items.find(tx, target.repository, target.path(target_folder))
-    if source_folder is not None and copied_folder is not None:
-        items.copy_properties(tx, source_folder.id, copied_folder.id)
+    """Copy a tag's or digest's folder with all properties; the Docker properties name the new place.
+
+    Creation and modification travel along, as they describe the content; `updated` says when it came here.
+    """
+    origin = (source.repository, source.path(folder), source.image)
+    copies = (target.repository, target.path(target_folder), target.image)
+    items.ensure_folder(tx, *copies[:2], stamp)
+    try:
+        tx.execute(_COPY_FILES, (*copies, stamp.time, *origin))
+    except sqlite3.IntegrityError:
+        raise Refusal(409, f"Something stands in '{copies[0]}:{copies[1]}' where a file is to be put.") from None
+    tx.execute(_COPY_FILE_PROPERTIES, (*copies[:2], *origin))
+    names = (("docker.manifest", target_folder), ("docker.repoName", target.image))
+    tx.executemany(_NAME_PLACE, [(*name, *copies) for name in names])
+    original, copy = items.find(tx, *origin[:2]), items.find(tx, *copies[:2])
+    if original is not None and copy is not None:
+        items.copy_properties(tx, original.id, copy.id)
 
 
 def retag(tx: sqlite3.Connection, place: Place, item: Item, tag: str, *, stamp: Stamp) -> None:
@@ -191,6 +216,8 @@ def clear(
     :param keep_blobs: leave layers that nothing else holds in flight, for a push that has already seen them.
     """
     doomed = folder_items(tx, place, folder)
+    if not doomed:
+        return
     manifests = [item for item in doomed if item.kind == "manifest"]
     coming = [digest for successor in successors for digest in child_digests(tx, successor)]
     kept = [

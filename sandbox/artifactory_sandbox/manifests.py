@@ -74,9 +74,9 @@ def referrer(content: bytes, media_type: str, digest: str) -> dict[str, object]:
     described: dict[str, object] = {"mediaType": media_type, "digest": digest, "size": len(content)}
     config = None if media_type in INDEX_TYPES else document.get("config")
     artifact_type = document.get("artifactType") or (config or {}).get("mediaType")
-    if artifact_type:
+    if isinstance(artifact_type, str) and artifact_type:
         described["artifactType"] = artifact_type
-    if document.get("annotations"):
+    if isinstance(document.get("annotations"), dict):
         described["annotations"] = document["annotations"]
     return described
 

@@ -6,10 +6,13 @@ import asyncio
 import secrets
 import sqlite3
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,9 +20,10 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _BUSY_SECONDS = 30.0
 _READERS = 4
+_LARGEST_COMMIT = 100
 
 # An item is a file or a folder of a repository, as Artifactory's storage API shows it. `links` says what a
 # manifest refers to; it depends on the manifest's bytes alone, so it is shared by all copies of it.
@@ -44,6 +48,9 @@ CREATE TABLE items (
 CREATE INDEX items_by_digest ON items (digest, repository, image);
 CREATE INDEX manifests ON items (repository, image, path) WHERE kind = 'manifest';
 CREATE INDEX manifests_by_path ON items (repository, path, name) WHERE kind = 'manifest';
+CREATE INDEX manifests_by_created ON items (repository, created) WHERE kind = 'manifest';
+CREATE INDEX manifests_by_modified ON items (repository, modified) WHERE kind = 'manifest';
+CREATE INDEX manifests_by_updated ON items (repository, updated) WHERE kind = 'manifest';
 CREATE TABLE properties (
     item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
     key TEXT NOT NULL,
@@ -84,6 +91,7 @@ CREATE TABLE events (
     due REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX events_in_order ON events (subscription, handler, id);
+CREATE TABLE findings (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -95,6 +103,9 @@ _STATISTICS = (
     ("items", "items_by_digest", "250000 50 40 40"),
     ("items", "manifests", "50000 12500 2400 1"),
     ("items", "manifests_by_path", "50000 12500 1 1"),
+    ("items", "manifests_by_created", "50000 12500 10"),
+    ("items", "manifests_by_modified", "50000 12500 10"),
+    ("items", "manifests_by_updated", "50000 12500 10"),
     ("properties", "properties", "300000 6 1 1"),
     ("properties", "properties_by_value", "300000 50000 6"),
     ("links", "links", "100000 3 3 1"),
@@ -136,6 +147,32 @@ class Snapshot:
             self._connection.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[Result]):
+    """Changes that someone waits for."""
+
+    work: Callable[[sqlite3.Connection], Result]
+    done: Future[Result]
+
+    def run(self, connection: sqlite3.Connection) -> Callable[[], None]:
+        """Make the changes or none of them; return what tells of it once they are committed.
+
+        :raises sqlite3.Error: when the whole transaction is lost.
+        """
+        connection.execute("SAVEPOINT work")
+        try:
+            result = self.work(connection)
+        except BaseException as error:
+            if not connection.in_transaction:  # SQLite has undone all of it: the disk is full
+                raise
+            connection.execute("ROLLBACK TO work")
+            return partial(self.done.set_exception, error)
+        finally:
+            if connection.in_transaction:
+                connection.execute("RELEASE work")
+        return partial(self.done.set_result, result)
+
+
 class IncompatibleDataError(Exception):
     """The data directory was written by another version of the sandbox."""
 
@@ -154,6 +191,7 @@ class Database:
         self._idle: list[sqlite3.Connection] = []
         self._read_threads = ThreadPoolExecutor(_READERS, "read")
         self._write_thread = ThreadPoolExecutor(1, "write")
+        self._waiting: deque[_Waiting[Any]] = deque()
         with self.writing() as connection:
             _prepare(connection)
 
@@ -169,8 +207,14 @@ class Database:
         return self._read(work) if snapshot is None else snapshot.read(work)
 
     async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run a function as one transaction, beside the event loop; an exception undoes all of it."""
-        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write, work)
+        """Run a function as one transaction, beside the event loop; an exception undoes all of it.
+
+        What waits at the same time is committed together; no call returns before its changes will last.
+        """
+        waiting: _Waiting[Result] = _Waiting(work, Future())
+        self._waiting.append(waiting)
+        self._write_thread.submit(self._write_waiting)
+        return await asyncio.wrap_future(waiting.done)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -230,9 +274,24 @@ class Database:
         with self.reading() as connection:
             return work(connection)
 
-    def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        with self.writing() as connection:
-            return work(connection)
+    def _write_waiting(self) -> None:
+        """Do all that waits, each in a savepoint of its own, and commit it at once."""
+        batch: list[_Waiting[Any]] = []
+        while self._waiting and len(batch) < _LARGEST_COMMIT:
+            waiting = self._waiting.popleft()
+            if waiting.done.set_running_or_notify_cancel():
+                batch.append(waiting)
+        if not batch:  # an earlier turn has done it
+            return
+        try:
+            with self.writing() as connection:
+                answers = [waiting.run(connection) for waiting in batch]
+        except BaseException as error:  # noqa: BLE001 (whoever waits is told)
+            for waiting in batch:
+                waiting.done.set_exception(error)
+        else:
+            for answer in answers:
+                answer()
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""What promoting does to a repository: metadata only, in one transaction, all or nothing."""
+"""`POST …/v2/promote`: JSON in, one line of text out; metadata only, in one transaction, all or nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
 from artifactory_sandbox import items, layout
+from artifactory_sandbox.calls import call_of, read_limited
 from artifactory_sandbox.config import Action, Switches
 from artifactory_sandbox.errors import Forbidden, Refusal
 from artifactory_sandbox.names import Place, is_image, is_loose_tag, is_tag
@@ -15,10 +19,13 @@ from artifactory_sandbox.names import Place, is_image, is_loose_tag, is_tag
 if TYPE_CHECKING:
     import sqlite3
 
+    from starlette.requests import Request
+
     from artifactory_sandbox.items import Stamp
 
 Allows = Callable[[Action, str, str], bool]
 _PLAIN = Switches()
+_DONE = "Promotion ended successfully"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +198,32 @@ def _copy(fields: Mapping[str, object]) -> bool:
     if value is not None and not isinstance(value, bool):
         raise Refusal(400, "The field 'copy' is neither true nor false.")
     return bool(value)
+
+
+async def promote_image(request: Request) -> Response:
+    """Promote as JFrog's REST documentation describes it ("Promote Docker Image")."""
+    call = call_of(request)
+    service, user = call.service, call.user
+    switches, body = service.config.switches, await read_limited(request)
+    promotion = parse_promotion(request.path_params["repository"], body, switches)
+    for key in (promotion.source.repository, promotion.target.repository):
+        repository = service.config.repositories.get(key)
+        if repository and repository.is_docker and not repository.is_writable and switches.silent_promotion:
+            return PlainTextResponse(_DONE)
+        if repository is None or not repository.is_docker or not repository.is_writable:
+            raise Refusal(400, f"Unsupported V2 repository request for '{key[:300]}'")
+
+    def allows(action: Action, repository: str, path: str) -> bool:
+        return service.access.allows(user, action, repository, path)
+
+    def work(tx: sqlite3.Connection) -> None:
+        source = promotion.source.repository
+        read = service.blobs.read
+        for tag in promote(tx, promotion, allows=allows, stamp=items.stamp(user.name), switches=switches, read=read):
+            service.events.record(tx, "promoted", promotion.target, tag, user=user.name, source=source)
+
+    await service.database.write(work)
+    return PlainTextResponse(_DONE)
+
+
+ROUTES = [Route("/api/docker/{repository}/v2/promote", promote_image, methods=["POST"])]

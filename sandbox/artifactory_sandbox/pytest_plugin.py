@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from artifactory_sandbox import items, layout
-from artifactory_sandbox.config import parse_config
+from artifactory_sandbox.config import XrayFinding, parse_config
 from artifactory_sandbox.faults import Fault
 from artifactory_sandbox.items import Item, stamp
 from artifactory_sandbox.names import Place, parse_reference
@@ -25,7 +25,6 @@ from artifactory_sandbox.seeding import (
 )
 from artifactory_sandbox.server import Server, base_url, listen
 from artifactory_sandbox.service import Service
-from artifactory_sandbox.xray import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,9 +71,9 @@ class RunningSandbox:
         """Tell Xray what a scan has found.
 
         :param artifact: digest of a manifest, or Ant pattern of `<repository>/<image>/<tag>/<file>`.
-        :param fields: what was found, as `Finding` has it.
+        :param fields: what was found, as `XrayFinding` has it.
         """
-        self.service.xray.add((Finding.model_validate({"artifact": artifact, **fields}),))
+        self.service.xray.add((XrayFinding.model_validate({"artifact": artifact, **fields}),))
 
     def clear_faults(self) -> None:
         """Take all faults back, with what they have left behind."""

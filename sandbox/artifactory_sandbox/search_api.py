@@ -10,10 +10,9 @@ from starlette.routing import Route
 
 from artifactory_sandbox.access import ANONYMOUS
 from artifactory_sandbox.aql import LONGEST_QUERY, Query, QueryError, parse_query
+from artifactory_sandbox.calls import Call, call_of, read_limited
 from artifactory_sandbox.config import Action
-from artifactory_sandbox.docker_call import read_limited
 from artifactory_sandbox.errors import Forbidden
-from artifactory_sandbox.service import Call, call_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,7 +28,7 @@ async def search(request: Request) -> Response:
     call = call_of(request)
     if call.user == ANONYMOUS:
         raise Forbidden
-    text = (await read_limited(request.stream(), LONGEST_QUERY)).decode(errors="replace")
+    text = (await read_limited(request, LONGEST_QUERY)).decode(errors="replace")
     try:
         query = parse_query(text)
     except QueryError as error:

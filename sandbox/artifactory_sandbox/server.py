@@ -15,7 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from artifactory_sandbox.application import Application
-from artifactory_sandbox.fault_effects import DROP
+from artifactory_sandbox.faults import DROP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -74,6 +74,7 @@ class Server(uvicorn.Server):
                 ssl_keyfile=key,
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,
                 server_header=False,
                 lifespan="on",
                 timeout_graceful_shutdown=_GRACE_SECONDS,

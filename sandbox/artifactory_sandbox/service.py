@@ -6,9 +6,8 @@ import fcntl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from artifactory_sandbox.access import Access, User
+from artifactory_sandbox.access import Access
 from artifactory_sandbox.blobs import BlobStore, Uploads
-from artifactory_sandbox.errors import Forbidden
 from artifactory_sandbox.events import Events
 from artifactory_sandbox.faults import Faults
 from artifactory_sandbox.journal import Journal
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-    from starlette.requests import Request
-
-    from artifactory_sandbox.addressing import Address
     from artifactory_sandbox.config import Config
 
 
@@ -74,7 +70,7 @@ class Service:
             access=access,
             service_id=service_id,
             events=Events(config, database, blobs),
-            xray=Xray(config.xray),
+            xray=Xray(config.xray, database),
             faults=Faults(database),
             journal=Journal(),
             lock=lock,
@@ -85,29 +81,3 @@ class Service:
         self.faults.clear()
         self.database.close()
         self.lock.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request's surroundings: the service, who asks, and how the sandbox was addressed."""
-
-    service: Service
-    user: User
-    address: Address
-
-
-def call_of(request: Request) -> Call:
-    """Return the surroundings of a request that has passed the gate."""
-    call: Call = request.state.call
-    return call
-
-
-def require_admin(request: Request) -> Service:
-    """Return the service, to an administrator.
-
-    :raises Forbidden: to anyone else.
-    """
-    call = call_of(request)
-    if not call.user.is_admin:
-        raise Forbidden
-    return call.service

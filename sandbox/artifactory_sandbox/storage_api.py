@@ -8,28 +8,27 @@ import mimetypes
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from artifactory_sandbox import items, layout
 from artifactory_sandbox.blob_api import blob_response
+from artifactory_sandbox.calls import Call, call_of, read_limited
 from artifactory_sandbox.config import Action
-from artifactory_sandbox.docker_call import read_limited
 from artifactory_sandbox.errors import Forbidden, Refusal, json_response
 from artifactory_sandbox.items import Item, stamp
 from artifactory_sandbox.names import Place
 from artifactory_sandbox.property_text import parse_document, parse_keys, parse_properties
-from artifactory_sandbox.service import Call, call_of
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
 
     from artifactory_sandbox.blobs import BlobStore
 
 Checksums = dict[str, str]
-_LARGEST_DOCUMENT = 1024 * 1024
 
 
 async def get_item(request: Request) -> Response:
@@ -51,10 +50,19 @@ async def get_item(request: Request) -> Response:
     return json_response(_file_info(call, item, await checksums(call, item)))
 
 
-async def put_properties(request: Request) -> Response:
-    """Set properties on an item; on a folder, on everything below it, too, unless `recursive=0`."""
+async def change_properties(request: Request) -> Response:
+    """Set or remove properties of an item; of everything below a folder, too, unless `recursive=0`.
+
+    `PUT` sets what the query names, `DELETE` removes it, `PATCH` does both by `{"props": {"key": null}}`.
+    """
     call, repository, path = _target(request, Action.ANNOTATE)
-    values = parse_properties(_require_query(request))
+    values: Mapping[str, Sequence[str]]
+    if request.method == "PATCH":
+        values = parse_document(await read_limited(request))
+    elif request.method == "PUT":
+        values = parse_properties(_require_query(request))
+    else:
+        values = dict.fromkeys(parse_keys(_require_query(request)), ())
 
     def change(tx: sqlite3.Connection) -> None:
         for item in _affected(tx, call, repository, path, request):
@@ -64,30 +72,10 @@ async def put_properties(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def delete_properties(request: Request) -> Response:
-    """Remove properties from an item; from everything below a folder, too, unless `recursive=0`."""
-    call, repository, path = _target(request, Action.ANNOTATE)
-    keys = parse_keys(_require_query(request))
-
-    def change(tx: sqlite3.Connection) -> None:
-        for item in _affected(tx, call, repository, path, request):
-            items.delete_properties(tx, item.id, keys)
-
-    await call.service.database.write(change)
-    return Response(status_code=204)
-
-
-async def patch_properties(request: Request) -> Response:
-    """Set and remove properties by `{"props": {"set": "value", "removed": null}}`."""
-    call, repository, path = _target(request, Action.ANNOTATE)
-    values = parse_document(await read_limited(request.stream(), _LARGEST_DOCUMENT))
-
-    def change(tx: sqlite3.Connection) -> None:
-        for item in _affected(tx, call, repository, path, request):
-            items.set_properties(tx, item.id, values)
-
-    await call.service.database.write(change)
-    return Response(status_code=204)
+async def show_in_tree(request: Request) -> Response:
+    """Lead links to Artifactory's own user interface, which the sandbox has none of, to what is known of an item."""
+    path = request.path_params.get("path", "").strip("/")
+    return RedirectResponse(_uri(call_of(request), "/api/storage", request.path_params["repository"], path))
 
 
 async def download(request: Request) -> Response:
@@ -255,13 +243,15 @@ def _common(call: Call, repository: str, item: Item | None) -> dict[str, Any]:
 
 
 _STORAGE = "/api/storage/{repository}"
+_TREE = "/ui/repos/tree/General/{repository}"
 _ITEM = "/{repository}/{path:path}"
 ROUTES = [
     Route(_STORAGE, get_item, methods=["GET"]),
     Route(_STORAGE + "/{path:path}", get_item, methods=["GET"]),
-    Route(_STORAGE + "/{path:path}", put_properties, methods=["PUT"]),
-    Route(_STORAGE + "/{path:path}", delete_properties, methods=["DELETE"]),
-    Route("/api/metadata/{repository}/{path:path}", patch_properties, methods=["PATCH"]),
+    Route(_STORAGE + "/{path:path}", change_properties, methods=["PUT", "DELETE"]),
+    Route("/api/metadata/{repository}/{path:path}", change_properties, methods=["PATCH"]),
+    Route(_TREE, show_in_tree, methods=["GET"]),
+    Route(_TREE + "/{path:path}", show_in_tree, methods=["GET"]),
     Route(_ITEM, download, methods=["GET"]),
     Route(_ITEM, delete_item, methods=["DELETE"]),
 ]

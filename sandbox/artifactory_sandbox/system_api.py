@@ -1,15 +1,16 @@
-"""Artifactory's system and repository API."""
+"""Artifactory's system and repository API, and what no Artifactory has, for administrators only: faults and metrics."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from artifactory_sandbox.calls import Call, call_of, read_as, require_admin
 from artifactory_sandbox.errors import Forbidden, Refusal, json_response
-from artifactory_sandbox.service import Call, call_of
+from artifactory_sandbox.faults import Fault
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -78,6 +79,33 @@ async def get_repository(request: Request) -> Response:
     )
 
 
+async def list_faults(request: Request) -> Response:
+    """List the faults that are set, with how many requests each has seen and hit."""
+    return JSONResponse(require_admin(request).faults.describe())
+
+
+async def add_fault(request: Request) -> Response:
+    """Set a fault."""
+    service = require_admin(request)
+    fault = await read_as(Fault, request, "The fault")
+    return JSONResponse({"id": service.faults.add(fault)}, 201)
+
+
+async def clear_faults(request: Request) -> Response:
+    """Take one fault back, or all of them with what they have left behind."""
+    faults, number = require_admin(request).faults, request.path_params.get("number")
+    if number is None:
+        faults.clear()
+    elif not faults.remove(number):
+        raise Refusal(404, f"There is no fault {number}.")
+    return Response(status_code=204)
+
+
+async def metrics(request: Request) -> Response:
+    """Tell how many requests were answered how, in Prometheus' text format."""
+    return PlainTextResponse(require_admin(request).journal.metrics(), media_type="text/plain; version=0.0.4")
+
+
 def _summary(call: Call, key: str, repository: RepositoryConfig) -> dict[str, str]:
     return {
         "key": key,
@@ -94,4 +122,9 @@ ROUTES = [
     Route("/sandbox/openapi.yaml", description),
     Route("/api/repositories", list_repositories),
     Route("/api/repositories/{repository}", get_repository),
+    Route("/sandbox/metrics", metrics),
+    Route("/sandbox/faults", list_faults, methods=["GET"]),
+    Route("/sandbox/faults", add_fault, methods=["POST"]),
+    Route("/sandbox/faults", clear_faults, methods=["DELETE"]),
+    Route("/sandbox/faults/{number:int}", clear_faults, methods=["DELETE"]),
 ]

@@ -10,21 +10,21 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from artifactory_sandbox.calls import Call, call_of, read_limited
 from artifactory_sandbox.config import first_problem
-from artifactory_sandbox.docker_call import read_limited
 from artifactory_sandbox.errors import Forbidden, OAuthRefusal, Refusal, Unauthenticated
-from artifactory_sandbox.service import Call, call_of
 from artifactory_sandbox.tokens import USER_SCOPE, IssuedTokens
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+    from artifactory_sandbox.access import User
 
 TOKENS = "/access/api/v1/tokens"
 LEGACY = "/api/security/token"
 OIDC = "/access/api/v1/oidc/token"
 # Refreshing and exchanging need no other credentials than the token that is sent, expired ones included.
 PATHS = frozenset({TOKENS, LEGACY, OIDC})
-_LARGEST_BODY = 256 * 1024
 _LONGEST = 100 * 365 * 24 * 3600
 _DEFAULT_SECONDS = {TOKENS: 365 * 24 * 3600, LEGACY: 3600}
 
@@ -110,8 +110,7 @@ async def _create(request: Request, wish: _Wish) -> IssuedTokens:
     wanted = access.user_of(username, wish.scope)
     if wanted is None:
         raise OAuthRefusal("invalid_scope", f"the scope is not understood, or there is no user {username[:100]!r}")
-    is_within = wanted.name == user.name and not wanted.is_admin and set(wanted.groups) <= set(user.groups)
-    if not user.is_admin and not is_within:
+    if not user.is_admin and not _is_within(wanted, user):
         raise Forbidden
     return await access.tokens.issue(
         username,
@@ -120,6 +119,13 @@ async def _create(request: Request, wish: _Wish) -> IssuedTokens:
         is_refreshable=wish.refreshable,
         has_reference=wish.include_reference_token,
     )
+
+
+def _is_within(wanted: User, user: User) -> bool:
+    """Tell whether a token gives no more than whoever asks for it has."""
+    is_limited = not user.limits or (wanted.limits and set(wanted.limits) <= set(user.limits))
+    is_same = wanted.name == user.name and (user.has_all or not wanted.has_all)
+    return bool(is_same and is_limited) and set(wanted.groups) <= set(user.groups)
 
 
 async def _authenticated(request: Request) -> Call:
@@ -137,7 +143,7 @@ async def _revoke(call: Call, identifier: str) -> bool:
 
 
 async def _wish(request: Request) -> _Wish:
-    body = await read_limited(request.stream(), _LARGEST_BODY)
+    body = await read_limited(request)
     values: Any = parse_qsl(body.decode("utf-8", "replace"))
     if "json" in request.headers.get("content-type", ""):
         try:

@@ -18,7 +18,8 @@ def dag(dag_bag: DagBag) -> DAG:
 
 
 def test_a_plan_is_approved_then_promoted_then_reported(dag: DAG) -> None:
-    assert dag.get_task("plan").downstream_task_ids == {"approve", "promote"}
+    assert dag.get_task("plan").downstream_task_ids == {"needs_approval", "promote"}
+    assert dag.get_task("needs_approval").downstream_task_ids == {"approve", "promote"}
     assert dag.get_task("approve").downstream_task_ids == {"promote"}
     assert dag.get_task("promote").downstream_task_ids == {"report"}
     assert dag.get_task("report").trigger_rule == "all_done"
@@ -36,14 +37,20 @@ def test_its_form_starts_with_a_dry_run_that_wakes_no_other_dag(dag: DAG) -> Non
 
 def test_its_chunks_run_in_a_pool_of_their_own(dag: DAG) -> None:
     assert dag.get_task("promote").partial_kwargs["pool"] == "artifactory_backfill"
-    assert {dag.get_task(task).pool for task in ("plan", "approve", "report")} == {"default_pool"}
+    assert {dag.get_task(task).pool for task in ("plan", "needs_approval", "approve", "report")} == {"default_pool"}
 
 
-def test_every_field_has_a_title_and_a_section(dag: DAG) -> None:
-    for name in dag.params:
-        schema = dag.params.get_param(name).schema
-        assert schema["title"], name
-        assert schema["section"], name
+def test_every_field_has_a_title_and_what_every_run_needs_is_open_at_the_start(dag: DAG) -> None:
+    schemas = {name: dag.params.get_param(name).schema for name in dag.params}
+    assert all(schema["title"] for schema in schemas.values())
+    assert [name for name, schema in schemas.items() if "section" not in schema] == [
+        "repositories",
+        "images",
+        "tags",
+        "target_repository",
+        "target_tags",
+        "dry_run",
+    ]
 
 
 def test_what_the_form_starts_with_is_a_selection(dag: DAG) -> None:

@@ -80,7 +80,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("demo.home.HOMES", path)
             home = Home.running("up")
-        with httpx.Client(base_url=home.airflow_url, timeout=30, trust_env=False) as http:
+        with httpx.Client(base_url=home.airflow_url, timeout=120, trust_env=False) as http:
             token = http.post("/auth/token", json={"username": "admin", "password": home.secrets.airflow_password})
             http.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
             yield Airflow(home, http, started.stdout)

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 from artifactory_provider.artifactory.api import Api, document_of
-from artifactory_provider.artifactory.errors import ImageNotFound, NotFound, RequestRefused, TagNotFound
+from artifactory_provider.artifactory.errors import (
+    ImageNotFound,
+    NotFound,
+    RequestRefused,
+    TagNotFound,
+    UnexpectedAnswer,
+)
 from artifactory_provider.artifactory.manifests import ACCEPT, Descriptor, InvalidManifest, Manifest, child_digests
 from artifactory_provider.artifactory.references import (
     ImageReference,
@@ -217,21 +223,40 @@ class DockerApi(Api):
         if answer.is_html:
             raise answer.unexpected("201 Created")
 
+    async def check_may_push(self, place: ImageReference) -> None:
+        """Make sure that this user may push to an image: begin an upload, and give it up.
+
+        :param place: repository and image.
+        :raises PermissionDenied: when the user may not.
+        """
+        start, upload = await self._begin_upload(place)
+        if urlsplit(upload)[:2] == urlsplit(start)[:2]:
+            # Servers that do not know this forget the upload in time.
+            await self._transport.request("DELETE", upload, repeatable=True, allowed=range(200, 600))
+
     async def _upload_blob(self, target: ImageReference, digest: str, content: bytes) -> None:
-        needs = f"Deploy/Cache on {target.repository!r}"
-        start = f"{await self._blobs(target)}/uploads/"
-        answer = await self._transport.request("POST", start, repeatable=True, allowed=(202,), needs=needs)
-        place = urljoin(start, answer.headers.get("Location", ""))
+        start, place = await self._begin_upload(target)
         if urlsplit(place)[:2] != urlsplit(start)[:2]:
-            raise answer.unexpected("a place for the upload on the same server")
+            raise UnexpectedAnswer(
+                f"POST {urlsplit(start).path} named a place for the upload on another server: check that the "
+                "connection's host is Artifactory's own URL, and that a proxy before it tells Artifactory its own."
+            )
         await self._transport.request(
             "PUT",
             f"{place}{'&' if '?' in place else '?'}digest={quote(digest)}",
             allowed=(201,),
             headers={"Content-Type": "application/octet-stream"},
             data=content,
-            needs=needs,
+            needs=f"Deploy/Cache on {target.repository!r}",
         )
+
+    async def _begin_upload(self, target: ImageReference) -> tuple[str, str]:
+        """Return the URL that was asked for a place for a blob's content, and that of the place."""
+        start = f"{await self._blobs(target)}/uploads/"
+        answer = await self._transport.request(
+            "POST", start, repeatable=True, allowed=(202,), needs=f"Deploy/Cache on {target.repository!r}"
+        )
+        return start, urljoin(start, answer.headers.get("Location", ""))
 
     async def _blobs(self, place: ImageReference) -> str:
         return f"{await self._docker(place.repository)}/{quote(place.image)}/blobs"

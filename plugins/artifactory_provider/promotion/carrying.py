@@ -14,6 +14,7 @@ from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.attachments import find, find_tagged
 from artifactory_provider.promotion.conflicts import may_delete_layers
 from artifactory_provider.promotion.errors import AttachmentLost, PromotionError
+from artifactory_provider.promotion.preflight import check_repositories
 from artifactory_provider.promotion.sending import send
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ async def carry(
     if not attachments or (source.repository, source.image) == (target.repository, target.image):
         return attachments
     log.info("%d attachments belong to it.", len(attachments))
+    await check_repositories(client, source, target)
     there = {found.tag: found.digest for found in await find_tagged(client, target, {a.subject for a in attachments})}
     for attachment in attachments:
         try:

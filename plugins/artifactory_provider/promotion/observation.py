@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.concurrency import concurrently
-from artifactory_provider.artifactory.diagnosis import look
-from artifactory_provider.artifactory.errors import AuthenticationFailed, NotFound, PermissionDenied, RequestRefused
+from artifactory_provider.artifactory.diagnosis import explain_repository, look
+from artifactory_provider.artifactory.errors import (
+    AuthenticationFailed,
+    NotFound,
+    PermissionDenied,
+    RequestRefused,
+    UnsupportedRepository,
+)
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.pending import Pending, is_pending
 
@@ -91,6 +97,9 @@ async def observe_tags(client: ArtifactoryClient, references: Iterable[ImageRefe
         return {tag: shown for part in found for tag, shown in part.items()}
     except AQL_REFUSED as error:
         log.info("%s Asking for each tag instead.", error)
+    # A virtual repository shows what stands behind it, too; queries do not take that for its own.
+    for repository in dict.fromkeys(tag.repository for tag in tags):
+        await explain_repository(client, repository)
     descriptors = await concurrently(lambda tag: look(client, tag), tags)
     seen = zip(tags, descriptors, strict=True)
     return {tag: Shown(descriptor.digest, descriptor.is_index) for tag, descriptor in seen if descriptor}
@@ -190,6 +199,9 @@ async def list_pending(client: ArtifactoryClient, target: ImageReference) -> lis
         tags = await client.tags(target.repository, target.image)
     except NotFound:
         return []
+    except UnsupportedRepository:
+        await explain_repository(client, target.repository)
+        raise
     return [Pending(ImageReference(target.repository, target.image, tag), None) for tag in tags if is_pending(tag)]
 
 

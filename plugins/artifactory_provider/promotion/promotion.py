@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
-from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, TagNotFound
+from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RequestRefused, TagNotFound
 from artifactory_provider.promotion.backup import backup_reference, keep_previous
 from artifactory_provider.promotion.carrying import carry
 from artifactory_provider.promotion.claims import hold
@@ -24,6 +24,7 @@ from artifactory_provider.promotion.errors import InvalidPromotion, PromotionErr
 from artifactory_provider.promotion.moves import finish_move, remove_source
 from artifactory_provider.promotion.observation import observe
 from artifactory_provider.promotion.pending import check_run, drop, drop_left_behind, pending_reference
+from artifactory_provider.promotion.preflight import check_permissions, check_repositories
 from artifactory_provider.promotion.records import PromotionRecord, has_record, write_record
 from artifactory_provider.promotion.sending import pin, send
 
@@ -145,6 +146,8 @@ async def _promote(client: ArtifactoryClient, promotion: Promotion, seen: Observ
     is_there = seen.target is not None and seen.target.digest == digest
     if is_there:
         log.info("%s shows this digest already.", promotion.target)
+        # A virtual repository shows what stands in the source, if that is behind it: nothing was promoted then.
+        await check_repositories(client, target)
         manifest, attachments = await _made_sure(client, promotion, source, target)
     else:
         check_conflict(client, promotion, seen, digest)
@@ -177,7 +180,10 @@ async def _pinned_digest(client: ArtifactoryClient, promotion: Promotion, seen: 
         return wanted
     if seen.source is not None and wanted in {None, seen.source.digest}:
         return seen.source.digest
-    return (await pin(client, promotion.source)).digest
+    digest = (await pin(client, promotion.source)).digest
+    # What the Docker API shows and no query finds may stand in a repository that only passes it on.
+    await check_repositories(client, promotion.source)
+    return digest
 
 
 async def _made_sure(
@@ -212,6 +218,7 @@ async def _brought(
     target: ImageReference,
 ) -> tuple[Manifest, tuple[Attachment, ...]]:
     """Bring the attachments, then the image."""
+    await check_permissions(client, promotion, seen, source, target)
     attachments: tuple[Attachment, ...] = ()
     if promotion.attachments:
         manifest = await _read(client, source)
@@ -283,13 +290,19 @@ async def _directly(
 ) -> Manifest:
     """Promote to the target tag at once: the fast way, for where a wrong tag can be put right."""
     within = promotion.confirmation_timeout
+    if not promotion.property_prefix:
+        await check_repositories(client, target)
     await _keep_previous(client, promotion, seen)
     manifest = await send(client, source, target, copy=True, within=within)
     if promotion.attachments:
         await complete(client, source, target, manifest, within=within)
-    await write_record(
-        client, promotion, source, target, manifest.descriptor, replaced=_replaced(seen), attachments=attachments
-    )
+    try:
+        await write_record(
+            client, promotion, source, target, manifest.descriptor, replaced=_replaced(seen), attachments=attachments
+        )
+    except RequestRefused:
+        await check_repositories(client, target)
+        raise
     return manifest
 
 

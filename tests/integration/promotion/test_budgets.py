@@ -33,7 +33,7 @@ async def test_a_promotion_that_is_done_already_costs_fewer_requests_than_one_th
     sandbox.push_image(f"docker-dev/{image}:1", platforms=PLATFORMS)
     await promote(direct, promotion(image))
     seen = sandbox.service.journal.requests
-    for attachments, most in ((True, 7), (False, 3)):
+    for attachments, most in ((True, 8), (False, 4)):
         seen.clear()
         assert (await promote(direct, promotion(image, attachments=attachments))).outcome == "unchanged"
         assert len(seen) <= most

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from tests.integration.promotion.attaching import Pusher
-from tests.integration.promotion.dev_to_qa import PLATFORMS, promotion
+from tests.integration.promotion.contents import is_whole, named
+from tests.integration.promotion.dev_to_qa import ABSENT, PLATFORMS, promotion
 from tests.integration.promotion.history import History
 
 from artifactory_provider.artifactory.authentication import Bearer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.promotion.records import PromotionRecord
+    from artifactory_sandbox.journal import Record
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
     LogIn = Callable[..., Awaitable[ArtifactoryClient]]
@@ -52,25 +54,28 @@ BY_OTHERS: dict[str, Mapping[str, Any]] = {
     "the target tag moved": {"effect": "move_tag", "tag": "{target}", "to": "other"},
     "the target tag deleted": {"effect": "move_tag", "tag": "{target}"},
 }
-KINDS = (
+EVERYWHERE = ("reset after the work", "a stale node")
+AT_PROMOTIONS = (
     "429",
     "504 after the work",
     "reset before the work",
-    "reset after the work",
     "a truncated answer",
     "a proxy's page without an error",
     "a lag",
-    "a stale node",
     "an expired token",
 )
-"""One of each kind, for the ways whose requests are mostly those of a copy or a move."""
-SCENARIOS = ("copy", "move", "backup", "retag", "fast", "fast move", "signed copy")
-WAYS = [*(("queries answered", scenario) for scenario in SCENARIOS), ("queries refused", "move")]
+SCENARIOS = ("move", "copy", "backup", "retag", "fast", "fast move", "signed copy")
+WAYS = [
+    *(("queries answered", scenario) for scenario in SCENARIOS),
+    *(("queries refused", s) for s in ("move", "signed copy")),
+]
 CASES = [
     (queries, scenario, fault)
-    for queries, scenario in [*WAYS, ("queries refused", "signed copy")]
-    for fault in (ANYWHERE if (queries, scenario) in WAYS[:2] else KINDS)
+    for queries, scenario in WAYS
+    for fault in (ANYWHERE if (queries, scenario) == WAYS[0] else (*EVERYWHERE, *AT_PROMOTIONS))
 ]
+"""A move meets every fault at each of its requests. The others meet two at each: an answer that does not come, and one
+that is out of date; and all that differ in kind at those requests that are never sent again blindly, the promotions."""
 
 
 @dataclass
@@ -114,25 +119,20 @@ class Scene:
     def check_whole(self) -> None:
         assert self.sandbox.digest(self.target) == self.digest
         place = self.promotion.target
-        pusher = Pusher(self.sandbox, f"{place.repository}/{place.image}")
         for digest in (self.digest, *self.belonging):
-            assert pusher.answers(digest), digest
+            assert is_whole(self.sandbox, f"{place.repository}/{place.image}", digest), digest
 
     def _named(self, text: str | None) -> str:
         parts = {"wanted": self.digest, "before": self.before, "other": self.other}
         parts |= {f"belonging {number}": digest for number, digest in enumerate(self.belonging)}
-        named = str(text)
-        for part, digest in parts.items():
-            if digest is not None:
-                in_hex = digest.removeprefix("sha256:")
-                named = named.replace(in_hex, part).replace(in_hex[:12], part)
-        return named
+        return named(text, parts)
 
 
-def set_scene(sandbox: RunningSandbox, image: str, scenario: str) -> Scene:
+def set_scene(sandbox: RunningSandbox, image: str, scenario: str, *, has_others: bool = False) -> Scene:
     digest = sandbox.push_image(f"docker-dev/{image}:1", content=f"wanted {image}", platforms=PLATFORMS)
-    other = sandbox.push_image(f"docker-dev/{image}:other", content="other", platforms=PLATFORMS)
-    sandbox.push_image(f"docker-qa/{image}:other", content="other", platforms=PLATFORMS)
+    other = ABSENT
+    for repository in ("docker-dev", "docker-qa") if has_others else ():
+        other = sandbox.push_image(f"{repository}/{image}:other", content="other", platforms=PLATFORMS)
     changes: dict[str, Any] = {
         "digest": digest,
         "run": RUN,
@@ -165,7 +165,9 @@ async def log_in(reach: Callable[..., ArtifactoryClient], sandbox: RunningSandbo
     """Give an open client with a token that has not expired."""
     async with AsyncExitStack() as stack:
         auth = ("admin", sandbox.password)
-        http = await stack.enter_async_context(httpx.AsyncClient(auth=auth, base_url=sandbox.url, trust_env=False))
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(auth=auth, base_url=sandbox.url, trust_env=False, verify=False)  # noqa: S501 - no TLS
+        )
         known: list[ArtifactoryClient] = []
 
         async def give(*, anew: bool) -> ArtifactoryClient:
@@ -184,12 +186,18 @@ async def run(scene: Scene, client: ArtifactoryClient) -> PromotionRecord | Exce
         return error
 
 
-async def requests_of(scene: Scene, client: ArtifactoryClient) -> int:
-    """Return how many requests a promotion without any fault makes."""
+async def requests_of(scene: Scene, client: ArtifactoryClient) -> list[Record]:
+    """Return the requests that a promotion without any fault makes."""
     seen = scene.sandbox.service.journal.requests
     seen.clear()
     assert not isinstance(await run(scene, client), Exception)
-    return len(seen)
+    return list(seen)
+
+
+def _meeting(requests: list[Record], scenario: str, fault: str) -> list[int]:
+    """Return the numbers of the requests that meet a fault, the first one being 0."""
+    is_everywhere = scenario == SCENARIOS[0] or fault in EVERYWHERE
+    return [number for number, one in enumerate(requests) if is_everywhere or one.path.endswith("/promote")]
 
 
 @pytest.mark.parametrize(("queries", "scenario", "fault"), CASES, indirect=["queries"])
@@ -202,22 +210,22 @@ async def test_a_fault_at_any_request_is_survived_or_reported_and_the_next_try_c
     fault: str,
 ) -> None:
     clean = set_scene(faulty, image, scenario)
-    count = await requests_of(clean, await log_in(anew=False))
+    requests = await requests_of(clean, await log_in(anew=False))
     expected = clean.state()
-    for number in range(count):
+    for number in _meeting(requests, scenario, fault):
         scene = set_scene(faulty, f"{image}/at-{number}", scenario)
         history = History(faulty)
         set_fault = faulty.add_fault(**{"count": 1, **ANYWHERE[fault], "skip": number})
         first = await run(scene, await log_in(anew=False))
         faulty.service.faults.remove(set_fault)
         _forget_lags(faulty, queries)
-        if isinstance(first, PromotionError | ArtifactoryError):
+        if isinstance(first, Exception):
             assert str(first).endswith((".", ")")), first
         else:
             scene.check_whole()
-        second = await run(scene, await log_in(anew=fault == "an expired token"))
-        assert not isinstance(second, Exception), (number, first, second)
-        if isinstance(first, Exception):
+        if isinstance(first, Exception) or scene.state() != expected:
+            second = await run(scene, await log_in(anew=fault == "an expired token"))
+            assert not isinstance(second, Exception), (number, first, second)
             scene.check_whole()
         assert scene.state() == expected, (number, first)
         _check_history(scene, history)
@@ -225,7 +233,7 @@ async def test_a_fault_at_any_request_is_survived_or_reported_and_the_next_try_c
 
 @pytest.mark.parametrize(
     ("queries", "scenario"),
-    WAYS,
+    WAYS[:-1],
     indirect=["queries"],
 )
 @pytest.mark.parametrize("deed", BY_OTHERS)
@@ -233,9 +241,9 @@ async def test_what_others_do_between_any_two_requests_never_ends_in_a_digest_th
     faulty: RunningSandbox, image: str, log_in: LogIn, queries: str, scenario: str, deed: str
 ) -> None:
     client = await log_in(anew=False)
-    count = await requests_of(set_scene(faulty, image, scenario), client)
-    for number in range(count):
-        scene = set_scene(faulty, f"{image}/at-{number}", scenario)
+    requests = await requests_of(set_scene(faulty, image, scenario, has_others=True), client)
+    for number in range(len(requests)):
+        scene = set_scene(faulty, f"{image}/at-{number}", scenario, has_others=True)
         history = History(faulty)
         fields: dict[str, Any] = {
             name: value.format(image=scene.promotion.source.image, target=scene.target)

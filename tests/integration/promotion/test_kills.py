@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.integration.promotion import promoting_process
 from tests.integration.promotion.attaching import Pusher
+from tests.integration.promotion.contents import named
 from tests.integration.promotion.dev_to_qa import PLATFORMS
 from tests.integration.promotion.history import History
 from tests.integration.promotion.promoting_process import read_promotion
@@ -67,8 +68,8 @@ async def test_killed_at_any_request_the_next_try_comes_to_the_same_end(
     number = 0
     for number in range(-1, 60):
         name = f"{image}/at-{number + 1}"
-        digest = sandbox.push_image(f"docker-dev/{name}:1", content="wanted", platforms=PLATFORMS)
-        before = sandbox.push_image(f"docker-qa/{name}:1", content="before") if "backup" in options else None
+        digest = sandbox.push_image(f"docker-dev/{name}:1", content=f"wanted {name}", platforms=PLATFORMS)
+        before = sandbox.push_image(f"docker-qa/{name}:1", content=f"before {name}") if "backup" in options else None
         belonging = Pusher(sandbox, f"docker-dev/{name}").sign(digest, "signature") if options == "copy" else digest
         promotion = {
             "source": f"docker-dev/{name}:1@{digest}",
@@ -80,10 +81,10 @@ async def test_killed_at_any_request_the_next_try_comes_to_the_same_end(
         ended = killer.run(promotion, until=number)
         if number == -1:
             assert ended == 0
-            expected = _state(sandbox, name)
+            expected = _state(sandbox, name, wanted=digest, before=before)
             continue
         await promote(direct, read_promotion(promotion))
-        assert _state(sandbox, name) == expected, number
+        assert _state(sandbox, name, wanted=digest, before=before) == expected, number
         assert set(history.shown(f"docker-qa/{name}:1")) == {digest}
         assert history.lost(digest) == []
         assert before is None or history.lost(before) == []
@@ -95,8 +96,12 @@ async def test_killed_at_any_request_the_next_try_comes_to_the_same_end(
     assert number > 5
 
 
-def _state(sandbox: RunningSandbox, image: str) -> dict[str, Any]:
+def _state(sandbox: RunningSandbox, image: str, **parts: str | None) -> dict[str, Any]:
+    """Return what stands in both repositories, each digest by its part: no image has its digest anywhere else."""
     return {
-        repository: {tag: sandbox.digest(f"{repository}/{image}:{tag}") for tag in sandbox.tags(repository, image)}
+        repository: {
+            named(tag, parts): named(sandbox.digest(f"{repository}/{image}:{tag}"), parts)
+            for tag in sandbox.tags(repository, image)
+        }
         for repository in ("docker-dev", "docker-qa")
     }

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.promotion.attaching import Pusher
-from tests.integration.promotion.dev_to_qa import promotion
+from tests.integration.promotion.contents import everything
+from tests.integration.promotion.dev_to_qa import PLATFORMS, promotion
 
 from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.errors import PermissionDenied
+from artifactory_provider.promotion.errors import AttachmentLost
 from artifactory_provider.promotion.promotion import promote
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ USERS = {
     "without-read": (("read",), ("deploy", "annotate", "delete")),
     "without-deploy": (("read",), ("read", "annotate", "delete")),
     "without-annotate": (("read",), ("read", "deploy", "delete")),
+    "stranger": ((), QA),
     "move-without-delete": (("read", "deploy"), QA),
     "move-without-deploy": (("read", "delete"), QA),
 }
@@ -63,43 +66,47 @@ async def test_these_permissions_are_enough(
 
 
 @pytest.mark.parametrize(
-    ("user", "changes", "named"),
-    [
-        ("without-read", {}, "Read on 'docker-qa'"),
-        ("without-deploy", {}, "Deploy/Cache on 'docker-qa'"),
-        ("without-annotate", {}, "Annotate on 'docker-qa/"),
-        ("fast", {}, "Delete/Overwrite on 'docker-qa'"),
-    ],
-)
-async def test_a_permission_that_is_missing_is_named_and_the_target_tag_does_not_appear(
-    guarded: RunningSandbox,
-    reach: Callable[..., ArtifactoryClient],
-    image: str,
-    user: str,
-    changes: dict[str, Any],
-    named: str,
-) -> None:
-    guarded.push_image(f"docker-dev/{image}:1")
-    with pytest.raises(PermissionDenied, match=named):
-        await _promote_as(user, guarded, reach, promotion(image, **changes))
-    assert guarded.digest(f"docker-qa/{image}:1") is None
-
-
-@pytest.mark.parametrize(
     ("user", "named"),
     [
-        ("move-without-delete", "Delete/Overwrite on 'docker-dev'"),
-        ("move-without-deploy", "Deploy/Cache on 'docker-dev'"),
+        ("stranger", "Read on 'docker-dev'"),
+        ("without-read", "Read on 'docker-qa'"),
+        ("without-deploy", "Deploy/Cache on 'docker-qa'"),
+        ("without-annotate", "Annotate on 'docker-qa/"),
+        ("fast", "Delete/Overwrite on 'docker-qa/.*This promotion needs on 'docker-qa': Read, Deploy/Cache and Delete"),
+        ("move-without-delete", "Delete/Overwrite on 'docker-dev/.*needs on 'docker-dev': Read, Deploy/Cache and Del"),
+        ("move-without-deploy", "Deploy/Cache on 'docker-dev'.*needs on 'docker-dev': Read, Deploy/Cache and Delete"),
     ],
 )
-async def test_a_move_names_what_it_lacks_on_the_source_and_the_source_tag_stays(
+async def test_a_permission_that_is_missing_is_named_and_nothing_has_changed(
     guarded: RunningSandbox, reach: Callable[..., ArtifactoryClient], image: str, user: str, named: str
 ) -> None:
-    digest = guarded.push_image(f"docker-dev/{image}:1")
+    guarded.push_image(f"docker-dev/{image}:1", platforms=PLATFORMS)
+    before = everything(guarded)
     with pytest.raises(PermissionDenied, match=named):
-        await _promote_as(user, guarded, reach, promotion(image, copy=False))
-    assert guarded.digest(f"docker-dev/{image}:1") == digest
-    assert guarded.digest(f"docker-qa/{image}:1") == digest
+        await _promote_as(user, guarded, reach, promotion(image, copy="move" not in user))
+    assert everything(guarded) == before
+
+
+async def test_a_signed_image_that_may_not_be_promoted_leaves_no_signature_in_the_target(
+    guarded: RunningSandbox, reach: Callable[..., ArtifactoryClient], image: str
+) -> None:
+    digest = guarded.push_image(f"docker-dev/{image}:1")
+    Pusher(guarded, f"docker-dev/{image}").sign(digest, "signature")
+    before = everything(guarded)
+    for user, copy in (("fast", True), ("without-deploy", True), ("move-without-delete", False)):
+        with pytest.raises((PermissionDenied, AttachmentLost), match="docker-"):
+            await _promote_as(user, guarded, reach, promotion(image, copy=copy))
+        assert everything(guarded) == before
+
+
+async def test_a_copy_that_asks_for_nothing_first_names_what_it_lacks_and_the_target_tag_does_not_appear(
+    guarded: RunningSandbox, reach: Callable[..., ArtifactoryClient], image: str
+) -> None:
+    """Without Delete nobody can take the pending tag away."""
+    guarded.push_image(f"docker-dev/{image}:1")
+    with pytest.raises(PermissionDenied, match="Delete/Overwrite on 'docker-qa'"):
+        await _promote_as("fast", guarded, reach, promotion(image, attachments=False))
+    assert guarded.digest(f"docker-qa/{image}:1") is None
 
 
 async def test_whoever_may_not_read_the_source_of_a_referrer_gets_no_unsigned_image(

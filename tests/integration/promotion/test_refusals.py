@@ -101,8 +101,8 @@ async def test_wrong_credentials_and_missing_permissions_are_told_apart(
     for changes, kind, words in (
         ({"authentication": Basic("admin", "wrong")}, AuthenticationFailed, "credentials"),
         ({"username": "stranger"}, PermissionDenied, "needs Read on 'docker-dev'"),
-        ({"username": "blind-deployer"}, PermissionDenied, "needs Read on 'docker-qa'"),
-        ({"username": "reader"}, PermissionDenied, "Deploy/Cache on 'docker-qa'"),
+        ({"username": "blind-deployer"}, PermissionDenied, "needs on 'docker-qa': Read, Deploy/Cache and Delete"),
+        ({"username": "reader"}, PermissionDenied, "needs on 'docker-qa': Read, Deploy/Cache and Delete"),
     ):
         async with ArtifactoryClient(settings(**changes)) as client:
             with pytest.raises(kind, match=words):

@@ -279,6 +279,7 @@ def test_subscriptions_are_kept_and_their_secrets_never_shown(client: httpx.Clie
         {"event_filter": {"domain": "docker", "event_types": ["exploded"]}},
         {"handlers": []},
         {"handlers": [{"url": "ftp://example.org"}]},
+        {"handlers": [{"url": "http://example.org", "proxy": "corporate-proxy"}]},
         {"handlers": [{"url": "http://example.org", "secret": "two\r\nlines"}]},
         {"handlers": [{"url": "http://example.org", "custom_http_headers": [{"name": "a b", "value": "c"}]}]},
     ],

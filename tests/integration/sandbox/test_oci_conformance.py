@@ -316,3 +316,62 @@ def test_an_upload_that_is_cancelled_is_gone(registry: httpx.Client, image: str)
 def test_the_registry_says_that_it_is_one(registry: httpx.Client) -> None:
     found = registry.get("")
     assert (found.status_code, found.headers["docker-distribution-api-version"]) == (200, "registry/2.0")
+
+
+@EITHER_ALGORITHM
+def test_a_tag_pushed_with_a_digest_stands_for_that_digest_or_is_refused(
+    registry: httpx.Client, image: str, algorithm: str
+) -> None:
+    contents = Contents(algorithm)
+    digest = contents.manifest()["digest"]
+    push(registry, image, contents)
+    content, headers, url = contents.manifests[digest], {"Content-Type": oci.MANIFEST}, f"{image}/manifests/tagged"
+    for lie in (digest_of(b"other", algorithm), "sha256:bad"):
+        refused = registry.put(url, params={"digest": lie}, content=content, headers=headers)
+        assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, "DIGEST_INVALID")
+    assert registry.put(url, params={"digest": digest}, content=content, headers=headers).status_code == 201
+    is_served(registry, url, content, digest, oci.MANIFEST)
+
+
+def test_what_is_odd_in_a_referrer_does_not_make_the_list_of_referrers_odd(registry: httpx.Client, image: str) -> None:
+    contents = Contents()
+    subject = contents.manifest(tag="image")
+    contents.manifest(subject=subject, artifactType=5, annotations=[1])
+    for digest, content in contents.blobs.items():
+        push_blob(registry, image, content, digest)
+    for digest, content in contents.manifests.items():
+        done = registry.put(f"{image}/manifests/{digest}", content=content, headers={"Content-Type": oci.MANIFEST})
+        assert done.status_code == 201
+    odd = contents.manifests.popitem()
+    described = {"mediaType": oci.MANIFEST, "digest": odd[0], "size": len(odd[1])}
+    assert referrers(registry, image, subject["digest"]) == [described]
+
+
+@pytest.mark.parametrize("form", ["{}", "bytes {}", "bytes {}/5", "bytes {}/*"])
+def test_a_chunks_range_is_understood_as_clients_write_it(registry: httpx.Client, image: str, form: str) -> None:
+    location = registry.post(f"{image}/blobs/uploads/").headers["location"]
+    sent = registry.patch(location, content=b"chunk", headers={"Content-Range": form.format("0-4")})
+    assert (sent.status_code, sent.headers["range"]) == (202, "0-4")
+
+
+@pytest.mark.parametrize("wrong", ["bytes=0-4", "bytes */5", "0-", "4-0", "-0-4", "0-99999999999999999999", "0-3"])
+def test_a_chunks_range_that_makes_no_sense_is_400_and_changes_nothing(
+    registry: httpx.Client, image: str, wrong: str
+) -> None:
+    location = registry.post(f"{image}/blobs/uploads/").headers["location"]
+    assert registry.patch(location, content=b"chunk", headers={"Content-Range": wrong}).status_code == 400
+    assert registry.patch(location, content=b"chunk", headers={"Content-Range": "0-4"}).status_code == 202
+
+
+def test_referrers_outlast_their_subject_and_what_was_deleted_is_gone(registry: httpx.Client, image: str) -> None:
+    contents = Contents()
+    subject = contents.manifest(tag="image")
+    contents.artifact(subject=subject)
+    push(registry, image, contents)
+    [before] = referrers(registry, image, subject["digest"])
+    assert registry.delete(f"{image}/manifests/{subject['digest']}").status_code == 202
+    for reference in (subject["digest"], "image"):
+        gone = registry.get(f"{image}/manifests/{reference}")
+        assert (gone.status_code, gone.json()["errors"][0]["code"]) == (404, "MANIFEST_UNKNOWN")
+    assert registry.delete(f"{image}/manifests/{subject['digest']}").status_code == 404
+    assert referrers(registry, image, subject["digest"]) == [before]

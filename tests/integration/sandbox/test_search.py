@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MANIFESTS = '"name": {"$match": "*manifest.json"}'
 A, B, C = "docker-dev/payments/api/1.0", "docker-dev/payments/api/1.1", "docker-qa/payments/api/1.0"
+PLACE_OF_B = '{"repo": "docker-dev", "path": "payments/api/1.1"}'
+PLACE_OF_C = '{"repo": "docker-qa", "path": "payments/api/1.0"}'
 PLATFORMS = ("linux/amd64", "linux/arm64")
 
 
@@ -87,6 +89,11 @@ def test_an_index_is_found_as_list_manifest_and_its_children_beside_it(
         ('"path": {"$nmatch": "payments/*"}', []),
         ('"path": {"$gt": "payments/api/1.0", "$lte": "payments/api/1.1"}', [B]),
         ('"$or": [{"path": "payments/api/1.1"}, {"repo": "docker-qa"}]', [B, C]),
+        ('"$or": [{"path": "payments/api/1.1"}, {"path": "payments/api/1.0"}], "repo": "docker-qa"', [C]),
+        (f'"$or": [{PLACE_OF_B}, {PLACE_OF_C}]', [B, C]),
+        ('"$or": [{"name": "manifest.json"}, {"name": "nothing"}], "repo": "docker-qa"', [C]),
+        ('"$or": [{"path": "payments/api/1.1"}, {"path": {"$match": "*api/1.0"}}], "repo": "docker-dev"', [A, B]),
+        ('"$or": [{"path": "."}, {"path": "payments"}]', []),
         ('"$and": [{"path": "payments/api/1.0"}, {"repo": "docker-qa"}]', [C]),
         ('"path": "payments/api/1.1", "path": "payments/api/1.0"', []),
         ('"@test.status": "passed"', [A]),

@@ -157,6 +157,10 @@ def test_the_legacy_endpoint_gives_and_revokes_tokens(client: httpx.Client) -> N
         ({"scope": "applied-permissions/groups:readers"}, 403),
         ({"scope": "applied-permissions/groups:builders"}, 200),
         ({"scope": "applied-permissions/nonsense"}, 400),
+        ({"scope": "artifact:docker-dev:r"}, 200),
+        ({"scope": "artifact:docker-dev:x"}, 400),
+        ({"scope": "artifact::r"}, 400),
+        ({"scope": "artifact:docker-dev/*a*a*a*a*a*a*a*a:r"}, 400),
         ({"grant_type": "password"}, 400),
         ({"expires_in": "soon"}, 400),
         ({"expires_in": -1}, 400),
@@ -275,3 +279,40 @@ def test_an_oidc_provider_that_cannot_work_is_refused_at_the_start(changes: dict
     provider = CONFIG["oidc"]["ci-system"] | changes
     with pytest.raises(ConfigError, match=r"oidc\.ci-system"):
         parse_config({"oidc": {"ci-system": provider}})
+
+
+def status(client: httpx.Client, token: str, method: str, path: str) -> int:
+    return client.request(method, path, headers=bearer(token)).status_code
+
+
+def test_a_scope_of_artifacts_limits_even_an_administrator_to_a_repository_paths_and_actions(
+    sandbox: RunningSandbox, client: httpx.Client
+) -> None:
+    for reference in ("docker-dev/limited/app:1", "docker-dev/other/app:1", "docker-qa/limited/app:1"):
+        sandbox.push_image(reference)
+    limited, other = "limited/app/manifests/1", "other/app/manifests/1"
+    scope = "applied-permissions/admin artifact:docker-dev/limited:r artifact:docker-qa/**:r,d"
+    answer = granted(client, "admin", scope=scope)
+    token = answer["access_token"]
+    docker_token = client.get("/api/docker/docker-dev/v2/token", headers=bearer(token)).json()["token"]
+    assert answer["scope"] == scope
+    for one in (token, docker_token):
+        assert status(client, one, "GET", f"/api/docker/docker-dev/v2/{limited}") == 200
+        assert status(client, one, "GET", f"/api/docker/docker-dev/v2/{other}") == 403
+        assert status(client, one, "DELETE", f"/api/docker/docker-dev/v2/{limited}") == 403
+        assert status(client, one, "GET", "/sandbox/faults") == 403
+        found = client.post("/api/search/aql", content='items.find({"name": "manifest.json"})', headers=bearer(one))
+        assert {item["repo"] for item in found.json()["results"]} == {"docker-dev", "docker-qa"}
+        assert all(item["path"].startswith("limited/") for item in found.json()["results"])
+    assert status(client, token, "DELETE", f"/api/docker/docker-qa/v2/{limited}") == 202
+
+
+def test_a_limited_token_gives_no_token_beyond_its_limits(client: httpx.Client) -> None:
+    token = granted(client, scope="artifact:docker-dev:r artifact:docker-qa:r")["access_token"]
+    for scope, expected in (
+        ("applied-permissions/user", 403),
+        ("artifact:docker-dev:r,w", 403),
+        ("applied-permissions/admin artifact:docker-dev:r", 403),
+        ("artifact:docker-dev:r", 200),
+    ):
+        assert client.post(TOKENS, json={"scope": scope}, headers=bearer(token)).status_code == expected

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from artifactory_sandbox.pytest_plugin import running_sandbox
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
@@ -115,3 +118,18 @@ def test_a_finding_that_is_none_is_refused(client: httpx.Client, body: object) -
     refused = client.post("/sandbox/xray", json=body)
     assert refused.status_code == 400
     assert refused.json()["errors"][0]["message"].startswith("The request body is not valid: ")
+
+
+def test_what_xray_was_told_outlasts_a_restart_until_it_is_reset(tmp_path: Path) -> None:
+    finding = {"artifact": "docker-dev/team/**", "status": "DONE", "blocked": True}
+    for expected in (404, 403, 200):
+        with (
+            running_sandbox(tmp_path) as sandbox,
+            httpx.Client(base_url=sandbox.url, auth=(sandbox.username, sandbox.password)) as client,
+        ):
+            assert client.get(MANIFEST).status_code == expected
+            if expected == 404:
+                sandbox.push_image("docker-dev/team/app:1.0")
+                assert client.post("/sandbox/xray", json=[finding]).status_code == 204
+            else:
+                assert client.delete("/sandbox/xray").status_code == 204

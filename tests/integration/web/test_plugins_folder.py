@@ -59,7 +59,7 @@ def test_without_installing_plugin_and_dags_work_and_only_the_connection_form_is
     found = load(libraries)
     assert found["errors"] == {}
     assert found["plugins"].count("artifactory") == 1
-    assert found["dags"] == ["promote_nightly", "service_catalog_check"]
+    assert found["dags"] == ["promote_nightly", "retag_backfill", "service_catalog_check"]
     assert found["connection_types"] is False
 
 

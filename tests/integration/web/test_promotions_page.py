@@ -126,7 +126,8 @@ def test_promotions_cannot_be_changed_here(api_server: TestClient, headers: dict
 def test_airflow_shows_the_page_under_browse(api_server: TestClient, headers: dict[str, dict[str, str]]) -> None:
     plugins = api_server.get("/api/v2/plugins", headers=headers["admin"]).json()["plugins"]
     plugin = next(plugin for plugin in plugins if plugin["name"] == "artifactory")
-    assert [(view["name"], view["category"]) for view in plugin["external_views"]] == [("Promotions", "browse")]
+    view = next(view for view in plugin["external_views"] if view["name"] == "Promotions")
+    assert (view["destination"], view["category"]) == ("nav", "browse")
 
 
 def test_a_worker_that_loads_the_plugin_does_not_load_the_web_application() -> None:

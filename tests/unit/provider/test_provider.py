@@ -141,6 +141,7 @@ FAIL = [
     errors.InvalidSettings,
     errors.TlsFailed,
     InvalidReference,
+    promotion_errors.InvalidPlan,
     promotion_errors.InvalidPromotion,
     promotion_errors.SourceMoved,
     promotion_errors.TargetConflict,

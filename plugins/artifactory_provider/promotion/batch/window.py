@@ -16,7 +16,6 @@ from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
     AuthenticationFailed,
     PermissionDenied,
-    TagNotFound,
 )
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, Manifest
 from artifactory_provider.promotion.batch.attaching import Bringing, bring_all
@@ -163,7 +162,9 @@ class _Window:
         async def read(place: ImageReference) -> Manifest | Exception:
             try:
                 return await self._client.manifest(place)
-            except TagNotFound as error:
+            except AuthenticationFailed:
+                raise
+            except ArtifactoryError as error:
                 return error
 
         manifests = dict(zip(places, await concurrently(read, places, at_once=self._batch.at_once), strict=True))

@@ -159,15 +159,17 @@ async def _missing(client: ArtifactoryClient, criteria: TagCriteria, listing: Li
         for image in criteria.images.exact
         if (image, tag) not in listed
     ]
+    first = criteria.repositories[0]
     try:
-        absent = {name: [ImageReference(key, *name) for key in criteria.repositories] for name in names}
+        absent = {name: ImageReference(first, *name) for name in names}
     except InvalidReference as error:
         raise InvalidPlan(str(error)) from error
     if criteria.has_times or criteria.properties:
         # What is there, but outside of a window, is not missing: it is not meant.
-        for tag in await observe_tags(client, [one for references in absent.values() for one in references]):
+        places = [ImageReference(key, *name) for key in criteria.repositories for name in names]
+        for tag in await observe_tags(client, places):
             absent.pop((tag.image, str(tag.tag)), None)
-    return [ListedTag(references[0], None) for references in absent.values()]
+    return [ListedTag(reference, None) for reference in absent.values()]
 
 
 def _wanted(naming: _Naming, tags: Iterable[ListedTag], missing: Iterable[ListedTag]) -> list[_Wanted]:

@@ -131,7 +131,7 @@ async def test_a_source_that_moves_in_mid_batch_never_stays_under_the_target_of_
     faulty.push_image(f"docker-dev/{image}:other", content="other")
     faulty.add_fault("move_tag", tag=f"docker-dev/{image}:2", to="other", path=PROMOTE, count=1)
     history = History(faulty)
-    report = await promote_batch(direct, batch(image, pushed, two_phase=two_phase))
+    report = await promote_batch(direct, batch(image, pushed, two_phase=two_phase, at_once=1))
     assert [(result.target.tag, type(result.error)) for result in report.failures] == [("2", SourceMoved)]
     if two_phase:
         assert history.shown(f"docker-qa/{image}:2") == []

@@ -1,24 +1,55 @@
-"""What every request to a repository's Docker API has in common: the repository, the image, the permission."""
+"""What requests have in common: who asks and how, what may be sent; in a Docker API, the image and the permission."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 
-from artifactory_sandbox.config import Action
+from artifactory_sandbox.config import Action, first_problem
 from artifactory_sandbox.errors import Forbidden, Refusal
 from artifactory_sandbox.names import Place, is_digest, is_image, is_tag
-from artifactory_sandbox.service import Call, Service, call_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from starlette.requests import Request
 
+    from artifactory_sandbox.access import User
+    from artifactory_sandbox.addressing import Address
+    from artifactory_sandbox.service import Service
+
+Value = TypeVar("Value")
+
+LARGEST_BODY = 1024 * 1024
 DENIED = "The client does not have permission."
 _WRITING = frozenset({Action.DEPLOY, Action.DELETE})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request's surroundings: the service, who asks, and how the sandbox was addressed."""
+
+    service: Service
+    user: User
+    address: Address
+
+
+def call_of(request: Request) -> Call:
+    """Return the surroundings of a request that has passed the gate."""
+    call: Call = request.state.call
+    return call
+
+
+def require_admin(request: Request) -> Service:
+    """Return the service, to an administrator.
+
+    :raises Forbidden: to anyone else.
+    """
+    call = call_of(request)
+    if not call.user.is_admin:
+        raise Forbidden
+    return call.service
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +163,28 @@ def mount_sources(service: Service, name: str, repository: str) -> list[Place]:
     return [place for place in places if is_image(place.image)]
 
 
-async def read_limited(stream: AsyncIterator[bytes], limit: int) -> bytes:
+async def read_limited(request: Request, limit: int = LARGEST_BODY) -> bytes:
     """Read a body that must be small.
 
+    :param limit: the most bytes that it may have.
     :raises HTTPException: 413 past the limit, as soon as it is passed.
     """
     body = bytearray()
-    async for chunk in stream:
+    async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
             raise HTTPException(413, f"the body is larger than {limit} bytes")
     return bytes(body)
+
+
+async def read_as(kind: type[Value], request: Request, what: str = "The request body") -> Value:
+    """Read a JSON body.
+
+    :param kind: what it must be, for pydantic.
+    :param what: what is not valid, if it is not.
+    :raises Refusal: 400, naming the first place that is wrong.
+    """
+    try:
+        return TypeAdapter(kind).validate_json(await read_limited(request))
+    except ValidationError as error:
+        raise Refusal(400, f"{what} is not valid: {first_problem(error)}") from None

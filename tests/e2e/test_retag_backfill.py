@@ -1,0 +1,217 @@
+"""Backfills through a real Airflow: from the form, and of past nights."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from tests.e2e.conftest import ENDED, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.conftest import Airflow
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
+
+DAG = "dags/retag_backfill/dagRuns"
+TAGS = 300
+
+
+@pytest.fixture(scope="module")
+def payments(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Some hundreds of tags of three images."""
+    images = {f"payments/{name}": [f"1.{tag // 20}.{tag % 20}" for tag in range(TAGS // 3)] for name in ("a", "b", "c")}
+    return seed(airflow, tmp_path_factory.mktemp("seed") / "payments.yaml", images)
+
+
+def seed(airflow: Airflow, file: Path, images: dict[str, list[str]]) -> int:
+    """Store images in docker-dev of the running sandbox, each tag with a digest of its own."""
+    lines = []
+    for image, tags in images.items():
+        lines += [f"- name: {image}", "  dmap:"]
+        lines += [f'    "sha256:{hashlib.sha256(f"{image}{tag}".encode()).hexdigest()}": ["{tag}"]' for tag in tags]
+    file.write_text("\n".join(lines))
+    data = str(airflow.home.sandbox_data)
+    command = [sys.executable, "-m", "artifactory_sandbox", "seed", "--data", data, "--repository", "docker-dev"]
+    subprocess.run([*command, str(file)], check=True, capture_output=True)
+    return sum(map(len, images.values()))
+
+
+def start(airflow: Airflow, **form: Any) -> str:
+    run_id = airflow.post(DAG, {"logical_date": None, "conf": form})["dag_run_id"]
+    return f"{DAG}/{run_id}"
+
+
+def ended(airflow: Airflow, run: str) -> str:
+    until(lambda: airflow.get(run)["state"] in ENDED, seconds=240)
+    return str(airflow.get(run)["state"])
+
+
+def plan_tab(airflow: Airflow, run: str) -> str:
+    answer = airflow.http.get(f"/artifactory/plans/retag_backfill/{quote(run.rpartition('/')[2], safe='')}")
+    answer.raise_for_status()
+    return answer.text
+
+
+def digests(airflow: Airflow, repository: str, image: str) -> dict[str, str]:
+    """Return tag → digest."""
+    api = f"{airflow.home.sandbox_url}/api/docker/{repository}/v2/{image}"
+    with httpx.Client(auth=("admin", "password"), trust_env=False) as http:
+        answer = http.get(f"{api}/tags/list")
+        tags = answer.json()["tags"] if answer.status_code == 200 else []
+        accept = ",".join(
+            f"application/vnd.{kind}+json"
+            for kind in (
+                "oci.image.index.v1",
+                "oci.image.manifest.v1",
+                "docker.distribution.manifest.list.v2",
+                "docker.distribution.manifest.v2",
+            )
+        )
+        heads = {tag: http.head(f"{api}/manifests/{tag}", headers={"Accept": accept}) for tag in tags}
+    return {tag: head.headers["docker-content-digest"] for tag, head in heads.items()}
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(airflow: Airflow, payments: int) -> None:
+    run = start(airflow, images=["payments/*"])
+    assert ended(airflow, run) == "success"
+    states = airflow.states(run)
+    assert states.pop("plan[None]") == "success"
+    assert set(states.values()) == {"skipped"}
+    page = plan_tab(airflow, run)
+    assert f"{payments} promotions: {payments} promote" in page
+    assert "dry run" in page
+    assert digests(airflow, "docker-qa", "payments/a") == {}
+
+
+def test_what_was_approved_is_promoted_in_named_chunks_and_a_second_run_has_nothing_to_do(
+    airflow: Airflow, payments: int, tmp_path: Path
+) -> None:
+    form = {"images": ["payments/*"], "dry_run": False, "approval": True, "chunk_size": 120}
+    run = start(airflow, **form, report_path=f"file://{tmp_path}")
+    until(lambda: airflow.states(run).get("approve[None]") == "awaiting_input", seconds=120)
+    detail = airflow.get(f"{run}/hitlDetails")["hitl_details"][0]
+    assert detail["subject"] == "Promote this plan to docker-qa?"
+    assert f"{payments} promotions: {payments} promote" in detail["body"]
+    assert digests(airflow, "docker-qa", "payments/a") == {}
+
+    answer = airflow.http.patch(
+        f"/api/v2/{run}/taskInstances/approve/-1/hitlDetails", json={"chosen_options": ["Approve"], "params_input": {}}
+    )
+    answer.raise_for_status()
+    assert ended(airflow, run) == "success"
+    chunks = {name for name in airflow.states(run) if name.startswith("promote")}
+    assert chunks == {"promote[payments/* 1–120]", "promote[payments/* 121–240]", "promote[payments/c 241–300]"}
+    for image in ("payments/a", "payments/b", "payments/c"):
+        assert digests(airflow, "docker-qa", image) == digests(airflow, "docker-dev", image)
+    assert f"{payments} promoted, 0 found unchanged, 0 failed" in plan_tab(airflow, run)
+    files = sorted(path.name for path in tmp_path.rglob("*.csv"))
+    assert files == ["chunk_0001.csv", "chunk_0002.csv", "chunk_0003.csv", "plan.csv"]
+    events = airflow.get("assets/events", source_dag_id="retag_backfill")["asset_events"]
+    assert events == [], "a bulk run wakes no other DAG unless it is asked to"
+
+    again = start(airflow, **form)
+    assert ended(airflow, again) == "success"
+    states = airflow.states(again)
+    assert (states["approve[None]"], states["promote[None]"]) == ("skipped", "skipped")
+    assert f"{payments} unchanged" in plan_tab(airflow, again)
+
+
+def test_a_plan_that_is_rejected_promotes_nothing(airflow: Airflow, payments: int) -> None:
+    run = start(airflow, images=["payments/a"], target_tags=["no-{tag}"], dry_run=False, approval=True)
+    until(lambda: airflow.states(run).get("approve[None]") == "awaiting_input", seconds=120)
+    path = f"/api/v2/{run}/taskInstances/approve/-1/hitlDetails"
+    airflow.http.patch(path, json={"chosen_options": ["Reject"], "params_input": {}}).raise_for_status()
+    assert ended(airflow, run) == "success"
+    assert "not approved" in plan_tab(airflow, run)
+    assert not [tag for tag in digests(airflow, "docker-qa", "payments/a") if tag.startswith("no-")]
+
+
+def test_a_form_that_makes_no_sense_never_becomes_a_run(airflow: Airflow) -> None:
+    answer = airflow.http.post(f"/api/v2/{DAG}", json={"logical_date": None, "conf": {"largest": "many"}})
+    assert answer.status_code in {400, 422}
+
+
+def test_the_pool_of_backfills_is_there(airflow: Airflow) -> None:
+    assert airflow.get("pools/artifactory_backfill")["slots"] == 4
+
+
+def test_a_backfill_of_past_nights_promotes_what_each_would_have_and_twice_comes_to_the_same(
+    airflow: Airflow, tmp_path: Path
+) -> None:
+    image, other = "nights/app", "nights/late"
+    seed(airflow, tmp_path / "nights.yaml", {image: ["1.0.0", "1.1.0", "1.2.0"], other: ["1.0.0"]})
+    created(airflow, image, {"1.0.0": "2026-10-01", "1.1.0": "2026-10-02T12:00:00", "1.2.0": "2026-10-20"})
+    created(airflow, other, {"1.0.0": "2026-10-02T12:00:00"})
+    give_verdicts(airflow, [f"{image}/1.0.0", f"{image}/1.1.0", f"{image}/1.2.0", f"{other}/1.0.0"])
+
+    first = backfill(airflow, [image, other], reprocess="none")
+    in_prod = digests(airflow, "docker-prod", image)
+    in_dev = digests(airflow, "docker-dev", image)
+    assert in_prod == {tag: in_dev[tag] for tag in ("1.0.0", "1.1.0")}, "1.2.0 came after these nights"
+    assert digests(airflow, "docker-prod", other) == digests(airflow, "docker-dev", other)
+    by_night = [airflow.states(f"dags/promote_nightly/dagRuns/{run}") for run in first]
+    assert by_night[0][f"ladder.promote_to_prod[{image}:1.0.0]"] == "success"
+    assert by_night[0][f"ladder.select[{other}]"] == "skipped", "it was not there yet that night"
+    assert by_night[1][f"ladder.promote_to_prod[{image}:1.1.0]"] == "success"
+    assert by_night[1][f"ladder.promote_to_prod[{other}:1.0.0]"] == "success"
+
+    second = backfill(airflow, [image, other], reprocess="completed")
+    assert second == first
+    assert digests(airflow, "docker-prod", image) == in_prod
+    for run in second:
+        entries = airflow.get(f"dags/promote_nightly/dagRuns/{run}/taskInstances", limit=100)["task_instances"]
+        for entry in entries:
+            if entry["task_id"] == "ladder.promote_to_prod" and entry["state"] == "success":
+                place = f"dags/promote_nightly/dagRuns/{run}/taskInstances/{entry['task_id']}/xcomEntries/return_value"
+                record = airflow.get(place, map_index=entry["map_index"], deserialize="true")["value"]
+                assert "unchanged" in str(record)
+
+
+def backfill(airflow: Airflow, images: list[str], *, reprocess: str) -> list[str]:
+    """Backfill the nights to 2 and 3 October 2026 to their ends, as the UI does; return their run ids."""
+    body = {"dag_id": "promote_nightly", "from_date": "2026-09-30T12:00:00Z", "to_date": "2026-10-02T12:00:00Z"}
+    airflow.post("backfills", {**body, "reprocess_behavior": reprocess, "dag_run_conf": {"images": images}})
+
+    def backfills() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = airflow.get("backfills", dag_id="promote_nightly")["backfills"]
+        return found
+
+    until(lambda: all(entry["completed_at"] for entry in backfills()), seconds=240)
+    runs = airflow.get("dags/promote_nightly/dagRuns", run_type="backfill", order_by="logical_date")["dag_runs"]
+    mine = [run for run in runs if run["logical_date"].startswith("2026-10-0")]
+    assert {run["state"] for run in mine} == {"success"}, mine
+    return [run["dag_run_id"] for run in mine]
+
+
+def created(airflow: Airflow, image: str, moments: dict[str, str]) -> None:
+    """Let tags of docker-dev have been pushed in the past: the sandbox has no other way than its database."""
+    with (
+        contextlib.closing(sqlite3.connect(airflow.home.sandbox_data / "metadata.sqlite", timeout=30)) as database,
+        database,
+    ):
+        for tag, moment in moments.items():
+            stamp = f"{moment}T00:00:00.000Z" if len(moment) == 10 else f"{moment}.000Z"
+            changed = database.execute(
+                "UPDATE items SET created = ? WHERE repository = 'docker-dev' AND path = ? AND kind = 'manifest'",
+                (stamp, f"{image}/{tag}"),
+            )
+            assert changed.rowcount == 1, (image, tag, changed.rowcount)
+
+
+def give_verdicts(airflow: Airflow, places: list[str]) -> None:
+    """Write what the tests in dev say: all passed."""
+    with httpx.Client(base_url=airflow.home.sandbox_url, auth=("admin", "password"), trust_env=False) as http:
+        for place in places:
+            folder = http.get(f"/api/storage/docker-dev/{place}").json()["children"]
+            name = next(child["uri"] for child in folder if child["uri"].endswith("manifest.json"))
+            answer = http.put(f"/api/storage/docker-dev/{place}{name}", params={"properties": "test.status=passed"})
+            answer.raise_for_status()

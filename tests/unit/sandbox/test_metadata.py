@@ -1,0 +1,71 @@
+"""The database: changes that wait at the same time are committed together, and none depends on another."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from artifactory_sandbox.metadata import Database
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "metadata.sqlite")
+    yield database
+    database.close()
+
+
+def put(name: str, *, fails: bool = False) -> Callable[[sqlite3.Connection], str]:
+    def work(tx: sqlite3.Connection) -> str:
+        tx.execute("INSERT INTO settings VALUES (?, '')", (name,))
+        if fails:
+            raise ValueError(name)
+        return name
+
+    return work
+
+
+def names(database: Database) -> set[str]:
+    with database.reading() as tx:
+        return {name for (name,) in tx.execute("SELECT name FROM settings WHERE value = ''")}
+
+
+async def write_behind(database: Database, *works: Callable[[sqlite3.Connection], str]) -> list[str | BaseException]:
+    """Let all of them wait while another write goes on, then end it."""
+    is_free = threading.Event()
+    first = asyncio.ensure_future(database.write(lambda tx: is_free.wait(20)))
+    tasks = [asyncio.ensure_future(database.write(work)) for work in works]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    await asyncio.sleep(0)
+    is_free.set()
+    assert await first
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_one_that_fails_or_is_given_up_undoes_itself_alone(database: Database) -> None:
+    works = [put("given up"), put("one"), put("failed", fails=True), put("two"), put("one")]
+    answers = asyncio.run(write_behind(database, *works))
+    kinds = [type(answer).__name__ for answer in answers]
+    assert kinds == ["CancelledError", "str", "ValueError", "str", "IntegrityError"]
+    assert names(database) == {"one", "two"}
+
+
+def test_all_that_wait_together_are_told_when_all_is_undone(database: Database) -> None:
+    def end(tx: sqlite3.Connection) -> str:
+        tx.execute("ROLLBACK")  # as SQLite does by itself when the disk is full
+        raise OSError("full")
+
+    works = [put("given up"), put("three"), end, put("four")]
+    answers = asyncio.run(write_behind(database, *works))
+    assert [type(answer).__name__ for answer in answers[1:]] == ["OSError", "OSError", "OSError"]
+    assert asyncio.run(database.write(put("five"))) == "five"
+    assert names(database) == {"five"}
