@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import promotions, sandbox_promotions, sandbox_transfers
+from benchmarks import backfill_dags, backfills, promotions, sandbox_promotions, sandbox_transfers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # Each gives its rows as soon as it has them.
 BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "promotions": promotions.measure,
+    "backfills": backfills.measure,
+    "backfill-dags": backfill_dags.measure,
     "sandbox-promotions": sandbox_promotions.measure,
     "sandbox-transfers": sandbox_transfers.measure,
 }
@@ -34,14 +37,16 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no benchmark {min(unknown)}")
     results: list[Result] = []
-    print(f"{'':44} {'value':>10}  {'unit':14} {'bound':>10}  holds")
+    begun = time.monotonic()
+    print(f"{'':44} {'value':>10}  {'bound':>10}  {'holds':5}  unit")
     for name in names:
         for result in BENCHMARKS[name]():
             results.append(result)
             value = "-" if result.value is None else f"{result.value:,.3f}"
             verdict = "yes" if result.holds else "NO"
-            print(f"{result.name:44} {value:>10}  {result.unit:14} {result.bound or '':>10}  {verdict}", flush=True)
+            print(f"{result.name:44} {value:>10}  {result.bound or '':>10}  {verdict:5}  {result.unit}", flush=True)
     _write(results)
+    print(f"\nIn {(time.monotonic() - begun) / 60:.1f} minutes; rows in {RESULTS.name}: {len(results)}.")
     return 0 if all(result.holds for result in results) else 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import statistics
 import tempfile
 import time
@@ -28,11 +27,8 @@ from benchmarks.sandbox_promotions import opened
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.registries import Connection
-
 _ROUNDS = 100
 _IMAGE = "payments/api"
-_METRIC = re.compile(rb"^artifactory_sandbox_requests_total\{.*\} (\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -77,10 +73,9 @@ def measure() -> Iterator[Result]:
                 base_url=f"http://127.0.0.1:{server.port}/artifactory", authentication=Basic("admin", "password")
             )
             for way in _WAYS:
-                before = _requests(connection)
+                before = connection.answered()
                 asyncio.run(_promote_one(settings, way.promotion(0)))
-                counted = _requests(connection) - before - 1  # reading the counter is a request, too
-                yield at_most(way.name, counted, way.bound, "requests")
+                yield at_most(way.name, connection.answered() - before, way.bound, "requests")
             whole, bare = asyncio.run(_times(settings))
             yield told("single_time_vs_post", whole / bare, "ratio")
 
@@ -104,13 +99,6 @@ async def _times(settings: ServerSettings) -> tuple[float, float]:
             await client.promote(source, target, copy=True)
             bare.append(time.perf_counter() - begun)
     return statistics.median(whole), statistics.median(bare)
-
-
-def _requests(connection: Connection) -> int:
-    status, _, body = connection.request("GET", "/sandbox/metrics")
-    if status != 200:
-        raise RuntimeError(f"the metrics answered {status}")
-    return sum(int(count) for count in _METRIC.findall(body))
 
 
 def _fill(data: Path) -> None:

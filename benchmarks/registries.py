@@ -6,6 +6,7 @@ import base64
 import hashlib
 import http.client
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 ADMIN = "Basic " + base64.b64encode(b"admin:password").decode()
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 STEP = 1024 * 1024
+_METRIC = re.compile(rb'^artifactory_sandbox_requests_total\{.*route="(\w*)".*\} (\d+)', re.MULTILINE)
 _CONFIG = """
 version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
@@ -84,6 +86,17 @@ class Connection:
         self._http.request(method, path, body or None, {"Authorization": ADMIN, "Accept": MANIFEST, **(headers or {})})
         response = self._http.getresponse()
         return response.status, response.headers, response.read()
+
+    def answered(self, *routes: str) -> int:
+        """Return how many requests the sandbox has answered, those for this number left out.
+
+        :param routes: the names of the routes that count; all if none.
+        """
+        status, _, body = self.request("GET", "/sandbox/metrics")
+        if status != 200:
+            raise RuntimeError(f"the metrics answered {status}: {body[:300]!r}")
+        counts = [(route.decode(), int(count)) for route, count in _METRIC.findall(body)]
+        return sum(count for route, count in counts if (route in routes if routes else route != "metrics"))
 
     def push_blob(self, image: str, digest: str, chunk: bytes, count: int) -> None:
         """Push a chunk as often as told, as one blob."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PAGE = 100
 
@@ -79,15 +82,24 @@ class AirflowApi:
         entries = self._get("/api/v2/importErrors")["import_errors"]
         return [f"{entry['filename']}: {entry['stack_trace']}" for entry in entries]
 
-    def trigger(self, dag_id: str) -> str:
-        """Start a run by hand and return its id."""
-        answer = self._http.post(f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None})
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a run by hand and return its id.
+
+        :param dag_id: the DAG.
+        :param conf: the values of its form, where they are not the defaults.
+        """
+        body = {"logical_date": None, "conf": dict(conf or {})}
+        answer = self._http.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body)
         answer.raise_for_status()
         return str(answer.json()["dag_run_id"])
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return a run's state."""
-        return str(self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
+        return str(self.run(dag_id, run_id)["state"])
+
+    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """Return what Airflow says of a run: its state, and when it began and ended."""
+        return dict(self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"))
 
     def asset_run(self, dag_id: str) -> str | None:
         """Return the id of the newest run that an asset has started."""

@@ -1,0 +1,116 @@
+"""A real Airflow for the measured DAGs, started as the demo starts it, and the runs' times as Airflow tells them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from demo.airflow_api import AirflowApi
+from demo.home import HOMES, PROJECT, Home
+from demo.processes import Process, Register, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from benchmarks.registries import Registry
+
+_NAME = "bench"
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class Runs:
+    """A running Airflow.
+
+    :param api: its API, logged in.
+    :param home: where it keeps its logs.
+    """
+
+    def __init__(self, api: AirflowApi, home: Home) -> None:
+        self._api = api
+        self._home = home
+
+    def measure(self, dag_id: str, conf: Mapping[str, Any], *, longest: float) -> float:
+        """Run a DAG and return the seconds from its run's start to its end, as Airflow noted them.
+
+        :param dag_id: the DAG.
+        :param conf: the values of its form.
+        :param longest: seconds after which it counts as stuck.
+        :raises RuntimeError: when the run fails or does not end.
+        """
+        run_id = self._api.trigger(dag_id, conf)
+        deadline = time.monotonic() + longest
+        while time.monotonic() < deadline:
+            run = self._api.run(dag_id, run_id)
+            if run["state"] == "success":
+                begun, ended = (datetime.fromisoformat(run[name]) for name in ("start_date", "end_date"))
+                return (ended - begun).total_seconds()
+            if run["state"] == "failed":
+                raise RuntimeError(f"{dag_id} failed; the logs are in {self._home.path}")
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        raise RuntimeError(f"{dag_id} did not end within {longest:.0f} s; the logs are in {self._home.path}")
+
+
+@contextmanager
+def airflow(dags: Sequence[Path], server: Registry) -> Iterator[Runs]:
+    """Run an Airflow with some DAGs, connected with a sandbox.
+
+    :param dags: the DAG files; each holds a DAG of its own name.
+    :param server: the sandbox.
+    """
+    register = Register(HOMES / _NAME / "processes.json")
+    with suppress(FileNotFoundError):
+        register.stop_all()
+    home = Home.create(_NAME, fresh=True)
+    folder = home.path / "dags"
+    folder.mkdir()
+    for file in dags:
+        shutil.copy(file, folder)
+    api = AirflowApi(home.airflow_url, home.secrets.airflow_password)
+    try:
+        _start(home, register, api, folder)
+        _connect(api, server)
+        _wait_for(api, [file.stem for file in dags], register.read()[0], home)
+        yield Runs(api, home)
+    finally:
+        api.close()
+        register.stop_all()
+
+
+def _start(home: Home, register: Register, api: AirflowApi, folder: Path) -> None:
+    paths = [PROJECT / "plugins", PROJECT, PROJECT / "sandbox"]
+    environment = {
+        **home.environment(),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
+        "PYTHONPATH": ":".join(map(str, paths)),
+    }
+    command = [str(Path(sys.executable).with_name("airflow")), "standalone"]
+    process = Process.start("airflow", command, environment=environment, log=home.log("airflow"))
+    register.add(process)
+    wait_until("Airflow is healthy", api.is_healthy, seconds=150, process=process, log=home.log("airflow"))
+    api.log_in()
+
+
+def _connect(api: AirflowApi, server: Registry) -> None:
+    origin = f"http://127.0.0.1:{server.port}"
+    account = {"login": "admin", "password": "password"}
+    connections = (
+        {"connection_id": "artifactory_default", "conn_type": "artifactory", "host": f"{origin}/artifactory"},
+        {"connection_id": "artifactory_http", "conn_type": "http", "host": origin},
+    )
+    for connection in connections:
+        api.put_connection(connection | account)
+    api.put_pool("artifactory_backfill", 4, "Chunks of backfills")
+
+
+def _wait_for(api: AirflowApi, dag_ids: Sequence[str], process: Process, home: Home) -> None:
+    def are_read() -> bool:
+        if errors := api.import_errors():
+            raise RuntimeError("A DAG file cannot be read:\n" + "\n".join(errors))
+        return all(api.has_dag(dag_id) for dag_id in dag_ids)
+
+    wait_until("the DAGs are read", are_read, seconds=60, process=process, log=home.log("airflow"))
