@@ -7,7 +7,7 @@ alone, by ``artifactory_provider.promotion.promotion``, which looks closely and 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.concurrency import concurrently
@@ -15,7 +15,10 @@ from artifactory_provider.artifactory.errors import (
     TRANSIENT,
     ArtifactoryError,
     AuthenticationFailed,
+    NotFound,
     PermissionDenied,
+    RequestRefused,
+    UnsupportedRepository,
 )
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, Manifest
 from artifactory_provider.promotion.batch.attaching import Bringing, bring_all
@@ -27,6 +30,7 @@ from artifactory_provider.promotion.conflicts import check_conflict
 from artifactory_provider.promotion.errors import PromotionError, TargetConflict
 from artifactory_provider.promotion.observation import Observation, Shown, observe_tags
 from artifactory_provider.promotion.pending import drop, pending_reference
+from artifactory_provider.promotion.preflight import check_permissions
 from artifactory_provider.promotion.promotion import promote
 from artifactory_provider.promotion.records import write_record
 
@@ -194,6 +198,7 @@ class _Window:
 
     async def promote_through_pending(self) -> None:
         """Promote to pending tags, verify and record there, then retag."""
+        await self._ask_for_permission()
         items = self._left()
         pending = {item: pending_reference(item.target, self._batch.run) for item in items}
         await self._send({item: Sending(item.source, pending[item]) for item in items})
@@ -207,6 +212,24 @@ class _Window:
             failed = [item for item in put_up if item.error is not None and not isinstance(item.error, TRANSIENT)]
             await concurrently(lambda item: drop(self._client, pending[item]), failed)
         self._end()
+
+    async def _ask_for_permission(self) -> None:
+        """Find out whether pending tags may be dropped, before one is put up: image by image, until one may be."""
+        images: dict[str, dict[str, list[Item]]] = {}
+        for item in self._left():
+            images.setdefault(item.target.repository, {}).setdefault(item.target.image, []).append(item)
+        for each in images.values():
+            for items in each.values():
+                first = items[0]
+                single = replace(self._batch.single(first.source, first.target.unpinned()), attachments=True)
+                nothing = Observation(None, None, ())
+                try:
+                    await check_permissions(self._client, single, nothing, first.source, first.target)
+                except (PermissionDenied, NotFound, RequestRefused, UnsupportedRepository) as error:
+                    for item in items:
+                        item.error = error
+                else:
+                    break
 
     async def promote_directly(self) -> None:
         """Promote to the target tags at once."""

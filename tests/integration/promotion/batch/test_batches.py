@@ -240,7 +240,7 @@ async def test_a_server_that_limits_requests_is_waited_for(
     assert shown(faulty, image) == pushed
 
 
-async def test_a_refused_permission_is_named_for_each_and_sent_once(
+async def test_a_missing_permission_is_named_for_each_before_anything_is_sent(
     reach: Callable[..., ArtifactoryClient], sandbox: RunningSandbox, image: str
 ) -> None:
     pushed = push(sandbox, image, ["1", "2", "3"])
@@ -248,8 +248,21 @@ async def test_a_refused_permission_is_named_for_each_and_sent_once(
     async with reach(authentication=Basic("reader", sandbox.password)) as client:
         report = await promote_batch(client, batch(image, pushed))
     assert {type(result.error) for result in report.failures} == {PermissionDenied}
-    assert all("Deploy/Cache on 'docker-qa'" in str(result.error) for result in report.failures)
-    assert sum(one.path.endswith("/promote") for one in sandbox.requests[before:]) == 3
+    assert all("Deploy/Cache" in str(result.error) for result in report.failures)
+    assert not any(one.path.endswith("/promote") for one in sandbox.requests[before:])
+
+
+async def test_who_may_not_drop_pending_tags_puts_none_up(
+    reach: Callable[..., ArtifactoryClient], sandbox: RunningSandbox, image: str
+) -> None:
+    pushed = push(sandbox, image, ["1", "2", "3"])
+    async with reach(authentication=Basic("deployer", sandbox.password)) as client:
+        report = await promote_batch(client, batch(image, pushed))
+        assert {type(result.error) for result in report.failures} == {PermissionDenied}
+        assert all("Delete/Overwrite" in str(result.error) for result in report.failures)
+        assert sandbox.tags("docker-qa", image) == []
+        directly = await promote_batch(client, batch(image, pushed, two_phase=False))
+    assert directly.counts["promoted"] == 3
 
 
 async def test_refused_credentials_end_the_batch_at_once(

@@ -75,8 +75,13 @@ async def test_a_batch_is_complete_though_one_request_in_twenty_goes_wrong(
     assert 0.02 < hits / counted < 0.1
     assert counted / without < way.overhead
     assert not report.failures
-    assert all(isinstance(failure.error, TRANSIENT) for failure in failures)
+    assert [str(error) for failure in failures if (error := failure.error) and not _may_pass(error)] == []
     _check(sandbox, rough, is_move=name == "move")
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tell whether another try may mend it: also where it kept an attachment from being brought."""
+    return isinstance(error, TRANSIENT) or isinstance(error.__cause__, TRANSIENT)
 
 
 def _push(sandbox: RunningSandbox, folder: str, count: int) -> dict[ImageReference, str]:
@@ -93,7 +98,8 @@ def _batch(pushed: Mapping[ImageReference, str], options: Mapping[str, bool]) ->
     pairs = tuple(
         (tag.pinned(digest), ImageReference("docker-qa", tag.image, tag.tag)) for tag, digest in pushed.items()
     )
-    return Batch(promotions=pairs, **options)
+    # Tries of one run, as a task's are: each goes on with the pending tags of the one before.
+    return Batch(promotions=pairs, run="run1", **options)
 
 
 async def _run(sandbox: RunningSandbox, batch: Batch) -> BatchReport:
