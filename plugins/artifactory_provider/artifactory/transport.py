@@ -152,9 +152,20 @@ class Transport:
                 raise refusal(answer, needs=request.needs)
             return answer
 
-        if not request.is_repeatable:
+        try:
             return await attempt()
-        answer: Answer = await self._retrying()(attempt)
+        except TRANSIENT as error:
+            if not request.is_repeatable:
+                raise
+            seen: list[Exception] = [error]
+
+        async def again() -> Answer:
+            # The first attempt has been made, without the machinery of retries: most need none.
+            if seen:
+                raise seen.pop()
+            return await attempt()
+
+        answer: Answer = await self._retrying()(again)
         return answer
 
     def _retrying(self) -> tenacity.AsyncRetrying:
