@@ -56,17 +56,14 @@ def ended(airflow: Airflow, run: str) -> str:
 
 
 def decide(airflow: Airflow, run: str, option: str) -> None:
-    """Answer, and answer again when Airflow asks again: it does where the first answer came before it was ready."""
-    place = f"/api/v2/{run}/taskInstances/approve/-1/hitlDetails"
-
-    def is_decided() -> bool:
-        state = airflow.states(run)["approve[None]"]
-        if state == "awaiting_input":
-            answer = airflow.http.patch(place, json={"chosen_options": [option], "params_input": {}})
-            assert answer.status_code in {200, 409}, answer.text
-        return state in ENDED
-
-    until(is_decided, seconds=240)
+    """Answer, as soon as the scheduler knows that the task's process has ended: before that, Airflow loses answers."""
+    key = f"dag_id='retag_backfill', task_id='approve', run_id='{run.rpartition('/')[2]}'"
+    ended_process = f"executor event with state success for task instance TaskInstanceKey({key}"
+    until(lambda: ended_process in airflow.home.log("airflow").read_text(errors="replace"), seconds=60)
+    answer = airflow.http.patch(
+        f"/api/v2/{run}/taskInstances/approve/-1/hitlDetails", json={"chosen_options": [option], "params_input": {}}
+    )
+    answer.raise_for_status()
 
 
 def plan_tab(airflow: Airflow, run: str) -> str:
