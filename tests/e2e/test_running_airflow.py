@@ -117,8 +117,19 @@ def test_a_promote_task_links_to_its_image_in_artifactory(airflow: Airflow) -> N
 
 
 def test_a_backfill_of_a_night_before_the_images_were_there_promotes_nothing(airflow: Airflow) -> None:
-    body = {"dag_id": "promote_nightly", "from_date": "2026-01-10T00:00:00Z", "to_date": "2026-01-11T00:00:00Z"}
-    airflow.post("backfills", {**body, "dag_run_conf": {"images": ["csi-attacher"]}})
+    body: dict[str, object] = {
+        "dag_id": "promote_nightly",
+        "from_date": "2026-01-10T00:00:00Z",
+        "to_date": "2026-01-11T00:00:00Z",
+    }
+    body |= {"dag_run_conf": {"images": ["csi-attacher"]}}
+
+    def is_made() -> bool:
+        answer = airflow.http.post("/api/v2/backfills", json=body)
+        assert answer.status_code in {200, 503}, answer.text
+        return answer.status_code == 200  # 503: somebody else was writing to Airflow's SQLite
+
+    until(is_made, seconds=60)
 
     def runs() -> list[dict[str, str]]:
         found: list[dict[str, str]] = airflow.get("dags/promote_nightly/dagRuns", run_type="backfill")["dag_runs"]
