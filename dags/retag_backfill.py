@@ -127,7 +127,7 @@ FORM = {
         True,
         type="boolean",
         title="Referrers and children",
-        description="Look each digest up, and bring OCI referrers along. Off saves two requests a digest.",
+        description="Look each digest up, and bring OCI referrers along. Off saves four requests for two platforms.",
         section=SAFETY,
     ),
     "chunk_size": Param(250, type="integer", minimum=1, maximum=1000, title="Promotions in a chunk", section=BULK),

@@ -133,7 +133,7 @@ def test_a_backfill_of_a_night_before_the_images_were_there_promotes_nothing(air
 
     def runs() -> list[dict[str, str]]:
         found: list[dict[str, str]] = airflow.get("dags/promote_nightly/dagRuns", run_type="backfill")["dag_runs"]
-        return [run for run in found if run["logical_date"].startswith("2026-01-1")]
+        return [run for run in found if run["run_after"].startswith("2026-01-10")]
 
     until(lambda: bool(runs()) and all(run["state"] == "success" for run in runs()), seconds=120)
     states = airflow.states(f"dags/promote_nightly/dagRuns/{runs()[0]['dag_run_id']}")

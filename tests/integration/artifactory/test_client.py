@@ -11,7 +11,6 @@ from tests.integration.gateway import Reply, html, with_header, without
 
 from artifactory_provider.artifactory.authentication import Basic, Bearer
 from artifactory_provider.artifactory.client import ArtifactoryClient
-from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.errors import (
     AuthenticationFailed,
     ImageNotFound,
@@ -384,38 +383,3 @@ async def test_an_answer_that_never_ends_is_cut_off(client: ArtifactoryClient, g
     gateway.rule("GET", "/version", reply=Reply(200, b"x" * (33 * 1024 * 1024)), does_work=False)
     with pytest.raises(UnexpectedAnswer, match="answered with more than 33554432 bytes"):
         await client.version()
-
-
-async def test_when_one_of_many_questions_fails_none_of_the_others_goes_on() -> None:
-    started: list[int] = []
-    ended: list[int] = []
-
-    async def ask(number: int) -> int:
-        started.append(number)
-        if number == 3:
-            raise ValueError("three")
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.append(number)
-        return number
-
-    with pytest.raises(ValueError, match="three"):
-        await asyncio.wait_for(concurrently(ask, range(5), at_once=4), 10)
-    assert sorted([*ended, 3]) == sorted(started)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-async def test_many_questions_are_answered_in_their_order_and_never_more_at_once_than_allowed() -> None:
-    under_way, most = 0, 0
-
-    async def ask(number: int) -> int:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        await asyncio.sleep(0)
-        under_way -= 1
-        return number * 2
-
-    assert await concurrently(ask, range(20), at_once=3) == [number * 2 for number in range(20)]
-    assert most == 3

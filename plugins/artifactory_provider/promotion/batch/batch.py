@@ -32,7 +32,7 @@ class Batch:
     :param two_phase: whether each image is verified under a pending tag before its target tag shows it.
     :param attachments: whether cosign's tags (``.sig``, ``.att``, ``.sbom``) are brought along.
     :param referrers: whether every manifest is read as well, so that the children of indexes are looked for in the
-        target, and OCI referrers are brought along: two requests a digest more.
+        target, and OCI referrers are brought along: one request more for each image, and one for each of its digests.
     :param property_prefix: the first part of the names of the properties that record each promotion on its target's
         manifest, one request each; None writes none.
     :param run: what tells this run's pending tags from those of others, 1 to 32 lower-case letters and digits.

@@ -198,10 +198,13 @@ class _Window:
 
     async def promote_through_pending(self) -> None:
         """Promote to pending tags, verify and record there, then retag."""
-        await self._ask_for_permission()
-        items = self._left()
-        pending = {item: pending_reference(item.target, self._batch.run) for item in items}
-        await self._send({item: Sending(item.source, pending[item]) for item in items})
+        pending = {item: pending_reference(item.target, self._batch.run) for item in self._left()}
+        # An earlier try of this run may have put up some of them.
+        seen = await observe_tags(self._client, pending.values())
+        waiting = {place.pinned(shown.digest) for place, shown in seen.items()}
+        missing = [item for item, place in pending.items() if place not in waiting]
+        await self._ask_for_permission(missing)
+        await self._send({item: Sending(item.source, pending[item]) for item in missing if item.is_left})
         put_up = self._left()
         try:
             await self._complete(pending)
@@ -213,10 +216,10 @@ class _Window:
             await concurrently(lambda item: drop(self._client, pending[item]), failed)
         self._end()
 
-    async def _ask_for_permission(self) -> None:
+    async def _ask_for_permission(self, missing: list[Item]) -> None:
         """Find out whether pending tags may be dropped, before one is put up: image by image, until one may be."""
         images: dict[str, dict[str, list[Item]]] = {}
-        for item in self._left():
+        for item in missing:
             images.setdefault(item.target.repository, {}).setdefault(item.target.image, []).append(item)
         for each in images.values():
             for items in each.values():

@@ -312,12 +312,16 @@ async def test_a_killed_try_is_gone_on_with_from_its_pending_tags(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
     pushed = push(sandbox, image, ["1", "2", "3"])
+    targets = {tag: ImageReference("docker-qa", image, tag, digest) for tag, digest in pushed.items()}
+    pending = {tag: pending_reference(target, "run1") for tag, target in targets.items()}
     for tag in ("1", "2"):
-        target = ImageReference("docker-qa", image, tag, pushed[tag])
-        await direct.promote(ImageReference("docker-dev", image, tag), pending_reference(target, "run1"))
+        await direct.promote(ImageReference("docker-dev", image, tag), pending[tag])
+    history = History(sandbox)
     report = await promote_batch(direct, batch(image, pushed, run="run1"))
     assert report.counts["promoted"] == 3
     assert shown(sandbox, image) == pushed
+    put_up = {tag for tag, place in pending.items() if history.shown(str(place.unpinned()))}
+    assert put_up == {"3"}, "the others were there already"
 
 
 async def test_a_cancelled_batch_leaves_nothing_half_done(
