@@ -48,7 +48,7 @@ IMAGES = [
         assets=[Asset("service_catalog")],
     ),
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=4,  # one that waits for a verdict holds up no other
     default_args={"retries": 3, "retry_delay": pendulum.duration(minutes=1), "retry_policy": RETRY_POLICY},
     params={
         "images": Param(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.client import ArtifactoryClient
-from artifactory_provider.artifactory.errors import TRANSIENT, NotFound
+from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.artifactory.settings import ServerSettings
@@ -118,7 +118,7 @@ async def run_qa_tests(url: str) -> None:
                         await client.set_properties(manifest_path(reference, descriptor), {"qa.test.status": "passed"})
                         tested.add(key)
                         print(f"{reference}@{descriptor.digest} passed", flush=True)
-            except (NotFound, *TRANSIENT) as error:
+            except ArtifactoryError as error:  # looked at again in the next round
                 print(error, flush=True)
             await asyncio.sleep(0.5)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from demo.home import Home
+from demo.processes import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +41,7 @@ class Airflow:
         """Run a DAG by hand to its end, and return the run's path in the API."""
         run_id = self.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
         path = f"dags/{dag_id}/dagRuns/{run_id}"
-        until(lambda: self.get(path)["state"] in ENDED, seconds=120)
+        until(lambda: self.get(path)["state"] in ENDED, seconds=120, otherwise=lambda: self._explain(path))
         return path
 
     def states(self, run: str) -> dict[str, str]:
@@ -48,12 +49,21 @@ class Airflow:
         entries = self.get(f"{run}/taskInstances", limit=100)["task_instances"]
         return {f"{entry['task_id']}[{entry['rendered_map_index']}]": entry["state"] for entry in entries}
 
+    def _explain(self, run: str) -> str:
+        """Say what a run that does not end may be waiting for."""
+        runs = self.get(f"{run.rpartition('/')[0]}", order_by="-run_after", limit=10)["dag_runs"]
+        others = {one["dag_run_id"]: one["state"] for one in runs}
+        return f"{run}: {self.states(run)}\nruns: {others}\nqa-tests: {end_of(self.home.log('qa-tests'))}"
 
-def until(is_so: Callable[[], bool], *, seconds: float) -> None:
-    """Wait for a condition, within a bound."""
+
+def until(is_so: Callable[[], bool], *, seconds: float, otherwise: Callable[[], str] = str) -> None:
+    """Wait for a condition, within a bound.
+
+    :param otherwise: what there is to say if it does not come.
+    """
     deadline = time.monotonic() + seconds
     while not is_so():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
+        assert time.monotonic() < deadline, f"not within {seconds} s. {otherwise()}"
         time.sleep(0.5)
 
 
