@@ -1,7 +1,8 @@
 """How many requests a server gets at a time: more while it copes, fewer as soon as it limits them or becomes slow.
 
-Additive increase, multiplicative decrease, as TCP does it (RFC 5681): every answer in time raises the limit a little,
-one that comes too late or says "too many requests" halves it, once for all requests that were under way then.
+Additive increase, multiplicative decrease, as TCP does it (RFC 5681): every answer in time raises the limit, by one
+until the server has shown its own (slow start), by a little from half of that on (congestion avoidance). An answer that
+comes too late or says "too many requests" halves it, once for all requests that were under way then.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Pace:
 
     def __init__(self, *, first: int = _FIRST, most: int = _MOST) -> None:
         self._limit = float(first)
+        self._careful_from = math.inf
         self._most = most
         self._under_way = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -70,7 +72,8 @@ class Pace:
         if seconds > max(_SLOW, _TIMES_THE_FASTEST * fastest):
             self.overloaded(began)
         elif self._under_way >= self.limit:
-            self._limit = min(self._most, self._limit + 1 / self._limit)
+            step = 1 / self._limit if self._limit >= self._careful_from else 1
+            self._limit = min(self._most, self._limit + step)
 
     def overloaded(self, began: float, *, pause: float = 0) -> None:
         """Learn from an answer that says that there are too many requests, or from one that did not come in time.
@@ -82,7 +85,7 @@ class Pace:
         self._closed_until = max(self._closed_until, now + pause)
         if began >= self._slowed:
             self._slowed = now
-            self._limit = max(1.0, self._limit / 2)
+            self._limit = self._careful_from = max(1.0, self._limit / 2)
             log.info("The server is at its limit: %d requests at a time from now on.", self.limit)
 
     async def _enter(self, loop: asyncio.AbstractEventLoop) -> None:

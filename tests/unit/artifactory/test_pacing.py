@@ -52,6 +52,27 @@ async def test_answers_in_time_raise_the_limit_as_far_as_it_may_go() -> None:
     assert server.pace.limit == 5
 
 
+async def test_the_limit_grows_by_one_an_answer_until_the_server_has_shown_its_own() -> None:
+    pace = Pace(first=16)
+    server = Server(pace)
+    tasks = await visits(server, 200)
+    assert server.now == 16
+    server.open.set()
+    await asyncio.gather(*tasks)
+    assert (pace.limit, server.most) == (64, 64)
+
+
+async def test_after_an_overload_the_limit_grows_by_one_a_round() -> None:
+    server = Server(Pace(first=16))
+    async with server.pace.turn() as began:
+        server.pace.overloaded(began)
+    tasks = await visits(server, 8 + 9)
+    assert server.now == 8
+    server.open.set()
+    await asyncio.gather(*tasks)
+    assert server.pace.limit == 9
+
+
 async def test_an_idle_server_proves_nothing() -> None:
     server = Server(Pace(first=2, most=5))
     server.open.set()

@@ -342,7 +342,7 @@ async def test_a_cancelled_batch_leaves_nothing_half_done(
 async def test_progress_is_told_to_the_end(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("artifactory_provider.promotion.batch.engine._A_WINDOW", 2)
+    monkeypatch.setattr("artifactory_provider.promotion.batch.engine._A_GROUP", 2)
     pushed = push(sandbox, image, ["1", "2", "3", "4"])
     told: list[Progress] = []
     await promote_batch(direct, batch(image, [*pushed, "missing"]), on_progress=told.append)

@@ -1,4 +1,4 @@
-"""A few hundred promotions of a batch at once: each step of a single promotion, done for all of them together.
+"""Some dozens of promotions of a batch at once: each step of a single promotion, done for all of them together.
 
 Whatever is not plain (a move, a target to overwrite, a tag that has moved, a part that no query proves) is promoted
 alone, by ``artifactory_provider.promotion.promotion``, which looks closely and explains.
@@ -7,7 +7,7 @@ alone, by ``artifactory_provider.promotion.promotion``, which looks closely and 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.concurrency import concurrently
@@ -20,15 +20,13 @@ from artifactory_provider.artifactory.errors import (
     RequestRefused,
     UnsupportedRepository,
 )
-from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, Manifest
+from artifactory_provider.artifactory.manifests import Manifest
 from artifactory_provider.promotion.batch.attaching import Bringing, bring_all
-from artifactory_provider.promotion.batch.batch import BatchResult
 from artifactory_provider.promotion.batch.claiming import Claim, find_pending, hold_all
 from artifactory_provider.promotion.batch.sending import Sending, send_all
 from artifactory_provider.promotion.completeness import complete, find_proved
-from artifactory_provider.promotion.conflicts import check_conflict
-from artifactory_provider.promotion.errors import PromotionError, TargetConflict
-from artifactory_provider.promotion.observation import Observation, Shown, observe_tags
+from artifactory_provider.promotion.errors import PromotionError
+from artifactory_provider.promotion.observation import Observation, observe_tags
 from artifactory_provider.promotion.pending import drop, pending_reference
 from artifactory_provider.promotion.preflight import check_permissions
 from artifactory_provider.promotion.promotion import promote
@@ -36,142 +34,63 @@ from artifactory_provider.promotion.records import write_record
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
-    from artifactory_provider.promotion.batch.batch import Batch, Outcome
+    from artifactory_provider.promotion.batch.batch import Batch
+    from artifactory_provider.promotion.batch.item import Item
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class Item:
-    """One promotion on its way.
-
-    :param source: its source, pinned once the tag was seen.
-    :param target: its target, with the same digest.
-    :param before: what the target tag showed at first.
-    :param is_index: whether the digest is an index's.
-    :param is_alone: whether it is promoted alone in the end.
-    :param manifest: its manifest, where that was read.
-    """
-
-    source: ImageReference
-    target: ImageReference
-    before: Shown | None = None
-    is_index: bool = False
-    is_alone: bool = False
-    manifest: Manifest | None = None
-    attachments: int = 0
-    outcome: Outcome | None = None
-    replaced: str | None = None
-    error: Exception | None = None
-
-    @property
-    def is_left(self) -> bool:
-        """Whether it is still to be promoted with the others."""
-        return self.outcome is None and self.error is None and not self.is_alone
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """Digest and kind of what is promoted."""
-        return Descriptor(str(self.source.digest), OCI_INDEX if self.is_index else OCI_MANIFEST)
-
-    def result(self) -> BatchResult:
-        """Return what has become of it."""
-        return BatchResult(
-            source=self.source,
-            target=self.target.unpinned(),
-            outcome="failed" if self.error or self.outcome is None else self.outcome,
-            replaced=self.replaced,
-            attachments=self.attachments,
-            error=self.error,
-        )
-
-
-async def promote_window(
-    client: ArtifactoryClient,
-    batch: Batch,
-    promotions: Iterable[tuple[ImageReference, ImageReference]],
-    slots: asyncio.Semaphore,
-) -> list[BatchResult]:
-    """Promote some of a batch's promotions, and return what has become of each, in their order.
+async def promote_group(
+    client: ArtifactoryClient, batch: Batch, items: Sequence[Item], slots: asyncio.Semaphore
+) -> None:
+    """Promote some of a batch's promotions, and note in each what has become of it.
 
     :param client: an open client.
     :param batch: the batch, with its options.
-    :param promotions: source and target of each.
-    :param slots: how many promotion requests may be under way at a time, shared with other windows.
+    :param items: the promotions, looked at.
+    :param slots: how many may be worked on at a time, shared with other groups.
     :raises AuthenticationFailed: when the credentials are refused: no other promotion could go better.
-    :raises ArtifactoryError: when not even a look at the tags is possible.
     """
-    window = _Window(client, batch, promotions, slots)
-    await window.look()
+    group = _Group(client, batch, items, slots)
     if batch.referrers:
-        await window.read()
+        await group.read()
     if batch.attachments:
-        await window.bring_attachments()
+        await group.bring_attachments()
     if batch.two_phase:
-        await window.promote_through_pending()
+        await group.promote_through_pending()
     else:
-        await window.promote_directly()
-    await window.promote_alone()
-    return [item.result() for item in window.items]
+        await group.promote_directly()
+    await group.promote_alone()
 
 
-class _Window:
+class _Group:
     def __init__(
-        self,
-        client: ArtifactoryClient,
-        batch: Batch,
-        promotions: Iterable[tuple[ImageReference, ImageReference]],
-        slots: asyncio.Semaphore,
+        self, client: ArtifactoryClient, batch: Batch, items: Sequence[Item], slots: asyncio.Semaphore
     ) -> None:
-        self.items = [Item(source, target) for source, target in promotions]
+        self._items = items
         self._client = client
         self._batch = batch
         self._slots = slots
         self._within = batch.confirmation_timeout
 
-    async def look(self) -> None:
-        """Pin each source to what its tag shows, and see what is to be done about it."""
-        seen = await observe_tags(self._client, [end for item in self.items for end in (item.source, item.target)])
-        for item in self.items:
-            shown = seen.get(item.source.unpinned())
-            item.before = seen.get(item.target.unpinned())
-            if not self._batch.copy or shown is None or item.source.digest not in {None, shown.digest}:
-                item.is_alone = True
-                continue
-            item.source, item.target = item.source.pinned(shown.digest), item.target.pinned(shown.digest)
-            item.is_index = shown.is_index
-            self._compare(item, shown)
-
-    def _compare(self, item: Item, shown: Shown) -> None:
-        if item.before is None:
-            return
-        if item.before.digest == shown.digest:
-            item.outcome = "unchanged"
-            return
-        try:
-            single = self._batch.single(item.source, item.target.unpinned())
-            check_conflict(self._client, single, Observation(shown, item.before, ()), shown.digest)
-            item.is_alone = True
-        except TargetConflict as error:
-            item.error = error
-
     async def read(self) -> None:
         """Read the manifests, each once."""
-        places = {item.source.by_digest(): item for item in self.items if item.is_left}
+        places = {item.source.by_digest(): item for item in self._items if item.is_left}
 
         async def read(place: ImageReference) -> Manifest | Exception:
-            try:
-                return await self._client.manifest(place)
-            except AuthenticationFailed:
-                raise
-            except ArtifactoryError as error:
-                return error
+            async with self._slots:
+                try:
+                    return await self._client.manifest(place)
+                except AuthenticationFailed:
+                    raise
+                except ArtifactoryError as error:
+                    return error
 
-        manifests = dict(zip(places, await concurrently(read, places, at_once=self._batch.at_once), strict=True))
+        manifests = dict(zip(places, await concurrently(read, places, at_once=len(places) or 1), strict=True))
         for item in self._left():
             manifest = manifests[item.source.by_digest()]
             if isinstance(manifest, Manifest):
@@ -181,7 +100,7 @@ class _Window:
 
     async def bring_attachments(self) -> None:
         """Bring what belongs to each image; one that loses something of it is not promoted."""
-        items = {item.target: item for item in self.items if item.is_left or item.outcome == "unchanged"}
+        items = {item.target: item for item in self._items if item.is_left or item.outcome == "unchanged"}
         bringings = [
             Bringing(item.source, item.target, item.is_index, item.manifest.children if item.manifest else None)
             for item in items.values()
@@ -250,10 +169,10 @@ class _Window:
             item.source, item.attachments = record.source, len(record.attachments)
             item.outcome, item.replaced = record.outcome, record.replaced
 
-        await self._each(alone, [item for item in self.items if item.is_alone and item.error is None])
+        await self._each(alone, [item for item in self._items if item.is_alone and item.error is None])
 
     def _left(self) -> list[Item]:
-        return [item for item in self.items if item.is_left]
+        return [item for item in self._items if item.is_left]
 
     def _end(self) -> None:
         for item in self._left():
@@ -308,15 +227,16 @@ class _Window:
         if self._batch.property_prefix is not None:
             await self._each(record, self._left())
 
-    async def _each(self, work: Callable[[Item], Awaitable[None]], items: Iterable[Item]) -> None:
+    async def _each(self, work: Callable[[Item], Awaitable[None]], items: Sequence[Item]) -> None:
         """Do something with each; what goes wrong with one stops no other."""
 
         async def one(item: Item) -> None:
-            try:
-                await work(item)
-            except AuthenticationFailed:
-                raise
-            except (ArtifactoryError, PromotionError) as error:
-                item.error = error
+            async with self._slots:
+                try:
+                    await work(item)
+                except AuthenticationFailed:
+                    raise
+                except (ArtifactoryError, PromotionError) as error:
+                    item.error = error
 
-        await concurrently(one, items, at_once=self._batch.at_once)
+        await concurrently(one, items, at_once=len(items) or 1)
