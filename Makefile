@@ -21,11 +21,12 @@ down: install ## Stop what 'make up' has started
 verdict: install ## Say what the tests of an image in dev came to: make verdict IMAGE=coredns STATUS=passed
 	@$(run) demo verdict "$(IMAGE)" "$(STATUS)"
 
-test: install ## Run all tests
-	@scripts/install-test-tools.sh
-	@$(run) pytest
+test: install ## Run all tests, two at a time
+	@scripts/install-tools.sh 'the tests' skopeo buildah podman
+	@$(run) pytest --numprocesses 2 --dist loadgroup
 
 bench: install ## Measure what is promised: prints a table, writes benchmarks/results.json
+	@scripts/install-tools.sh 'the benchmarks' skopeo docker-registry
 	@$(run) benchmarks
 
 lint: install ## Check style, types and the directions of imports

@@ -70,7 +70,7 @@ class Instance:
         home = self._home
         command = ["artifactory-sandbox", "serve", "--data", str(home.sandbox_data), "--port", str(home.ports.sandbox)]
         process = self._run("sandbox", command)
-        self._wait("the sandbox answers", self._sandbox_answers, 30, process)
+        self._wait_for_answer("the sandbox answers", self._sandbox_answers, 30, process, home.ports.sandbox)
         self._progress.say(f"The sandbox answers at {home.sandbox_url}.")
 
     def _sandbox_answers(self) -> bool:
@@ -88,7 +88,7 @@ class Instance:
     def _start_airflow(self) -> None:
         self._progress.say("Airflow starts: scheduler, DAG processor, triggerer, API server.")
         process = self._run("airflow", ["airflow", "standalone"])
-        self._wait("Airflow is healthy", self.api.is_healthy, 150, process)
+        self._wait_for_answer("Airflow is healthy", self.api.is_healthy, 150, process, self._home.ports.airflow)
         self._progress.say(f"Airflow answers at {self._home.airflow_url}.")
 
     def _create_connections(self) -> None:
@@ -126,6 +126,20 @@ class Instance:
         process = Process.start(name, command, environment=environment, log=self._home.log(name))
         self._register.add(process)
         return process
+
+    def _wait_for_answer(
+        self, what: str, answers: Callable[[], bool], seconds: float, process: Process, port: int
+    ) -> None:
+        """Wait until a process answers; whoever has taken its port since that was chosen may be of its kind, too."""
+
+        def is_so() -> bool:
+            if not answers():
+                return False
+            if not process.listens_on(port):
+                raise DemoError(f"Another program has taken port {port} since it was chosen: run it again.")
+            return True
+
+        self._wait(what, is_so, seconds, process)
 
     def _wait(self, what: str, is_so: Callable[[], bool], seconds: float, process: Process) -> None:
         wait_until(what, is_so, seconds=seconds, process=process, log=self._home.log(process.name))

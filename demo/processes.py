@@ -68,6 +68,10 @@ class Process:
         """Return all processes of the session that it leads, its leader's own end notwithstanding."""
         return [process for process in psutil.process_iter() if _session_of(process) == self.pid]
 
+    def listens_on(self, port: int) -> bool:
+        """Tell whether it is this one's session that answers on a port of this machine, and nobody else's."""
+        return any(port in _listening(member) for member in self.members())
+
     def stop(self) -> None:
         """End the whole session: politely, then, after a while, for sure."""
         members = self.members() if self.is_running or self._is_ours() else []
@@ -81,6 +85,14 @@ class Process:
     def _is_ours(self) -> bool:
         """Whether a session of this number began when the leader did: no other one can have its number then."""
         return any(member.create_time() >= self.started for member in self.members())
+
+
+def _listening(process: psutil.Process) -> set[int]:
+    try:
+        connections = process.net_connections("tcp")
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return set()
+    return {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
 
 
 def _session_of(process: psutil.Process) -> int | None:

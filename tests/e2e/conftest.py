@@ -37,17 +37,34 @@ class Airflow:
         answer.raise_for_status()
         return answer.json()
 
+    def patch(self, path: str, body: object) -> None:
+        answer = self.http.patch(f"/api/v2/{path}", json=body)
+        assert answer.is_success, answer.text
+
     def run(self, dag_id: str, conf: object) -> str:
         """Run a DAG by hand to its end, and return the run's path in the API."""
         run_id = self.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
         path = f"dags/{dag_id}/dagRuns/{run_id}"
-        until(lambda: self.get(path)["state"] in ENDED, seconds=120, otherwise=lambda: self._explain(path))
+        until(lambda: self.get(path)["state"] in ENDED, seconds=300, otherwise=lambda: self._explain(path))
         return path
 
     def states(self, run: str) -> dict[str, str]:
         """Return task id with its named map index → state."""
-        entries = self.get(f"{run}/taskInstances", limit=100)["task_instances"]
-        return {f"{entry['task_id']}[{entry['rendered_map_index']}]": entry["state"] for entry in entries}
+        return {f"{one['task_id']}[{one['rendered_map_index']}]": one["state"] for one in self.instances(run)}
+
+    def instances(self, run: str, task_id: str | None = None) -> list[dict[str, Any]]:
+        """Return the instances of all tasks of a run, or of one."""
+        found = self.pages(f"{run}/taskInstances", "task_instances")
+        return [one for one in found if task_id in {None, one["task_id"]}]
+
+    def pages(self, path: str, name: str) -> list[dict[str, Any]]:
+        """Return all entries of a list, of which Airflow tells a hundred at a time."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.get(path, limit=100, offset=len(found))
+            found += page[name]
+            if not page[name] or len(found) >= page["total_entries"]:
+                return found
 
     def _explain(self, run: str) -> str:
         """Say what a run that does not end may be waiting for."""
@@ -65,6 +82,17 @@ def until(is_so: Callable[[], bool], *, seconds: float, otherwise: Callable[[], 
     while not is_so():
         assert time.monotonic() < deadline, f"not within {seconds} s. {otherwise()}"
         time.sleep(0.5)
+
+
+def decide(airflow: Airflow, run: str, option: str) -> None:
+    """Answer a backfill's question as soon as its task's process has ended: before that, Airflow loses answers."""
+    key = f"dag_id='retag_backfill', task_id='approve', run_id='{run.rpartition('/')[2]}'"
+    ended_process = f"executor event with state success for task instance TaskInstanceKey({key}"
+    until(lambda: ended_process in airflow.home.log("airflow").read_text(errors="replace"), seconds=120)
+    answer = airflow.http.patch(
+        f"/api/v2/{run}/taskInstances/approve/-1/hitlDetails", json={"chosen_options": [option], "params_input": {}}
+    )
+    answer.raise_for_status()
 
 
 def make(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:

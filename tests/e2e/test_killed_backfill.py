@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.conftest import Airflow
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(900)]
 
 SOURCE, TARGET = "docker-staging", "docker-prod"
 FOLDER = "killed"
@@ -104,7 +104,7 @@ def test_a_backfill_whose_workers_are_killed_ten_times_promotes_each_tag_once(
     }
     run_id = airflow.post("dags/retag_backfill/dagRuns", {"logical_date": None, "conf": form})["dag_run_id"]
     run = f"dags/retag_backfill/dagRuns/{run_id}"
-    until(lambda: receiver.promoted.total() > 0, seconds=60)
+    until(lambda: receiver.promoted.total() > 0, seconds=120)
 
     kills = _kill_at_random(airflow, run)
     until(lambda: airflow.get(run)["state"] in ENDED, seconds=400)
@@ -148,8 +148,7 @@ def _kill_at_random(airflow: Airflow, run: str) -> int:
 
 
 def _chunks(airflow: Airflow, run: str) -> list[dict[str, Any]]:
-    found = airflow.get(f"{run}/taskInstances", limit=100)["task_instances"]
-    return [one for one in found if one["task_id"] == "promote" and one["map_index"] >= 0]
+    return [one for one in airflow.instances(run, "promote") if one["map_index"] >= 0]
 
 
 def _wait_for_last_event(sandbox: httpx.Client, receiver: Receiver) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(600)]
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "copy": {},
@@ -217,11 +217,9 @@ def test_a_task_that_is_killed_at_any_request_ends_the_same_when_it_is_tried_aga
         "dags/promotions/dagRuns", {"logical_date": None, "conf": {"promotions": [_arguments(one) for one in victims]}}
     )["dag_run_id"]
     until(lambda: own_airflow.get(run)["state"] in ENDED, seconds=400)
-    instances = own_airflow.get(f"{run}/taskInstances", limit=100)["task_instances"]
     tries = {
         victims[one["map_index"]].name: (one["state"], one["try_number"])
-        for one in instances
-        if one["task_id"] == "promote"
+        for one in own_airflow.instances(run, "promote")
     }
     assert tries == {victim.name: ("success", 2 if victim.number else 1) for victim in victims}
     assert killer.killed.keys() == {victim.name for victim in victims if victim.number}

@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from tests.e2e.conftest import ENDED, until
+from tests.e2e.conftest import ENDED, decide, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.conftest import Airflow
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(600)]
 
 DAG = "dags/retag_backfill/dagRuns"
 TAGS = 300
@@ -53,17 +53,6 @@ def start(airflow: Airflow, **form: Any) -> str:
 def ended(airflow: Airflow, run: str) -> str:
     until(lambda: airflow.get(run)["state"] in ENDED, seconds=240)
     return str(airflow.get(run)["state"])
-
-
-def decide(airflow: Airflow, run: str, option: str) -> None:
-    """Answer, as soon as the scheduler knows that the task's process has ended: before that, Airflow loses answers."""
-    key = f"dag_id='retag_backfill', task_id='approve', run_id='{run.rpartition('/')[2]}'"
-    ended_process = f"executor event with state success for task instance TaskInstanceKey({key}"
-    until(lambda: ended_process in airflow.home.log("airflow").read_text(errors="replace"), seconds=60)
-    answer = airflow.http.patch(
-        f"/api/v2/{run}/taskInstances/approve/-1/hitlDetails", json={"chosen_options": [option], "params_input": {}}
-    )
-    answer.raise_for_status()
 
 
 def plan_tab(airflow: Airflow, run: str) -> str:
@@ -175,9 +164,8 @@ def test_a_backfill_of_past_nights_promotes_what_each_would_have_and_twice_comes
     assert second == first
     assert digests(airflow, "docker-prod", image) == in_prod
     for run in second:
-        entries = airflow.get(f"dags/promote_nightly/dagRuns/{run}/taskInstances", limit=100)["task_instances"]
-        for entry in entries:
-            if entry["task_id"] == "ladder.promote_to_prod" and entry["state"] == "success":
+        for entry in airflow.instances(f"dags/promote_nightly/dagRuns/{run}", "ladder.promote_to_prod"):
+            if entry["state"] == "success":
                 place = f"dags/promote_nightly/dagRuns/{run}/taskInstances/{entry['task_id']}/xcomEntries/return_value"
                 record = airflow.get(place, map_index=entry["map_index"], deserialize="true")["value"]
                 assert "unchanged" in str(record)

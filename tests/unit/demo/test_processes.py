@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -94,3 +95,16 @@ def test_waiting_is_bounded(tmp_path: Path) -> None:
 def test_a_command_that_does_not_exist_is_said_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(DemoError, match="cannot be started"):
         start(tmp_path, "no-such-command-here")
+
+
+def test_only_who_listens_itself_counts_as_the_one_that_answers_on_a_port(tmp_path: Path) -> None:
+    code = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)"
+    log = tmp_path / "thing.log"
+    process = start(tmp_path, sys.executable, "-c", f"{code}; time.sleep(600)")
+    try:
+        wait_until("it listens", lambda: log.read_text().endswith("\n"), seconds=20, process=process, log=log)
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            assert process.listens_on(int(log.read_text()))
+            assert not process.listens_on(other.getsockname()[1])
+    finally:
+        process.stop()

@@ -1,9 +1,12 @@
 #!/bin/sh
-# The tests run real Docker clients. Install them where that is possible without asking; say so where it is not.
+# Install the programs that tests and benchmarks run, where that is possible without asking; say so where it is not.
+# Usage: install-tools.sh PURPOSE TOOL…
 set -eu
 
+purpose=$1
+shift
 missing=
-for tool in skopeo buildah podman; do
+for tool; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
 [ -n "$missing" ] || exit 0
@@ -14,10 +17,10 @@ if [ "$(id -u)" != 0 ]; then
     sudo -n true 2>/dev/null || as_root=no
 fi
 if command -v apt-get >/dev/null && [ "$as_root" != no ]; then
-    printf 'Installing%s for the tests …\n' "$missing" >&2
+    printf 'Installing%s for %s …\n' "$missing" "$purpose" >&2
     $as_root apt-get update -qq
     # shellcheck disable=SC2086 # both are lists of words
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
 else
-    printf 'Not installed:%s. Install them to run the tests with real Docker clients too.\n' "$missing" >&2
+    printf 'Not installed:%s. Install them, or %s will do without.\n' "$missing" "$purpose" >&2
 fi
