@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -113,6 +114,22 @@ def test_a_digest_that_lies_is_refused_and_leaves_nothing(
     assert code(client.get(f"{IMAGE}/blobs/{lie}")) == (404, "BLOB_UNKNOWN")
     assert code(client.get(location)) == (404, "BLOB_UPLOAD_UNKNOWN")
     assert list((artifactory_sandbox.data / "uploads").iterdir()) == []
+
+
+def test_nothing_is_added_to_an_upload_while_its_digest_is_checked(client: httpx.Client) -> None:
+    content = b"x" * 64_000_000
+    location = client.post(UPLOADS).headers["location"]
+    assert client.patch(location, content=content).status_code == 202
+    wanted, statuses = {"digest": digest_of(content, "sha512")}, set()
+    with ThreadPoolExecutor(3) as pool:
+        finishing = [pool.submit(client.put, location, params=wanted) for _ in range(3)]
+        while not all(one.done() for one in finishing):
+            more = client.patch(location, content=b"y", headers={"Content-Range": "0-0"})
+            statuses.add(more.status_code)
+    assert 409 in statuses
+    first, *others = sorted(one.result().status_code for one in finishing)
+    assert first == 201
+    assert {*statuses, *others} <= {404, 409, 416}
 
 
 def test_sha512_digests_are_checked_and_served(client: httpx.Client) -> None:
