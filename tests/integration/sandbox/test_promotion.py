@@ -119,6 +119,17 @@ def test_an_image_or_tag_that_is_not_there_is_404(artifactory_sandbox: RunningSa
     assert error(promote(client, dockerRepository="nothing"))[0] == 404
 
 
+def test_a_digest_is_no_tag_and_leaves_the_target_tag_alone(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client
+) -> None:
+    digest = artifactory_sandbox.push_image("docker-dev/payments/api:1.0")
+    held = artifactory_sandbox.push_image("docker-prod/payments/api:1.0", content="other")
+    for target in ("", "1.0"):
+        status, message = error(promote(client, tag=digest, targetTag=target, copy=True))
+        assert (status, message) == (404, f"Unable to find 'payments/api:{digest}'. Promotion aborted")
+    assert artifactory_sandbox.digest("docker-prod/payments/api:1.0") == held
+
+
 def test_an_image_name_that_repeats_the_repository_key_is_404(
     artifactory_sandbox: RunningSandbox, client: httpx.Client
 ) -> None:
