@@ -207,7 +207,8 @@ def _require_tags(tx: sqlite3.Connection, call: DockerCall) -> list[str]:
 def _page(request: Request, names: Sequence[str]) -> tuple[list[str], str | None]:
     """Cut the page that `n` and `last` ask for, and tell the `last` of the next one.
 
-    Artifactory counts (`last` is an offset), OCI names (`last` is an entry): an entry of that name wins.
+    Artifactory counts (`last` is an offset), OCI names (`last` is an entry): an entry of that name wins, so a page
+    whose end is the number of such a one leads on by name.
     """
     size, last = request.query_params.get("n", ""), request.query_params.get("last", "")
     if size and not size.isdecimal():
@@ -222,7 +223,7 @@ def _page(request: Request, names: Sequence[str]) -> tuple[list[str], str | None
     page = list(names[start:end])
     if end >= len(names) or not page:
         return page, None
-    return page, page[-1] if by_name else str(end)
+    return page, page[-1] if by_name or str(end) in names else str(end)
 
 
 def _next(request: Request, path: str, last: str) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -276,6 +277,21 @@ def test_tags_are_listed_in_order_and_in_pages(artifactory_sandbox: RunningSandb
     assert "last=a&" in by_name.headers["link"]
     last = client.get(f"{IMAGE}/tags/list?n=2&last=a")
     assert (last.json()["tags"], last.headers.get("link")) == (["b"], None)
+
+
+def test_the_links_from_page_to_page_lead_to_every_tag_even_where_tags_are_numbers(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client
+) -> None:
+    tags = sorted(str(number) for number in range(1, 13))
+    for tag in tags:
+        artifactory_sandbox.push_image(f"docker-dev/payments/api:{tag}", content="same", platforms=("linux/amd64",))
+    for size in range(1, 7):
+        found, query = [], {"n": str(size)}
+        while query:
+            page = client.get(f"{IMAGE}/tags/list", params=query)
+            found += page.json()["tags"]
+            query = dict(parse_qsl(urlsplit(page.links["next"]["url"]).query)) if page.links else {}
+        assert found == tags
 
 
 def test_tags_of_an_image_that_is_not_there_are_404(client: httpx.Client) -> None:
