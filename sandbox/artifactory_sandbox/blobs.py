@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from artifactory_sandbox.errors import Refusal
-from artifactory_sandbox.manifests import content_digest
+from artifactory_sandbox.manifests import LARGEST_MANIFEST, content_digest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -41,8 +41,9 @@ class BlobStore:
             yield f"{file.parts[-3]}:{file.name}", file
 
     def read(self, digest: str) -> bytes:
-        """Return a small content whole."""
-        return self.path(digest).read_bytes()
+        """Return a content; whole if it is no larger than manifests may be."""
+        with self.path(digest).open("rb") as file:
+            return file.read(LARGEST_MANIFEST)
 
     def add(self, content: bytes, *, algorithm: str = "sha256") -> str:
         """Store some bytes and return their digest."""

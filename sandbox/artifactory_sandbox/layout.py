@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from artifactory_sandbox.items import Item, Stamp
     from artifactory_sandbox.manifests import Manifest
 
-_LARGEST_CONFIG = 1024 * 1024
 _COPY_FILES = """
 INSERT INTO items (repository, path, image, name, kind, digest, size, media_type,
     created, created_by, modified, modified_by, updated)
@@ -151,7 +150,8 @@ def put_manifest(
     identity = put(top, digest=manifest.digest, size=size, media_type=media_type, kind="manifest")
     items.set_properties(tx, identity, _manifest_properties(place, reference, manifest, blobs))
     for digest, part in manifest.blobs.items():
-        put(f"{folder}/{blob_name(digest)}", digest=digest, size=sizes[digest], media_type=part.media_type)
+        if digest in sizes:
+            put(f"{folder}/{blob_name(digest)}", digest=digest, size=sizes[digest], media_type=part.media_type)
     _forget_uploads(tx, place, manifest)
 
 
@@ -288,13 +288,14 @@ def _is_elsewhere(tx: sqlite3.Connection, place: Place, item: Item) -> bool:
 
 def _require_contents(tx: sqlite3.Connection, place: Place, manifest: Manifest) -> dict[str, int]:
     sizes: dict[str, int] = {}
-    for digest in manifest.blobs:
+    for digest, part in manifest.blobs.items():
         blob = find_blob(tx, place, digest)
-        if blob is None:
+        if blob is not None:
+            sizes[digest] = blob.size
+        elif not part.is_elsewhere:
             raise _unknown("blob", digest)
-        sizes[digest] = blob.size
     for child in manifest.manifests:
-        if not child.is_elsewhere and find_manifest(tx, place, child.digest) is None:
+        if find_manifest(tx, place, child.digest) is None:
             raise _unknown("manifest", child.digest)
     return sizes
 
@@ -306,9 +307,9 @@ def _unknown(kind: str, digest: str) -> Refusal:
 
 def _record_links(tx: sqlite3.Connection, manifest: Manifest) -> None:
     def links() -> Iterator[tuple[str, str, str]]:
-        for digest in manifest.blobs:
+        for digest in (one for one, part in manifest.blobs.items() if not part.is_elsewhere):
             yield manifest.digest, digest, "blob"
-        for child in (one for one in manifest.manifests if not one.is_elsewhere):
+        for child in manifest.manifests:
             yield manifest.digest, child.digest, "manifest"
         if manifest.subject is not None:
             yield manifest.digest, manifest.subject.digest, "subject"
@@ -334,7 +335,7 @@ def _manifest_properties(place: Place, reference: str, manifest: Manifest, blobs
     }
     if manifest.digest.startswith("sha256:"):
         properties["sha256"] = [manifest.digest.removeprefix("sha256:")]
-    if manifest.config is not None and manifest.config.size <= _LARGEST_CONFIG:
+    if manifest.config is not None:
         for key, value in _labels(blobs, manifest.config.digest).items():
             properties[f"docker.label.{key}"] = [value]
     return properties

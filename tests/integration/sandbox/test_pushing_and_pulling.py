@@ -232,10 +232,57 @@ def test_an_index_whose_children_are_missing_is_refused(client: httpx.Client) ->
         json.dumps({"schemaVersion": 2, "config": descriptor(b"c"), "layers": "none"}).encode(),
         json.dumps({"schemaVersion": 2, "config": {**descriptor(b"c"), "size": -1}, "layers": []}).encode(),
         json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}).encode(),
+        json.dumps({"schemaVersion": 2, "mediaType": ["x" * 100_000]}).encode(),
+        json.dumps({**json.loads(manifest_of(b"c")), "manifests": [descriptor(b"c")]}).encode(),
+        json.dumps(
+            {**json.loads(manifest_of(b"c")), "layers": [{**descriptor(b"c"), "mediaType": "a\r\nb: c"}]}
+        ).encode(),
+        manifest_of(b"c").replace(b"2", b"NaN", 1),
+        manifest_of(b"c").replace(b'{"schema', b'{"annotations": {"a": Infinity}, "schema', 1),
+        manifest_of(b"c").decode().encode("utf-16"),
+        b"\xef\xbb\xbf" + manifest_of(b"c"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused(client: httpx.Client, content: bytes) -> None:
-    assert code(push_manifest(client, content, "1.0")) == (400, "MANIFEST_INVALID")
+    push_blob(client, b"c")
+    response = push_manifest(client, content, "1.0")
+    assert code(response) == (400, "MANIFEST_INVALID")
+    assert len(response.content) < 1000
+
+
+def test_an_index_is_not_an_image_as_well(client: httpx.Client) -> None:
+    content = json.dumps({**json.loads(manifest_of(b"c")), "mediaType": OCI_INDEX, "manifests": []}).encode()
+    assert code(push_manifest(client, content, "1.0", OCI_INDEX)) == (400, "MANIFEST_INVALID")
+
+
+def test_only_a_layer_may_be_elsewhere_and_one_that_was_pushed_stays_with_its_image(client: httpx.Client) -> None:
+    for content in (b"config", b"layer"):
+        push_blob(client, content)
+    manifest = json.loads(manifest_of(b"config", b"layer", b"elsewhere"))
+    for part in (manifest["config"], *manifest["layers"]):
+        part["urls"] = ["https://store.example.com/layer"]
+    assert push_manifest(client, json.dumps(manifest).encode(), "1.0").status_code == 201
+    body = {"targetRepo": "docker-prod", "dockerRepository": "payments/api", "tag": "1.0", "copy": True}
+    assert client.post("/api/docker/docker-dev/v2/promote", json=body).status_code == 200
+    for repository in ("docker-dev", "docker-prod"):
+        layer = f"/api/docker/{repository}/v2/payments/api/blobs/{digest_of(b'layer')}"
+        assert code(client.delete(layer)) == (405, "UNSUPPORTED")
+        assert client.get(layer).content == b"layer"
+    manifest["config"]["digest"] = digest_of(b"elsewhere")
+    assert code(push_manifest(client, json.dumps(manifest).encode(), "2.0")) == (400, "MANIFEST_BLOB_UNKNOWN")
+
+
+def test_the_labels_of_a_config_that_is_far_larger_than_it_says_are_not_read(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client
+) -> None:
+    for padding in ("", " " * 5_000_000):
+        config = json.dumps({"config": {"Labels": {"a": "b", "padding": padding}}}).encode()
+        push_blob(client, config)
+        manifest = json.loads(manifest_of(config))
+        manifest["config"]["size"] = 1
+        assert push_manifest(client, json.dumps(manifest).encode(), "1.0").status_code == 201
+        labels = artifactory_sandbox.properties("docker-dev/payments/api:1.0").get("docker.label.a")
+        assert labels == (None if padding else ["b"])
 
 
 def test_a_manifest_of_more_than_four_mebibytes_is_413(client: httpx.Client) -> None:
