@@ -166,9 +166,8 @@ def _rename_children(
 
 def _carry_attachments(tx: sqlite3.Connection, source: Place, tag: str, target: Place, stamp: Stamp) -> None:
     """Copy cosign's tags and the referrers of what a tag stands for, and of its children."""
-    digests = [item.digest or "" for item in layout.find_manifests(tx, source, tag)]
-    for digest in digests:  # grows while it is walked: children have children
-        digests += [child for child in layout.child_digests(tx, digest) if child not in digests]
+    tops = [item.digest or "" for item in layout.find_manifests(tx, source, tag)]
+    for digest in dict.fromkeys(one for top in tops for one in (top, *layout.descendant_digests(tx, top))):
         for suffix in ("sig", "att", "sbom"):
             name = f"{digest.replace(':', '-')}.{suffix}"
             if source != target and layout.find_manifest(tx, source, name) is not None:
