@@ -191,6 +191,7 @@ def _delete(tx: sqlite3.Connection, call: DockerCall, reference: str) -> None:
     copy: Item | None = item
     while copy is not None:
         folder = copy.path.removeprefix(f"{call.place.image}/")
+        call.require(Action.DELETE, folder)
         record(tx, "deleted", call.place, folder, user=who.user)
         layout.clear(tx, call.place, folder, stamp=who)
         copy = layout.find_manifest(tx, call.place, reference)

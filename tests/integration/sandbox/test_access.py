@@ -152,6 +152,21 @@ def test_overwriting_a_tag_with_other_content_needs_delete(
     assert builder.put(MANIFEST, **again).status_code == 403
 
 
+def test_a_digest_is_deleted_only_with_the_permission_for_each_tag_that_stands_for_it(
+    artifactory_sandbox_factory: Callable[..., RunningSandbox],
+) -> None:
+    target = {"repositories": ["docker-dev"], "exclude_patterns": ["**/released*"], "users": {"ci": ["read", "delete"]}}
+    sandbox = artifactory_sandbox_factory({"users": USERS, "permissions": [target]})
+    digest = sandbox.push_image("docker-dev/payments/api:1.0-build", content="one")
+    sandbox.tag("docker-dev/payments/api:1.0-build", "docker-dev/payments/api:released")
+    builder = httpx.Client(base_url=sandbox.url, auth=("ci", "secret"))
+    manifests = "/api/docker/docker-dev/v2/payments/api/manifests"
+    assert builder.delete(f"{manifests}/released").status_code == 403
+    assert builder.delete(f"{manifests}/{digest}").status_code == 403
+    assert sandbox.tags("docker-dev", "payments/api") == ["1.0-build", "released"]
+    assert builder.delete(f"{manifests}/1.0-build").status_code == 202
+
+
 def test_anonymous_users_get_in_where_that_is_configured_and_permitted(
     artifactory_sandbox_factory: Callable[..., RunningSandbox],
 ) -> None:
