@@ -27,7 +27,7 @@ from artifactory_sandbox.config import Action
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import stamp
 from artifactory_sandbox.manifests import LARGEST_MANIFEST, OCI_INDEX, Manifest, parse_manifest, referrer
-from artifactory_sandbox.names import is_digest
+from artifactory_sandbox.names import is_digest, is_image
 
 if TYPE_CHECKING:
     import sqlite3
@@ -43,7 +43,7 @@ _IMAGE_PATH = re.compile(r"/api/docker/[^/]+/v2/(?P<image>.+)/(?:(?:manifests|re
 def pull_scope(path: str) -> str:
     """Return the scope of a Bearer challenge; it leaves the repository key out (containerd/nerdctl#4244)."""
     match = _IMAGE_PATH.fullmatch(path)
-    return f"repository:{match['image']}:pull" if match else ""
+    return f"repository:{match['image']}:pull" if match and is_image(match["image"]) else ""
 
 
 async def base(request: Request) -> Response:

@@ -87,6 +87,8 @@ def test_wrong_credentials_of_any_kind_are_401(anonymous: httpx.Client) -> None:
         "Basic " + base64.b64encode(b"nobody:password").decode(),
         f"Basic {no_colon}",
         "Basic !!!",
+        "Basic ä".encode(),
+        b"Basic \xff",
         "Basic",
         f"Bearer {forged}",
         f"Bearer {unsigned}",
@@ -95,6 +97,26 @@ def test_wrong_credentials_of_any_kind_are_401(anonymous: httpx.Client) -> None:
     ):
         for path in ("/api/repositories", "/api/system/ping", MANIFEST):
             assert anonymous.get(path, headers={"Authorization": header}).status_code == 401, header
+
+
+@pytest.mark.parametrize(
+    ("path", "host"),
+    [
+        ("/v2/docker-dev/ä/tags/list", "registry.example.com"),
+        ("/v2/ä/a/tags/list", "registry.example.com"),
+        ("/v2/docker-dev/a%0dX-Header:b/tags/list", "registry.example.com"),
+        ("/v2/a%0d%0aX-Header:b/a/tags/list", "registry.example.com"),
+        (MANIFEST, "[::1"),
+        (MANIFEST, "registry]"),
+    ],
+)
+def test_the_challenge_repeats_nothing_that_no_header_takes(
+    artifactory_sandbox: RunningSandbox, path: str, host: str
+) -> None:
+    response = httpx.get(f"http://{artifactory_sandbox.registry}{path}", headers={"Host": host})
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (401, "UNAUTHORIZED")
+    assert response.headers["www-authenticate"].startswith("Bearer realm=")
+    assert "x-header" not in response.headers
 
 
 def test_ping_needs_no_credentials(anonymous: httpx.Client) -> None:
