@@ -167,6 +167,15 @@ def test_a_range_past_the_end_is_416(client: httpx.Client) -> None:
     assert client.get(f"{IMAGE}/blobs/{digest}", headers={"Range": "bytes=999999-"}).status_code == 416
 
 
+@pytest.mark.parametrize(
+    "header", ["bytes", "bytes=", "bytes=-", "bytes=a-b", "items=0-5", "bytes=0-0,5-6", "bytes=²-³"]
+)
+def test_a_range_that_is_none_or_more_than_one_is_passed_over(client: httpx.Client, header: str) -> None:
+    digest = push_blob(client, CONTENT)
+    response = client.get(f"{IMAGE}/blobs/{digest}", headers={"Range": header.encode("latin-1")})
+    assert (response.status_code, response.content) == (200, CONTENT)
+
+
 @pytest.mark.parametrize("source", ["payments/api", "docker-dev/payments/api"])
 def test_a_blob_is_mounted_from_another_image(client: httpx.Client, source: str) -> None:
     digest = push_blob(client, CONTENT)
