@@ -114,12 +114,12 @@ async def list_referrers(request: Request) -> Response:
     digest = require_digest(request.path_params["reference"])
     call = docker_call(request, Action.READ, digest)
     found = call.service.database.glance(
-        lambda tx: [item for place in call.places for item in layout.referrers(tx, place, digest)]
+        lambda tx: {item.digest: item for place in call.places for item in layout.referrers(tx, place, digest)}
     )
 
     def describe() -> list[dict[str, object]]:
         read = call.service.blobs.read
-        return [referrer(read(item.digest or ""), item.media_type or "", item.digest or "") for item in found]
+        return [referrer(read(item.digest or ""), item.media_type or "", item.digest or "") for item in found.values()]
 
     described = await asyncio.to_thread(describe) if found else []
     headers, wanted = {}, request.query_params.get("artifactType")
