@@ -123,16 +123,18 @@ def parse_manifest(content: bytes, content_type: str, *, algorithm: str = "sha25
 
 
 def _media_type(document: Mapping[str, object], content_type: str) -> str:
-    declared = document.get("mediaType") or ""
+    declared = document.get("mediaType", "")
+    if not isinstance(declared, str | None):
+        raise _invalid("mediaType is not a text")
     sent = content_type.partition(";")[0].strip()
     if sent in {"", "application/json", "application/octet-stream"}:
         sent = ""
     if sent and declared and sent != declared:
-        raise _invalid(f"Content-Type is {sent[:300]}, but the manifest's mediaType is {str(declared)[:300]}")
+        raise _invalid(f"Content-Type is {sent[:300]}, but the manifest's mediaType is {declared[:300]}")
     media_type = sent or declared or (OCI_INDEX if "manifests" in document else OCI_MANIFEST)
-    if document.get("schemaVersion", 2 if sent else None) != 2 or not _MEDIA_TYPE.fullmatch(str(media_type)):
-        raise _invalid(f"schemaVersion 2 and a media type are expected, not {str(media_type)[:300]!r}")
-    return str(media_type)
+    if document.get("schemaVersion", 2 if sent else None) != 2 or not _MEDIA_TYPE.fullmatch(media_type):
+        raise _invalid(f"schemaVersion 2 and a media type are expected, not {media_type[:300]!r}")
+    return media_type
 
 
 def _descriptors(document: Mapping[str, object], field: str, *, is_required: bool) -> tuple[Descriptor, ...]:

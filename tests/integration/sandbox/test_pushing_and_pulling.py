@@ -242,6 +242,8 @@ def test_an_index_whose_children_are_missing_is_refused(client: httpx.Client) ->
         json.dumps({"schemaVersion": 2, "config": {**descriptor(b"c"), "size": -1}, "layers": []}).encode(),
         json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}).encode(),
         json.dumps({"schemaVersion": 2, "mediaType": ["x" * 100_000]}).encode(),
+        json.dumps({"schemaVersion": 2, "mediaType": "x" * 100_000}).encode(),
+        json.dumps({**json.loads(manifest_of(b"c")), "mediaType": {}}).encode(),
         json.dumps({**json.loads(manifest_of(b"c")), "manifests": [descriptor(b"c")]}).encode(),
         json.dumps(
             {**json.loads(manifest_of(b"c")), "layers": [{**descriptor(b"c"), "mediaType": "a\r\nb: c"}]}
