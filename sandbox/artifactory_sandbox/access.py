@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import functools
 import hashlib
 import hmac
@@ -242,7 +241,7 @@ class Access:
     async def _by_password(self, credentials: str) -> User:
         try:
             name, separator, password = base64.b64decode(credentials, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise Unauthenticated(_BAD_CREDENTIALS) from None
         if password.startswith(("eyJ", REFERENCE_PREFIX)):
             user = await self._by_token(password)

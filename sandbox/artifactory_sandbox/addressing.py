@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from artifactory_sandbox.errors import Refusal
 
@@ -47,7 +48,7 @@ class Address:
         if not self.path.startswith(_DOCKER):
             return f"{self.origin}/v2/token"
         repository = self.path.removeprefix(_DOCKER).partition("/")[0]
-        return f"{self.base}{_DOCKER}{repository}/v2/token"
+        return f"{self.base}{_DOCKER}{quote(repository)}/v2/token"
 
 
 def address(path: str, scheme: str, headers: Headers, alone: str | None = None) -> Address:

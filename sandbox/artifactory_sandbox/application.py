@@ -8,7 +8,6 @@ import logging
 import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -185,7 +184,8 @@ def _challenge(error: Unauthenticated, where: Address) -> Response:
     """Ask for credentials: the registry API with a Bearer challenge, all else and the token endpoint with Basic."""
     if not where.docker_root or where.path.endswith("/v2/token"):
         return rest_response(401, error.message, {"WWW-Authenticate": REALM})
-    challenge = f'Bearer realm="{where.token_url}",service="{urlsplit(where.origin).netloc}"'
+    host = where.origin.partition("://")[2].partition("/")[0]
+    challenge = f'Bearer realm="{where.token_url}",service="{host}"'
     scope = distribution.pull_scope(where.path)
     if scope:
         challenge += f',scope="{scope}"'

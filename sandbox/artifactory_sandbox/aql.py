@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 LONGEST_QUERY = 256 * 1024
-_DEEPEST, _MOST_CRITERIA = 20, 5000
+_DEEPEST, _MOST_CRITERIA, _LONGEST_PATTERN = 20, 5000, 4000
 # The order in which they must come (JFrog's documentation of AQL, "Sorting").
 _PARTS = ("include", "sort", "offset", "limit")
 _METHOD = re.compile(r"\s*\.\s*([a-z]+)\s*\(")
@@ -150,7 +150,7 @@ class _Compiler:
     def _members(self, criteria: object, depth: int) -> _Object:
         if not isinstance(criteria, _Object) or depth > _DEEPEST:
             raise ValueError(_shown(criteria))
-        self._left -= 1 + len(criteria)
+        self._left -= 1 + sum(len(value) if isinstance(value, _Object) else 1 for _, value in criteria)
         if self._left < 0:
             raise ValueError(f"more than {_MOST_CRITERIA} criteria")
         return criteria
@@ -277,6 +277,8 @@ def _in(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Condition:
 
 def _glob(pattern: str) -> str:
     """Return a pattern with `*` and `?` for SQLite, to which brackets mean something, too."""
+    if len(pattern) > _LONGEST_PATTERN:
+        raise ValueError(pattern)
     return pattern.replace("[", "[[]")
 
 

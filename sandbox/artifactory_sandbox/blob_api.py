@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
@@ -20,18 +21,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from artifactory_sandbox.names import Place
     from artifactory_sandbox.service import Service
 
-_BYTES = re.compile(r"bytes=(\d{1,18})-(\d{1,18})")
+_BYTES = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-\d{1,18})", re.ASCII | re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"(?:bytes )?(\d{1,18})-(\d{1,18})(?:/.*)?")
 
 
 class _BlobResponse(FileResponse):
-    """A file in large steps; ranges are answered as HTTP asks for."""
+    """A file in large steps, or one range of it; a Range that asks for anything else is passed over (RFC 9110, 14.2).
+
+    :raises Refusal: SIZE_INVALID when the range ends before it begins.
+    """
 
     chunk_size = 1024 * 1024
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by the ASGI specification."""
+        asked = _BYTES.fullmatch(Headers(scope=scope).get("range", ""))
+        if asked is None:
+            scope = {**scope, "headers": [header for header in scope["headers"] if header[0] != b"range"]}
+        elif asked[2] and int(asked[2]) < int(asked[1]):
+            headers = {"Content-Range": f"bytes */{self.headers['content-length']}"}
+            raise Refusal(416, "the range ends before it begins", code="SIZE_INVALID", headers=headers)
+        await super().__call__(scope, receive, send)
 
 
 def blob_response(service: Service, digest: str, media_type: str | None, headers: Mapping[str, str]) -> Response:
@@ -50,11 +65,7 @@ async def get_blob(request: Request) -> Response:
     """Answer GET and HEAD of a blob, ranges included."""
     digest = require_digest(request.path_params["digest"])
     call = docker_call(request, Action.READ, digest)
-    item = call.service.database.glance(lambda tx: _require_blob(tx, call.places, digest))
-    reversed_range = _BYTES.fullmatch(request.headers.get("range", ""))
-    if reversed_range and int(reversed_range[2]) < int(reversed_range[1]):
-        headers = {"Content-Range": f"bytes */{item.size}"}
-        raise Refusal(416, "the range ends before it begins", code="SIZE_INVALID", headers=headers)
+    call.service.database.glance(lambda tx: _require_blob(tx, call.places, digest))
     headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
     return blob_response(call.service, digest, "application/octet-stream", headers)
 

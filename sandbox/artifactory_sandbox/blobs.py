@@ -6,11 +6,12 @@ import asyncio
 import hashlib
 import os
 import uuid
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from artifactory_sandbox.errors import Refusal
-from artifactory_sandbox.manifests import content_digest
+from artifactory_sandbox.manifests import LARGEST_MANIFEST, content_digest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -40,8 +41,9 @@ class BlobStore:
             yield f"{file.parts[-3]}:{file.name}", file
 
     def read(self, digest: str) -> bytes:
-        """Return a small content whole."""
-        return self.path(digest).read_bytes()
+        """Return a content; whole if it is no larger than manifests may be."""
+        with self.path(digest).open("rb") as file:
+            return file.read(LARGEST_MANIFEST)
 
     def add(self, content: bytes, *, algorithm: str = "sha256") -> str:
         """Store some bytes and return their digest."""
@@ -113,7 +115,7 @@ class Uploads:
                 return self._file(identifier).stat().st_size
             except FileNotFoundError:
                 pass
-        raise Refusal(404, "blob upload unknown to registry", code="BLOB_UPLOAD_UNKNOWN")
+        raise _unknown()
 
     async def append(
         self, identifier: str, owner: str, stream: AsyncIterator[bytes], *, start: int | None = None
@@ -124,11 +126,7 @@ class Uploads:
         :raises Refusal: when the upload is unknown, stands elsewhere, or is being written by another request.
         :raises OSError: when the bytes cannot be stored; the upload is gone then.
         """
-        self.size(identifier, owner)
-        growing = self._growing.setdefault(identifier, _Growing())
-        if growing.lock.locked():
-            raise Refusal(409, "another request is writing this upload", code="BLOB_UPLOAD_INVALID")
-        async with growing.lock:
+        async with self._alone(identifier, owner) as growing:
             length = self.size(identifier, owner)
             if start is not None and start != length:
                 reached = {"Range": f"0-{max(length - 1, 0)}"}
@@ -149,20 +147,24 @@ class Uploads:
 
         :raises Refusal: DIGEST_INVALID when the bytes have another digest; the upload is gone then.
         """
-        size = self.size(identifier, owner)
-        growing = self._growing.pop(identifier, _Growing())
-        file = self._file(identifier)
-        algorithm, _, expected = digest.partition(":")
-        if algorithm == "sha256" and growing.hashed == size:
-            found = growing.hash.hexdigest()
-        else:
-            found = await asyncio.to_thread(_hash_file, file, algorithm)
-        if found != expected:
-            file.unlink(missing_ok=True)
-            message = "provided digest did not match uploaded content"
-            raise Refusal(400, message, code="DIGEST_INVALID", detail={"digest": digest})
-        await asyncio.to_thread(self._blobs.adopt, file, digest)
-        return size
+        async with self._alone(identifier, owner) as growing:
+            size, file = self.size(identifier, owner), self._file(identifier)
+            algorithm, _, expected = digest.partition(":")
+            try:
+                if algorithm == "sha256" and growing.hashed == size:
+                    found = growing.hash.hexdigest()
+                else:
+                    found = await asyncio.to_thread(_hash_file, file, algorithm)
+                if found == expected:
+                    await asyncio.to_thread(self._blobs.adopt, file, digest)
+            except FileNotFoundError:  # it was cancelled meanwhile
+                raise _unknown() from None
+            if found != expected:
+                self.cancel(identifier, owner)
+                message = "provided digest did not match uploaded content"
+                raise Refusal(400, message, code="DIGEST_INVALID", detail={"digest": digest})
+            self._growing.pop(identifier, None)
+            return size
 
     def cancel(self, identifier: str, owner: str) -> None:
         """Give an upload up."""
@@ -170,8 +172,22 @@ class Uploads:
         self._growing.pop(identifier, None)
         self._file(identifier).unlink(missing_ok=True)
 
+    @asynccontextmanager
+    async def _alone(self, identifier: str, owner: str) -> AsyncIterator[_Growing]:
+        """Keep all other requests off an upload: bytes that come after its digest was checked would be in the blob."""
+        self.size(identifier, owner)
+        growing = self._growing.setdefault(identifier, _Growing())
+        if growing.lock.locked():
+            raise Refusal(409, "another request is writing this upload", code="BLOB_UPLOAD_INVALID")
+        async with growing.lock:
+            yield growing
+
     def _file(self, identifier: str) -> Path:
         return self._root / identifier
+
+
+def _unknown() -> Refusal:
+    return Refusal(404, "blob upload unknown to registry", code="BLOB_UPLOAD_UNKNOWN")
 
 
 async def _in_steps(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -27,7 +27,7 @@ from artifactory_sandbox.config import Action
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import stamp
 from artifactory_sandbox.manifests import LARGEST_MANIFEST, OCI_INDEX, Manifest, parse_manifest, referrer
-from artifactory_sandbox.names import is_digest
+from artifactory_sandbox.names import is_digest, is_image
 
 if TYPE_CHECKING:
     import sqlite3
@@ -43,7 +43,7 @@ _IMAGE_PATH = re.compile(r"/api/docker/[^/]+/v2/(?P<image>.+)/(?:(?:manifests|re
 def pull_scope(path: str) -> str:
     """Return the scope of a Bearer challenge; it leaves the repository key out (containerd/nerdctl#4244)."""
     match = _IMAGE_PATH.fullmatch(path)
-    return f"repository:{match['image']}:pull" if match else ""
+    return f"repository:{match['image']}:pull" if match and is_image(match["image"]) else ""
 
 
 async def base(request: Request) -> Response:
@@ -114,12 +114,12 @@ async def list_referrers(request: Request) -> Response:
     digest = require_digest(request.path_params["reference"])
     call = docker_call(request, Action.READ, digest)
     found = call.service.database.glance(
-        lambda tx: [item for place in call.places for item in layout.referrers(tx, place, digest)]
+        lambda tx: {item.digest: item for place in call.places for item in layout.referrers(tx, place, digest)}
     )
 
     def describe() -> list[dict[str, object]]:
         read = call.service.blobs.read
-        return [referrer(read(item.digest or ""), item.media_type or "", item.digest or "") for item in found]
+        return [referrer(read(item.digest or ""), item.media_type or "", item.digest or "") for item in found.values()]
 
     described = await asyncio.to_thread(describe) if found else []
     headers, wanted = {}, request.query_params.get("artifactType")
@@ -191,6 +191,7 @@ def _delete(tx: sqlite3.Connection, call: DockerCall, reference: str) -> None:
     copy: Item | None = item
     while copy is not None:
         folder = copy.path.removeprefix(f"{call.place.image}/")
+        call.require(Action.DELETE, folder)
         record(tx, "deleted", call.place, folder, user=who.user)
         layout.clear(tx, call.place, folder, stamp=who)
         copy = layout.find_manifest(tx, call.place, reference)
@@ -207,7 +208,8 @@ def _require_tags(tx: sqlite3.Connection, call: DockerCall) -> list[str]:
 def _page(request: Request, names: Sequence[str]) -> tuple[list[str], str | None]:
     """Cut the page that `n` and `last` ask for, and tell the `last` of the next one.
 
-    Artifactory counts (`last` is an offset), OCI names (`last` is an entry): an entry of that name wins.
+    Artifactory counts (`last` is an offset), OCI names (`last` is an entry): an entry of that name wins, so a page
+    whose end is the number of such a one leads on by name.
     """
     size, last = request.query_params.get("n", ""), request.query_params.get("last", "")
     if size and not size.isdecimal():
@@ -222,7 +224,7 @@ def _page(request: Request, names: Sequence[str]) -> tuple[list[str], str | None
     page = list(names[start:end])
     if end >= len(names) or not page:
         return page, None
-    return page, page[-1] if by_name else str(end)
+    return page, page[-1] if by_name or str(end) in names else str(end)
 
 
 def _next(request: Request, path: str, last: str) -> str:

@@ -245,7 +245,7 @@ class Events:
             else:
                 found = [json.loads(self._blobs.read(manifest["config"]["digest"]))]
             return [{"architecture": one["architecture"], "os": one["os"]} for one in found if "architecture" in one]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
             return []
 
 

@@ -17,13 +17,12 @@ from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.names import UPLOADS_FOLDER, Place, blob_name, is_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from artifactory_sandbox.blobs import BlobStore
     from artifactory_sandbox.items import Item, Stamp
     from artifactory_sandbox.manifests import Manifest
 
-_LARGEST_CONFIG = 1024 * 1024
 _COPY_FILES = """
 INSERT INTO items (repository, path, image, name, kind, digest, size, media_type,
     created, created_by, modified, modified_by, updated)
@@ -151,7 +150,8 @@ def put_manifest(
     identity = put(top, digest=manifest.digest, size=size, media_type=media_type, kind="manifest")
     items.set_properties(tx, identity, _manifest_properties(place, reference, manifest, blobs))
     for digest, part in manifest.blobs.items():
-        put(f"{folder}/{blob_name(digest)}", digest=digest, size=sizes[digest], media_type=part.media_type)
+        if digest in sizes:
+            put(f"{folder}/{blob_name(digest)}", digest=digest, size=sizes[digest], media_type=part.media_type)
     _forget_uploads(tx, place, manifest)
 
 
@@ -186,14 +186,11 @@ def retag(tx: sqlite3.Connection, place: Place, item: Item, tag: str, *, stamp: 
 
 def copy_children(tx: sqlite3.Connection, source: Place, item: Item, target: Place, *, stamp: Stamp) -> None:
     """Bring the children of an index, and theirs, to another image, where they are not there yet."""
-    for digest in child_digests(tx, item.digest or ""):
+    for digest in descendant_digests(tx, item.digest or ""):
         child = find_manifest(tx, source, digest)
-        if child is None:
-            continue
-        if find_manifest(tx, target, digest) is None:
+        if child is not None and find_manifest(tx, target, digest) is None:
             folder = child.path.removeprefix(f"{source.image}/")
             copy_folder(tx, source, folder, target, digest, stamp=stamp)
-        copy_children(tx, source, child, target, stamp=stamp)
 
 
 def clear(
@@ -212,28 +209,32 @@ def clear(
     :param keep_blobs: leave layers that nothing else holds in flight, for a push that has already seen them.
     """
     doomed = folder_items(tx, place, folder)
-    if not doomed:
-        return
-    manifests = [item for item in doomed if item.kind == "manifest"]
     coming = [digest for successor in successors for digest in child_digests(tx, successor)]
-    kept = [
-        item
-        for item in manifests
-        if folder != item.digest and (item.digest in coming or is_child(tx, place, item.digest or ""))
-    ]
-    orphans = [digest for item in manifests for digest in child_digests(tx, item.digest or "")]
-    for item in kept:
-        if not _is_elsewhere(tx, place, item):
-            copy_folder(tx, place, folder, place, item.digest or "", stamp=stamp)
-    items.remove(tx, doomed)
-    items.prune(tx, place.repository, place.path(folder))
+    orphans = _remove_folder(tx, place, folder, doomed, coming, stamp)
     if not coming:
-        for digest in orphans:
-            _clear_orphan(tx, place, digest, stamp)
+        for digest in orphans:  # grows while it is walked: children have children
+            if not is_child(tx, place, digest):
+                orphans += _remove_folder(tx, place, digest, folder_items(tx, place, digest), (), stamp)
     if keep_blobs:
         for item in doomed:
             if item.kind == "file":
                 add_blob(tx, place, item.digest or "", item.size, stamp)
+
+
+def _remove_folder(
+    tx: sqlite3.Connection, place: Place, folder: str, doomed: Sequence[Item], coming: Collection[str], stamp: Stamp
+) -> list[str]:
+    """Remove what stands in a folder, and return the digests that the indexes among it refer to."""
+    if not doomed:
+        return []
+    manifests = [item for item in doomed if item.kind == "manifest"]
+    for item in manifests:
+        is_needed = folder != item.digest and (item.digest in coming or is_child(tx, place, item.digest or ""))
+        if is_needed and not _is_elsewhere(tx, place, item):
+            copy_folder(tx, place, folder, place, item.digest or "", stamp=stamp)
+    items.remove(tx, doomed)
+    items.prune(tx, place.repository, place.path(folder))
+    return [digest for item in manifests for digest in child_digests(tx, item.digest or "")]
 
 
 def forget_blobs(tx: sqlite3.Connection, place: Place, tag: str, *, successors: Collection[Item]) -> None:
@@ -260,6 +261,15 @@ def child_digests(tx: sqlite3.Connection, digest: str) -> list[str]:
     return [child for (child,) in rows]
 
 
+def descendant_digests(tx: sqlite3.Connection, digest: str) -> list[str]:
+    """Return the digests of an index's children and of theirs, each once, however deep they are."""
+    query = (
+        "WITH RECURSIVE below (digest) AS (SELECT ? UNION SELECT child FROM links JOIN below ON parent = digest "
+        "WHERE role = 'manifest') SELECT digest FROM below"
+    )
+    return [found for (found,) in tx.execute(query, (digest,))][1:]
+
+
 def is_child(tx: sqlite3.Connection, place: Place, digest: str) -> bool:
     """Tell whether an index of the image refers to a manifest."""
     query = (
@@ -276,11 +286,6 @@ def is_claimed(tx: sqlite3.Connection, place: Place, digest: str) -> bool:
     return bool(items.select(tx, condition, values))
 
 
-def _clear_orphan(tx: sqlite3.Connection, place: Place, digest: str, stamp: Stamp) -> None:
-    if folder_items(tx, place, digest) and not is_child(tx, place, digest):
-        clear(tx, place, digest, stamp=stamp)
-
-
 def _is_elsewhere(tx: sqlite3.Connection, place: Place, item: Item) -> bool:
     query = "SELECT 1 FROM items WHERE digest = ? AND repository = ? AND image = ? AND id <> ? AND kind = 'manifest'"
     return tx.execute(query, (item.digest, place.repository, place.image, item.id)).fetchone() is not None
@@ -288,13 +293,14 @@ def _is_elsewhere(tx: sqlite3.Connection, place: Place, item: Item) -> bool:
 
 def _require_contents(tx: sqlite3.Connection, place: Place, manifest: Manifest) -> dict[str, int]:
     sizes: dict[str, int] = {}
-    for digest in manifest.blobs:
+    for digest, part in manifest.blobs.items():
         blob = find_blob(tx, place, digest)
-        if blob is None:
+        if blob is not None:
+            sizes[digest] = blob.size
+        elif not part.is_elsewhere:
             raise _unknown("blob", digest)
-        sizes[digest] = blob.size
     for child in manifest.manifests:
-        if not child.is_elsewhere and find_manifest(tx, place, child.digest) is None:
+        if find_manifest(tx, place, child.digest) is None:
             raise _unknown("manifest", child.digest)
     return sizes
 
@@ -306,9 +312,9 @@ def _unknown(kind: str, digest: str) -> Refusal:
 
 def _record_links(tx: sqlite3.Connection, manifest: Manifest) -> None:
     def links() -> Iterator[tuple[str, str, str]]:
-        for digest in manifest.blobs:
+        for digest in (one for one, part in manifest.blobs.items() if not part.is_elsewhere):
             yield manifest.digest, digest, "blob"
-        for child in (one for one in manifest.manifests if not one.is_elsewhere):
+        for child in manifest.manifests:
             yield manifest.digest, child.digest, "manifest"
         if manifest.subject is not None:
             yield manifest.digest, manifest.subject.digest, "subject"
@@ -334,7 +340,7 @@ def _manifest_properties(place: Place, reference: str, manifest: Manifest, blobs
     }
     if manifest.digest.startswith("sha256:"):
         properties["sha256"] = [manifest.digest.removeprefix("sha256:")]
-    if manifest.config is not None and manifest.config.size <= _LARGEST_CONFIG:
+    if manifest.config is not None:
         for key, value in _labels(blobs, manifest.config.digest).items():
             properties[f"docker.label.{key}"] = [value]
     return properties

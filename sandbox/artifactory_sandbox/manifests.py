@@ -22,11 +22,13 @@ INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
 MANIFEST_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 LARGEST_MANIFEST = 4 * 1024 * 1024
 _MEDIA_TYPE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}/[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}")
+# As loose as a header can take it: layers' types come back in one.
+_DESCRIBED_TYPE = re.compile(r"[\x20-\x7e]{0,255}")
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """What a manifest says of a content that it refers to."""
+    """What a manifest says of a content that it refers to; a layer with URLs may be there only."""
 
     media_type: str
     digest: str
@@ -58,9 +60,9 @@ class Manifest:
 
     @property
     def blobs(self) -> dict[str, Descriptor]:
-        """The config and the layers, by digest, without those that live elsewhere."""
-        parts = (self.config, *self.layers) if self.config else self.layers
-        return {part.digest: part for part in parts if not part.is_elsewhere}
+        """The config and the layers, by digest."""
+        parts = (*self.layers, self.config) if self.config else self.layers
+        return {part.digest: part for part in parts}
 
 
 def referrer(content: bytes, media_type: str, digest: str) -> dict[str, object]:
@@ -76,8 +78,9 @@ def referrer(content: bytes, media_type: str, digest: str) -> dict[str, object]:
     artifact_type = document.get("artifactType") or (config or {}).get("mediaType")
     if isinstance(artifact_type, str) and artifact_type:
         described["artifactType"] = artifact_type
-    if isinstance(document.get("annotations"), dict):
-        described["annotations"] = document["annotations"]
+    annotations = document.get("annotations")
+    if isinstance(annotations, dict) and all(isinstance(value, str) for value in annotations.values()):
+        described["annotations"] = annotations
     return described
 
 
@@ -95,13 +98,16 @@ def parse_manifest(content: bytes, content_type: str, *, algorithm: str = "sha25
     :raises Refusal: MANIFEST_INVALID, with the reason.
     """
     try:
-        document = json.loads(content)
+        document = json.loads(content.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise _invalid(f"the manifest is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise _invalid("the manifest is not a JSON object")
     media_type = _media_type(document, content_type)
     is_index, is_image = media_type in INDEX_TYPES, media_type in MANIFEST_TYPES
+    foreign_fields = ("manifests",) if is_image else ("config", "layers") if is_index else ()
+    if any(document.get(field) for field in foreign_fields):  # what it refers to would depend on who reads it
+        raise _invalid("it is an image and an index at once")
     # Of a type that is not known here only what looks like a reference is one; its other fields may hold anything.
     config, subject = document.get("config"), document.get("subject")
     has_config = is_image or (config is not None and not is_index)
@@ -117,16 +123,18 @@ def parse_manifest(content: bytes, content_type: str, *, algorithm: str = "sha25
 
 
 def _media_type(document: Mapping[str, object], content_type: str) -> str:
-    declared = document.get("mediaType") or ""
+    declared = document.get("mediaType", "")
+    if not isinstance(declared, str | None):
+        raise _invalid("mediaType is not a text")
     sent = content_type.partition(";")[0].strip()
     if sent in {"", "application/json", "application/octet-stream"}:
         sent = ""
     if sent and declared and sent != declared:
-        raise _invalid(f"Content-Type is {sent}, but the manifest's mediaType is {declared}")
+        raise _invalid(f"Content-Type is {sent[:300]}, but the manifest's mediaType is {declared[:300]}")
     media_type = sent or declared or (OCI_INDEX if "manifests" in document else OCI_MANIFEST)
-    if document.get("schemaVersion", 2 if sent else None) != 2 or not _MEDIA_TYPE.fullmatch(str(media_type)):
-        raise _invalid(f"schemaVersion 2 and a media type are expected, not {str(media_type)[:300]!r}")
-    return str(media_type)
+    if document.get("schemaVersion", 2 if sent else None) != 2 or not _MEDIA_TYPE.fullmatch(media_type):
+        raise _invalid(f"schemaVersion 2 and a media type are expected, not {media_type[:300]!r}")
+    return media_type
 
 
 def _descriptors(document: Mapping[str, object], field: str, *, is_required: bool) -> tuple[Descriptor, ...]:
@@ -142,10 +150,15 @@ def _descriptor(value: object, place: str) -> Descriptor:
     digest, size, media_type = value.get("digest"), value.get("size"), value.get("mediaType", "")
     if not isinstance(digest, str) or not is_digest(digest):
         raise _invalid(f"{place} has no valid digest")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0 or not isinstance(media_type, str):
-        raise _invalid(f"{place} has no valid size or mediaType")
-    is_elsewhere = bool(value.get("urls")) or "foreign" in media_type or "nondistributable" in media_type
-    return Descriptor(media_type, digest, size, is_elsewhere)
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise _invalid(f"{place} has no valid size")
+    if not isinstance(media_type, str) or not _DESCRIBED_TYPE.fullmatch(media_type):
+        raise _invalid(f"{place} has no valid mediaType")
+    return Descriptor(media_type, digest, size, place.startswith("layers") and bool(value.get("urls")))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"JSON knows no {constant}")
 
 
 def _invalid(reason: str) -> Refusal:

@@ -309,6 +309,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO settings VALUES ('service_id', ?)", (secrets.token_hex(13),))
     connection.execute("ANALYZE")
     connection.executemany("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", _STATISTICS)
+    connection.execute("ANALYZE sqlite_schema")  # lets this connection read them, too
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

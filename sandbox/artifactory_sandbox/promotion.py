@@ -14,7 +14,7 @@ from artifactory_sandbox import items, layout
 from artifactory_sandbox.calls import call_of, read_limited
 from artifactory_sandbox.config import Action, Switches
 from artifactory_sandbox.errors import Forbidden, Refusal
-from artifactory_sandbox.names import Place, is_image, is_loose_tag, is_tag
+from artifactory_sandbox.names import Place, is_digest, is_image, is_loose_tag, is_tag
 
 if TYPE_CHECKING:
     import sqlite3
@@ -100,7 +100,7 @@ def promote(
     for tag in tags or [""]:
         if not allows(Action.READ, source.repository, source.path(tag)):
             raise Forbidden
-    if not tags or layout.find_manifest(tx, source, tags[0]) is None:
+    if not tags or is_digest(tags[0]) or layout.find_manifest(tx, source, tags[0]) is None:
         name = source.image if promotion.tag is None else f"{source.image}:{promotion.tag}"
         raise Refusal(404, f"Unable to find '{name}'. Promotion aborted")
     pairs = [(tag, promotion.target_tag or tag) for tag in tags]
@@ -166,9 +166,8 @@ def _rename_children(
 
 def _carry_attachments(tx: sqlite3.Connection, source: Place, tag: str, target: Place, stamp: Stamp) -> None:
     """Copy cosign's tags and the referrers of what a tag stands for, and of its children."""
-    digests = [item.digest or "" for item in layout.find_manifests(tx, source, tag)]
-    for digest in digests:  # grows while it is walked: children have children
-        digests += [child for child in layout.child_digests(tx, digest) if child not in digests]
+    tops = [item.digest or "" for item in layout.find_manifests(tx, source, tag)]
+    for digest in dict.fromkeys(one for top in tops for one in (top, *layout.descendant_digests(tx, top))):
         for suffix in ("sig", "att", "sbom"):
             name = f"{digest.replace(':', '-')}.{suffix}"
             if source != target and layout.find_manifest(tx, source, name) is not None:

@@ -216,14 +216,11 @@ def _file_info(call: Call, item: Item, sums: Checksums) -> dict[str, Any]:
 def _folder_info(call: Call, repository: str, item: Item | None, found: list[Item]) -> dict[str, Any]:
     path = item.full_path if item else ""
     access = call.service.access
-    entries = [
-        {"uri": f"/{one.name}", "folder": one.is_folder}
-        for one in found
-        if access.allows(call.user, Action.READ, repository, one.full_path)
-    ]
+    allowed = (one for one in found if access.allows(call.user, Action.READ, one.repository, one.full_path))
+    entries = {one.name: one.is_folder for one in allowed}
     return {
         **_common(call, repository, item),
-        "children": entries,
+        "children": [{"uri": f"/{name}", "folder": is_folder} for name, is_folder in entries.items()],
         "uri": _uri(call, "/api/storage", repository, path),
     }
 

@@ -71,7 +71,8 @@ async def exchange_identity(request: Request) -> Response:
         raise OAuthRefusal("invalid_request", "there is no OIDC provider of that provider_name")
     mapping, subject = provider.identify(wish.subject_token, wish.identity_mapping_name or None)
     scope = USER_SCOPE if mapping.username else f"applied-permissions/groups:{','.join(mapping.groups)}"
-    username = mapping.username or subject.rpartition("/")[2] or "oidc"
+    # The subject is for others to choose: it must not be the name of a user, whose permissions it would have.
+    username = mapping.username or f"oidc-{subject.rpartition('/')[2]}"
     issued = await call.service.access.tokens.issue(
         username, scope, mapping.expires_in, has_reference=wish.include_reference_token
     )

@@ -87,6 +87,8 @@ def test_wrong_credentials_of_any_kind_are_401(anonymous: httpx.Client) -> None:
         "Basic " + base64.b64encode(b"nobody:password").decode(),
         f"Basic {no_colon}",
         "Basic !!!",
+        "Basic ä".encode(),
+        b"Basic \xff",
         "Basic",
         f"Bearer {forged}",
         f"Bearer {unsigned}",
@@ -95,6 +97,26 @@ def test_wrong_credentials_of_any_kind_are_401(anonymous: httpx.Client) -> None:
     ):
         for path in ("/api/repositories", "/api/system/ping", MANIFEST):
             assert anonymous.get(path, headers={"Authorization": header}).status_code == 401, header
+
+
+@pytest.mark.parametrize(
+    ("path", "host"),
+    [
+        ("/v2/docker-dev/ä/tags/list", "registry.example.com"),
+        ("/v2/ä/a/tags/list", "registry.example.com"),
+        ("/v2/docker-dev/a%0dX-Header:b/tags/list", "registry.example.com"),
+        ("/v2/a%0d%0aX-Header:b/a/tags/list", "registry.example.com"),
+        (MANIFEST, "[::1"),
+        (MANIFEST, "registry]"),
+    ],
+)
+def test_the_challenge_repeats_nothing_that_no_header_takes(
+    artifactory_sandbox: RunningSandbox, path: str, host: str
+) -> None:
+    response = httpx.get(f"http://{artifactory_sandbox.registry}{path}", headers={"Host": host})
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (401, "UNAUTHORIZED")
+    assert response.headers["www-authenticate"].startswith("Bearer realm=")
+    assert "x-header" not in response.headers
 
 
 def test_ping_needs_no_credentials(anonymous: httpx.Client) -> None:
@@ -150,6 +172,21 @@ def test_overwriting_a_tag_with_other_content_needs_delete(
     again = {"content": manifest.content, "headers": {"Content-Type": manifest.headers["content-type"]}}
     assert builder.put("/api/docker/docker-dev/v2/payments/api/manifests/2.0", **again).status_code == 201
     assert builder.put(MANIFEST, **again).status_code == 403
+
+
+def test_a_digest_is_deleted_only_with_the_permission_for_each_tag_that_stands_for_it(
+    artifactory_sandbox_factory: Callable[..., RunningSandbox],
+) -> None:
+    target = {"repositories": ["docker-dev"], "exclude_patterns": ["**/released*"], "users": {"ci": ["read", "delete"]}}
+    sandbox = artifactory_sandbox_factory({"users": USERS, "permissions": [target]})
+    digest = sandbox.push_image("docker-dev/payments/api:1.0-build", content="one")
+    sandbox.tag("docker-dev/payments/api:1.0-build", "docker-dev/payments/api:released")
+    builder = httpx.Client(base_url=sandbox.url, auth=("ci", "secret"))
+    manifests = "/api/docker/docker-dev/v2/payments/api/manifests"
+    assert builder.delete(f"{manifests}/released").status_code == 403
+    assert builder.delete(f"{manifests}/{digest}").status_code == 403
+    assert sandbox.tags("docker-dev", "payments/api") == ["1.0-build", "released"]
+    assert builder.delete(f"{manifests}/1.0-build").status_code == 202
 
 
 def test_anonymous_users_get_in_where_that_is_configured_and_permitted(

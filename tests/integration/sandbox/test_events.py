@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 import pytest
 
+from artifactory_sandbox.manifests import content_digest
 from artifactory_sandbox.pytest_plugin import running_sandbox
 
 if TYPE_CHECKING:
@@ -183,6 +184,20 @@ def test_a_push_over_http_is_told_once_for_its_tag(
     sandbox.push_image("docker-dev/over-http:4.0")
     assert client.delete("/docker-dev/over-http").status_code == 204
     assert receiver.tags(2) == ["4.0", "4.0"]
+    assert client.delete(f"{SUBSCRIPTIONS}/mine").status_code == 204
+
+
+def test_an_image_with_a_config_that_cannot_be_read_is_told_without_platforms(
+    client: httpx.Client, receiver: Receiver
+) -> None:
+    subscribe(client, receiver.url)
+    root, config = "/api/docker/docker-dev/v2/odd", b"[" * 100_000
+    described = {"mediaType": "application/json", "digest": content_digest(config), "size": len(config)}
+    pushed = client.post(f"{root}/blobs/uploads/", params={"digest": described["digest"]}, content=config)
+    assert pushed.status_code == 201
+    manifest = {"schemaVersion": 2, "config": described, "layers": []}
+    assert client.put(f"{root}/manifests/1.0", json=manifest).status_code == 201
+    assert receiver.next().event["data"]["platforms"] == []
     assert client.delete(f"{SUBSCRIPTIONS}/mine").status_code == 204
 
 

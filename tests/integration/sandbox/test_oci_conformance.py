@@ -333,10 +333,13 @@ def test_a_tag_pushed_with_a_digest_stands_for_that_digest_or_is_refused(
     is_served(registry, url, content, digest, oci.MANIFEST)
 
 
-def test_what_is_odd_in_a_referrer_does_not_make_the_list_of_referrers_odd(registry: httpx.Client, image: str) -> None:
+@pytest.mark.parametrize("annotations", [[1], {"a": 1}, {"a": None, "b": "c"}, {"a": 9.9e99}])
+def test_what_is_odd_in_a_referrer_does_not_make_the_list_of_referrers_odd(
+    registry: httpx.Client, image: str, annotations: object
+) -> None:
     contents = Contents()
     subject = contents.manifest(tag="image")
-    contents.manifest(subject=subject, artifactType=5, annotations=[1])
+    contents.manifest(subject=subject, artifactType=5, annotations=annotations)
     for digest, content in contents.blobs.items():
         push_blob(registry, image, content, digest)
     for digest, content in contents.manifests.items():

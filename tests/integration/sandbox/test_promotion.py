@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from tests.integration.sandbox import oci
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +118,17 @@ def test_an_image_or_tag_that_is_not_there_is_404(artifactory_sandbox: RunningSa
         "Unable to find 'nothing:1.0'. Promotion aborted",
     )
     assert error(promote(client, dockerRepository="nothing"))[0] == 404
+
+
+def test_a_digest_is_no_tag_and_leaves_the_target_tag_alone(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client
+) -> None:
+    digest = artifactory_sandbox.push_image("docker-dev/payments/api:1.0")
+    held = artifactory_sandbox.push_image("docker-prod/payments/api:1.0", content="other")
+    for target in ("", "1.0"):
+        status, message = error(promote(client, tag=digest, targetTag=target, copy=True))
+        assert (status, message) == (404, f"Unable to find 'payments/api:{digest}'. Promotion aborted")
+    assert artifactory_sandbox.digest("docker-prod/payments/api:1.0") == held
 
 
 def test_an_image_name_that_repeats_the_repository_key_is_404(
@@ -259,6 +271,25 @@ def test_an_index_takes_its_children_along_with_their_digests(
         assert {"uri": "/manifest.json", "folder": False} in folder["children"]
     status = 200 if copy else 404
     assert client.get("/api/storage/docker-dev/payments/api").status_code == status
+
+
+def test_indexes_of_indexes_are_promoted_and_deleted_however_deep_they_are(client: httpx.Client) -> None:
+    root, contents = "/api/docker/docker-dev/v2/payments/api", oci.Contents()
+    children = [contents.manifest(), contents.manifest()]
+    for _ in range(1000):
+        children = [children[1], contents.index(children)]
+    for content in contents.blobs.values():
+        query = {"digest": oci.digest_of(content)}
+        assert client.post(f"{root}/blobs/uploads/", params=query, content=content).status_code == 201
+    for digest, content in contents.manifests.items():
+        assert client.put(f"{root}/manifests/{digest}", content=content).status_code == 201
+    assert client.put(f"{root}/manifests/1.0", content=content).status_code == 201
+    assert promote(client, tag="1.0", copy=True).status_code == 200
+    for repository in ("docker-dev", "docker-qa"):
+        image = f"/api/docker/{repository}/v2/payments/api/manifests"
+        assert all(client.head(f"{image}/{digest}").status_code == 200 for digest in list(contents.manifests)[:10])
+        assert client.delete(f"{image}/{digest}").status_code == 202
+        assert client.get(f"/api/storage/{repository}/payments").status_code == 404
 
 
 def test_moving_an_index_leaves_children_that_another_tag_needs(

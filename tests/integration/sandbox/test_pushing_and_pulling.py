@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -115,6 +117,22 @@ def test_a_digest_that_lies_is_refused_and_leaves_nothing(
     assert list((artifactory_sandbox.data / "uploads").iterdir()) == []
 
 
+def test_nothing_is_added_to_an_upload_while_its_digest_is_checked(client: httpx.Client) -> None:
+    content = b"x" * 64_000_000
+    location = client.post(UPLOADS).headers["location"]
+    assert client.patch(location, content=content).status_code == 202
+    wanted, statuses = {"digest": digest_of(content, "sha512")}, set()
+    with ThreadPoolExecutor(3) as pool:
+        finishing = [pool.submit(client.put, location, params=wanted) for _ in range(3)]
+        while not all(one.done() for one in finishing):
+            more = client.patch(location, content=b"y", headers={"Content-Range": "0-0"})
+            statuses.add(more.status_code)
+    assert 409 in statuses
+    first, *others = sorted(one.result().status_code for one in finishing)
+    assert first == 201
+    assert {*statuses, *others} <= {404, 409, 416}
+
+
 def test_sha512_digests_are_checked_and_served(client: httpx.Client) -> None:
     digest = digest_of(CONTENT, "sha512")
     location = client.post(UPLOADS).headers["location"]
@@ -147,6 +165,15 @@ def test_a_range_of_a_blob_is_206(client: httpx.Client, header: str, expected: b
 def test_a_range_past_the_end_is_416(client: httpx.Client) -> None:
     digest = push_blob(client, CONTENT)
     assert client.get(f"{IMAGE}/blobs/{digest}", headers={"Range": "bytes=999999-"}).status_code == 416
+
+
+@pytest.mark.parametrize(
+    "header", ["bytes", "bytes=", "bytes=-", "bytes=a-b", "items=0-5", "bytes=0-0,5-6", "bytes=²-³"]
+)
+def test_a_range_that_is_none_or_more_than_one_is_passed_over(client: httpx.Client, header: str) -> None:
+    digest = push_blob(client, CONTENT)
+    response = client.get(f"{IMAGE}/blobs/{digest}", headers={"Range": header.encode("latin-1")})
+    assert (response.status_code, response.content) == (200, CONTENT)
 
 
 @pytest.mark.parametrize("source", ["payments/api", "docker-dev/payments/api"])
@@ -214,10 +241,59 @@ def test_an_index_whose_children_are_missing_is_refused(client: httpx.Client) ->
         json.dumps({"schemaVersion": 2, "config": descriptor(b"c"), "layers": "none"}).encode(),
         json.dumps({"schemaVersion": 2, "config": {**descriptor(b"c"), "size": -1}, "layers": []}).encode(),
         json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}).encode(),
+        json.dumps({"schemaVersion": 2, "mediaType": ["x" * 100_000]}).encode(),
+        json.dumps({"schemaVersion": 2, "mediaType": "x" * 100_000}).encode(),
+        json.dumps({**json.loads(manifest_of(b"c")), "mediaType": {}}).encode(),
+        json.dumps({**json.loads(manifest_of(b"c")), "manifests": [descriptor(b"c")]}).encode(),
+        json.dumps(
+            {**json.loads(manifest_of(b"c")), "layers": [{**descriptor(b"c"), "mediaType": "a\r\nb: c"}]}
+        ).encode(),
+        manifest_of(b"c").replace(b"2", b"NaN", 1),
+        manifest_of(b"c").replace(b'{"schema', b'{"annotations": {"a": Infinity}, "schema', 1),
+        manifest_of(b"c").decode().encode("utf-16"),
+        b"\xef\xbb\xbf" + manifest_of(b"c"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused(client: httpx.Client, content: bytes) -> None:
-    assert code(push_manifest(client, content, "1.0")) == (400, "MANIFEST_INVALID")
+    push_blob(client, b"c")
+    response = push_manifest(client, content, "1.0")
+    assert code(response) == (400, "MANIFEST_INVALID")
+    assert len(response.content) < 1000
+
+
+def test_an_index_is_not_an_image_as_well(client: httpx.Client) -> None:
+    content = json.dumps({**json.loads(manifest_of(b"c")), "mediaType": OCI_INDEX, "manifests": []}).encode()
+    assert code(push_manifest(client, content, "1.0", OCI_INDEX)) == (400, "MANIFEST_INVALID")
+
+
+def test_only_a_layer_may_be_elsewhere_and_one_that_was_pushed_stays_with_its_image(client: httpx.Client) -> None:
+    for content in (b"config", b"layer"):
+        push_blob(client, content)
+    manifest = json.loads(manifest_of(b"config", b"layer", b"elsewhere"))
+    for part in (manifest["config"], *manifest["layers"]):
+        part["urls"] = ["https://store.example.com/layer"]
+    assert push_manifest(client, json.dumps(manifest).encode(), "1.0").status_code == 201
+    body = {"targetRepo": "docker-prod", "dockerRepository": "payments/api", "tag": "1.0", "copy": True}
+    assert client.post("/api/docker/docker-dev/v2/promote", json=body).status_code == 200
+    for repository in ("docker-dev", "docker-prod"):
+        layer = f"/api/docker/{repository}/v2/payments/api/blobs/{digest_of(b'layer')}"
+        assert code(client.delete(layer)) == (405, "UNSUPPORTED")
+        assert client.get(layer).content == b"layer"
+    manifest["config"]["digest"] = digest_of(b"elsewhere")
+    assert code(push_manifest(client, json.dumps(manifest).encode(), "2.0")) == (400, "MANIFEST_BLOB_UNKNOWN")
+
+
+def test_the_labels_of_a_config_that_is_far_larger_than_it_says_are_not_read(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client
+) -> None:
+    for padding in ("", " " * 5_000_000):
+        config = json.dumps({"config": {"Labels": {"a": "b", "padding": padding}}}).encode()
+        push_blob(client, config)
+        manifest = json.loads(manifest_of(config))
+        manifest["config"]["size"] = 1
+        assert push_manifest(client, json.dumps(manifest).encode(), "1.0").status_code == 201
+        labels = artifactory_sandbox.properties("docker-dev/payments/api:1.0").get("docker.label.a")
+        assert labels == (None if padding else ["b"])
 
 
 def test_a_manifest_of_more_than_four_mebibytes_is_413(client: httpx.Client) -> None:
@@ -259,6 +335,21 @@ def test_tags_are_listed_in_order_and_in_pages(artifactory_sandbox: RunningSandb
     assert "last=a&" in by_name.headers["link"]
     last = client.get(f"{IMAGE}/tags/list?n=2&last=a")
     assert (last.json()["tags"], last.headers.get("link")) == (["b"], None)
+
+
+def test_the_links_from_page_to_page_lead_to_every_tag_even_where_tags_are_numbers(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client
+) -> None:
+    tags = sorted(str(number) for number in range(1, 13))
+    for tag in tags:
+        artifactory_sandbox.push_image(f"docker-dev/payments/api:{tag}", content="same", platforms=("linux/amd64",))
+    for size in range(1, 7):
+        found, query = [], {"n": str(size)}
+        while query:
+            page = client.get(f"{IMAGE}/tags/list", params=query)
+            found += page.json()["tags"]
+            query = dict(parse_qsl(urlsplit(page.links["next"]["url"]).query)) if page.links else {}
+        assert found == tags
 
 
 def test_tags_of_an_image_that_is_not_there_are_404(client: httpx.Client) -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from tests.integration.sandbox import oci
 from tests.integration.sandbox.oci import MANIFEST, digest_of
+from tests.integration.sandbox.test_oci_conformance import push
 
 from artifactory_sandbox.config import ConfigError, parse_config
 from artifactory_sandbox.server import listen
@@ -103,6 +105,26 @@ def test_a_virtual_repository_reads_through_to_its_members_in_their_order(layere
         assert client.get(f"{root}/nothing/tags/list").status_code == 404
         assert client.get("/api/docker/empty/v2/app/manifests/1.0").status_code == 404
         assert client.get("/api/docker/hub/v2/app/manifests/2.0").headers["docker-content-digest"] == hidden
+
+
+def test_a_virtual_repository_shows_what_several_members_hold_once_and_only_what_the_user_may_read(
+    artifactory_sandbox_factory: Callable[..., RunningSandbox],
+) -> None:
+    permission = {"repositories": ["docker", "docker-qa"], "users": {"reader": ["read"]}}
+    users = {"admin": {"password": "password", "admin": True}, "reader": {"password": "password"}}
+    sandbox = artifactory_sandbox_factory({"repositories": LAYERED, "users": users, "permissions": [permission]})
+    sandbox.push_image("docker-dev/app:secret")
+    contents = oci.artifacts_with_subject()
+    [(subject, referring)] = contents.referrers.items()
+    with httpx.Client(base_url=f"http://{sandbox.registry}/v2/", auth=ADMIN) as client:
+        for repository in ("docker-dev", "docker-qa"):
+            push(client, f"{repository}/app", contents)
+        found = client.get(f"docker/app/referrers/{subject}").json()["manifests"]
+        assert sorted(one["digest"] for one in found) == sorted(one["digest"] for one in referring)
+    for user, secret in {"admin": ["/secret"], "reader": []}.items():
+        folder = httpx.get(f"{sandbox.url}/api/storage/docker/app", auth=(user, "password")).json()
+        tags = sorted(one["uri"] for one in folder["children"] if ":" not in one["uri"])
+        assert tags == sorted([*(f"/{tag}" for tag in contents.tags), *secret])
 
 
 @pytest.mark.parametrize("key", ["docker", "hub"])

@@ -218,6 +218,8 @@ def test_a_query_over_a_thousand_references_is_answered(client: httpx.Client, di
         'items.find({"$and": [' * 30 + "]})" * 30,
         'items.find({"a": ' + "[" * 100_000,
         'items.find({"$or": [' + '{"repo": "a"},' * 6000 + '{"repo": "b"}]})',
+        'items.find({"name": {"$match": "' + "*a" * 30_000 + '"}})',
+        'items.find({"@a": {"$ne": "b"' + ', "$eq": "c"' * 6000 + "}})",
         "\x00",
     ],
 )

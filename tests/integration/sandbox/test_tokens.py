@@ -260,6 +260,14 @@ def test_an_identity_token_that_does_not_hold_is_refused(client: httpx.Client, t
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_grant")
 
 
+def test_an_identity_that_is_called_like_a_user_is_not_that_user(client: httpx.Client) -> None:
+    granted(client)
+    answer = exchange(client, identity(repository="org/app", sub="repo:org/app:ref:refs/heads/ci")).json()
+    assert answer["username"] == "oidc-ci"
+    listed = client.get(TOKENS, headers=bearer(answer["access_token"])).json()["tokens"]
+    assert {one["subject"].rpartition("/")[2] for one in listed} == {"oidc-ci"}
+
+
 def test_an_exchange_with_an_unknown_provider_or_grant_is_refused(client: httpx.Client) -> None:
     token = identity(repository="org/app")
     assert exchange(client, token, provider_name="other").json()["error"] == "invalid_request"

@@ -69,3 +69,13 @@ def test_all_that_wait_together_are_told_when_all_is_undone(database: Database) 
     assert [type(answer).__name__ for answer in answers[1:]] == ["OSError", "OSError", "OSError"]
     assert asyncio.run(database.write(put("five"))) == "five"
     assert names(database) == {"five"}
+
+
+def test_the_connection_that_made_the_database_plans_as_well_as_those_that_came_later(database: Database) -> None:
+    query = (
+        "EXPLAIN QUERY PLAN SELECT 1 FROM links JOIN items ON digest = parent WHERE child = 'a' AND role = 'manifest' "
+        "AND repository = 'b' AND image = 'c' AND kind = 'manifest'"
+    )
+    with database.writing() as writer, database.reading() as reader:
+        [plan, later] = ([step for *_, step in tx.execute(query)] for tx in (writer, reader))
+    assert plan == later
