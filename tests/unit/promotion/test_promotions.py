@@ -106,5 +106,7 @@ def test_released_versions_are_ordered_by_number_and_all_else_is_passed_over() -
         "1.4.2-linux-amd64",
         "sha256-ab.sig",
         "01.0.0",
+        "9.0.0+build",
+        f"{'9' * 128}.0.0",
     ]
     assert released_versions(tags) == ["v1.10.1", "1.10.0", "1.9.0"]
