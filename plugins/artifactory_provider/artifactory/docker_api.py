@@ -78,7 +78,7 @@ class DockerApi(Api):
         try:
             manifest = Manifest.read(answer.content, media_type=answer.media_type)
         except InvalidManifest as error:
-            raise answer.unexpected("an image manifest") from error
+            raise answer.unexpected(f"an image manifest ({error})") from error
         if reference.tag is None and manifest.descriptor.digest != reference.digest:
             raise answer.unexpected(f"the manifest {reference.digest}")
         return manifest
