@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowFailException
 
-from artifactory_provider.arguments import as_bool
+from artifactory_provider.arguments import as_bool, check_literal
 from artifactory_provider.assets import emit_promotion
 from artifactory_provider.forms import as_number
 from artifactory_provider.handover import read_promotions
 from artifactory_provider.promotion.batch.batch import Batch
 from artifactory_provider.promotion.batch.outcome import PromotionsFailed
 from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.promotion.promotion import check_on_conflict
+from artifactory_provider.promotion.records import check_record
 from artifactory_provider.tries import run_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ _PARTS = 10
 class Arguments(Protocol):
     """The rendered arguments of a task that promotes many tags; those that came out of templates may be text."""
 
+    chunk: Mapping[str, Any] | None
+    promotions: Sequence[Mapping[str, str]] | None
     copy: bool
     on_conflict: OnConflict
     two_phase: bool
@@ -45,6 +49,19 @@ class Arguments(Protocol):
     at_once: int
 
 
+def check_arguments(task: Arguments) -> None:
+    """Refuse at parse time what makes no sense, as far as it is known then.
+
+    :param task: the task, before its arguments are rendered.
+    :raises InvalidPromotion: when an argument makes no sense.
+    """
+    if (task.chunk is None) == (task.promotions is None):
+        raise InvalidPromotion("Give the batch either a chunk of a plan, or promotions.")
+    check_literal(task.on_conflict, check_on_conflict)
+    check_literal(task.copy, as_bool)
+    check_record(task.property_prefix, {})
+
+
 def make_batch(task: Arguments, promotions: Sequence[Mapping[str, str]] | None, context: Context) -> Batch:
     """Return the batch that a task's rendered arguments stand for.
 
@@ -53,7 +70,7 @@ def make_batch(task: Arguments, promotions: Sequence[Mapping[str, str]] | None, 
     :param context: the task's context.
     :raises InvalidPromotion: when an argument makes no sense, or a move could not be told from one that is done.
     """
-    pairs = read_promotions(promotions or ())
+    pairs = read_promotions(promotions)
     copy = as_bool(task.copy)
     if not copy and (unpinned := next((source for source, _ in pairs if source.digest is None), None)):
         raise InvalidPromotion(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,6 @@ from artifactory_provider.promotion.batch.outcome import Outcome
 from artifactory_provider.promotion.errors import InvalidPromotion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from artifactory_provider.promotion.planning.chunks import Chunk
@@ -70,13 +69,18 @@ def pull_plan(ti: RuntimeTaskInstanceProtocol, task_id: str) -> HandedOn | None:
     return HandedOn(counts=counts, problems=problems or [], chunks=ti.xcom_pull(task_ids=task_id) or [])
 
 
-def pull_chunk(ti: RuntimeTaskInstanceProtocol, chunk: Mapping[str, Any]) -> Sequence[Mapping[str, str]]:
+def pull_chunk(ti: RuntimeTaskInstanceProtocol, chunk: Mapping[str, Any] | None) -> Sequence[Mapping[str, str]]:
     """Return the promotions of a chunk.
 
     :param ti: the task instance that asks.
     :param chunk: its descriptor.
-    :raises InvalidPromotion: when the chunk is not there, or not whole.
+    :raises InvalidPromotion: when the chunk is not there, or not whole, or that is no descriptor.
     """
+    if not isinstance(chunk, Mapping) or not {"key", "name", "promotions", "task_id"} <= chunk.keys():
+        raise InvalidPromotion(
+            f"The chunk is {chunk!r:.120}, and none that a plan has handed on: nothing was promoted. Check that the "
+            "plan's task ran, and map this one over what it returned."
+        )
     promotions: list[dict[str, str]] | None = ti.xcom_pull(task_ids=chunk["task_id"], key=chunk["key"])
     found = len(promotions or [])
     if promotions is None or found != chunk["promotions"]:
@@ -87,18 +91,25 @@ def pull_chunk(ti: RuntimeTaskInstanceProtocol, chunk: Mapping[str, Any]) -> Seq
     return promotions
 
 
-def read_promotions(promotions: Sequence[Mapping[str, str]]) -> tuple[tuple[ImageReference, ImageReference], ...]:
+def read_promotions(
+    promotions: Sequence[Mapping[str, str]] | None,
+) -> tuple[tuple[ImageReference, ImageReference], ...]:
     """Return source and target of each promotion.
 
     :param promotions: JSON objects with ``source`` and ``target``, each ``repository/image:tag[@digest]``.
-    :raises InvalidPromotion: when one has no source or target.
+    :raises InvalidPromotion: when there is no list of them, or one has no source or target.
     :raises InvalidReference: when one is malformed.
     """
+    if not isinstance(promotions, Sequence) or isinstance(promotions, str):
+        raise InvalidPromotion(
+            f"The promotions are {promotions!r:.120}, and no list: nothing was promoted. Check that the task that "
+            "should hand them on ran, and that it returned a list."
+        )
     try:
         return tuple(
             (ImageReference.parse(each["source"]), ImageReference.parse(each["target"])) for each in promotions
         )
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         raise InvalidPromotion(
             "Each promotion has a source and a target, such as {'source': 'docker-dev/payments/api:1.4.2', 'target': "
             "'docker-qa/payments/api:1.4.2'}."

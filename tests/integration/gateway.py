@@ -60,9 +60,11 @@ class _Rule:
     does_work: bool
     reply: Reply | Callable[[Reply], Reply] | None
     ending: Ending
+    longer_than: int
 
     def takes(self, seen: Seen) -> bool:
         fits = self.times != 0 and self.method in {seen.method, "*"} and self.path.search(seen.path) is not None
+        fits = fits and len(seen.body) > self.longer_than
         if fits and self.times is not None:
             self.times -= 1
         return fits
@@ -105,6 +107,7 @@ class Gateway:
         does_work: bool = True,
         reply: Reply | Callable[[Reply], Reply] | None = None,
         ending: Ending = "whole",
+        longer_than: int = -1,
     ) -> None:
         """Treat some requests in another way; of two rules that fit, the older one counts until it is used up.
 
@@ -116,8 +119,9 @@ class Gateway:
         :param does_work: whether the request is forwarded at all.
         :param reply: the answer instead of upstream's, or what makes one of it.
         :param ending: `whole`; `reset` before a byte of the answer; `cut` in its middle; `never`.
+        :param longer_than: only requests with more bytes in their bodies.
         """
-        self._rules.append(_Rule(method, re.compile(path), times, before, after, does_work, reply, ending))
+        self._rules.append(_Rule(method, re.compile(path), times, before, after, does_work, reply, ending, longer_than))
 
     def forget_rules(self) -> None:
         """Forward everything again."""

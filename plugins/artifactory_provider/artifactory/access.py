@@ -154,7 +154,7 @@ def _issued(answer: Answer, renewable: Renewable) -> IssuedToken:
         if isinstance(renewable, RefreshableToken):
             refresh_token = document.get("refresh_token") or renewable.refresh_token
             renewable = RefreshableToken(access_token=bearer.token, refresh_token=refresh_token)
-    except (AttributeError, InvalidSettings, KeyError, TypeError, UnexpectedAnswer):
+    except (AttributeError, InvalidSettings, KeyError, OverflowError, TypeError, UnexpectedAnswer):
         # From None, and without the server's words: the tokens may be among them.
         raise UnexpectedAnswer(
             f"{answer.endpoint} answered 200 with {answer.described} that holds no token: check that the connection's "

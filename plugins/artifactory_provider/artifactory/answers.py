@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import html
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _LONGEST_DETAIL = 500
 _VERSION = re.compile(r"Artifactory/(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
 _SHORTEST_SECRET = 4
+_STRUCK_OUT = "***"
 _BLOCKED_BY_XRAY = "download blocking policy configured in Xray"
 _UNSUPPORTED_REPOSITORY = re.compile(r"Unsupported (V2|docker) repository request", re.IGNORECASE)
 
@@ -40,12 +42,14 @@ class Answer:
     :param status: the HTTP status.
     :param headers: the headers, looked up without regard to case.
     :param content: the body's bytes.
+    :param secrets: what is shown in nothing that is said about it.
     """
 
     endpoint: str
     status: int
     headers: Mapping[str, str]
     content: bytes
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def media_type(self) -> str:
@@ -67,11 +71,11 @@ class Answer:
 
         :param secrets: the texts; those of less than four characters stay, as they stand everywhere.
         """
+        long = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
         content = self.content
-        for secret in secrets:
-            if len(secret) >= _SHORTEST_SECRET:
-                content = content.replace(secret.encode(), b"***")
-        return replace(self, content=content)
+        for secret in long:
+            content = content.replace(secret.encode(), _STRUCK_OUT.encode())
+        return replace(self, content=content, secrets=long)
 
     def json(self) -> Any:
         """Return the body's JSON value.
@@ -102,7 +106,7 @@ class Answer:
         """What the body is, in a few words."""
         if not self.content:
             return "an empty body"
-        return "an HTML page" if self.is_html else f"{self.media_type or 'untyped content'}"
+        return "an HTML page" if self.is_html else self._shown(self.media_type) or "untyped content"
 
     @property
     def detail(self) -> str | None:
@@ -111,12 +115,18 @@ class Answer:
             return None
         if self.is_html:
             title = re.search(r"<title[^>]*>(.*?)</title>", self.text, re.IGNORECASE | re.DOTALL)
-            return _shortened(title.group(1)) if title else None
+            return self._shown(html.unescape(title.group(1))) if title else None
         try:
             said = _messages(json.loads(self.content))
         except (ValueError, RecursionError):
-            return _shortened(self.text)
-        return _shortened("; ".join(said)) if said else None
+            return self._shown(self.text)
+        return self._shown("; ".join(said)) if said else None
+
+    def _shown(self, text: str) -> str | None:
+        """Return a text of the server's as it may be shown; what stands in it in code was not struck out before."""
+        for secret in self.secrets:
+            text = text.replace(secret, _STRUCK_OUT)
+        return readable(text)
 
     @property
     def server_version(self) -> tuple[int, ...] | None:
@@ -197,7 +207,7 @@ def _place(answer: Answer) -> str:
         place = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     except ValueError:
         place = ""
-    return _shortened(place) or "an unnamed place"
+    return readable(place) or "an unnamed place"
 
 
 def _messages(document: Any) -> list[str]:
@@ -211,7 +221,11 @@ def _messages(document: Any) -> list[str]:
     return [str(said)] if said else []
 
 
-def _shortened(text: str) -> str | None:
+def readable(text: str) -> str | None:
+    """Return a text of the server's in one line, shortened, without what cannot be shown; None where nothing is left.
+
+    :param text: any text.
+    """
     words = " ".join("".join(one if one.isprintable() or one.isspace() else "\ufffd" for one in text).split())
     if len(words) > _LONGEST_DETAIL:
         return f"{words[: _LONGEST_DETAIL - 1]}…"

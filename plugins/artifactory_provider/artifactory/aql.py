@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 _FIELDS = ("repo", "path", "name", "sha256", "created", "updated")
 _ORDER = ("repo", "path", "name")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class DigestUnknown(ValueError):
+    """A result that does not say which bytes the file has, as for files older than Artifactory's use of SHA-256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +54,13 @@ class Item:
         """Read one result.
 
         :raises KeyError: when a field is missing.
+        :raises DigestUnknown: when there is no digest.
         :raises ValueError: when a time is none.
         """
-        repository, folder, name, sha256 = (str(document[field]) for field in _FIELDS[:4])
+        repository, folder, name = (str(document[field]) for field in _FIELDS[:3])
+        sha256 = document.get("sha256")
+        if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+            raise DigestUnknown(f"Queries do not tell the digest of {repository}/{folder}/{name}.")
         return cls(repository, folder, name, sha256, _moment(document, "updated"), _moment(document, "created"))
 
 
@@ -64,6 +74,26 @@ def find_items(criteria: Mapping[str, Any], *, offset: int, limit: int) -> str:
     fields = ", ".join(json.dumps(field) for field in _FIELDS)
     order = json.dumps({"$asc": list(_ORDER)})
     return f"items.find({json.dumps(criteria)}).include({fields}).sort({order}).offset({offset}).limit({limit})"
+
+
+def halves(criteria: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return two criteria that together find what these find, each with half of the longest list of alternatives.
+
+    :param criteria: as AQL has them.
+    :return: none where no list of alternatives can be divided.
+    """
+    parts = list(criteria.get("$and", ()))
+    longest: Mapping[str, Any] = max(parts, key=_alternatives, default={})
+    if _alternatives(longest) > _alternatives(criteria):
+        at = parts.index(longest)
+        return [{**criteria, "$and": [*parts[:at], half, *parts[at + 1 :]]} for half in halves(longest)]
+    choices = criteria.get("$or", [])
+    middle = len(choices) // 2
+    return [{**criteria, "$or": half} for half in (choices[:middle], choices[middle:])] if middle else []
+
+
+def _alternatives(criteria: Mapping[str, Any]) -> int:
+    return len(criteria.get("$or", ()))
 
 
 def _moment(document: Mapping[str, Any], field: str) -> datetime.datetime | None:

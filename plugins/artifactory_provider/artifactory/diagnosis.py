@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from artifactory_provider.artifactory.answers import readable
 from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
     ImageNotFound,
@@ -38,7 +39,7 @@ async def explain_missing(client: ArtifactoryClient, reference: ImageReference) 
         return _image_not_found(reference, error)
     except ArtifactoryError as error:
         return error
-    shown = ", ".join(sorted(tags, reverse=True)[:_TAGS_SHOWN]) or "none"
+    shown = readable(", ".join(sorted(tags, reverse=True)[:_TAGS_SHOWN])) or "none"
     return TagNotFound(
         f"There is no {reference}: the image has {len(tags)} tags, among them {shown}. Check the tag.",
         status=404,

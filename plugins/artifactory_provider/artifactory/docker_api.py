@@ -78,7 +78,7 @@ class DockerApi(Api):
         try:
             manifest = Manifest.read(answer.content, media_type=answer.media_type)
         except InvalidManifest as error:
-            raise answer.unexpected("an image manifest") from error
+            raise answer.unexpected(f"an image manifest ({error})") from error
         if reference.tag is None and manifest.descriptor.digest != reference.digest:
             raise answer.unexpected(f"the manifest {reference.digest}")
         return manifest
@@ -199,7 +199,7 @@ class DockerApi(Api):
             "GET", url, allowed=(200, 302, 307), largest=_LARGEST_BLOB, needs=f"Read on {source.repository!r}"
         )
         if answer.status != 200:
-            place = urljoin(url, answer.headers.get("Location", ""))
+            place = _named_place(answer, url)
             answer = await self._transport.request("GET", place, largest=_LARGEST_BLOB, anonymous=True)
         if f"sha256:{hashlib.sha256(answer.content).hexdigest()}" != digest:
             raise answer.unexpected(f"the blob {digest}")
@@ -256,7 +256,7 @@ class DockerApi(Api):
         answer = await self._transport.request(
             "POST", start, repeatable=True, allowed=(202,), needs=f"Deploy/Cache on {target.repository!r}"
         )
-        return start, urljoin(start, answer.headers.get("Location", ""))
+        return start, _named_place(answer, start)
 
     async def _blobs(self, place: ImageReference) -> str:
         return f"{await self._docker(place.repository)}/{quote(place.image)}/blobs"
@@ -292,6 +292,19 @@ class DockerApi(Api):
             allowed=(200, 404),
             needs=f"Read on {reference.repository!r}",
         )
+
+
+def _named_place(answer: Answer, url: str) -> str:
+    """Return the URL that the answer to a request for another one names, which may be relative to that."""
+    try:
+        place = urljoin(url, answer.headers.get("Location", ""))
+        parts = urlsplit(place)
+        is_url = parts.scheme in {"http", "https"} and parts.port != 0 and place.isascii()
+    except ValueError as error:
+        raise answer.unexpected("the URL of a place") from error
+    if not is_url:
+        raise answer.unexpected("the URL of a place")
+    return place
 
 
 def _next_page(answer: Answer) -> str | None:

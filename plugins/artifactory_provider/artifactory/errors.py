@@ -97,5 +97,9 @@ class UnexpectedAnswer(ArtifactoryError):
     """The answer is not of the kind that Artifactory gives here: HTML, an empty body, a redirect."""
 
 
+class QueryUnusable(UnexpectedAnswer):
+    """The results of a query do not say what was asked: the Docker API has to be asked instead."""
+
+
 TRANSIENT = (ConnectionFailed, RateLimited, ServerFailed)
 """Errors that may be gone at the next try."""

@@ -21,6 +21,7 @@ INDEX_MEDIA_TYPES = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFEST_MEDIA_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 _MEDIA_TYPES = INDEX_MEDIA_TYPES | MANIFEST_MEDIA_TYPES
 _UNTELLING_MEDIA_TYPES = ("", "application/json", "application/octet-stream", "text/plain")
+_MOST_CHILDREN = 1000
 ACCEPT = f"{OCI_INDEX}, {DOCKER_INDEX}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
 
 
@@ -94,7 +95,10 @@ class Manifest:
         kind = _media_type(document, media_type)
         descriptor = Descriptor(f"sha256:{hashlib.sha256(content).hexdigest()}", kind)
         if descriptor.is_index:
-            return cls(descriptor, child_digests(document), None, (), content)
+            children = child_digests(document)
+            if len(children) > _MOST_CHILDREN:
+                raise InvalidManifest(f"The index lists {len(children)} manifests: {_MOST_CHILDREN} are taken at most.")
+            return cls(descriptor, children, None, (), content)
         return cls(descriptor, (), _digest_of(document.get("config"), "config"), _layer_digests(document), content)
 
 
@@ -120,9 +124,9 @@ def _media_type(document: dict[str, Any], sent: str) -> str:
     elif kind in _UNTELLING_MEDIA_TYPES and "config" in document:
         kind = OCI_MANIFEST
     if not isinstance(kind, str) or kind not in _MEDIA_TYPES:
-        raise InvalidManifest(f"Media type {kind!r} is neither an image manifest nor an index.")
+        raise InvalidManifest(f"Media type {kind!r:.120} is neither an image manifest nor an index.")
     if declared is not None and declared != kind:
-        raise InvalidManifest(f"The manifest came as {kind} and calls itself {declared!r}.")
+        raise InvalidManifest(f"The manifest came as {kind} and calls itself {declared!r:.120}.")
     foreign = {"config", "layers"} if kind in INDEX_MEDIA_TYPES else {"manifests"}
     if foreign & document.keys():
         raise InvalidManifest(f"The {kind} holds {', '.join(sorted(foreign & document.keys()))}.")

@@ -143,6 +143,11 @@ class ImageReference:
         return f"{self.repository}/{self.image}{tag}{digest}"
 
 
+def is_tag(text: str) -> bool:
+    """Tell whether a text can be a tag: repositories may hold folders with other names, such as ``1.4.2+build``."""
+    return _fits(_TAG, text)
+
+
 def split_image(text: str) -> tuple[str, str | None, str | None]:
     """Split ``image[:tag][@digest]`` into its checked parts.
 

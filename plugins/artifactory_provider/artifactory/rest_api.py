@@ -7,13 +7,20 @@ Sources: JFrog's REST API documentation ("System Health Ping", "Get Repository C
 from __future__ import annotations
 
 import datetime
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from artifactory_provider.artifactory import aql
 from artifactory_provider.artifactory.api import Api, document_of
-from artifactory_provider.artifactory.errors import NotFound, RepositoryNotFound, RequestRefused, UnexpectedAnswer
+from artifactory_provider.artifactory.errors import (
+    NotFound,
+    QueryUnusable,
+    RepositoryNotFound,
+    RequestRefused,
+    UnexpectedAnswer,
+)
 from artifactory_provider.artifactory.properties import properties_query, read_properties
 from artifactory_provider.artifactory.references import InvalidReference, check_repository
 
@@ -24,6 +31,11 @@ if TYPE_CHECKING:
 
 _ITEMS_A_PAGE = 1000
 _MOST_STEPS_BACK = 20
+_TAKEN_BY_ALL = 5900
+"""Characters: Artifactory refuses longer queries than 6,000, unless ``aql.search.query.size.limit`` says otherwise."""
+_TOO_LONG = frozenset({400, 413})
+
+Place = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,8 @@ class Repository:
 
 class RestApi(Api):
     """The REST API."""
+
+    _longest_query: float = math.inf
 
     async def ping(self) -> None:
         """Ask whether the server works.
@@ -158,13 +172,35 @@ class RestApi(Api):
     async def find_items(self, criteria: Mapping[str, Any]) -> list[aql.Item]:
         """Return all files that meet the criteria; what is deleted or added meanwhile hides none of the others.
 
+        A query that the server finds too long is sent in parts, and so are all later ones of this client.
+
         :param criteria: as AQL has them.
+        :raises QueryUnusable: when the results do not tell the digest of each file.
         :raises ArtifactoryError: when the server refuses the query, as it does for anonymous users.
         """
-        found: dict[tuple[str, str, str], aql.Item] = {}
-        offset = steps_back = 0
+        found: dict[Place, aql.Item] = {}
+        left: list[Mapping[str, Any]] = [criteria]
+        while left:
+            part = left.pop(0)
+            length = len(aql.find_items(part, offset=0, limit=_ITEMS_A_PAGE))
+            halves = aql.halves(part) if length > _TAKEN_BY_ALL else []
+            if halves and length > self._longest_query:
+                left = [*halves, *left]
+                continue
+            try:
+                found.update(await self._find_all(part))
+            except RequestRefused as error:
+                if not halves or error.status not in _TOO_LONG:
+                    raise
+                self._longest_query = _TAKEN_BY_ALL
+                left = [*halves, *left]
+        return list(found.values())
+
+    async def _find_all(self, criteria: Mapping[str, Any]) -> dict[Place, aql.Item]:
+        found: dict[Place, aql.Item] = {}
+        offset = steps_back = without_news = 0
         while True:
-            page = await self._page(criteria, offset)
+            page, is_trimmed = await self._page(criteria, offset)
             # Each page begins with the last one's last item. If it does not, items have been deleted meanwhile, and
             # as many were passed over: they are in the page before.
             if offset and steps_back < _MOST_STEPS_BACK and not (page and _place(page[0]) in found):
@@ -173,21 +209,28 @@ class RestApi(Api):
                 continue
             known = len(found)
             found.update((_place(item), item) for item in page)
-            if len(page) < _ITEMS_A_PAGE:
-                return list(found.values())
-            if len(found) == known and not steps_back:
+            if len(page) < _ITEMS_A_PAGE and not is_trimmed:
+                return found
+            without_news = without_news + 1 if len(found) == known else 0
+            if without_news > steps_back:
                 raise UnexpectedAnswer(
                     f"A query was answered with the same page at every offset up to {offset}: check that no proxy "
                     "answers in Artifactory's place."
                 )
-            offset += len(page) - 1
+            offset += max(0, len(page) - 1)
 
-    async def _page(self, criteria: Mapping[str, Any], offset: int) -> list[aql.Item]:
+    async def _page(self, criteria: Mapping[str, Any], offset: int) -> tuple[list[aql.Item], bool]:
+        """Return one page, and whether the server says that it has left out some of it."""
         answer = await self._query(aql.find_items(criteria, offset=offset, limit=_ITEMS_A_PAGE))
         try:
-            return [aql.Item.read(result) for result in document_of(answer)["results"]]
+            document = document_of(answer)
+            items = [aql.Item.read(result) for result in document["results"]]
+        except aql.DigestUnknown as error:
+            raise QueryUnusable(str(error), status=answer.status, endpoint=answer.endpoint) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise answer.unexpected("the results of a query") from error
+        bounds = document.get("range")
+        return items, isinstance(bounds, dict) and bool(bounds.get("notification"))
 
     async def _time(self, path: str, field: str, what: str) -> datetime.datetime:
         answer = await self._transport.request("GET", await self._storage(path), needs=f"Read on {path!r}")
@@ -216,5 +259,5 @@ def _quoted(path: str) -> str:
     return quote(path, safe="/")
 
 
-def _place(item: aql.Item) -> tuple[str, str, str]:
+def _place(item: aql.Item) -> Place:
     return item.repository, item.folder, item.name

@@ -126,8 +126,9 @@ def _check_url(url: str, what: str, *, credentials_allowed: bool = False) -> Non
         parts = urlsplit(url)
         is_complete = bool(parts.hostname) and parts.port != 0
         str(parts.hostname).encode("idna")
-    except ValueError as error:
-        raise InvalidSettings(f"The {what} is no URL: its host or port is malformed.") from error
+    except ValueError:
+        # From None: that error shows what was taken for the port, and that may be a password.
+        raise InvalidSettings(f"The {what} is no URL: its host or port is malformed.") from None
     if not url.isascii() or not url.isprintable() or " " in url:
         raise InvalidSettings(f"The {what} holds spaces or other characters that stand in no URL: percent-encode them.")
     if parts.scheme not in {"http", "https"} or not is_complete:

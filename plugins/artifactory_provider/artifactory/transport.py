@@ -246,7 +246,7 @@ class Transport:
             ) from error
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
             raise _connection_failed(endpoint, url, proxy, error) from error
-        return answer if answer.status < 300 else answer.without(secrets)
+        return answer if answer.status < 300 and answer.status in request.allowed else answer.without(secrets)
 
     def _proxy_for(self, url: str) -> str | None:
         """Return the proxy that leads to a URL's server, looked up once: to read the environment takes its time."""

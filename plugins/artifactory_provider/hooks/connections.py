@@ -34,7 +34,10 @@ def _absent_when_empty(value: Any) -> Any:
 
 
 def _read_json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and value.strip() else (value or None)
+    try:
+        return json.loads(value) if isinstance(value, str) and value.strip() else (value or None)
+    except RecursionError:
+        raise ValueError("It is nested too deeply.") from None
 
 
 Text: TypeAlias = Annotated[str | None, BeforeValidator(_absent_when_empty)]
@@ -118,10 +121,11 @@ def _base_url(host: str | None, schema: str | None, port: int | None) -> str:
     try:
         parts = urlsplit(url)
         named = parts.port
-    except ValueError as error:
+    except ValueError:
+        # From None: that error shows what was taken for the port, and that may be a password.
         raise InvalidSettings(
             "The host is no URL: its name or port is malformed; an IPv6 address stands in brackets, http://[::1]:8082."
-        ) from error
+        ) from None
     if port and named is None:
         parts = parts._replace(netloc=f"{parts.netloc}:{port}")
     return urlunsplit(parts)

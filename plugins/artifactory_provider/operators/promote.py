@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.arguments import NOT_GIVEN, as_bool, check_present, is_literal
 from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.forms import is_known
 from artifactory_provider.operators.image_promotion import ImagePromotionOperator
 from artifactory_provider.promotion.promotion import OnConflict, Promotion
+from artifactory_provider.promotion.records import check_record
 from artifactory_provider.tries import pinned_for_all_tries, run_of
 
 if TYPE_CHECKING:
@@ -107,20 +109,21 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         )
         named = (source_repository, target_repository, image, copy, on_conflict)
         optional = (tag, target_image, target_tag)
+        check_record(property_prefix, properties or {} if is_known(properties) else {})
         if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
-            self._promotion(None)
+            self._promotion(None, {})
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, and return the record as a JSON object."""
         check_present(self, self._asked_for)
-        wanted = replace(self._promotion(self.digest), run=run_of(context))
+        wanted = replace(self._promotion(self.digest, self.properties or {}), run=run_of(context))
         hook = self._connect(wanted.target)
         with pinned_for_all_tries(wanted, context, hook.pin) as promotion:
             if promotion.is_whole_image:
                 return self._report(context, promotion, hook.promote_image(promotion, one_request=self.one_request))
             return self._report(context, promotion, hook.promote(promotion))
 
-    def _promotion(self, digest: str | None) -> Promotion:
+    def _promotion(self, digest: str | None, properties: Mapping[str, str]) -> Promotion:
         return Promotion(
             source=ImageReference(self.source_repository, self.image, self.tag, digest),
             target=ImageReference(self.target_repository, self.target_image or self.image, self.target_tag or self.tag),
@@ -129,6 +132,6 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
             two_phase=self.two_phase,
             attachments=self.attachments,
             property_prefix=self.property_prefix,
-            properties=self.properties or {},
+            properties=properties,
             confirmation_timeout=self.confirmation_timeout,
         )

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseAsyncOperator
 
-from artifactory_provider.arguments import as_bool, check_literal
-from artifactory_provider.batches import ProgressLog, check_all_done, emit_promotions, make_batch
+from artifactory_provider.arguments import as_bool
+from artifactory_provider.batches import ProgressLog, check_all_done, check_arguments, emit_promotions, make_batch
 from artifactory_provider.forms import as_text
 from artifactory_provider.handover import pull_chunk, push_outcome
 from artifactory_provider.promotion.batch.outcome import BatchInterrupted, Outcome
-from artifactory_provider.promotion.errors import InvalidPromotion
-from artifactory_provider.promotion.promotion import OnConflict, check_on_conflict
 from artifactory_provider.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, RetryPolicy
 
     from artifactory_provider.promotion.batch.batch import BatchReport
+    from artifactory_provider.promotion.promotion import OnConflict
 
 
 class ArtifactoryPromoteBatchOperator(BaseAsyncOperator):
@@ -104,15 +103,14 @@ class ArtifactoryPromoteBatchOperator(BaseAsyncOperator):
         self.artifactory_conn_id = artifactory_conn_id
         self._work: asyncio.Task[Any] | None = None
         self._is_killed = False
-        if (chunk is None) == (promotions is None):
-            raise InvalidPromotion("Give the batch either a chunk of a plan, or promotions.")
-        check_literal(on_conflict, check_on_conflict)
-        check_literal(copy, as_bool)
+        check_arguments(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote what is left, and return counts and the first failures."""
-        key, name = (self.chunk["key"], self.chunk["name"]) if self.chunk else (self.task_id, self.task_id)
-        promotions = pull_chunk(context["ti"], self.chunk) if self.chunk else self.promotions
+        key, name, promotions = self.task_id, self.task_id, self.promotions
+        if self.chunk is not None:
+            promotions = pull_chunk(context["ti"], self.chunk)
+            key, name = self.chunk["key"], self.chunk["name"]
         self._batch = make_batch(self, promotions, context)
         report: BatchReport = super().execute(context)  # type: ignore[no-untyped-call]
         outcome = Outcome.of(report, key=key, name=name)

@@ -8,6 +8,7 @@ from artifactory_provider.arguments import NOT_GIVEN, check_present
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.operators.image_promotion import ImagePromotionOperator
 from artifactory_provider.promotion.promotion import Promotion
+from artifactory_provider.promotion.records import check_record
 from artifactory_provider.tries import PinnedDigest, run_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         self.tag = tag
         self.digest = None if digest is NOT_GIVEN else digest
         self.property_prefix = property_prefix
+        check_record(property_prefix, {})
         self._check_arguments(target_repository=repository, target_image=image, tag=tag, digest=digest)
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -38,6 +38,18 @@ def backup_reference(target: ImageReference, digest: str) -> ImageReference:
         ) from error
 
 
+def can_be_kept(target: ImageReference) -> bool:
+    """Tell whether what a tag shows could be kept: whether its backup's name would be a tag, too.
+
+    :param target: repository, image and tag.
+    """
+    try:
+        backup_reference(target, f"sha256:{'0' * 64}")
+    except InvalidPromotion:
+        return False
+    return True
+
+
 async def keep_previous(
     client: ArtifactoryClient, target: ImageReference, previous: Shown, *, within: float
 ) -> ImageReference:

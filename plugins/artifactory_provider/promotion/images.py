@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.diagnosis import explain_missing
 from artifactory_provider.artifactory.errors import ArtifactoryError, ImageNotFound, NotFound
-from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.promotion.backup import INFIX
 from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError, TagsNotPromoted, TargetConflict
 from artifactory_provider.promotion.pending import is_of_a_promotion, run_identifier
@@ -90,7 +90,7 @@ async def promote_image(
     async def one(tag: str) -> PromotionRecord | tuple[str, Exception]:
         try:
             return await promote(client, _for_tag(promotion, tag))
-        except (PromotionError, ArtifactoryError) as error:
+        except (PromotionError, ArtifactoryError, InvalidReference) as error:
             log.warning("%s was not promoted: %s", tag, error)
             return tag, error
 

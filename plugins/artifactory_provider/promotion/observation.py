@@ -12,6 +12,7 @@ from artifactory_provider.artifactory.errors import (
     AuthenticationFailed,
     NotFound,
     PermissionDenied,
+    QueryUnusable,
     RequestRefused,
     UnsupportedRepository,
 )
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LIST_FILE, MANIFEST_FILE = "list.manifest.json", "manifest.json"
-AQL_REFUSED = (AuthenticationFailed, NotFound, PermissionDenied, RequestRefused)
-"""Servers refuse queries of anonymous users, and proxies may not let them through: ask for each tag then."""
+AQL_REFUSED = (AuthenticationFailed, NotFound, PermissionDenied, QueryUnusable, RequestRefused)
+"""Servers refuse queries of anonymous users, proxies may not let them through, and digests may be missing in the
+results: ask for each tag then."""
 _TAGS_A_QUERY = 900
 _CHARACTERS_A_QUERY = 100_000
 _QUERIES_AT_ONCE = 2

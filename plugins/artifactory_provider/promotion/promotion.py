@@ -25,7 +25,7 @@ from artifactory_provider.promotion.moves import finish_move, remove_source
 from artifactory_provider.promotion.observation import observe
 from artifactory_provider.promotion.pending import check_run, drop, drop_left_behind, pending_reference
 from artifactory_provider.promotion.preflight import check_permissions, check_repositories
-from artifactory_provider.promotion.records import PromotionRecord, has_record, write_record
+from artifactory_provider.promotion.records import PromotionRecord, check_record, has_record, write_record
 from artifactory_provider.promotion.sending import pin, send
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class Promotion:
             )
         check_on_conflict(self.on_conflict)
         check_run(self.run)
+        check_record(self.property_prefix, self.properties)
         if self.on_conflict == "backup" and not self.is_whole_image:
             backup_reference(self.target, f"sha256:{'0' * 64}")
         for name in ("confirmation_timeout", "pending_timeout"):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from artifactory_provider.artifactory.manifests import manifest_path
+from artifactory_provider.artifactory.properties import check_property_name
+from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.promotion.errors import InvalidPromotion
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.promotion.attachments import Attachment
     from artifactory_provider.promotion.promotion import Promotion
+
+_OWN = frozenset({"digest", "source", "time", "run", "replaced", "attachments"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +58,29 @@ class PromotionRecord:
             "replaced": self.replaced,
             "copy": self.copy,
         }
+
+
+def check_record(prefix: str | None, properties: Mapping[str, str]) -> None:
+    """Make sure that a record can be written, before anything is promoted that it would be missing from.
+
+    :param prefix: the first part of the names of its properties; None where none is written.
+    :param properties: its further properties, name → value.
+    :raises InvalidPromotion: when Artifactory does not allow a name, a value is no text, or one is the record's own.
+    """
+    if not isinstance(properties, Mapping):
+        raise InvalidPromotion(f"properties are names and values, such as {{'by': 'jane'}}, not {properties!r:.120}.")
+    if own := sorted(_OWN & properties.keys()):
+        raise InvalidPromotion(f"The property {own[0]!r} is the record's own: give yours another name.")
+    try:
+        for name in (*properties, "promotion" if prefix is None else prefix):
+            check_property_name(name)
+        for value in properties.values():
+            value.encode()
+    except (InvalidReference, AttributeError, UnicodeError) as error:
+        raise InvalidPromotion(
+            f"The record of the promotion cannot be written ({error}): names and values are texts, and names hold no "
+            f"spaces, slashes and the like. There are {dict(properties)!r:.300}, after the prefix {prefix!r:.120}."
+        ) from error
 
 
 async def write_record(

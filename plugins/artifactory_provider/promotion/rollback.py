@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from artifactory_provider.artifactory.answers import readable
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import ImageReference, check_digest
 from artifactory_provider.promotion.backup import INFIX, backup_reference
@@ -45,7 +46,7 @@ async def _replaced(client: ArtifactoryClient, target: ImageReference, prefix: s
     if len(replaced) != 1 or replaced[0] in {"none", "unknown"}:
         raise NothingToRestore(
             f"{target} shows {descriptor.digest}, and nothing says that it showed another digest before "
-            f"({prefix}.replaced is {', '.join(replaced) or 'not set'}). {await _others(client, target)}"
+            f"({prefix}.replaced is {readable(', '.join(replaced)) or 'not set'}). {await _others(client, target)}"
         )
     return check_digest(replaced[0])
 

@@ -8,7 +8,7 @@ import semver
 
 from artifactory_provider.artifactory.errors import TagNotFound
 from artifactory_provider.artifactory.manifests import manifest_path
-from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.artifactory.references import ImageReference, is_tag
 from artifactory_provider.promotion.sending import pin
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def released_versions(tags: Iterable[str]) -> list[str]:
 
 def _released(tag: str) -> semver.Version | None:
     text = tag.removeprefix("v")
-    if not semver.Version.is_valid(text):
+    if not is_tag(tag) or not semver.Version.is_valid(text):
         return None
     version = semver.Version.parse(text)
     return None if version.prerelease else version

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from artifactory_provider.artifactory.answers import readable
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.properties import check_property_name
 from artifactory_provider.verification.verdicts import State, Verdict
@@ -59,9 +60,10 @@ class PropertyCheck:
         properties = await client.properties(manifest_path(reference, descriptor))
         described = properties.get("docker.manifest.digest", [descriptor.digest])
         if described != [descriptor.digest]:
-            return Verdict(State.SUPERSEDED, f"The properties describe {', '.join(described)}.")
+            return Verdict(State.SUPERSEDED, f"The properties describe {readable(', '.join(described))}.")
         values = properties.get(self.name, [])
-        shown = f"{self.name} is {', '.join(values)}" if values else f"{self.name} is not set"
+        # Whoever may annotate the image may write anything there, and the reason goes into logs and Airflow's database.
+        shown = f"{self.name} is {readable(', '.join(values))}" if values else f"{self.name} is not set"
         if self.failed in values:
             return Verdict(State.FAILED, f"{shown}.")
         if values == [self.passed]:

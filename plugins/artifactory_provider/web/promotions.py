@@ -1,14 +1,20 @@
 """The page that shows what was promoted, where to, and by which run.
 
-The history is Airflow's own: every promotion is an event on its target's asset, with the record as its extra.
+The history is Airflow's own: every promotion is an event on its target's asset, with the record as its extra. Nobody
+sees the promotions of a DAG that they may not read; those that no DAG has made are for all who may read assets.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.common.db.common import SessionDep  # noqa: TC002 - FastAPI reads it at run time
-from airflow.api_fastapi.core_api.security import requires_access_asset
+from airflow.api_fastapi.core_api.security import (
+    GetUserDep,
+    PermittedAssetEventFilter,
+    requires_access_asset,
+)
 from airflow.configuration import conf
 from airflow.models.asset import AssetEvent, AssetModel
 from fastapi import APIRouter, Depends, Query
@@ -54,28 +60,45 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 Contains = Annotated[str, Query(max_length=400)]
 
 
+def _readable(user: GetUserDep) -> PermittedAssetEventFilter:
+    """Return what leaves only events that the user may see, as Airflow's own list of them does."""
+    return PermittedAssetEventFilter(get_auth_manager().get_authorized_dag_ids(user=user, method="GET"))
+
+
+Readable = Annotated[PermittedAssetEventFilter, Depends(_readable)]
+
+
 @router.get("/promotions.json")
-def list_promotions(session: SessionDep, limit: Limit = 100, contains: Contains = "") -> list[PromotionEvent]:
+def list_promotions(
+    session: SessionDep, readable: Readable, limit: Limit = 100, contains: Contains = ""
+) -> list[PromotionEvent]:
     """Return the newest promotions first.
 
     :param limit: how many at most.
     :param contains: only targets whose repository or image holds this text.
     """
-    return _promotions(session, limit=limit, contains=contains)
+    return _promotions(session, readable, limit=limit, contains=contains)
 
 
 @router.get("/promotions")
-def show_promotions(session: SessionDep, limit: Limit = 100, contains: Contains = "") -> HTMLResponse:
+def show_promotions(
+    session: SessionDep, readable: Readable, limit: Limit = 100, contains: Contains = ""
+) -> HTMLResponse:
     """Show the newest promotions first."""
     airflow = (conf.get("api", "base_url", fallback=None) or "").rstrip("/")
     page = _templates.get_template("promotions.html").render(
-        promotions=_promotions(session, limit=limit, contains=contains), contains=contains, limit=limit, airflow=airflow
+        promotions=_promotions(session, readable, limit=limit, contains=contains),
+        contains=contains,
+        limit=limit,
+        airflow=airflow,
     )
     return HTMLResponse(page)
 
 
-def _promotions(session: Session, *, limit: int, contains: str) -> list[PromotionEvent]:
-    query = (
+def _promotions(
+    session: Session, readable: PermittedAssetEventFilter, *, limit: int, contains: str
+) -> list[PromotionEvent]:
+    query = readable.to_orm(
         select(AssetEvent, AssetModel.uri)
         .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
         .where(AssetModel.uri.startswith(f"{SCHEME}://", autoescape=True))

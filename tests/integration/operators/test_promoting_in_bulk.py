@@ -255,6 +255,18 @@ def test_a_chunk_that_is_not_whole_is_refused(sandbox: RunningSandbox, image: st
             run.promote(key, 0)
 
 
+@pytest.mark.parametrize("nothing", [None, "", "None", "[]", {}, 5, ["x"], [{"source": None, "target": None}]])
+@pytest.mark.parametrize("field", ["chunk", "promotions"])
+def test_a_task_that_is_handed_no_promotions_fails_and_does_not_say_that_all_is_done(
+    gateway: Gateway, run: Run, field: str, nothing: Any
+) -> None:
+    made = ArtifactoryPromoteBatchOperator(task_id="promote", **{field: "{{ rendered_later }}"})
+    setattr(made, field, nothing)
+    with pytest.raises(InvalidPromotion):
+        made.execute(run.context(made))
+    assert gateway.requests == []
+
+
 @pytest.mark.parametrize("emit", [True, False])
 def test_other_dags_are_woken_only_where_that_is_asked_for(
     sandbox: RunningSandbox, image: str, run: Run, emit: bool
@@ -341,6 +353,11 @@ def test_plain_arguments_that_make_no_sense_are_refused_when_the_dag_is_parsed(
 ) -> None:
     with pytest.raises(kind):
         ArtifactoryPlanOperator(task_id="plan", **{**dev_to_qa("app"), **fields})
+
+
+def test_a_batch_whose_record_could_not_be_written_is_refused_when_the_dag_is_parsed() -> None:
+    with pytest.raises(InvalidPromotion, match="no property name"):
+        ArtifactoryPromoteBatchOperator(task_id="promote", promotions=[], property_prefix="my prefix")
 
 
 def test_a_batch_needs_a_chunk_or_promotions() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,6 +70,17 @@ async def test_all_tags_are_moved_and_none_is_left(
     await promote_image(client, whole(image, copy=False))
     assert shown(sandbox, "docker-qa", image) == pushed
     assert shown(sandbox, "docker-dev", image) == {}
+
+
+async def test_a_name_that_is_no_tag_does_not_stop_the_others_and_is_named(
+    client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    pushed = push_three(sandbox, image)
+    tags = json.dumps({"name": image, "tags": ["2.0+build", *pushed]}).encode()
+    gateway.rule("GET", "docker-dev.*/tags/list", reply=Reply(200, tags))
+    with pytest.raises(TagsNotPromoted, match=r"1 of 4 tags .*(?s:.*)'2\.0\+build' is not a tag"):
+        await promote_image(client, whole(image))
+    assert shown(sandbox, "docker-qa", image) == pushed
 
 
 async def test_one_bad_tag_does_not_stop_the_others_and_is_named(

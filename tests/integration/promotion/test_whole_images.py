@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from tests.integration.gateway import Reply, without
-from tests.integration.promotion.dev_to_qa import ABSENT, PLATFORMS, promotion
+from tests.integration.promotion.dev_to_qa import ABSENT, PLATFORMS, PROMOTE, promotion
 
+from artifactory_provider.artifactory.errors import UnexpectedAnswer
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.errors import TargetUnverified
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 
 
 async def test_a_child_that_did_not_arrive_is_named(
@@ -43,6 +46,32 @@ async def test_a_manifest_that_is_not_what_its_digest_says_is_found_out(
     gateway.rule("GET", f"docker-qa/v2/{image}/manifests/1", reply=Reply(200, body, headers))
     with pytest.raises(TargetUnverified, match=f"sha256:{hashlib.sha256(body).hexdigest()} although {digest}"):
         await promote(client, promotion(image))
+
+
+@pytest.mark.parametrize(
+    ("document", "media_type", "reason"),
+    [
+        ({"schemaVersion": 1, "fsLayers": []}, SCHEMA_1, "manifest.v1.* is neither an image manifest nor an index"),
+        (
+            {"schemaVersion": 2, "config": {"digest": f"sha512:{'1' * 128}"}},
+            OCI_MANIFEST,
+            "'sha512:1.* is not a digest",
+        ),
+        ({"manifests": [{"digest": f"sha256:{n:064x}"} for n in range(2000)]}, OCI_INDEX, "lists 2000 manifests"),
+    ],
+)
+async def test_an_image_that_cannot_be_promoted_is_refused_with_the_reason_and_at_once(
+    client: ArtifactoryClient, gateway: Gateway, image: str, document: object, media_type: str, reason: str
+) -> None:
+    body = json.dumps(document).encode()
+    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    headers = {"Docker-Content-Digest": digest, "Content-Type": media_type}
+    gateway.rule("POST", "/search/aql", reply=Reply(403), does_work=False)
+    gateway.rule("*", f"docker-dev/v2/{image}/manifests/", reply=Reply(200, body, headers))
+    with pytest.raises(UnexpectedAnswer, match=f"instead of an image manifest \\(.*{reason}"):
+        await promote(client, promotion(image))
+    assert gateway.count("POST", PROMOTE) == 0
+    assert len(gateway.requests) < 15
 
 
 async def test_a_server_without_digest_headers_is_promoted_on_by_the_bytes(

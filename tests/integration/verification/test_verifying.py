@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -99,6 +100,21 @@ async def test_a_tag_that_shows_another_digest_is_superseded_without_asking_for_
     assert (found.state, found.reference.digest) == (State.SUPERSEDED, wanted)
     assert other in found.reason
     assert gateway.count("GET", "properties") == 0
+
+
+@pytest.mark.parametrize("value", ["\ud800", "\0", "\n", "x" * 10_000])
+async def test_what_somebody_has_written_as_a_verdict_can_be_logged_and_stored(
+    client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str, value: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    for name in ("test.status", "docker.manifest.digest"):
+        document = json.dumps({"properties": {name: [f"passed{value}"]}}).encode()
+        gateway.forget_rules()
+        gateway.rule("GET", "properties$", reply=Reply(200, document))
+        found = await verify(client, dev(image), [CHECK])
+        assert found.state in {State.PENDING, State.SUPERSEDED}
+        assert found.reason.isprintable()
+        assert len(found.reason) < 1000
 
 
 async def test_a_pinned_tag_that_is_gone_is_superseded(

@@ -36,11 +36,16 @@ def headers(api_server: TestClient) -> dict[str, dict[str, str]]:
 def promoted(api_server: TestClient) -> None:
     """Events of three promotions, one of them of an image whose name tries to be HTML, and one of another kind."""
     from airflow.models.asset import AssetActive, AssetEvent, AssetModel
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbundle import DagBundleModel
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        for model in (AssetEvent, AssetActive, AssetModel):
+        for model in (AssetEvent, AssetActive, AssetModel, DagModel, DagBundleModel):
             session.execute(delete(model))
+        session.add(DagBundleModel(name="dags"))
+        session.flush()
+        session.add(DagModel(dag_id="night", bundle_name="dags"))
         for uri, target in (
             ("artifactory://docker-prod/payments/api", f"docker-prod/payments/api:1.0@{DIGEST}"),
             ("artifactory://docker-qa/payments/api", f"docker-qa/payments/api:1.0@{DIGEST}"),
@@ -71,6 +76,24 @@ def test_whoever_may_read_assets_may_read_promotions(
     api_server: TestClient, headers: dict[str, dict[str, str]], page: str, role: str
 ) -> None:
     assert api_server.get(page, headers=headers[role]).status_code == 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nobody_sees_the_promotions_of_a_dag_that_they_may_not_read(
+    api_server: TestClient,
+    headers: dict[str, dict[str, str]],
+    promoted: None,
+    page: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+    assert "payments/api" in api_server.get(page, headers=headers["viewer"]).text
+    monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", lambda self, **question: False)
+    answer = api_server.get(page, headers=headers["viewer"])
+    assert answer.status_code == 200
+    assert "payments/api" not in answer.text
+    assert "night" not in answer.text
 
 
 def test_promotions_are_listed_newest_first_and_other_assets_are_not(

@@ -132,6 +132,17 @@ def test_secrets_that_a_server_sends_back_are_struck_out() -> None:
     assert echoed.detail == "Authorization: Basic *** with ***"
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (json.dumps({"errors": [{"message": 'pässwörd"\\ is wrong'}]}).encode(), "application/json"),
+        (b"<html><title>p&auml;ssw&#246;rd&quot;\\ is wrong</title>", "text/html"),
+    ],
+)
+def test_secrets_that_a_server_sends_back_in_code_are_struck_out(body: bytes, content_type: str) -> None:
+    assert answer(400, body, Content_Type=content_type).without(('pässwörd"\\',)).detail == "*** is wrong"
+
+
 def test_a_very_short_password_does_not_strike_out_half_of_every_message() -> None:
     assert answer(500, b"a banana").without(("a", "")).detail == "a banana"
 
@@ -144,6 +155,8 @@ def test_a_very_short_password_does_not_strike_out_half_of_every_message() -> No
         (b"x", "text/html;charset=utf-8", "an HTML page"),
         (b"x", "text/plain", "text/plain"),
         (b"x", "", "untyped content"),
+        (b"x", "text/\udcff\0", "text/��"),
+        (b"x", "x" * 9000, "x{499}…"),
     ],
 )
 def test_what_came_instead_of_json_is_named(body: bytes, content_type: str, described: str) -> None:

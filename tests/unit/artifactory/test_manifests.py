@@ -91,6 +91,20 @@ def test_what_is_no_manifest_is_refused_as_none(document: Any) -> None:
         read(document, "application/json")
 
 
+def test_an_index_of_more_children_than_any_image_has_is_refused() -> None:
+    children = [{"digest": f"sha256:{number:064x}"} for number in range(1001)]
+    assert len(read({**INDEX, "manifests": children[1:]}, OCI_INDEX).children) == 1000
+    with pytest.raises(InvalidManifest, match="lists 1001 manifests: 1000 are taken at most"):
+        read({**INDEX, "manifests": children}, OCI_INDEX)
+
+
+@pytest.mark.parametrize("field", ["mediaType", "digest"])
+def test_a_very_long_wrong_value_does_not_fill_the_message(field: str) -> None:
+    with pytest.raises(InvalidManifest) as caught:
+        read({"config": {"digest": CHILD}, "layers": [{"digest": "x" * 9000}], field: "x" * 9000}, "")
+    assert len(str(caught.value)) < 500
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"<html>", b"\xff\xfe", b"[" * 200_000, b'{"a":' * 100_000, b"1" * 10_000, b'"\xc3"']
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import pytest
@@ -59,6 +60,22 @@ def test_a_connection_that_cannot_work_says_so_with_its_id(fields: dict[str, Any
         settings(**fields)
     assert advice in str(caught.value)
     assert "pw@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"host": "https://admin:s3cret"},
+        {"host": "https://admin:s3cret/artifactory"},
+        {"extra": {"proxy": "http://admin:s3cret"}},
+        {"extra": {"docker_url": "https://admin:s3cret/{repository}"}},
+        {"extra": {"docker_urls": {"docker-dev": "https://admin:s3cret"}}},
+    ],
+)
+def test_a_password_in_the_place_of_a_port_is_shown_in_no_traceback(fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSettings, match="malformed") as caught:
+        settings(**fields)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize(
@@ -180,6 +197,7 @@ def test_numbers_and_maps_may_come_as_text() -> None:
         {"docker_url": 7},
         {"docker_urls": f"{{{SECRET}"},
         {"docker_urls": "[1]"},
+        {"docker_urls": "[" * 100_000},
         {"docker_urls": {"docker-dev": {"url": SECRET}}},
         {"docker_urls": {"docker-dev": f"{SECRET}"}},
         {"auth_kind": SECRET},

@@ -75,6 +75,9 @@ def test_a_malformed_value_is_refused_when_the_dag_is_read(changes: dict[str, An
         {"copy": "maybe", "tag": "{{ params.tag }}"},
         {"copy": 2},
         {"confirmation_timeout": -1},
+        {"property_prefix": "my prefix"},
+        {"properties": {"by whom": "jane"}},
+        {"properties": {"build": 5}, "tag": "{{ params.tag }}"},
     ],
 )
 def test_a_promotion_that_makes_no_sense_is_refused_when_the_dag_is_read(changes: dict[str, Any]) -> None:
@@ -97,7 +100,8 @@ def test_another_tasks_result_is_left_to_the_run() -> None:
 
         chosen = select()
         promote = operator(image=chosen["image"], tag=chosen["tag"], digest=chosen["digest"])
-    assert promote.upstream_task_ids == {"select"}
+        recording = operator(task_id="recording", properties={"by": chosen["by"], "on": "{{ ts }}"})
+    assert promote.upstream_task_ids == recording.upstream_task_ids == {"select"}
 
 
 def test_a_known_target_is_an_outlet_and_an_unknown_image_of_a_known_repository_is_its_alias() -> None:

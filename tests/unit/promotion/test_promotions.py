@@ -37,6 +37,15 @@ LONG = ImageReference("docker-qa", "app", "1" * 120)
         ({"on_conflict": "ask"}, "'fail', 'overwrite' or 'backup'"),
         ({"on_conflict": None}, "'fail', 'overwrite' or 'backup'"),
         ({"on_conflict": "backup", "target": ImageReference("docker-qa", "app", "a" * 110)}, "too long for a tag"),
+        ({"property_prefix": "my prefix"}, "my prefix' is no property name"),
+        ({"property_prefix": ""}, "is no property name"),
+        ({"properties": "by=jane"}, "names and values"),
+        ({"properties": {"by whom": "jane"}}, "by whom' is no property name"),
+        ({"properties": {5: "jane"}}, "names and values are texts"),
+        ({"properties": {"by": None}}, "names and values are texts"),
+        ({"properties": {"build": 5}}, "names and values are texts"),
+        ({"properties": {"by": "\ud800"}}, "names and values are texts"),
+        ({"properties": {"replaced": "none"}}, "'replaced' is the record's own"),
         ({"run": "Run 1"}, "lower-case letters and digits"),
         ({"pending_timeout": -1}, "0 or more"),
         ({"confirmation_timeout": -1}, "0 or more"),
@@ -97,5 +106,7 @@ def test_released_versions_are_ordered_by_number_and_all_else_is_passed_over() -
         "1.4.2-linux-amd64",
         "sha256-ab.sig",
         "01.0.0",
+        "9.0.0+build",
+        f"{'9' * 128}.0.0",
     ]
     assert released_versions(tags) == ["v1.10.1", "1.10.0", "1.9.0"]

@@ -153,6 +153,7 @@ TRY_AGAIN = [
     errors.RequestTimedOut,
     errors.ServerFailed,
     errors.UnexpectedAnswer,
+    errors.QueryUnusable,
     promotion_errors.TargetUnverified,
     promotion_errors.SourceRemains,
     promotion_errors.AttachmentLost,

@@ -143,7 +143,11 @@ async def _with_children(
 
 async def _digests_of_tags(client: ArtifactoryClient, repository: str, image: str) -> set[str]:
     paths = [{"path": {"$match": f"{image}/*"}}, {"path": {"$nmatch": f"{image}/sha256:*"}}]
-    return {item.digest for item in await client.find_items({"repo": repository, "$and": paths, **_NAMES})}
+    try:
+        return {item.digest for item in await client.find_items({"repo": repository, "$and": paths, **_NAMES})}
+    except AQL_REFUSED as error:
+        log.info("%s Reading all indexes instead.", error)
+        return set()
 
 
 async def _read(client: ArtifactoryClient, bringing: Bringing) -> Bringing:

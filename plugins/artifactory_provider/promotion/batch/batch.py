@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from artifactory_provider.promotion.backup import can_be_kept
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.pending import check_run
 from artifactory_provider.promotion.promotion import OnConflict, Promotion, check_on_conflict
@@ -76,16 +77,19 @@ class Batch:
             self.single(source, target)
 
     def single(self, source: ImageReference, target: ImageReference) -> Promotion:
-        """Return one of the promotions, as it would be made alone.
+        """Return one of the promotions, as it would be made alone; where no backup could be kept, it replaces nothing.
 
         :param source: its source.
         :param target: its target.
         """
+        on_conflict = self.on_conflict
+        if on_conflict == "backup" and not can_be_kept(target):
+            on_conflict = "fail"
         return Promotion(
             source=source,
             target=target,
             copy=self.copy,
-            on_conflict=self.on_conflict,
+            on_conflict=on_conflict,
             two_phase=self.two_phase,
             attachments=self.attachments,
             property_prefix=self.property_prefix,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor
+from artifactory_provider.promotion.backup import backup_reference
 from artifactory_provider.promotion.batch.batch import BatchResult
 from artifactory_provider.promotion.conflicts import check_conflict
-from artifactory_provider.promotion.errors import TargetConflict
+from artifactory_provider.promotion.errors import InvalidPromotion, TargetConflict
 from artifactory_provider.promotion.observation import Observation, Shown, observe_tags
 
 if TYPE_CHECKING:
@@ -101,8 +102,10 @@ def _compare(client: ArtifactoryClient, batch: Batch, item: Item, shown: Shown) 
         item.outcome = "unchanged"
         return
     try:
+        if batch.on_conflict == "backup":
+            backup_reference(item.target, item.before.digest)
         single = batch.single(item.source, item.target.unpinned())
         check_conflict(client, single, Observation(shown, item.before, ()), shown.digest)
         item.is_alone = True
-    except TargetConflict as error:
+    except (InvalidPromotion, TargetConflict) as error:
         item.error = error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from artifactory_provider.artifactory.diagnosis import explain_repository
 from artifactory_provider.artifactory.errors import RepositoryNotFound, UnsupportedRepository
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference, check_repository
+from artifactory_provider.promotion.backup import can_be_kept
 from artifactory_provider.promotion.errors import InvalidPlan
 from artifactory_provider.promotion.images import image_tags
 from artifactory_provider.promotion.observation import observe_tags
@@ -236,6 +237,8 @@ def _planned(
     if current != one.source.digest:
         reason = _REPLACING.get(on_conflict, "")
         action: Action = "promote" if reason else "conflict"
+        if on_conflict == "backup" and not can_be_kept(one.target):
+            action, reason = "conflict", "its tag is too long for a backup tag of it"
         return PlannedPromotion(source=one.source, target=one.target, action=action, current=current, reason=reason)
     lacking = [tag for tag in carried if (seen := there.get(tag.unpinned())) is None or seen.digest != tag.digest]
     if not lacking:

@@ -167,7 +167,15 @@ async def test_a_server_without_an_exchange_is_never_taken_for_one_without_the_i
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b'{"token": "s3cret"}', b'{"access_token": "s3cret and more"}', b"s3cret"]
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"token": "s3cret"}',
+        b'{"access_token": "s3cret and more"}',
+        b'{"access_token": "s3cret", "expires_in": 1%s}' % (b"0" * 400),
+        b"s3cret",
+    ],
 )
 async def test_an_exchange_that_gives_no_token_is_no_answer_and_is_not_shown(
     oidc: MakeSettings, gateway: Gateway, body: bytes

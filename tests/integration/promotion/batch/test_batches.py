@@ -87,6 +87,22 @@ async def test_each_failure_is_explained_and_stops_no_other(
     assert shown(sandbox, image) == {"good": pushed["good"], "conflict": theirs}
 
 
+@TWO_WAYS
+async def test_a_tag_that_is_too_long_for_a_backup_stops_no_other_and_is_promoted_where_none_is_needed(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, two_phase: bool
+) -> None:
+    new, old, same = ("n" * 120, "o" * 120, "s" * 120)
+    pushed = push(sandbox, image, ["1", new, old])
+    pushed[same] = sandbox.push_image(f"docker-dev/{image}:{same}", content="same")
+    sandbox.push_image(f"docker-qa/{image}:{same}", content="same")
+    theirs = sandbox.push_image(f"docker-qa/{image}:{old}", content="theirs")
+    report = await promote_batch(direct, batch(image, pushed, on_conflict="backup", two_phase=two_phase))
+    outcomes = {result.target.tag: result.outcome for result in report.results}
+    assert outcomes == {"1": "promoted", new: "promoted", old: "failed", same: "unchanged"}
+    assert "too long for a tag" in str(report.failures[0].error)
+    assert shown(sandbox, image) == {**pushed, old: theirs}
+
+
 @pytest.mark.parametrize("policy", ["overwrite", "backup"])
 @TWO_WAYS
 async def test_targets_to_overwrite_are_overwritten_one_by_one(

@@ -49,6 +49,18 @@ async def test_what_may_be_overwritten_is_promoted_and_shown_with_what_it_replac
     assert "what is there" in promotion.reason
 
 
+async def test_a_tag_that_is_too_long_for_a_backup_is_a_conflict_only_where_one_is_needed(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    new, old = ("n" * 120, "o" * 120)
+    for tag in (new, old):
+        sandbox.push_image(f"docker-dev/{image}:{tag}", content="ours")
+    sandbox.push_image(f"docker-qa/{image}:{old}", content="theirs")
+    made = await plan(client, image, on_conflict="backup")
+    assert actions(made) == {new: "promote", old: "conflict"}
+    assert made.promotions[1].reason == "its tag is too long for a backup tag of it"
+
+
 async def test_tags_that_are_no_images_of_their_own_are_never_planned(
     client: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
