@@ -11,7 +11,7 @@ import httpx
 from demo.airflow_api import AirflowApi
 from demo.errors import DemoError
 from demo.home import PROJECT
-from demo.processes import Process, Register, end_of, wait_until
+from demo.processes import Process, Register, end_of, uninterrupted, wait_until
 from demo.scenario import PASSWORD, USERNAME, sandbox_client, seed, write_dev_verdicts
 
 if TYPE_CHECKING:
@@ -62,15 +62,17 @@ class Instance:
                 raise DemoError(f"{process.name} has ended. The end of {log}:\n{end_of(log)}")
 
     def stop(self) -> None:
-        """Stop everything that was started."""
-        self.api.close()
-        self._register.stop_all()
+        """Stop everything that was started, a second Ctrl-C notwithstanding."""
+        with uninterrupted():
+            self.api.close()
+            self._register.stop_all()
 
     def _start_sandbox(self) -> None:
         home = self._home
         command = ["artifactory-sandbox", "serve", "--data", str(home.sandbox_data), "--port", str(home.ports.sandbox)]
         process = self._run("sandbox", command)
-        self._wait("the sandbox answers", self._sandbox_answers, 30, process)
+        port = home.ports.sandbox
+        self._wait("the sandbox answers", lambda: process.listens_on(port) and self._sandbox_answers(), 30, process)
         self._progress.say(f"The sandbox answers at {home.sandbox_url}.")
 
     def _sandbox_answers(self) -> bool:
@@ -88,7 +90,8 @@ class Instance:
     def _start_airflow(self) -> None:
         self._progress.say("Airflow starts: scheduler, DAG processor, triggerer, API server.")
         process = self._run("airflow", ["airflow", "standalone"])
-        self._wait("Airflow is healthy", self.api.is_healthy, 150, process)
+        port = self._home.ports.airflow
+        self._wait("Airflow is healthy", lambda: process.listens_on(port) and self.api.is_healthy(), 150, process)
         self._progress.say(f"Airflow answers at {self._home.airflow_url}.")
 
     def _create_connections(self) -> None:
