@@ -5,6 +5,7 @@ The history is Airflow's own: every promotion is an event on its target's asset,
 
 from __future__ import annotations
 
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Annotated, Any
 
 from airflow.api_fastapi.common.db.common import SessionDep  # noqa: TC002 - FastAPI reads it at run time
@@ -22,6 +23,10 @@ from artifactory_provider.assets import SCHEME
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; "
+    "form-action 'self'; frame-ancestors 'self'"
+)
 _templates = Environment(loader=PackageLoader(__package__), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
@@ -68,10 +73,15 @@ def list_promotions(session: SessionDep, limit: Limit = 100, contains: Contains 
 def show_promotions(session: SessionDep, limit: Limit = 100, contains: Contains = "") -> HTMLResponse:
     """Show the newest promotions first."""
     airflow = (conf.get("api", "base_url", fallback=None) or "").rstrip("/")
+    nonce = token_urlsafe()
     page = _templates.get_template("promotions.html").render(
-        promotions=_promotions(session, limit=limit, contains=contains), contains=contains, limit=limit, airflow=airflow
+        promotions=_promotions(session, limit=limit, contains=contains),
+        contains=contains,
+        limit=limit,
+        airflow=airflow,
+        nonce=nonce,
     )
-    return HTMLResponse(page)
+    return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
 
 
 def _promotions(session: Session, *, limit: int, contains: str) -> list[PromotionEvent]:
