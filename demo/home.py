@@ -187,7 +187,7 @@ def _asked_for(variable: str) -> int | None:
         return None
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise DemoError(f"{variable} is {text!r}: a port is a number from 1 to 65535.")
-    if _free_port(int(text)) is None:
+    if not is_free(int(text)):
         raise DemoError(f"Port {text} ({variable}) is taken: name another one, or leave it out for any free port.")
     return int(text)
 
@@ -213,6 +213,11 @@ def _claim(port: int) -> bool:
         return False
     _CLAIMS.append(claim)
     return True
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on a port of loopback."""
+    return _free_port(port) is not None
 
 
 def _free_port(port: int) -> int | None:

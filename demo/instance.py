@@ -10,7 +10,7 @@ import httpx
 
 from demo.airflow_api import AirflowApi
 from demo.errors import DemoError
-from demo.home import PROJECT
+from demo.home import PROJECT, is_free
 from demo.processes import Process, Register, end_of, uninterrupted, wait_until
 from demo.scenario import PASSWORD, USERNAME, sandbox_client, seed, write_dev_verdicts
 
@@ -71,8 +71,12 @@ class Instance:
         home = self._home
         command = ["artifactory-sandbox", "serve", "--data", str(home.sandbox_data), "--port", str(home.ports.sandbox)]
         process = self._run("sandbox", command)
-        port = home.ports.sandbox
-        self._wait("the sandbox answers", lambda: process.listens_on(port) and self._sandbox_answers(), 30, process)
+        self._wait(
+            "the sandbox answers",
+            lambda: _listens(process, home.ports.sandbox) and self._sandbox_answers(),
+            30,
+            process,
+        )
         self._progress.say(f"The sandbox answers at {home.sandbox_url}.")
 
     def _sandbox_answers(self) -> bool:
@@ -91,7 +95,7 @@ class Instance:
         self._progress.say("Airflow starts: scheduler, DAG processor, triggerer, API server.")
         process = self._run("airflow", ["airflow", "standalone"])
         port = self._home.ports.airflow
-        self._wait("Airflow is healthy", lambda: process.listens_on(port) and self.api.is_healthy(), 150, process)
+        self._wait("Airflow is healthy", lambda: _listens(process, port) and self.api.is_healthy(), 150, process)
         self._progress.say(f"Airflow answers at {self._home.airflow_url}.")
 
     def _create_connections(self) -> None:
@@ -132,3 +136,16 @@ class Instance:
 
     def _wait(self, what: str, is_so: Callable[[], bool], seconds: float, process: Process) -> None:
         wait_until(what, is_so, seconds=seconds, process=process, log=self._home.log(process.name))
+
+
+def _listens(process: Process, port: int) -> bool:
+    """Whether a process listens on its port yet: an answer from there may be another program's otherwise.
+
+    :raises DemoError: when another program listens there.
+    """
+    is_taken = not is_free(port)
+    if process.listens_on(port):
+        return True
+    if is_taken:
+        raise DemoError(f"Another program has taken port {port} while {process.name} started: run the command again.")
+    return False
