@@ -75,6 +75,8 @@ def test_a_malformed_value_is_refused_when_the_dag_is_read(changes: dict[str, An
         {"copy": "maybe", "tag": "{{ params.tag }}"},
         {"copy": 2},
         {"confirmation_timeout": -1},
+        {"tag": None, "digest": f"sha256:{'a' * 64}"},
+        {"one_request": True},
     ],
 )
 def test_a_promotion_that_makes_no_sense_is_refused_when_the_dag_is_read(changes: dict[str, Any]) -> None:
