@@ -15,8 +15,8 @@ demo: install ## Run the main job from start to end: images climb dev → qa →
 up: install ## Start the sandbox and Airflow and leave them running (AIRFLOW_PORT=…, SANDBOX_PORT=…)
 	@$(run) demo up
 
-down: install ## Stop what 'make up' has started
-	@$(run) demo down
+down: ## Stop what 'make up' has started
+	@if [ -x .venv/bin/python ]; then $(run) demo down; else echo "Nothing is installed here, so nothing runs."; fi
 
 verdict: install ## Say what the tests of an image in dev came to: make verdict IMAGE=coredns STATUS=passed
 	@$(run) demo verdict "$(IMAGE)" "$(STATUS)"

@@ -192,8 +192,14 @@ def _stop_leftovers(name: str) -> None:
 @contextmanager
 def _alone(name: str) -> Iterator[None]:
     """Keep a second command of the same name from mixing with this one."""
-    HOMES.mkdir(exist_ok=True)
-    with (HOMES / f"{name}.lock").open("w") as lock:
+    try:
+        HOMES.mkdir(parents=True, exist_ok=True)
+        lock = (HOMES / f"{name}.lock").open("w")
+    except OSError as error:
+        raise DemoError(
+            f"{HOMES} cannot be written to ({error.strerror}); DEMO_HOME may name another folder."
+        ) from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

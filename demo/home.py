@@ -18,6 +18,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 HOMES = Path(os.environ.get("DEMO_HOME") or PROJECT / ".demo").resolve()
 _HOST = "127.0.0.1"
 _NEEDED_BYTES = 200 * 1024 * 1024
+_CLAIMS: list[socket.socket] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,9 +175,9 @@ def _choose_ports() -> Ports:
     return Ports(
         airflow=airflow,
         sandbox=sandbox,
-        worker_logs=_usual_or_free(0),
-        triggerer_logs=_usual_or_free(0),
-        scheduler_health=_usual_or_free(0),
+        worker_logs=_any_free(),
+        triggerer_logs=_any_free(),
+        scheduler_health=_any_free(),
     )
 
 
@@ -186,16 +187,37 @@ def _asked_for(variable: str) -> int | None:
         return None
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise DemoError(f"{variable} is {text!r}: a port is a number from 1 to 65535.")
-    if _free_port(int(text)) is None:
+    if not is_free(int(text)):
         raise DemoError(f"Port {text} ({variable}) is taken: name another one, or leave it out for any free port.")
     return int(text)
 
 
 def _usual_or_free(usual: int) -> int:
-    port = _free_port(usual) or _free_port(0)
+    return (_free_port(usual) if _claim(usual) else None) or _any_free()
+
+
+def _any_free() -> int:
+    port = _free_port(0)
     if port is None:
         raise DemoError("This machine has no free port.")
     return port
+
+
+def _claim(port: int) -> bool:
+    """Keep this port for this command: Airflow binds it only seconds later, when another demo may have begun."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0artifactory-demo-port-{port}")  # no file, and gone with the process
+    except OSError:
+        claim.close()
+        return False
+    _CLAIMS.append(claim)
+    return True
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on a port of loopback."""
+    return _free_port(port) is not None
 
 
 def _free_port(port: int) -> int | None:

@@ -10,8 +10,8 @@ import httpx
 
 from demo.airflow_api import AirflowApi
 from demo.errors import DemoError
-from demo.home import PROJECT
-from demo.processes import Process, Register, end_of, wait_until
+from demo.home import PROJECT, is_free
+from demo.processes import Process, Register, end_of, uninterrupted, wait_until
 from demo.scenario import PASSWORD, USERNAME, sandbox_client, seed, write_dev_verdicts
 
 if TYPE_CHECKING:
@@ -62,15 +62,21 @@ class Instance:
                 raise DemoError(f"{process.name} has ended. The end of {log}:\n{end_of(log)}")
 
     def stop(self) -> None:
-        """Stop everything that was started."""
-        self.api.close()
-        self._register.stop_all()
+        """Stop everything that was started, a second Ctrl-C notwithstanding."""
+        with uninterrupted():
+            self.api.close()
+            self._register.stop_all()
 
     def _start_sandbox(self) -> None:
         home = self._home
         command = ["artifactory-sandbox", "serve", "--data", str(home.sandbox_data), "--port", str(home.ports.sandbox)]
         process = self._run("sandbox", command)
-        self._wait_for_answer("the sandbox answers", self._sandbox_answers, 30, process, home.ports.sandbox)
+        self._wait(
+            "the sandbox answers",
+            lambda: _listens(process, home.ports.sandbox) and self._sandbox_answers(),
+            30,
+            process,
+        )
         self._progress.say(f"The sandbox answers at {home.sandbox_url}.")
 
     def _sandbox_answers(self) -> bool:
@@ -88,7 +94,8 @@ class Instance:
     def _start_airflow(self) -> None:
         self._progress.say("Airflow starts: scheduler, DAG processor, triggerer, API server.")
         process = self._run("airflow", ["airflow", "standalone"])
-        self._wait_for_answer("Airflow is healthy", self.api.is_healthy, 150, process, self._home.ports.airflow)
+        port = self._home.ports.airflow
+        self._wait("Airflow is healthy", lambda: _listens(process, port) and self.api.is_healthy(), 150, process)
         self._progress.say(f"Airflow answers at {self._home.airflow_url}.")
 
     def _create_connections(self) -> None:
@@ -127,19 +134,18 @@ class Instance:
         self._register.add(process)
         return process
 
-    def _wait_for_answer(
-        self, what: str, answers: Callable[[], bool], seconds: float, process: Process, port: int
-    ) -> None:
-        """Wait until a process answers; whoever has taken its port since that was chosen may be of its kind, too."""
-
-        def is_so() -> bool:
-            if not answers():
-                return False
-            if not process.listens_on(port):
-                raise DemoError(f"Another program has taken port {port} since it was chosen: run it again.")
-            return True
-
-        self._wait(what, is_so, seconds, process)
-
     def _wait(self, what: str, is_so: Callable[[], bool], seconds: float, process: Process) -> None:
         wait_until(what, is_so, seconds=seconds, process=process, log=self._home.log(process.name))
+
+
+def _listens(process: Process, port: int) -> bool:
+    """Whether a process listens on its port yet: an answer from there may be another program's otherwise.
+
+    :raises DemoError: when another program listens there.
+    """
+    is_taken = not is_free(port)
+    if process.listens_on(port):
+        return True
+    if is_taken:
+        raise DemoError(f"Another program has taken port {port} while {process.name} started: run the command again.")
+    return False

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ import psutil
 from demo.errors import DemoError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _PATIENCE = 15.0
@@ -69,7 +69,7 @@ class Process:
         return [process for process in psutil.process_iter() if _session_of(process) == self.pid]
 
     def listens_on(self, port: int) -> bool:
-        """Tell whether it is this one's session that answers on a port of this machine, and nobody else's."""
+        """Whether a process of the session listens on a port: an answer from there may be another one's else."""
         return any(port in _listening(member) for member in self.members())
 
     def stop(self) -> None:
@@ -87,19 +87,30 @@ class Process:
         return any(member.create_time() >= self.started for member in self.members())
 
 
-def _listening(process: psutil.Process) -> set[int]:
-    try:
-        connections = process.net_connections("tcp")
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return set()
-    return {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
-
-
 def _session_of(process: psutil.Process) -> int | None:
     try:
         return os.getsid(process.pid)
     except (ProcessLookupError, PermissionError):
         return None
+
+
+def _listening(process: psutil.Process) -> set[int]:
+    try:
+        return {one.laddr.port for one in process.net_connections() if one.status == psutil.CONN_LISTEN}
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return set()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C and a polite end wait until the block is done."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:

@@ -29,6 +29,7 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
     exit 0
 fi
 
+[ -w . ] || fail "$(pwd) cannot be written to: .venv and .demo are made there."
 python=$(find_python)
 export UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 if command -v uv >/dev/null && uv --version >/dev/null 2>&1; then

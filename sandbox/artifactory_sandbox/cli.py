@@ -18,7 +18,7 @@ from artifactory_sandbox.journal import log_to_stderr
 from artifactory_sandbox.metadata import IncompatibleDataError
 from artifactory_sandbox.seeding import SeedError, read_promotion_manifest, seed, select_tags
 from artifactory_sandbox.server import ListenError, Server, base_url, listen
-from artifactory_sandbox.service import Service
+from artifactory_sandbox.service import DATABASE, Service
 from artifactory_sandbox.upkeep import check, collect_garbage, export
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     fill.add_argument("--tags-per-image", type=_count, metavar="N", help="only the N highest versions of each image")
     fill.add_argument("files", nargs="+", type=Path, metavar="FILE", help="promotion manifest")
     _add_command(commands, _hash_password, has_data=False)
-    _add_command(commands, _check)
-    _add_command(commands, _gc)
-    take_out = _add_command(commands, _export)
+    _add_command(commands, _check, makes_data=False)
+    _add_command(commands, _gc, makes_data=False)
+    take_out = _add_command(commands, _export, makes_data=False)
     take_out.add_argument("target", type=Path, metavar="DIRECTORY", help="where to write; made if missing")
     for one in (fill, take_out):
         one.add_argument("--repository", required=True, help="key of the Docker repository, e.g. docker-dev")
@@ -74,6 +74,7 @@ def _add_command(
     run: Callable[[argparse.Namespace], int],
     *,
     has_data: bool = True,
+    makes_data: bool = True,
 ) -> argparse.ArgumentParser:
     """Add a command that is called and described as its function is."""
     text = inspect.getdoc(run) or ""
@@ -82,7 +83,7 @@ def _add_command(
     )
     parser.set_defaults(run=run)
     if has_data:
-        kept = "where everything is kept; made if missing"
+        kept = "where everything is kept" + ("; made if missing" if makes_data else "")
         parser.add_argument("--data", type=Path, required=True, metavar="DIR", help=kept)
         parser.add_argument("--config", type=Path, metavar="FILE", help="YAML: repositories, users, permissions")
     return parser
@@ -148,7 +149,10 @@ def _hash_password(options: argparse.Namespace) -> int:
 
     Reads a password from standard input and prints its hash, for 'password' in a configuration.
     """
-    print(Password(sys.stdin.readline().rstrip("\n")).hashed())
+    password = sys.stdin.readline().rstrip("\n")
+    if not password:
+        raise UsageError("a password is read from standard input, and there was none")
+    print(Password(password).hashed())
     return 0
 
 
@@ -158,7 +162,7 @@ def _check(options: argparse.Namespace) -> int:
     Reads all contents and sees whether they fit their digests, and whether all parts of all manifests are there.
     Prints a line for each problem; ends with code 1 if there is one. A server may be running.
     """
-    with closing(_open(options.data, load_config(options.config))) as service:
+    with closing(_reopen(options)) as service:
         problems = list(check(service))
     print("\n".join([*problems, f"{len(problems)} problems." if problems else "All is well."]))
     return 1 if problems else 0
@@ -169,7 +173,7 @@ def _gc(options: argparse.Namespace) -> int:
 
     That is what no image needs, and uploads that were never finished. The server must have been stopped.
     """
-    with closing(_open(options.data, load_config(options.config), is_alone=True)) as service:
+    with closing(_reopen(options, is_alone=True)) as service:
         count, size = collect_garbage(service)
     print(f"Removed {count} files, {size} bytes.")
     return 0
@@ -181,10 +185,26 @@ def _export(options: argparse.Namespace) -> int:
     Writes the images of a repository into a directory that skopeo and others read as oci:DIRECTORY:IMAGE:TAG. A server
     may be running.
     """
-    with closing(_open(options.data, load_config(options.config))) as service:
-        count = export(service, options.target, options.repository, options.image)
+    with closing(_reopen(options)) as service:
+        try:
+            count = export(service, options.target, options.repository, options.image)
+        except OSError as error:
+            raise UsageError(f"cannot write to {options.target}: {error.strerror}") from None
+    if not count:
+        raise UsageError(
+            f"{options.repository!r} has no image {' '.join(options.image)}".rstrip() + ": nothing was exported"
+        )
     print(f"Exported {count} tags to {options.target}.")
     return 0
+
+
+def _reopen(options: argparse.Namespace, *, is_alone: bool = False) -> Service:
+    """Open a data directory that is there already: what looks after one makes none."""
+    if not (options.data / DATABASE).is_file():
+        raise UsageError(
+            f"{options.data} holds no data of a sandbox: name the directory that 'serve' or 'seed' has made"
+        )
+    return _open(options.data, load_config(options.config), is_alone=is_alone)
 
 
 def _open(data: Path, config: Config, *, is_alone: bool = False) -> Service:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from artifactory_sandbox.config import Config
 
+DATABASE = "metadata.sqlite"
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -58,7 +60,7 @@ class Service:
             raise
         blobs = BlobStore(data / "blobs")
         uploads = Uploads(data / "uploads", blobs)
-        database = Database(data / "metadata.sqlite")
+        database = Database(data / DATABASE)
         with database.reading() as connection:
             key, service_id = setting(connection, "signing_key"), setting(connection, "service_id")
         access = Access(config, Tokens(database, key, service_id))

@@ -87,10 +87,10 @@ class ArtifactoryBatchReportOperator(BaseOperator):
         if lost:
             yield f"{len(lost):,} chunks have told nothing; see their logs, and clear them:"
             yield from _first(lost, len(lost))
-        for action, what in (("conflict", "were not promoted over other digests"), ("missing", "do not exist")):
+        for action, what in (("conflict", "in conflict"), ("missing", "missing")):
             number = plan.counts.get(action, 0)
             if number and self.on_problems == "fail":
-                yield f"{number:,} planned promotions {what}:"
+                yield f"The plan had {number:,} {what}:"
                 found = [each for each in plan.problems if each["action"] == action]
                 yield from _first([_problem(each) for each in found], number)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -13,7 +14,7 @@ from artifactory_provider.forms import TagSelection, as_list, as_number, as_text
 from artifactory_provider.handover import REPORT_SUMMARY, push_plan
 from artifactory_provider.promotion.planning.chunks import split
 from artifactory_provider.promotion.planning.rendering import as_csv, as_markdown, as_table
-from artifactory_provider.promotion.planning.templates import TargetTemplate
+from artifactory_provider.promotion.planning.templates import ImageTemplate, TargetTemplate
 from artifactory_provider.promotion.promotion import OnConflict, check_on_conflict
 from artifactory_provider.retries import RETRY_POLICY
 
@@ -102,6 +103,9 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         if is_known(target_tags):
             for template in as_list(target_tags, name="target_tags"):
                 TargetTemplate(template)
+        check_literal(target_image, ImageTemplate)
+        for name in ("largest", "chunk_size"):
+            check_literal(getattr(self, name), partial(as_number, name=name))
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Plan, and return the descriptors of the chunks."""

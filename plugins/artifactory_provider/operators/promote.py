@@ -9,6 +9,7 @@ from artifactory_provider.arguments import NOT_GIVEN, as_bool, check_present, is
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.forms import is_known
 from artifactory_provider.operators.image_promotion import ImagePromotionOperator
+from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.promotion import OnConflict, Promotion
 from artifactory_provider.promotion.records import check_record
 from artifactory_provider.tries import pinned_for_all_tries, run_of
@@ -111,7 +112,9 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         optional = (tag, target_image, target_tag)
         check_record(property_prefix, properties or {} if is_known(properties) else {})
         if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
-            self._promotion(None, {})
+            self._promotion(digest if is_literal(digest) else None, {})
+        if one_request and tag is not None:
+            raise InvalidPromotion("one_request promotes all tags of an image: it needs tag=None.")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, and return the record as a JSON object."""

@@ -76,6 +76,8 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
         self.image = image
         self.tag = tag
         self.digest = None if digest is NOT_GIVEN else digest
+        if isinstance(checks, PropertyCheck):
+            raise ValueError(f"checks is a list of checks: write [{checks!r}].")
         self.checks = tuple(checks)
         self.deferrable = deferrable
         self.artifactory_conn_id = artifactory_conn_id

@@ -6,6 +6,7 @@ sees the promotions of a DAG that they may not read; those that no DAG has made 
 
 from __future__ import annotations
 
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Annotated, Any
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -28,6 +29,10 @@ from artifactory_provider.assets import SCHEME
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; "
+    "form-action 'self'; frame-ancestors 'self'"
+)
 _templates = Environment(loader=PackageLoader(__package__), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
@@ -86,13 +91,15 @@ def show_promotions(
 ) -> HTMLResponse:
     """Show the newest promotions first."""
     airflow = (conf.get("api", "base_url", fallback=None) or "").rstrip("/")
+    nonce = token_urlsafe()
     page = _templates.get_template("promotions.html").render(
         promotions=_promotions(session, readable, limit=limit, contains=contains),
         contains=contains,
         limit=limit,
         airflow=airflow,
+        nonce=nonce,
     )
-    return HTMLResponse(page)
+    return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
 
 
 def _promotions(

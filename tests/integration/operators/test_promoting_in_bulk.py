@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import threading
 from types import SimpleNamespace
@@ -198,8 +199,8 @@ def test_conflicts_and_missing_tags_of_the_plan_fail_the_run_after_the_rest_is_p
         run.promote(chunk, number)
     with pytest.raises(AirflowFailException) as failed:
         run.report()
-    assert f"docker-qa/{image}:b" in str(failed.value)
-    assert f"docker-dev/{image}:absent" in str(failed.value)
+    assert re.search(rf"The plan had 1 in conflict:\n  .*docker-qa/{image}:b shows", str(failed.value))
+    assert re.search(rf"The plan had 1 missing:\n  docker-dev/{image}:absent", str(failed.value))
     assert shown(sandbox, image) == {"a": pushed["a"], "b": theirs, "c": pushed["c"]}
     assert run.report(on_problems="report")["promoted"] == 2
 
@@ -344,6 +345,9 @@ def test_a_chunk_that_has_told_nothing_fails_the_run_by_its_name(sandbox: Runnin
         ({"selection": {"repositories": "docker-dev", "created_from": "yesterday"}}, InvalidPromotion),
         ({"selection": {"repository": "docker-dev"}}, InvalidPromotion),
         ({"target_tags": "{secret}"}, InvalidPlan),
+        ({"target_image": "{tag}"}, InvalidPlan),
+        ({"largest": "many"}, InvalidPromotion),
+        ({"chunk_size": -1}, InvalidPromotion),
         ({"on_conflict": "ask"}, InvalidPromotion),
         ({"target_repository": "a/b"}, ValueError),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import signal
 import socket
@@ -223,6 +224,51 @@ def test_a_seed_that_cannot_be_is_one_clear_sentence(
     assert done.returncode == 2
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [("check",), ("gc",), ("export", "--repository", "docker-dev", "out")])
+def test_a_directory_without_data_is_not_said_to_be_well_and_not_made(
+    command: Command, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    done = command(*arguments, "--data", tmp_path / "data")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "holds no data of a sandbox" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--repository", "unknown", "out"), "'unknown' has no image: nothing was exported"),
+        (
+            ("--repository", "docker-dev", "--image", "none*", "out"),
+            "'docker-dev' has no image none*: nothing was exported",
+        ),
+        (("--repository", "docker-dev", "file"), "cannot write to file: Not a directory"),
+    ],
+)
+def test_an_export_that_cannot_be_is_one_clear_sentence(
+    command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    manifests: Path,
+    arguments: tuple[str, ...],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    command("seed", "--data", "data", "--repository", "docker-dev", manifests)
+    done = command("export", "--data", "data", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_password_is_not_hashed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    done = command("hash-password")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there was none" in done.stderr
 
 
 @pytest.mark.parametrize(

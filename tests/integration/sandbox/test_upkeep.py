@@ -129,7 +129,6 @@ def test_an_export_is_read_by_other_tools(capsys: pytest.CaptureFixture[str], da
     copied = (tmp_path / "copy" / "manifest.json").read_bytes()
     with running_sandbox(data) as sandbox:
         assert copied == sandbox.service.blobs.read(sandbox.digest("docker-dev/team/app:2.0") or "")
-    assert run(capsys, "export", data, "--repository", "docker-dev", "--image", "none", str(tmp_path / "x"))[0] == 0
 
 
 def test_requests_are_counted_by_route_and_status(artifactory_sandbox: RunningSandbox, client: httpx.Client) -> None:

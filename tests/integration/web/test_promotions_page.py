@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -132,6 +133,27 @@ def test_a_promotion_leads_to_the_task_that_did_it(
 ) -> None:
     page = api_server.get("/artifactory/promotions", headers=headers["viewer"]).text
     assert "/dags/night/runs/manual__1%2B00%3A00/tasks/promote" in page
+
+
+def test_no_script_runs_but_the_one_that_lets_links_leave_airflows_frame(
+    api_server: TestClient, headers: dict[str, dict[str, str]], promoted: None
+) -> None:
+    answers = [api_server.get("/artifactory/promotions", headers=headers["viewer"]) for _ in range(2)]
+    nonces = [re.findall(r'<script nonce="(.+?)">', answer.text) for answer in answers]
+    assert nonces[0] != nonces[1]
+    for answer, (nonce,) in zip(answers, nonces, strict=True):
+        assert (
+            f"default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}';"
+            in answer.headers["Content-Security-Policy"]
+        )
+
+
+def test_an_image_stands_apart_from_its_digest_which_is_there_once(
+    api_server: TestClient, headers: dict[str, dict[str, str]], promoted: None
+) -> None:
+    page = api_server.get("/artifactory/promotions?contains=docker-qa", headers=headers["viewer"]).text
+    assert "<code>docker-qa/payments/api:1.0</code>" in page
+    assert f">{DIGEST}</code>" in page
 
 
 @pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 1001}, {"limit": "x"}, {"contains": "x" * 401}])

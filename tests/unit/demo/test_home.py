@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+import demo.__main__
 import demo.home
 import pytest
 from demo.errors import DemoError
@@ -75,3 +76,15 @@ def test_nothing_of_the_callers_own_airflow_leaks_in(monkeypatch: pytest.MonkeyP
 def test_asking_for_an_instance_that_was_never_started_is_said_in_a_sentence() -> None:
     with pytest.raises(DemoError, match="make up"):
         Home.running("up")
+
+
+def test_two_that_start_at_once_choose_different_ports() -> None:
+    one, other = Home.create("run", fresh=True), Home.create("up", fresh=False)
+    assert {one.ports.airflow, one.ports.sandbox}.isdisjoint({other.ports.airflow, other.ports.sandbox})
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_in_a_sentence(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (homes / "file").touch()
+    monkeypatch.setattr("demo.__main__.HOMES", homes / "file" / "demo")
+    with pytest.raises(DemoError, match=r"cannot be written to \(Not a directory\)"):
+        demo.__main__.run()

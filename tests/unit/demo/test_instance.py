@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import os
+import socket
 from typing import TYPE_CHECKING
 
+import demo.home
 import pytest
 from demo.errors import DemoError
 from demo.home import Home
@@ -14,26 +15,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Stranger(BaseHTTPRequestHandler):
-    """Answers everything."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-
-def test_a_port_that_a_stranger_has_taken_since_it_was_chosen_is_not_taken_for_our_own(
+def test_a_port_that_another_program_takes_while_the_sandbox_starts_is_said_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("demo.home.HOMES", tmp_path)
-    home = Home.create("up", fresh=True)
-    instance = Instance(home, Progress())
-    with ThreadingHTTPServer(("127.0.0.1", home.ports.sandbox), Stranger) as stranger:
-        threading.Thread(target=stranger.serve_forever, daemon=True).start()
-        try:
-            with pytest.raises(DemoError, match=f"Another program has taken port {home.ports.sandbox}"):
-                instance.start()
-        finally:
-            instance.stop()
-            stranger.shutdown()
+    monkeypatch.setattr(demo.home, "HOMES", tmp_path)
+    monkeypatch.setitem(os.environ, "SANDBOX_PORT", "")
+    instance = Instance(home := Home.create("run", fresh=True), Progress())
+    try:
+        with (
+            socket.create_server(("127.0.0.1", home.ports.sandbox)),
+            pytest.raises(
+                DemoError, match=f"Another program has taken port {home.ports.sandbox} while sandbox started"
+            ),
+        ):
+            instance.start()
+    finally:
+        instance.stop()

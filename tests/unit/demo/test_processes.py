@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from demo.errors import DemoError
-from demo.processes import Process, Register, wait_until
+from demo.processes import Process, Register, uninterrupted, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,14 +98,23 @@ def test_a_command_that_does_not_exist_is_said_in_a_sentence(tmp_path: Path) -> 
         start(tmp_path, "no-such-command-here")
 
 
-def test_only_who_listens_itself_counts_as_the_one_that_answers_on_a_port(tmp_path: Path) -> None:
-    code = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)"
-    log = tmp_path / "thing.log"
-    process = start(tmp_path, sys.executable, "-c", f"{code}; time.sleep(600)")
-    try:
-        wait_until("it listens", lambda: log.read_text().endswith("\n"), seconds=20, process=process, log=log)
-        with socket.create_server(("127.0.0.1", 0)) as other:
+def test_an_answer_from_somebody_elses_port_is_not_taken_for_its_own(tmp_path: Path) -> None:
+    server = (
+        "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); s.accept()"
+    )
+    process, log = start(tmp_path, sys.executable, "-c", server), tmp_path / "thing.log"
+    with socket.create_server(("127.0.0.1", 0)) as another:
+        try:
+            wait_until("it listens", lambda: log.read_text().endswith("\n"), seconds=20, process=process, log=log)
             assert process.listens_on(int(log.read_text()))
-            assert not process.listens_on(other.getsockname()[1])
-    finally:
-        process.stop()
+            assert not process.listens_on(another.getsockname()[1])
+        finally:
+            process.stop()
+
+
+def test_a_second_interruption_does_not_cut_the_stopping_short() -> None:
+    with uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)

@@ -78,6 +78,8 @@ def test_a_malformed_value_is_refused_when_the_dag_is_read(changes: dict[str, An
         {"property_prefix": "my prefix"},
         {"properties": {"by whom": "jane"}},
         {"properties": {"build": 5}, "tag": "{{ params.tag }}"},
+        {"tag": None, "digest": f"sha256:{'a' * 64}"},
+        {"one_request": True},
     ],
 )
 def test_a_promotion_that_makes_no_sense_is_refused_when_the_dag_is_read(changes: dict[str, Any]) -> None:

@@ -46,7 +46,9 @@ def test_a_malformed_value_is_refused_when_the_dag_is_read(changes: dict[str, An
         sensor(**changes)
 
 
-@pytest.mark.parametrize("checks", [[], ["test.status"], [None], [PropertyCheck(), {"kind": "property"}]])
+@pytest.mark.parametrize(
+    "checks", [[], ["test.status"], [None], PropertyCheck(), [PropertyCheck(), {"kind": "property"}]]
+)
 def test_checks_that_are_none_are_refused_when_the_dag_is_read(checks: Any) -> None:
     with pytest.raises(ValueError, match="check"):
         sensor(checks=checks)
