@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 DIGEST = f"sha256:{'a' * 64}"
 PAGES = ["/artifactory/promotions", "/artifactory/promotions.json"]
@@ -36,24 +36,24 @@ def headers(api_server: TestClient) -> dict[str, dict[str, str]]:
 @pytest.fixture
 def promoted(api_server: TestClient) -> None:
     """Events of three promotions, one of them of an image whose name tries to be HTML, and one of another kind."""
-    from airflow.models.asset import AssetActive, AssetEvent, AssetModel
+    from airflow.models.asset import AssetEvent, AssetModel
     from airflow.models.dag import DagModel
     from airflow.models.dagbundle import DagBundleModel
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        for model in (AssetEvent, AssetActive, AssetModel, DagModel, DagBundleModel):
-            session.execute(delete(model))
-        session.add(DagBundleModel(name="dags"))
+        # What other tests have left may refer to anything but events.
+        session.execute(delete(AssetEvent))
+        session.merge(DagBundleModel(name="dags"))
         session.flush()
-        session.add(DagModel(dag_id="night", bundle_name="dags"))
+        session.merge(DagModel(dag_id="night", bundle_name="dags"))
         for uri, target in (
             ("artifactory://docker-prod/payments/api", f"docker-prod/payments/api:1.0@{DIGEST}"),
             ("artifactory://docker-qa/payments/api", f"docker-qa/payments/api:1.0@{DIGEST}"),
             ("artifactory://docker-prod/100%_real", "<script>alert(1)</script>"),
             ("service_catalog", ""),
         ):
-            asset = AssetModel(name=uri, uri=uri)
+            asset = session.scalar(select(AssetModel).where(AssetModel.uri == uri)) or AssetModel(name=uri, uri=uri)
             session.add(asset)
             session.flush()
             extra = {"outcome": "promoted", "target": {"reference": target}, "source": {"reference": "docker-dev/x:1"}}

@@ -15,7 +15,7 @@ from artifactory_provider.artifactory.errors import AuthenticationFailed, Permis
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.batch.batch import Batch
 from artifactory_provider.promotion.batch.engine import Progress, promote_batch
-from artifactory_provider.promotion.errors import AttachmentLost, InvalidPromotion, SourceMoved, TargetConflict
+from artifactory_provider.promotion.errors import AttachmentLost, SourceMoved, TargetConflict
 from artifactory_provider.promotion.pending import pending_reference
 
 if TYPE_CHECKING:
@@ -373,13 +373,6 @@ async def test_the_record_is_written_where_it_is_asked_for(
     await promote_batch(direct, batch(image, pushed, property_prefix="promotion"))
     for tag, digest in pushed.items():
         assert sandbox.properties(f"docker-qa/{image}:{tag}")["promotion.digest"] == [digest]
-
-
-def test_one_target_with_two_sources_is_refused() -> None:
-    target = ImageReference("docker-qa", "app", "1")
-    sources = [ImageReference("docker-dev", "app", tag) for tag in ("1", "2")]
-    with pytest.raises(InvalidPromotion, match="would be promoted to twice"):
-        Batch(promotions=tuple((source, target) for source in sources))
 
 
 async def test_a_thousand_tags_cost_little_more_than_their_promotion_requests(
