@@ -263,11 +263,14 @@ def child_digests(tx: sqlite3.Connection, digest: str) -> list[str]:
 
 def descendant_digests(tx: sqlite3.Connection, digest: str) -> list[str]:
     """Return the digests of an index's children and of theirs, each once, however deep they are."""
-    query = (
-        "WITH RECURSIVE below (digest) AS (SELECT ? UNION SELECT child FROM links JOIN below ON parent = digest "
-        "WHERE role = 'manifest') SELECT digest FROM below"
-    )
-    return [found for (found,) in tx.execute(query, (digest,))][1:]
+    # One by one: for a recursive query, SQLite reads the whole table first, to make itself a Bloom filter.
+    found = child_digests(tx, digest)
+    known = set(found)
+    for one in found:  # grows while it is walked
+        new = [child for child in child_digests(tx, one) if child not in known]
+        known.update(new)
+        found += new
+    return found
 
 
 def is_child(tx: sqlite3.Connection, place: Place, digest: str) -> bool:
