@@ -72,8 +72,10 @@ def _no_slots(airflow: Airflow) -> Iterator[None]:
     found = airflow.get(f"pools/{POOL}")
     pool = {"pool": POOL, "description": found["description"], "include_deferred": found["include_deferred"]}
     airflow.patch(f"pools/{POOL}", pool | {"slots": 0})
-    yield
-    airflow.patch(f"pools/{POOL}", pool | {"slots": found["slots"]})
+    try:
+        yield
+    finally:
+        airflow.patch(f"pools/{POOL}", pool | {"slots": found["slots"]})
 
 
 def _store(airflow: Airflow) -> None:
