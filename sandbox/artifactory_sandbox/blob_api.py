@@ -10,11 +10,11 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from artifactory_sandbox import items, layout
-from artifactory_sandbox.calls import DockerCall, docker_call, mount_sources, require_digest
+from artifactory_sandbox.calls import DockerCall, docker_call, require_digest
 from artifactory_sandbox.config import Action
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import Item, stamp
-from artifactory_sandbox.names import UPLOADS_FOLDER
+from artifactory_sandbox.names import UPLOADS_FOLDER, Place, is_image
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
-    from artifactory_sandbox.names import Place
+    from artifactory_sandbox.blobs import Upload
     from artifactory_sandbox.service import Service
 
 _BYTES = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-\d{1,18})", re.ASCII | re.IGNORECASE)
@@ -86,54 +86,55 @@ async def start_upload(request: Request) -> Response:
         return _created(call, mount)
     if digest:
         require_digest(digest)
-    identifier = call.service.uploads.start(call.owner)
+    upload = call.service.uploads.start(call.owner)
     if not digest:
-        return _progress(call, identifier, 0, 202)
-    await call.service.uploads.append(identifier, call.owner, request.stream())
-    return await _finish(call, identifier, digest)
+        return _progress(call, upload, 202)
+    await upload.append(request.stream())
+    return await _finish(call, upload, digest)
 
 
 async def continue_upload(request: Request) -> Response:
     """Add a chunk, or a stream of any length."""
-    call, identifier = _upload(request)
-    size = await call.service.uploads.append(identifier, call.owner, request.stream(), start=_start(request))
-    return _progress(call, identifier, size, 202)
+    call, upload = _upload(request)
+    await upload.append(request.stream(), start=_start(request))
+    return _progress(call, upload, 202)
 
 
 async def finish_upload(request: Request) -> Response:
     """Add what is left, check the digest, and make the upload a blob."""
-    call, identifier = _upload(request)
+    call, upload = _upload(request)
     digest = require_digest(request.query_params.get("digest", ""))
-    await call.service.uploads.append(identifier, call.owner, request.stream(), start=_start(request))
-    return await _finish(call, identifier, digest)
+    await upload.append(request.stream(), start=_start(request))
+    return await _finish(call, upload, digest)
 
 
 async def upload_status(request: Request) -> Response:
     """Tell how far an upload has come."""
-    call, identifier = _upload(request)
-    return _progress(call, identifier, call.service.uploads.size(identifier, call.owner), 204)
+    return _progress(*_upload(request), 204)
 
 
 async def cancel_upload(request: Request) -> Response:
     """Give an upload up."""
-    call, identifier = _upload(request)
-    call.service.uploads.cancel(identifier, call.owner)
+    call, upload = _upload(request)
+    call.service.uploads.cancel(upload)
     return Response(status_code=204)
 
 
-def _upload(request: Request) -> tuple[DockerCall, str]:
-    return docker_call(request, Action.DEPLOY, UPLOADS_FOLDER), request.path_params["upload"]
+def _upload(request: Request) -> tuple[DockerCall, Upload]:
+    call = docker_call(request, Action.DEPLOY, UPLOADS_FOLDER)
+    return call, call.service.uploads.find(request.path_params["upload"], call.owner)
 
 
 def _start(request: Request) -> int | None:
-    header = request.headers.get("content-range")
+    """Return where a chunk says that it begins, if it does; what it says of its length must be true."""
+    header, announced = request.headers.get("content-range"), request.headers.get("content-length")
     if header is None:
         return None
     match = _CONTENT_RANGE.fullmatch(header)
     if match is None or int(match[2]) < int(match[1]):
         raise Refusal(400, "Content-Range must be <first byte>-<last byte>", code="BLOB_UPLOAD_INVALID")
-    length, announced = int(match[2]) - int(match[1]) + 1, request.headers.get("content-length")
-    if announced is not None and announced != str(length):
+    length = int(match[2]) - int(match[1]) + 1
+    if announced not in {None, str(length)}:
         message = f"Content-Range is of {length} bytes, Content-Length is {announced[:20]}"
         raise Refusal(400, message, code="SIZE_INVALID")
     return int(match[1])
@@ -146,21 +147,28 @@ async def _mount(call: DockerCall, digest: str, name: str | None) -> bool:
     """
 
     def mount(tx: sqlite3.Connection) -> bool:
-        service, user, repository = call.service, call.call.user, call.place.repository
-        places = layout.holders(tx, digest) if name is None else mount_sources(service, name, repository)
+        places = layout.holders(tx, digest) if name is None else _mount_sources(call, name)
         for place in places:
             blob = layout.find_blob(tx, place, digest)
-            if blob and service.access.allows(user, Action.READ, place.repository, place.path(digest)):
-                layout.add_blob(tx, call.place, digest, blob.size, stamp(user.name))
+            if blob and call.service.access.allows(call.user, Action.READ, place.repository, place.path(digest)):
+                layout.add_blob(tx, call.place, digest, blob.size, stamp(call.user.name))
                 return True
         return False
 
     return await call.service.database.write(mount)
 
 
-async def _finish(call: DockerCall, identifier: str, digest: str) -> Response:
-    size = await call.service.uploads.finish(identifier, call.owner, digest)
-    who = stamp(call.call.user.name)
+def _mount_sources(call: DockerCall, name: str) -> list[Place]:
+    """Return the images that a name may mean, which has the repository key in front where images are addressed so."""
+    key, _, image = name.partition("/")
+    config = call.service.config
+    sources = config.sources(key) if key in config.repositories else ()
+    places = [Place(source, image) for source in sources] + [Place(call.place.repository, name)]
+    return [place for place in places if is_image(place.image)]
+
+
+async def _finish(call: DockerCall, upload: Upload, digest: str) -> Response:
+    size, who = await call.service.uploads.finish(upload, digest), stamp(call.user.name)
     await call.service.database.write(lambda tx: layout.add_blob(tx, call.place, digest, size, who))
     return _created(call, digest)
 
@@ -170,11 +178,12 @@ def _created(call: DockerCall, digest: str) -> Response:
     return Response(status_code=201, headers=headers)
 
 
-def _progress(call: DockerCall, identifier: str, size: int, status: int) -> Response:
+def _progress(call: DockerCall, upload: Upload, status: int) -> Response:
+    identifier = upload.file.name
     headers = {
         "Location": call.location(f"blobs/uploads/{identifier}"),
         "Docker-Upload-UUID": identifier,
-        "Range": f"0-{max(size - 1, 0)}",
+        "Range": f"0-{max(upload.size - 1, 0)}",
     }
     return Response(status_code=status, headers=headers)
 

@@ -50,11 +50,11 @@ class BlobStore:
         digest = content_digest(content, algorithm)
         path = self.path(digest)
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+            partial.parent.mkdir(parents=True, exist_ok=True)
             try:
                 partial.write_bytes(content)
-                partial.replace(path)
+                self.adopt(partial, digest)
             except OSError:
                 partial.unlink(missing_ok=True)
                 raise
@@ -68,18 +68,70 @@ class BlobStore:
 
 
 @dataclass(slots=True)
-class _Growing:
-    """What the process knows of an upload beyond its file."""
+class Upload:
+    """An upload in progress: its file's length is how far it has come.
 
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    hash: hashlib._Hash = field(default_factory=hashlib.sha256)
-    hashed: int = 0
+    The hash is carried along while the bytes pass; after a restart it is taken from the file again.
+    """
+
+    file: Path
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _hashed: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes have arrived."""
+        return self.file.stat().st_size
+
+    async def append(self, stream: AsyncIterator[bytes], *, start: int | None = None) -> None:
+        """Add the bytes of a stream as they come.
+
+        :param start: where the sender believes that they begin.
+        :raises Refusal: when the upload stands elsewhere, or another request is writing it.
+        :raises OSError: when the bytes cannot be stored; the upload is gone then.
+        """
+        async with self.alone():
+            length = self.size
+            if start not in {None, length}:
+                reached = {"Range": f"0-{max(length - 1, 0)}"}
+                message = f"the upload stands at {length}, the chunk starts at {start}"
+                raise Refusal(416, message, code="BLOB_UPLOAD_INVALID", headers=reached)
+            try:
+                with self.file.open("ab", buffering=0) as file:
+                    async for chunk in _in_steps(stream):
+                        await asyncio.to_thread(self._write, file.fileno(), chunk, length)
+                        length += len(chunk)
+            except OSError:  # such as a full disk: what has come so far must not keep it full
+                self.file.unlink(missing_ok=True)
+                raise
+
+    def digest(self, algorithm: str) -> str:
+        """Return the digest of what has arrived."""
+        if algorithm == "sha256" and self._hashed == self.size:
+            return f"sha256:{self._hash.hexdigest()}"
+        with self.file.open("rb") as file:
+            return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Keep all other requests off: bytes that come after the digest was checked would be in the blob."""
+        if self._lock.locked():
+            raise Refusal(409, "another request is writing this upload", code="BLOB_UPLOAD_INVALID")
+        async with self._lock:
+            yield
+
+    def _write(self, descriptor: int, chunk: bytes, offset: int) -> None:
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        if self._hashed == offset:
+            self._hash.update(chunk)
+            self._hashed += len(chunk)
 
 
 class Uploads:
-    """Uploads in progress: one file each, whose length is how far the upload has come.
-
-    The hash is carried along while the bytes pass; after a restart it is taken from the file again.
+    """All uploads in progress, each a file named by whose it is and a number of its own.
 
     :param root: the directory that holds them; on the same file system as the blobs.
     :param blobs: where finished uploads go.
@@ -88,102 +140,59 @@ class Uploads:
     def __init__(self, root: Path, blobs: BlobStore) -> None:
         self._root = root
         self._blobs = blobs
-        self._growing: dict[str, _Growing] = {}
+        self._known: dict[str, Upload] = {}
         root.mkdir(parents=True, exist_ok=True)
 
     def files(self) -> list[Path]:
         """Return the files of all uploads."""
         return list(self._root.iterdir())
 
-    def start(self, owner: str) -> str:
-        """Begin an upload and return its identifier.
+    def start(self, owner: str) -> Upload:
+        """Begin an upload.
 
         :param owner: repository and image; the upload can be continued there only.
         """
-        identifier = f"{hashlib.sha256(owner.encode()).hexdigest()[:16]}-{uuid.uuid4()}"
-        self._file(identifier).touch()
-        return identifier
+        identifier = f"{_prefix(owner)}{uuid.uuid4()}"
+        (self._root / identifier).touch()
+        return self.find(identifier, owner)
 
-    def size(self, identifier: str, owner: str) -> int:
-        """Return how many bytes have arrived.
+    def find(self, identifier: str, owner: str) -> Upload:
+        """Return an upload that was started, be it before a restart.
 
         :raises Refusal: BLOB_UPLOAD_UNKNOWN.
         """
-        prefix = hashlib.sha256(owner.encode()).hexdigest()[:16]
-        if identifier.startswith(f"{prefix}-") and len(identifier) == len(prefix) + 37 and "/" not in identifier:
-            try:
-                return self._file(identifier).stat().st_size
-            except FileNotFoundError:
-                pass
-        raise _unknown()
+        file, prefix = self._root / identifier, _prefix(owner)
+        is_one = identifier.startswith(prefix) and len(identifier) == len(prefix) + 36 and "/" not in identifier
+        if not is_one or not file.exists():
+            raise _unknown()
+        return self._known.setdefault(identifier, Upload(file))
 
-    async def append(
-        self, identifier: str, owner: str, stream: AsyncIterator[bytes], *, start: int | None = None
-    ) -> int:
-        """Add the bytes of a stream as they come and return the new length.
-
-        :param start: where the sender believes that they begin.
-        :raises Refusal: when the upload is unknown, stands elsewhere, or is being written by another request.
-        :raises OSError: when the bytes cannot be stored; the upload is gone then.
-        """
-        async with self._alone(identifier, owner) as growing:
-            length = self.size(identifier, owner)
-            if start is not None and start != length:
-                reached = {"Range": f"0-{max(length - 1, 0)}"}
-                message = f"the upload stands at {length}, the chunk starts at {start}"
-                raise Refusal(416, message, code="BLOB_UPLOAD_INVALID", headers=reached)
-            try:
-                with self._file(identifier).open("ab", buffering=0) as file:
-                    async for chunk in _in_steps(stream):
-                        await asyncio.to_thread(_write, file.fileno(), chunk, growing, length)
-                        length += len(chunk)
-            except OSError:  # such as a full disk: what has come so far must not keep it full
-                self.cancel(identifier, owner)
-                raise
-            return length
-
-    async def finish(self, identifier: str, owner: str, digest: str) -> int:
+    async def finish(self, upload: Upload, digest: str) -> int:
         """Check the digest and make the upload a blob; return its size.
 
         :raises Refusal: DIGEST_INVALID when the bytes have another digest; the upload is gone then.
         """
-        async with self._alone(identifier, owner) as growing:
-            size, file = self.size(identifier, owner), self._file(identifier)
-            algorithm, _, expected = digest.partition(":")
+        async with upload.alone():
             try:
-                if algorithm == "sha256" and growing.hashed == size:
-                    found = growing.hash.hexdigest()
-                else:
-                    found = await asyncio.to_thread(_hash_file, file, algorithm)
-                if found == expected:
-                    await asyncio.to_thread(self._blobs.adopt, file, digest)
+                size = upload.size
+                if await asyncio.to_thread(upload.digest, digest.partition(":")[0]) == digest:
+                    await asyncio.to_thread(self._blobs.adopt, upload.file, digest)
+                    return size
             except FileNotFoundError:  # it was cancelled meanwhile
                 raise _unknown() from None
-            if found != expected:
-                self.cancel(identifier, owner)
-                message = "provided digest did not match uploaded content"
-                raise Refusal(400, message, code="DIGEST_INVALID", detail={"digest": digest})
-            self._growing.pop(identifier, None)
-            return size
+            finally:
+                self.cancel(upload)
+        message = "provided digest did not match uploaded content"
+        raise Refusal(400, message, code="DIGEST_INVALID", detail={"digest": digest})
 
-    def cancel(self, identifier: str, owner: str) -> None:
+    def cancel(self, upload: Upload) -> None:
         """Give an upload up."""
-        self.size(identifier, owner)
-        self._growing.pop(identifier, None)
-        self._file(identifier).unlink(missing_ok=True)
+        self._known.pop(upload.file.name, None)
+        upload.file.unlink(missing_ok=True)
 
-    @asynccontextmanager
-    async def _alone(self, identifier: str, owner: str) -> AsyncIterator[_Growing]:
-        """Keep all other requests off an upload: bytes that come after its digest was checked would be in the blob."""
-        self.size(identifier, owner)
-        growing = self._growing.setdefault(identifier, _Growing())
-        if growing.lock.locked():
-            raise Refusal(409, "another request is writing this upload", code="BLOB_UPLOAD_INVALID")
-        async with growing.lock:
-            yield growing
 
-    def _file(self, identifier: str) -> Path:
-        return self._root / identifier
+def _prefix(owner: str) -> str:
+    return f"{hashlib.sha256(owner.encode()).hexdigest()[:16]}-"
 
 
 def _unknown() -> Refusal:
@@ -200,17 +209,3 @@ async def _in_steps(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             gathered.clear()
     if gathered:
         yield bytes(gathered)
-
-
-def _write(descriptor: int, chunk: bytes, growing: _Growing, offset: int) -> None:
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    if growing.hashed == offset:
-        growing.hash.update(chunk)
-        growing.hashed += len(chunk)
-
-
-def _hash_file(path: Path, algorithm: str) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -53,22 +53,15 @@ def require_admin(request: Request) -> Service:
 
 
 @dataclass(frozen=True, slots=True)
-class DockerCall:
+class DockerCall(Call):
     """A request about one image.
 
-    :param call: the request's surroundings.
     :param place: the image as it was addressed.
     :param places: where it lies, of those that the user may ask: other places where the repository is virtual.
     """
 
-    call: Call
     place: Place
     places: tuple[Place, ...]
-
-    @property
-    def service(self) -> Service:
-        """The open data directory."""
-        return self.call.service
 
     @property
     def owner(self) -> str:
@@ -77,13 +70,12 @@ class DockerCall:
 
     def location(self, rest: str) -> str:
         """Return the absolute URL of something of this image, in the form that the client uses."""
-        address = self.call.address
-        return f"{address.origin}{address.docker_root}/{self.place.image}/{rest}"
+        return f"{self.address.origin}{self.address.docker_root}/{self.place.image}/{rest}"
 
     def require(self, action: Action, reference: str) -> None:
         """Refuse what the user may not do with a tag, digest or blob of the image."""
         path = self.place.path(reference)
-        self.service.access.require(self.call.user, action, self.place.repository, path, message=DENIED)
+        self.service.access.require(self.user, action, self.place.repository, path, message=DENIED)
 
 
 def docker_repository(request: Request) -> str:
@@ -119,7 +111,7 @@ def docker_call(request: Request, action: Action, reference: str = "") -> Docker
     allowed = tuple(source for source in sources if allows(call.user, action, source.repository, path))
     if sources and not allowed:
         raise Forbidden(DENIED)
-    return DockerCall(call, place, allowed)
+    return DockerCall(call.service, call.user, call.address, place, allowed)
 
 
 def require_reference(reference: str) -> str:
@@ -148,19 +140,6 @@ def require_digest(digest: str) -> str:
     if not is_digest(digest):
         raise Refusal(400, "provided digest is not valid", code="DIGEST_INVALID", detail=digest[:300])
     return digest
-
-
-def mount_sources(service: Service, name: str, repository: str) -> list[Place]:
-    """Return the images that a mount may mean by the name that it comes from.
-
-    :param service: the open data directory.
-    :param name: as the client sees it: with the repository key in front where that is how it addresses images.
-    :param repository: the repository that it mounts into.
-    """
-    key, _, image = name.partition("/")
-    sources = service.config.sources(key) if key in service.config.repositories else ()
-    places = [Place(source, image) for source in sources] + [Place(repository, name)]
-    return [place for place in places if is_image(place.image)]
 
 
 async def read_limited(request: Request, limit: int = LARGEST_BODY) -> bytes:

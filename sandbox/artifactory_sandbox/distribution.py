@@ -170,7 +170,7 @@ def _require_manifest(tx: sqlite3.Connection, call: DockerCall, reference: str, 
 
 
 def _store(tx: sqlite3.Connection, call: DockerCall, references: Sequence[str], manifest: Manifest) -> None:
-    service, who = call.service, stamp(call.call.user.name)
+    service, who = call.service, stamp(call.user.name)
     for reference in references:
         existing = layout.find_manifest(tx, call.place, reference)
         if existing is not None and existing.digest != manifest.digest:
@@ -181,7 +181,7 @@ def _store(tx: sqlite3.Connection, call: DockerCall, references: Sequence[str], 
 
 
 def _delete(tx: sqlite3.Connection, call: DockerCall, reference: str) -> None:
-    item, who, record = _require_manifest(tx, call, reference), stamp(call.call.user.name), call.service.events.record
+    item, who, record = _require_manifest(tx, call, reference), stamp(call.user.name), call.service.events.record
     if not is_digest(reference):
         record(tx, "deleted", call.place, reference, user=who.user)
         layout.clear(tx, call.place, reference, stamp=who)
