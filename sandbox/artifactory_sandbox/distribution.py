@@ -190,10 +190,9 @@ def _delete(tx: sqlite3.Connection, call: DockerCall, reference: str) -> None:
         raise Refusal(405, "an index refers to this manifest: delete the index first", code="UNSUPPORTED")
     copy: Item | None = item
     while copy is not None:
-        folder = copy.path.removeprefix(f"{call.place.image}/")
-        call.require(Action.DELETE, folder)
-        record(tx, "deleted", call.place, folder, user=who.user)
-        layout.clear(tx, call.place, folder, stamp=who)
+        call.require(Action.DELETE, copy.folder)
+        record(tx, "deleted", call.place, copy.folder, user=who.user)
+        layout.clear(tx, call.place, copy.folder, stamp=who)
         copy = layout.find_manifest(tx, call.place, reference)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping, Sequence
 
-COLUMNS = (
-    "id, repository, path, name, kind, image, digest, size, media_type, "
-    "created, created_by, modified, modified_by, updated"
-)
+    from artifactory_sandbox.manifests import Descriptor
+    from artifactory_sandbox.names import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +41,17 @@ class Item:
         return f"{self.path}/{self.name}" if self.path else self.name
 
     @property
+    def folder(self) -> str:
+        """The tag or digest that a file of an image belongs to."""
+        return self.path.removeprefix(f"{self.image}/")
+
+    @property
     def is_folder(self) -> bool:
         """Tell whether the item is a folder."""
         return self.kind == "folder"
+
+
+COLUMNS = ", ".join(field.name for field in fields(Item))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,60 +95,48 @@ def subtree(tx: sqlite3.Connection, repository: str, full_path: str) -> list[Ite
     if not full_path:
         return select(tx, "repository = ?", (repository,))
     path, _, name = full_path.rpartition("/")
-    below = (repository, f"{full_path}/", f"{full_path}0")
-    return [
-        *select(tx, "repository = ? AND path = ? AND name = ?", (repository, path, name)),
-        *select(tx, "repository = ? AND path = ?", (repository, full_path)),
-        *select(tx, "repository = ? AND path > ? AND path < ?", below),
-    ]
+    condition = "repository = ? AND (path = ? AND name = ? OR path = ? OR path > ? AND path < ?)"
+    return select(tx, condition, (repository, path, name, full_path, f"{full_path}/", f"{full_path}0"))
 
 
 def add_file(
-    tx: sqlite3.Connection,
-    repository: str,
-    full_path: str,
-    *,
-    digest: str,
-    size: int,
-    media_type: str,
-    stamp: Stamp,
-    kind: str = "file",
-    image: str | None = None,
+    tx: sqlite3.Connection, place: Place, folder: str, name: str, part: Descriptor, *, stamp: Stamp, kind: str = "file"
 ) -> int:
-    """Put a file at a path, over one that stands there; return its id."""
-    path, _, name = full_path.rpartition("/")
-    existing = find(tx, repository, full_path)
+    """Put a file into a tag's or digest's folder, over one that stands there; return its id.
+
+    :param part: the content's digest, size and media type.
+    :param kind: `manifest`, or `file` for all else.
+    """
+    path = place.path(folder)
+    existing = find(tx, place.repository, f"{path}/{name}")
     if existing is not None:
         if existing.is_folder:
-            raise Refusal(409, f"A folder stands at '{repository}:{full_path}', no file can be put there.")
+            raise Refusal(409, f"A folder stands at '{place.repository}:{path}/{name}', no file can be put there.")
         remove(tx, [existing])
-    ensure_folder(tx, repository, path, stamp)
-    times = (stamp.time, stamp.user, stamp.time, stamp.user, stamp.time)
-    cursor = tx.execute(
-        f"INSERT INTO items ({COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-        (repository, path, name, kind, image, digest, size, media_type, *times),
-    )
-    return int(cursor.lastrowid or 0)
+    ensure_folder(tx, place.repository, path, stamp)
+    content = (kind, place.image, part.digest, part.size, part.media_type)
+    return _insert(tx, place.repository, path, name, content, stamp)
 
 
 def ensure_folder(tx: sqlite3.Connection, repository: str, full_path: str, stamp: Stamp) -> None:
     """Make a folder and those above it, where they are missing."""
-    missing: list[str] = []
     while full_path:
         existing = find(tx, repository, full_path)
         if existing is not None:
             if not existing.is_folder:
                 raise Refusal(409, f"A file stands at '{repository}:{full_path}', no folder can be made there.")
-            break
-        missing.append(full_path)
-        full_path = full_path.rpartition("/")[0]
-    for folder in missing:
-        path, _, name = folder.rpartition("/")
-        tx.execute(
-            "INSERT INTO items (repository, path, name, kind, created, created_by, modified, modified_by, "
-            "updated) VALUES (?, ?, ?, 'folder', ?, ?, ?, ?, ?)",
-            (repository, path, name, stamp.time, stamp.user, stamp.time, stamp.user, stamp.time),
-        )
+            return
+        path, _, name = full_path.rpartition("/")
+        _insert(tx, repository, path, name, ("folder", None, None, 0, None), stamp)
+        full_path = path
+
+
+def _insert(
+    tx: sqlite3.Connection, repository: str, path: str, name: str, content: tuple[object, ...], stamp: Stamp
+) -> int:
+    times = (stamp.time, stamp.user, stamp.time, stamp.user, stamp.time)
+    query = f"INSERT INTO items ({COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+    return int(tx.execute(query, (repository, path, name, *content, *times)).lastrowid or 0)
 
 
 def remove(tx: sqlite3.Connection, items: Iterable[Item]) -> None:
@@ -152,16 +146,14 @@ def remove(tx: sqlite3.Connection, items: Iterable[Item]) -> None:
 
 def prune(tx: sqlite3.Connection, repository: str, full_path: str) -> None:
     """Remove a folder that has become empty, and those above it that become so with it."""
+    query = (
+        "DELETE FROM items WHERE repository = ?1 AND path = ?2 AND name = ?3 AND kind = 'folder' "
+        "AND NOT EXISTS (SELECT 1 FROM items WHERE repository = ?1 AND path = ?4)"
+    )
     while full_path:
-        if tx.execute(
-            "SELECT 1 FROM items WHERE repository = ? AND path = ? LIMIT 1", (repository, full_path)
-        ).fetchone():
-            return
         path, _, name = full_path.rpartition("/")
-        tx.execute(
-            "DELETE FROM items WHERE repository = ? AND path = ? AND name = ? AND kind = 'folder'",
-            (repository, path, name),
-        )
+        if not tx.execute(query, (repository, path, name, full_path)).rowcount:
+            return
         full_path = path
 
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from functools import partial
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from artifactory_sandbox import items
 from artifactory_sandbox.errors import Refusal
+from artifactory_sandbox.manifests import Descriptor
 from artifactory_sandbox.names import UPLOADS_FOLDER, Place, blob_name, is_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from artifactory_sandbox.blobs import BlobStore
     from artifactory_sandbox.items import Item, Stamp
@@ -107,16 +109,8 @@ def images(tx: sqlite3.Connection, repository: str) -> list[str]:
 def add_blob(tx: sqlite3.Connection, place: Place, digest: str, size: int, stamp: Stamp) -> None:
     """Make an uploaded or mounted blob known to an image, until a manifest claims it."""
     if find_blob(tx, place, digest) is None:
-        items.add_file(
-            tx,
-            place.repository,
-            f"{place.path(UPLOADS_FOLDER)}/{blob_name(digest)}",
-            digest=digest,
-            size=size,
-            media_type="application/octet-stream",
-            stamp=stamp,
-            image=place.image,
-        )
+        part = Descriptor("application/octet-stream", digest, size)
+        items.add_file(tx, place, UPLOADS_FOLDER, blob_name(digest), part, stamp=stamp)
 
 
 def put_manifest(
@@ -136,22 +130,18 @@ def put_manifest(
     :param keep_list: leave an index that stands there beside a manifest that is none.
     :raises Refusal: MANIFEST_BLOB_UNKNOWN when something that it refers to is not in the image.
     """
-    sizes = _require_contents(tx, place, manifest)
+    parts = _require_contents(tx, place, manifest)
     existing = [item for item in folder_items(tx, place, reference) if item.kind == "manifest"]
     if manifest.digest in {item.digest for item in existing}:
         return
     _record_links(tx, manifest)
     if existing and not (keep_list and existing[0].name != manifest.file_name and not manifest.is_index):
         clear(tx, place, reference, stamp=stamp, successors=[manifest.digest], keep_blobs=True)
-    put = partial(items.add_file, tx, place.repository, stamp=stamp, image=place.image)
-    folder = place.path(reference)
-    size, media_type = len(manifest.content), manifest.media_type
-    top = f"{folder}/{manifest.file_name}"
-    identity = put(top, digest=manifest.digest, size=size, media_type=media_type, kind="manifest")
+    top = Descriptor(manifest.media_type, manifest.digest, len(manifest.content))
+    identity = items.add_file(tx, place, reference, manifest.file_name, top, stamp=stamp, kind="manifest")
     items.set_properties(tx, identity, _manifest_properties(place, reference, manifest, blobs))
-    for digest, part in manifest.blobs.items():
-        if digest in sizes:
-            put(f"{folder}/{blob_name(digest)}", digest=digest, size=sizes[digest], media_type=part.media_type)
+    for part in parts:
+        items.add_file(tx, place, reference, blob_name(part.digest), part, stamp=stamp)
     _forget_uploads(tx, place, manifest)
 
 
@@ -179,9 +169,8 @@ def copy_folder(
 
 def retag(tx: sqlite3.Connection, place: Place, item: Item, tag: str, *, stamp: Stamp) -> None:
     """Put a tag of an image onto one of its manifests, over what the tag stood for before."""
-    folder = item.path.removeprefix(f"{place.image}/")
     clear(tx, place, tag, stamp=stamp, successors=[item.digest or ""])
-    copy_folder(tx, place, folder, place, tag, stamp=stamp)
+    copy_folder(tx, place, item.folder, place, tag, stamp=stamp)
 
 
 def copy_children(tx: sqlite3.Connection, source: Place, item: Item, target: Place, *, stamp: Stamp) -> None:
@@ -189,8 +178,7 @@ def copy_children(tx: sqlite3.Connection, source: Place, item: Item, target: Pla
     for digest in descendant_digests(tx, item.digest or ""):
         child = find_manifest(tx, source, digest)
         if child is not None and find_manifest(tx, target, digest) is None:
-            folder = child.path.removeprefix(f"{source.image}/")
-            copy_folder(tx, source, folder, target, digest, stamp=stamp)
+            copy_folder(tx, source, child.folder, target, digest, stamp=stamp)
 
 
 def clear(
@@ -294,18 +282,19 @@ def _is_elsewhere(tx: sqlite3.Connection, place: Place, item: Item) -> bool:
     return tx.execute(query, (item.digest, place.repository, place.image, item.id)).fetchone() is not None
 
 
-def _require_contents(tx: sqlite3.Connection, place: Place, manifest: Manifest) -> dict[str, int]:
-    sizes: dict[str, int] = {}
+def _require_contents(tx: sqlite3.Connection, place: Place, manifest: Manifest) -> list[Descriptor]:
+    """Return the config and the layers as they are here, without those that may be elsewhere and are."""
+    found: list[Descriptor] = []
     for digest, part in manifest.blobs.items():
         blob = find_blob(tx, place, digest)
         if blob is not None:
-            sizes[digest] = blob.size
+            found.append(replace(part, size=blob.size))
         elif not part.is_elsewhere:
             raise _unknown("blob", digest)
     for child in manifest.manifests:
         if find_manifest(tx, place, child.digest) is None:
             raise _unknown("manifest", child.digest)
-    return sizes
+    return found
 
 
 def _unknown(kind: str, digest: str) -> Refusal:
@@ -335,26 +324,14 @@ def _forget_uploads(tx: sqlite3.Connection, place: Place, manifest: Manifest) ->
 
 
 def _manifest_properties(place: Place, reference: str, manifest: Manifest, blobs: BlobStore) -> dict[str, list[str]]:
+    algorithm, _, value = manifest.digest.partition(":")
     properties = {
         "docker.manifest": [reference],
         "docker.manifest.digest": [manifest.digest],
         "docker.manifest.type": [manifest.media_type],
         "docker.repoName": [place.image],
-    }
-    if manifest.digest.startswith("sha256:"):
-        properties["sha256"] = [manifest.digest.removeprefix("sha256:")]
-    if manifest.config is not None:
-        for key, value in _labels(blobs, manifest.config.digest).items():
-            properties[f"docker.label.{key}"] = [value]
+    } | ({algorithm: [value]} if algorithm == "sha256" else {})
+    with suppress(ValueError, RecursionError, LookupError, TypeError, AttributeError):  # a config may be anything
+        labels = json.loads(blobs.read(manifest.config.digest))["config"]["Labels"] if manifest.config else {}
+        properties |= {f"docker.label.{key}": [text] for key, text in labels.items() if isinstance(text, str)}
     return properties
-
-
-def _labels(blobs: BlobStore, digest: str) -> Mapping[str, str]:
-    try:
-        config = json.loads(blobs.read(digest))
-        labels = config["config"]["Labels"]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        return {}
-    if not isinstance(labels, dict):
-        return {}
-    return {key: value for key, value in labels.items() if isinstance(value, str)}
