@@ -7,17 +7,20 @@ point back the way the client came.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from artifactory_sandbox.errors import Refusal
+from artifactory_sandbox.names import is_image
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
 _CONTEXT = "/artifactory"
 _DOCKER = "/api/docker/"
+_IMAGE_PATH = re.compile(r"v2/(.+)/(?:(?:manifests|referrers)/[^/]+|blobs/.*|tags/list)")
 # The repository that the token endpoint of a registry's root is said to belong to.
 NO_REPOSITORY = "null"
 
@@ -43,12 +46,15 @@ class Address:
         return f"{self.origin}{_CONTEXT}"
 
     @property
-    def token_url(self) -> str:
-        """Where a Docker client gets a token for what it asked for."""
-        if not self.path.startswith(_DOCKER):
-            return f"{self.origin}/v2/token"
-        repository = self.path.removeprefix(_DOCKER).partition("/")[0]
-        return f"{self.base}{_DOCKER}{quote(repository)}/v2/token"
+    def challenge(self) -> str:
+        """The challenge to a Docker client; its scope leaves the repository key out (containerd/nerdctl#4244)."""
+        host, realm, scope = self.origin.partition("://")[2].partition("/")[0], f"{self.origin}/v2/token", ""
+        if self.path.startswith(_DOCKER):
+            repository, _, rest = self.path.removeprefix(_DOCKER).partition("/")
+            realm = f"{self.base}{_DOCKER}{quote(repository)}/v2/token"
+            match = _IMAGE_PATH.fullmatch(rest)
+            scope = f',scope="repository:{match[1]}:pull"' if match and is_image(match[1]) else ""
+        return f'Bearer realm="{realm}",service="{host}"{scope}'
 
 
 def address(path: str, scheme: str, headers: Headers, alone: str | None = None) -> Address:

@@ -6,13 +6,12 @@ import asyncio
 import errno
 import logging
 import sqlite3
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
 
 from artifactory_sandbox import (
@@ -29,25 +28,15 @@ from artifactory_sandbox import (
 from artifactory_sandbox.access import ANONYMOUS
 from artifactory_sandbox.addressing import Address, address, client_host
 from artifactory_sandbox.calls import Call
-from artifactory_sandbox.errors import (
-    REALM,
-    UNEXPECTED,
-    Forbidden,
-    OAuthRefusal,
-    Refusal,
-    Unauthenticated,
-    registry_code,
-    registry_response,
-    rest_response,
-)
+from artifactory_sandbox.errors import Failure, Forbidden, Refusal, Unauthenticated
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
+    from collections.abc import AsyncIterator
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from artifactory_sandbox.service import Service
 
-_EXPECTED = (Refusal, HTTPException, OSError, UnicodeError, sqlite3.OperationalError)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _log = logging.getLogger(__name__)
 
@@ -73,25 +62,20 @@ class Application:
         # What is asked for most comes first, what takes all paths last.
         areas = (promotion, distribution, blob_api, system_api, search_api, token_api, events, xray, storage_api)
         self.routes: list[Route] = [route for area in areas for route in area.ROUTES]
-        self._router: ASGIApp = Router(self.routes, redirect_slashes=False)
+        self._router: ASGIApp = Router(self.routes, redirect_slashes=False, lifespan=self._living)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection by the ASGI specification."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+        await (self._serve if scope["type"] == "http" else self._router)(scope, receive, send)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
+    @asynccontextmanager
+    async def _living(self, app: object) -> AsyncIterator[None]:
         delivering = asyncio.create_task(self._service.events.deliver())
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
+        yield
         delivering.cancel()
         with suppress(asyncio.CancelledError):
             await delivering
         self._service.close()
-        await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -123,14 +107,12 @@ class Application:
         except ClientDisconnect:
             return
         except Exception as error:
-            if has_started or not isinstance(error, _EXPECTED):
-                _log.exception("%s %s failed", scope["method"], scope["path"])
             if has_started:
                 raise
             call = scope.get("state", {}).get("call")
-            if isinstance(error, Forbidden) and call is not None and call.user == ANONYMOUS:
-                error = Unauthenticated()
-            await _answer(error, where)(scope, receive, send_marked)
+            is_stranger = isinstance(error, Forbidden) and call is not None and call.user == ANONYMOUS
+            refusal = Unauthenticated() if is_stranger else _refusal(error, scope)
+            await refusal.response(where)(scope, receive, send_marked)
 
     def _alone(self, scope: Scope, headers: Headers) -> str | None:
         """Return the repository that the port or the host name stands for."""
@@ -151,42 +133,15 @@ class Application:
         scope["root_path"] = ""
 
 
-def _answer(error: Exception, where: Address) -> Response:
-    if isinstance(error, Unauthenticated):
-        return _challenge(error, where)
-    if isinstance(error, OAuthRefusal):
-        return JSONResponse({"error": error.error, "error_description": error.message}, error.status)
-    refusal = error if isinstance(error, Refusal) else _unforeseen(error)
-    is_general = refusal is not error or isinstance(error, Forbidden)
-    if refusal.code is not None or (is_general and where.is_registry):
-        code = refusal.code or registry_code(refusal.status)
-        return registry_response(refusal.status, code, refusal.message, refusal.detail, refusal.headers)
-    return rest_response(refusal.status, refusal.message, refusal.headers)
-
-
-def _unforeseen(error: Exception) -> Refusal:
+def _refusal(error: Exception, scope: Scope) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
     if isinstance(error, HTTPException):
-        return Refusal(error.status_code, str(error.detail))
-    if (isinstance(error, OSError) and error.errno in _FULL) or _is_full(error):
-        return Refusal(507, "No space is left on the sandbox's disk.")
+        return Failure(error.status_code, str(error.detail))
     if isinstance(error, UnicodeError):
-        return Refusal(400, "The request holds half a character: no UTF-8 can be made of it.")
-    if isinstance(error, OSError | sqlite3.OperationalError):
-        _log.error("the data directory failed", exc_info=error)
-    return Refusal(500, UNEXPECTED)
-
-
-def _is_full(error: Exception) -> bool:
-    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_FULL
-
-
-def _challenge(error: Unauthenticated, where: Address) -> Response:
-    """Ask for credentials: the registry API with a Bearer challenge, all else and the token endpoint with Basic."""
-    if not where.docker_root or where.path.endswith("/v2/token"):
-        return rest_response(401, error.message, {"WWW-Authenticate": REALM})
-    host = where.origin.partition("://")[2].partition("/")[0]
-    challenge = f'Bearer realm="{where.token_url}",service="{host}"'
-    scope = distribution.pull_scope(where.path)
-    if scope:
-        challenge += f',scope="{scope}"'
-    return registry_response(401, "UNAUTHORIZED", "authentication required", headers={"WWW-Authenticate": challenge})
+        return Failure(400, "The request holds half a character: no UTF-8 can be made of it.")
+    is_full = isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_FULL
+    if is_full or (isinstance(error, OSError) and error.errno in _FULL):
+        return Failure(507, "No space is left on the sandbox's disk.")
+    _log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+    return Failure(500, "An unexpected error has occurred, please check Artifactory logs for further details.")

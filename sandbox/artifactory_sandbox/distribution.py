@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
 import json
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -27,7 +27,7 @@ from artifactory_sandbox.config import Action
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import stamp
 from artifactory_sandbox.manifests import LARGEST_MANIFEST, OCI_INDEX, Manifest, parse_manifest, referrer
-from artifactory_sandbox.names import is_digest, is_image
+from artifactory_sandbox.names import is_digest
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,14 +36,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from artifactory_sandbox.items import Item
-
-_IMAGE_PATH = re.compile(r"/api/docker/[^/]+/v2/(?P<image>.+)/(?:(?:manifests|referrers)/[^/]+|blobs/.*|tags/list)")
-
-
-def pull_scope(path: str) -> str:
-    """Return the scope of a Bearer challenge; it leaves the repository key out (containerd/nerdctl#4244)."""
-    match = _IMAGE_PATH.fullmatch(path)
-    return f"repository:{match['image']}:pull" if match and is_image(match["image"]) else ""
 
 
 async def base(request: Request) -> Response:
@@ -133,11 +125,8 @@ async def list_referrers(request: Request) -> Response:
 async def list_tags(request: Request) -> Response:
     """List the tags of an image, page by page if `n` is given."""
     call = docker_call(request, Action.READ)
-    found = await call.service.database.read(lambda tx: _require_tags(tx, call))
-    page, last = _page(request, found)
-    name = call.place.image
-    headers = {} if last is None else {"Link": _next(request, f"{name}/tags/list", last)}
-    return JSONResponse({"name": name, "tags": page}, headers=headers)
+    name, found = call.place.image, await call.service.database.read(lambda tx: _require_tags(tx, call))
+    return _page(request, {"name": name}, "tags", found, f"{name}/tags/list")
 
 
 async def list_images(request: Request) -> Response:
@@ -146,14 +135,12 @@ async def list_images(request: Request) -> Response:
     call = call_of(request)
     allows = call.service.access.allows
 
-    def look(tx: sqlite3.Connection) -> list[str]:
+    def look(tx: sqlite3.Connection) -> set[str]:
         sources = call.service.config.sources(repository)
         found = {(source, image) for source in sources for image in layout.images(tx, source)}
-        return sorted({image for source, image in found if allows(call.user, Action.READ, source, f"{image}/")})
+        return {image for source, image in found if allows(call.user, Action.READ, source, f"{image}/")}
 
-    page, last = _page(request, await call.service.database.read(look))
-    headers = {} if last is None else {"Link": _next(request, "_catalog", last)}
-    return JSONResponse({"repositories": page}, headers=headers)
+    return _page(request, {}, "repositories", await call.service.database.read(look), "_catalog")
 
 
 def _require_manifest(tx: sqlite3.Connection, call: DockerCall, reference: str, accepted: str = "") -> Item:
@@ -196,41 +183,35 @@ def _delete(tx: sqlite3.Connection, call: DockerCall, reference: str) -> None:
         copy = layout.find_manifest(tx, call.place, reference)
 
 
-def _require_tags(tx: sqlite3.Connection, call: DockerCall) -> list[str]:
+def _require_tags(tx: sqlite3.Connection, call: DockerCall) -> set[str]:
     found = {tag for place in call.places for tag in layout.tags(tx, place)}
-    if not found and not any(layout.has_manifests(tx, place) for place in call.places):
+    if not found and not any(place.image in layout.images(tx, place.repository) for place in call.places):
         message = "repository name not known to registry"
         raise Refusal(404, message, code="NAME_UNKNOWN", detail={"name": call.place.image})
-    return sorted(found)
+    return found
 
 
-def _page(request: Request, names: Sequence[str]) -> tuple[list[str], str | None]:
-    """Cut the page that `n` and `last` ask for, and tell the `last` of the next one.
+def _page(request: Request, answer: dict[str, object], field: str, found: set[str], path: str) -> Response:
+    """Answer with the page that `n` and `last` ask for, and a link to the next one.
 
     Artifactory counts (`last` is an offset), OCI names (`last` is an entry): an entry of that name wins, so a page
-    whose end is the number of such a one leads on by name.
+    whose end is the number of such a one leads on by name. In path mode, too, the link lacks the repository key
+    (renovate#15080).
     """
     size, last = request.query_params.get("n", ""), request.query_params.get("last", "")
     if size and not size.isdecimal():
         raise Refusal(400, "n must be a number", code="PAGINATION_NUMBER_INVALID", detail={"n": size[:300]})
-    start = 0
-    by_name = bool(last) and (last in names or not last.isdecimal())
-    if by_name:
-        start = sum(1 for name in names if name <= last)
-    elif last:
-        start = int(last[:18])
-    end = start + int(size[:18]) if size and int(size[:18]) else len(names)
-    page = list(names[start:end])
-    if end >= len(names) or not page:
-        return page, None
-    return page, page[-1] if by_name or str(end) in names else str(end)
-
-
-def _next(request: Request, path: str, last: str) -> str:
-    """Return the Link header; in path mode, too, it lacks the repository key (renovate#15080)."""
-    call = call_of(request)
-    root = call.address.docker_root if call.service.config.switches.link_with_repository else "/v2"
-    return f'<{root}/{path}?last={quote(last)}&n={request.query_params["n"]}>; rel="next"'
+    names, count = sorted(found), int(size[:18] or 0)
+    by_name = bool(last) and (last in found or not last.isdecimal())
+    start = bisect.bisect(names, last) if by_name else int(last[:18] or 0)
+    end = start + count if count else len(names)
+    page, headers = names[start:end], {}
+    if page and end < len(names):
+        address, switches = call_of(request).address, call_of(request).service.config.switches
+        root = address.docker_root if switches.link_with_repository else "/v2"
+        onward = page[-1] if by_name or str(end) in found else str(end)
+        headers["Link"] = f'<{root}/{path}?last={quote(onward)}&n={size}>; rel="next"'
+    return JSONResponse(answer | {field: page}, headers=headers)
 
 
 _REPOSITORY = "/api/docker/{repository}/v2"

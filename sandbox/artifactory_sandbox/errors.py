@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-REALM = 'Basic realm="Artifactory Realm"'
-UNEXPECTED = "An unexpected error has occurred, please check Artifactory logs for further details."
+    from artifactory_sandbox.addressing import Address
 
 _REGISTRY_CODES = {
     401: "UNAUTHORIZED",
@@ -24,11 +23,11 @@ _REGISTRY_CODES = {
 
 
 class Refusal(Exception):
-    """A request that is answered with an error, in the shape of the API that it was made to.
+    """A request that is answered with an error: a registry's if it has a code, else Artifactory's own.
 
     :param status: HTTP status.
     :param message: what was wrong, for people.
-    :param code: error code of the OCI distribution specification; makes the answer a registry error.
+    :param code: error code of the OCI distribution specification.
     :param detail: what a registry error is about.
     :param headers: further response headers.
     """
@@ -47,21 +46,49 @@ class Refusal(Exception):
         self.message = message
         self.code = code
         self.detail = detail
-        self.headers = dict(headers or {})
+        self.headers = headers
+
+    def response(self, where: Address) -> Response:
+        """Return the answer; Artifactory's is `{"errors": [{"status", "message"}]}`, printed as Artifactory does."""
+        if self.code is None:
+            return json_response(
+                {"errors": [{"status": self.status, "message": self.message}]}, self.status, self.headers
+            )
+        error = {"code": self.code, "message": self.message, "detail": self.detail}
+        body = json.dumps({"errors": [error]}, separators=(",", ":"))
+        return Response(body, self.status, self.headers, "application/json;charset=ISO-8859-1")
+
+
+class Failure(Refusal):
+    """What can happen to any request, so that each API says it in its own shape."""
+
+    def response(self, where: Address) -> Response:
+        """Return the answer, with the code of the OCI distribution specification that fits the status best."""
+        if where.is_registry:
+            self.code = self.code or _REGISTRY_CODES.get(self.status, "UNKNOWN")
+        return super().response(where)
+
+
+class Forbidden(Failure):
+    """A permission is missing."""
+
+    def __init__(self, message: str = "Forbidden") -> None:
+        super().__init__(403, message)
 
 
 class Unauthenticated(Refusal):
-    """No credentials, or wrong ones; each API asks for them in its own way."""
+    """No credentials, or wrong ones."""
 
     def __init__(self, message: str = "Authentication is required") -> None:
         super().__init__(401, message)
 
-
-class Forbidden(Refusal):
-    """A permission is missing; each API says so in its own shape."""
-
-    def __init__(self, message: str = "Forbidden") -> None:
-        super().__init__(403, message)
+    def response(self, where: Address) -> Response:
+        """Ask for credentials: the registry API with a Bearer challenge, all else and the token endpoint with Basic."""
+        challenge = 'Basic realm="Artifactory Realm"'
+        if where.docker_root and not where.path.endswith("/v2/token"):
+            self.code, self.message, challenge = "UNAUTHORIZED", "authentication required", where.challenge
+        self.headers = {"WWW-Authenticate": challenge}
+        return super().response(where)
 
 
 class OAuthRefusal(Refusal):
@@ -71,29 +98,14 @@ class OAuthRefusal(Refusal):
         super().__init__(status, message)
         self.error = error
 
-
-def registry_code(status: int) -> str:
-    """Return the code of the OCI distribution specification that fits an HTTP status best."""
-    return _REGISTRY_CODES.get(status, "UNKNOWN")
-
-
-def rest_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with Artifactory's `{"errors": [{"status", "message"}]}`, printed as Artifactory prints it."""
-    body = pretty({"errors": [{"status": status, "message": message}]})
-    return Response(body, status, headers=headers, media_type="application/json")
+    def response(self, where: Address) -> Response:
+        """Return the answer."""
+        return JSONResponse({"error": self.error, "error_description": self.message}, self.status)
 
 
-def registry_response(
-    status: int, code: str, message: str, detail: object = None, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Answer with the registry API's `{"errors": [{"code", "message", "detail"}]}`."""
-    body = json.dumps({"errors": [{"code": code, "message": message, "detail": detail}]}, separators=(",", ":"))
-    return Response(body, status, headers=headers, media_type="application/json;charset=ISO-8859-1")
-
-
-def json_response(value: object, status: int = 200) -> Response:
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON, printed as Artifactory prints it."""
-    return Response(pretty(value), status, media_type="application/json")
+    return Response(pretty(value), status, headers, "application/json")
 
 
 def pretty(value: object, level: int = 0) -> str:

@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 
 from artifactory_sandbox import layout
-from artifactory_sandbox.errors import Refusal, Unauthenticated, registry_code
+from artifactory_sandbox.errors import Failure, Refusal, Unauthenticated
 from artifactory_sandbox.items import stamp
 from artifactory_sandbox.metadata import looking_at
 from artifactory_sandbox.names import parse_reference
@@ -166,8 +166,7 @@ class _Meeting:
         phrase = HTTPStatus(fault.status).phrase if fault.status in set(HTTPStatus) else "Error"
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         if not fault.html:
-            code = registry_code(fault.status) if self.where.is_registry else None
-            raise Refusal(fault.status, phrase, code=code, headers=headers)
+            raise Failure(fault.status, phrase, headers=headers)
         page = HTMLResponse(_PAGE.format(f"{fault.status} {phrase}"), fault.status, headers=headers)
         await page(scope, receive, send)
 

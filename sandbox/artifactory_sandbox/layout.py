@@ -92,12 +92,6 @@ def tags(tx: sqlite3.Connection, place: Place) -> list[str]:
     return [name for name in names if not is_digest(name)]
 
 
-def has_manifests(tx: sqlite3.Connection, place: Place) -> bool:
-    """Tell whether an image holds at least one manifest."""
-    query = "SELECT 1 FROM items WHERE repository = ? AND image = ? AND kind = 'manifest' LIMIT 1"
-    return tx.execute(query, (place.repository, place.image)).fetchone() is not None
-
-
 def images(tx: sqlite3.Connection, repository: str) -> list[str]:
     """Return the images of a repository that hold at least one manifest."""
     rows = tx.execute(
