@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import logging
 import re
+import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RUN = re.compile(r"[a-z0-9]{1,32}")
-_OWN = re.compile(rf"(?P<kind>pending|moved)-(?P<hex>[0-9a-f]{{12}})-(?P<tag>[0-9a-f]{{8}})-(?P<run>{_RUN.pattern})")
+_OWN = re.compile(
+    rf"(?P<kind>pending|moved)-(?P<hex>[0-9a-f]{{12}})-(?P<tag>[0-9a-f]{{8}})-(?P<run>{_RUN.pattern})(-[0-9a-f]{{4}})?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Pending:
     """A pending tag that stands in a repository.
 
     :param place: where it stands: repository, image and tag, ``pending-<12 hex of the digest>-<8 hex that stand for the
-        target tag>-<run>``.
+        target tag>-<run>-<4 hex>``.
     :param updated: when it was put there; None where that is not known yet.
     """
 
@@ -49,6 +52,10 @@ class Pending:
     def is_for(self, target: ImageReference) -> bool:
         """Tell whether what waits under it will take a target tag."""
         return self.target_hash == hash_of(target)
+
+    def is_of(self, target: ImageReference, run: str) -> bool:
+        """Tell whether an earlier try of a run has made it for this digest and target tag."""
+        return self.run == run and self.is_for(target) and not self.is_rival_to(target)
 
     def is_rival_to(self, target: ImageReference) -> bool:
         """Tell whether another digest waits under it for the same target tag."""
@@ -82,13 +89,25 @@ def run_identifier(*parts: object) -> str:
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:12]
 
 
-def pending_reference(target: ImageReference, run: str) -> ImageReference:
-    """Return the tag under which a digest waits in the target image until it has been verified.
+def new_pending(target: ImageReference, run: str) -> ImageReference:
+    """Return a new tag under which a digest is to wait in the target image until it has been verified.
+
+    Each is promoted to once. A server may carry out a request long after its client has given up waiting, and with the
+    source tag moved meanwhile that would change what stands there. So a tag that is there was put there by the one
+    request that ever will be, and one that is not is never asked for again.
 
     :param target: repository, image, tag and digest.
     :param run: the run's identifier.
     """
-    return _own_tag("pending", target, run)
+    return _numbered(_own_tag("pending", target, run))
+
+
+def renewed(pending: ImageReference) -> ImageReference:
+    """Return another new tag of the same run for the same digest and target tag.
+
+    :param pending: a pending tag.
+    """
+    return _numbered(replace(pending, tag=str(pending.tag).rpartition("-")[0]))
 
 
 def moved_reference(source: ImageReference, run: str) -> ImageReference:
@@ -135,8 +154,7 @@ async def drop_left_behind(
     :param after: the seconds after which a pending tag's run has certainly ended.
     """
     for pending in found:
-        is_own = pending.is_for(target) and pending.run == run
-        if is_own or (await dated(client, pending)).is_dead(after=after):
+        if (pending.is_for(target) and pending.run == run) or (await dated(client, pending)).is_dead(after=after):
             log.info("Dropping %s, which was left behind.", pending.place)
             await drop(client, pending.place)
 
@@ -162,6 +180,10 @@ def hash_of(target: ImageReference) -> str:
     :param target: the target tag.
     """
     return hashlib.sha256(str(target.tag).encode()).hexdigest()[:8]
+
+
+def _numbered(place: ImageReference) -> ImageReference:
+    return replace(place, tag=f"{place.tag}-{secrets.token_hex(2)}")
 
 
 def _own_tag(kind: str, place: ImageReference, run: str) -> ImageReference:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.diagnosis import explain_repository
 from artifactory_provider.artifactory.errors import PermissionDenied, RequestRefused, UnsupportedRepository
-from artifactory_provider.promotion.pending import pending_reference
+from artifactory_provider.promotion.pending import new_pending
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -37,14 +37,14 @@ async def check_permissions(
     :param target: the target with its digest.
     :raises PermissionDenied: naming the permission that is missing, and all that are needed there.
     """
-    pending = pending_reference(target, promotion.run)
-    if promotion.two_phase and promotion.attachments and pending.tag not in {one.place.tag for one in seen.pending}:
+    is_put_up = any(other.is_of(target, promotion.run) for other in seen.pending)
+    if promotion.two_phase and promotion.attachments and not is_put_up:
         record = ", and Annotate for the record" if promotion.property_prefix else ""
         with_what = f"Read, Deploy/Cache and Delete/Overwrite{record}"
-        await _ask(client, client.delete_item(_path(pending)), target, with_what)
+        await _ask(client, client.delete_item(_path(new_pending(target, promotion.run))), target, with_what)
     if not promotion.copy:
         # A name that no move renames to: under that one an earlier try may have left what others have pushed.
-        absent = pending_reference(source, promotion.run)
+        absent = new_pending(source, promotion.run)
         with_what = "Read, Deploy/Cache and Delete/Overwrite, as it is moved from there"
         await _ask(client, client.delete_item(_path(absent)), source, with_what)
         await _ask(client, client.check_may_push(source), source, with_what)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RequestRefused, TagNotFound
@@ -23,7 +23,7 @@ from artifactory_provider.promotion.conflicts import check_conflict
 from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError, TargetUnverified
 from artifactory_provider.promotion.moves import finish_move, remove_source
 from artifactory_provider.promotion.observation import observe
-from artifactory_provider.promotion.pending import check_run, drop, drop_left_behind, pending_reference
+from artifactory_provider.promotion.pending import check_run, drop, drop_left_behind, new_pending
 from artifactory_provider.promotion.preflight import check_permissions, check_repositories
 from artifactory_provider.promotion.records import PromotionRecord, check_record, has_record, write_record
 from artifactory_provider.promotion.sending import pin, send
@@ -247,9 +247,9 @@ async def _through_pending(
 ) -> Manifest:
     """Promote to a pending tag, verify and record there, then retag: nothing unverified is under the target tag."""
     within = promotion.confirmation_timeout
-    pending = pending_reference(target, promotion.run)
+    pending, manifest = await _standing(client, promotion, seen, target)
     try:
-        manifest = await _put_up(client, seen, source, pending, within)
+        manifest = manifest or await send(client, source, pending, copy=True, within=within)
         listing = await complete(client, source, pending, manifest, within=within, beside=target)
         if listing:
             now = listing.observation(pending, target)
@@ -269,16 +269,18 @@ async def _through_pending(
     return manifest
 
 
-async def _put_up(
-    client: ArtifactoryClient, seen: Observation, source: ImageReference, pending: ImageReference, within: float
-) -> Manifest:
-    """Bring the image to its pending tag; an earlier try may have done so already."""
-    if pending.tag in {other.place.tag for other in seen.pending}:
-        try:
-            return await confirm(client, pending, within=0)
-        except TargetUnverified:
-            await drop(client, pending)
-    return await send(client, source, pending, copy=True, within=within)
+async def _standing(
+    client: ArtifactoryClient, promotion: Promotion, seen: Observation, target: ImageReference
+) -> tuple[ImageReference, Manifest | None]:
+    """Return the pending tag that an earlier try has put up, with what it shows; or else a new one, with nothing."""
+    for other in seen.pending:
+        if other.is_of(target, promotion.run):
+            pending = replace(other.place, digest=target.digest)
+            try:
+                return pending, await confirm(client, pending, within=0)
+            except TargetUnverified:
+                await drop(client, pending)
+    return new_pending(target, promotion.run), None
 
 
 async def _directly(

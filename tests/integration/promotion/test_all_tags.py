@@ -11,7 +11,7 @@ from artifactory_provider.artifactory.errors import ImageNotFound
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.errors import InvalidPromotion, TagsNotPromoted, TargetConflict
 from artifactory_provider.promotion.images import image_tags, promote_image
-from artifactory_provider.promotion.pending import moved_reference, pending_reference
+from artifactory_provider.promotion.pending import moved_reference, new_pending
 from artifactory_provider.promotion.promotion import Promotion, promote
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def test_tags_of_attachments_backups_and_promotions_under_way_are_no_images_of_t
         f"sha256-{'a' * 64}",
         f"sha256-{'a' * 64}.sig",
         "1.0-previous-0123456789ab",
-        str(pending_reference(pinned, "run1").tag),
+        str(new_pending(pinned, "run1").tag),
         str(moved_reference(pinned, "run1").tag),
     ]
     assert image_tags([*own, *others]) == own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from tests.integration.promotion.history import History
 from artifactory_provider.artifactory.errors import TagNotFound
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.errors import NothingToRestore, SourceMoved, TargetConflict
-from artifactory_provider.promotion.pending import moved_reference, pending_reference
+from artifactory_provider.promotion.pending import moved_reference
 from artifactory_provider.promotion.promotion import promote
 from artifactory_provider.promotion.rollback import find_previous
 
@@ -33,8 +34,10 @@ async def test_the_image_waits_under_a_pending_tag_and_leaves_none(
     digest = sandbox.push_image(f"docker-dev/{image}:1", platforms=PLATFORMS)
     history = History(sandbox)
     await promote(direct, promotion(image, run="run1"))
-    pending = pending_reference(ImageReference("docker-qa", image, "1", digest), "run1")
-    assert history.shown(f"docker-qa/{image}:{pending.tag}") == [digest]
+    shown = [event for event in history.events() if event.event == "shows" and "/sha256:" not in event.place]
+    [pending, final] = shown
+    assert re.fullmatch(rf"docker-qa/{image}/pending-{digest[7:19]}-[0-9a-f]{{8}}-run1-[0-9a-f]{{4}}", pending.place)
+    assert (pending.digest, final.digest, final.place) == (digest, digest, f"docker-qa/{image}/1")
     assert sandbox.tags("docker-qa", image) == ["1"]
 
 

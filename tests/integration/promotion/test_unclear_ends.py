@@ -6,6 +6,7 @@ import httpx
 import pytest
 from tests.integration.gateway import Reply, html
 from tests.integration.promotion.dev_to_qa import PLATFORMS, PROMOTE, promotion
+from tests.integration.promotion.history import History
 
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.errors import (
@@ -16,6 +17,8 @@ from artifactory_provider.artifactory.errors import (
     UnsupportedRepository,
 )
 from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion.batch.batch import Batch
+from artifactory_provider.promotion.batch.engine import promote_batch
 from artifactory_provider.promotion.errors import SourceRemains, TargetUnverified
 from artifactory_provider.promotion.promotion import promote
 
@@ -160,3 +163,41 @@ async def test_a_move_that_is_answered_200_and_leaves_the_source_is_found_out(
     gateway.rule("POST", PROMOTE, reply=Reply(200, b"Promotion ended successfully"), does_work=False)
     with pytest.raises(SourceRemains, match="whether it was is unclear: run the promotion again"):
         await promote(client, promotion(image, copy=False))
+
+
+def carry_out_late(gateway: Gateway, sandbox: RunningSandbox, image: str) -> None:
+    """Keep the first promotion back; carry it out just before the image is retagged, with the source tag moved."""
+
+    def carry_out() -> None:
+        sandbox.push_image(f"docker-dev/{image}:1", content="unverified")
+        [kept_back, *_] = [seen for seen in gateway.requests if seen.path.endswith("/promote")]
+        url = sandbox.url + kept_back.path.removeprefix("/artifactory")
+        httpx.post(url, content=kept_back.body, auth=("admin", sandbox.password)).raise_for_status()
+
+    gateway.rule("POST", PROMOTE, times=1, reply=Reply(504), does_work=False)
+    gateway.rule("POST", PROMOTE, times=1)
+    gateway.rule("POST", PROMOTE, times=1, before=carry_out)
+
+
+@pytest.mark.parametrize("is_batch", [False, True])
+async def test_a_request_that_is_carried_out_when_nobody_waits_for_it_any_more_changes_nothing_under_the_target_tag(
+    client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str, is_batch: bool
+) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1", platforms=PLATFORMS)
+    history = History(sandbox)
+    carry_out_late(gateway, sandbox, image)
+    one = promotion(image, digest=digest, run="run1")
+    if is_batch:
+        report = await promote_batch(client, Batch(promotions=((one.source, one.target),), run="run1"))
+        assert report.counts["promoted"] == 1
+    else:
+        with pytest.raises(ServerFailed):
+            await promote(client, one)
+        await promote(client, one)
+    assert history.shown(f"docker-qa/{image}:1") == [digest]
+    [late] = [tag for tag in sandbox.tags("docker-qa", image) if tag != "1"]
+    assert sandbox.digest(f"docker-qa/{image}:{late}") == sandbox.digest(f"docker-dev/{image}:1") != digest
+
+    sandbox.push_image(f"docker-dev/{image}:1", platforms=PLATFORMS)
+    await promote(client, promotion(image, run="run2", on_conflict="overwrite", pending_timeout=0))
+    assert sandbox.tags("docker-qa", image) == ["1"], "the next promotion drops it"

@@ -195,7 +195,7 @@ async def _promote_tags(
     places = {(one, found): _sending(one, found) for one, each in belongings.items() for found in each}
     seen = await observe_tags(client, {sending.target for sending in places.values()})
     shown = {sending: seen.get(sending.target.unpinned()) for sending in places.values()}
-    failed = await send_all(client, [s for s, there in shown.items() if there is None], slots=slots, within=within)
+    failed, _ = await send_all(client, [s for s, there in shown.items() if there is None], slots=slots, within=within)
     lost: dict[Bringing, int | Exception] = {}
     differing: dict[Bringing, None] = {}
     for (one, found), sending in places.items():

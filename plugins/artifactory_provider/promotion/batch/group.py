@@ -27,19 +27,20 @@ from artifactory_provider.promotion.batch.sending import Sending, send_all
 from artifactory_provider.promotion.completeness import complete, find_proved
 from artifactory_provider.promotion.errors import PromotionError
 from artifactory_provider.promotion.observation import Observation, observe_tags
-from artifactory_provider.promotion.pending import drop, pending_reference
+from artifactory_provider.promotion.pending import drop, hash_of, new_pending, renewed
 from artifactory_provider.promotion.preflight import check_permissions
 from artifactory_provider.promotion.promotion import promote
 from artifactory_provider.promotion.records import write_record
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.promotion.batch.batch import Batch
     from artifactory_provider.promotion.batch.item import Item
+    from artifactory_provider.promotion.pending import Pending
 
 log = logging.getLogger(__name__)
 
@@ -117,13 +118,11 @@ class _Group:
 
     async def promote_through_pending(self) -> None:
         """Promote to pending tags, verify and record there, then retag."""
-        pending = {item: pending_reference(item.target, self._batch.run) for item in self._left()}
-        # An earlier try of this run may have put up some of them.
-        seen = await observe_tags(self._client, pending.values())
-        waiting = {place.pinned(shown.digest) for place, shown in seen.items()}
-        missing = [item for item, place in pending.items() if place not in waiting]
+        pending = await self._standing()
+        missing = [item for item in self._left() if item not in pending]
         await self._ask_for_permission(missing)
-        await self._send({item: Sending(item.source, pending[item]) for item in missing if item.is_left})
+        names = {item: new_pending(item.target, self._batch.run) for item in missing if item.is_left}
+        pending |= await self._send({item: Sending(item.source, name) for item, name in names.items()}, renewed)
         put_up = self._left()
         try:
             await self._complete(pending)
@@ -134,6 +133,22 @@ class _Group:
             failed = [item for item in put_up if item.error is not None and not isinstance(item.error, TRANSIENT)]
             await concurrently(lambda item: drop(self._client, pending[item]), failed)
         self._end()
+
+    async def _standing(self) -> dict[Item, ImageReference]:
+        """Return the pending tags that an earlier try of this run has put up."""
+        waiting = await find_pending(self._client, [item.target for item in self._left()])
+        own = dict(self._own(waiting))
+        seen = await observe_tags(self._client, own) if own else {}
+        shown = {place.pinned(found.digest): own[place] for place, found in seen.items()}
+        return {item: place for place, item in shown.items() if place.digest == item.target.digest}
+
+    def _own(self, waiting: Iterable[Pending]) -> Iterator[tuple[ImageReference, Item]]:
+        """Return the pending tags that this run has made, each with the promotion that it is for."""
+        items = {(item.target.repository, item.target.image, hash_of(item.target)): item for item in self._left()}
+        for other in waiting:
+            item = items.get((other.place.repository, other.place.image, other.target_hash))
+            if item is not None and other.is_of(item.target, self._batch.run):
+                yield other.place, item
 
     async def _ask_for_permission(self, missing: list[Item]) -> None:
         """Find out whether pending tags may be dropped, before one is put up: image by image, until one may be."""
@@ -178,14 +193,20 @@ class _Group:
         for item in self._left():
             item.outcome = "promoted"
 
-    async def _send(self, sendings: dict[Item, Sending]) -> None:
-        failed = await send_all(self._client, sendings.values(), slots=self._slots, within=self._within)
+    async def _send(
+        self, sendings: dict[Item, Sending], renew: Callable[[ImageReference], ImageReference] | None = None
+    ) -> dict[Item, ImageReference]:
+        """Send promotion requests, and return where they went."""
+        failed, targets = await send_all(
+            self._client, sendings.values(), slots=self._slots, within=self._within, renew=renew
+        )
         for item, sending in sendings.items():
             error = failed.get(sending)
             if isinstance(error, (PermissionDenied, *TRANSIENT)):
                 item.error = error
             elif error is not None:
                 item.is_alone = True
+        return {item: targets[sending] for item, sending in sendings.items()}
 
     async def _complete(self, places: dict[Item, ImageReference]) -> None:
         """Make sure of the children and blobs of what was read; what the queries do not prove is asked one by one."""
@@ -207,6 +228,7 @@ class _Group:
         for claim, error in errors.items():
             claims[claim].error = error
         dead = [other.place for other in waiting if other.is_dead(after=timeout)]
+        dead += [place for place, item in self._own(waiting) if place != pending[item].unpinned()]
         await concurrently(lambda place: drop(self._client, place), dead)
 
     async def _record(self, places: dict[Item, ImageReference]) -> None:

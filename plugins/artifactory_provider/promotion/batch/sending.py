@@ -16,7 +16,7 @@ from artifactory_provider.promotion.observation import observe_tags
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
@@ -43,17 +43,22 @@ class Sending:
 
 
 async def send_all(
-    client: ArtifactoryClient, sendings: Iterable[Sending], *, slots: asyncio.Semaphore, within: float
-) -> dict[Sending, Exception]:
+    client: ArtifactoryClient,
+    sendings: Iterable[Sending],
+    *,
+    slots: asyncio.Semaphore,
+    within: float,
+    renew: Callable[[ImageReference], ImageReference] | None = None,
+) -> tuple[dict[Sending, Exception], dict[Sending, ImageReference]]:
     """Send all requests, look at all targets, and send again what was not done, a few times.
-
-    Sending one again is safe: it brings the same digest to the same tag, or finds that there is nothing to bring.
 
     :param client: an open client.
     :param sendings: the requests.
     :param slots: how many requests may be under way at a time.
     :param within: the seconds that the targets may take to show what the server says it has done.
-    :return: those whose target does not show the digest in the end, and why.
+    :param renew: gives a request that is sent again another target, so that each is sent to once; without it, the same
+        digest goes to the same tag again, or there is nothing left to bring.
+    :return: those whose target does not show the digest in the end, and why; and the targets to which all were sent.
     :raises AuthenticationFailed: as soon as the credentials are refused.
     """
     work = _Work(client, sendings, slots, within)
@@ -64,10 +69,14 @@ async def send_all(
         reraise=True,
     )
     try:
-        await again(work.wave)
+        async for wave in again:
+            with wave:
+                if renew is not None and wave.retry_state.attempt_number > 1:
+                    work.targets |= {sending: renew(work.targets[sending]) for sending in work.left}
+                await work.wave()
     except _WorkLeft as error:
         log.warning("%s That was the last try.", error)
-    return work.failed | work.left
+    return work.failed | work.left, work.targets
 
 
 class _WorkLeft(Exception):
@@ -80,6 +89,7 @@ class _Work:
     ) -> None:
         self.left: dict[Sending, Exception] = dict.fromkeys(sendings, Exception("It was not sent."))
         self.failed: dict[Sending, Exception] = {}
+        self.targets = {sending: sending.target for sending in self.left}
         self._client = client
         self._slots = slots
         self._within = within
@@ -101,7 +111,7 @@ class _Work:
     async def _send(self, sending: Sending) -> ArtifactoryError | None:
         async with self._slots:
             try:
-                await self._client.promote(sending.source, sending.target, copy=sending.copy)
+                await self._client.promote(sending.source, self.targets[sending], copy=sending.copy)
             except AuthenticationFailed:
                 raise
             except ArtifactoryError as error:
@@ -118,7 +128,7 @@ class _Work:
         return {
             sending: answers[sending]
             or TargetUnverified(
-                f"{sending.target} shows {shown.digest if shown else 'nothing'} after it was promoted.",
+                f"{self.targets[sending]} shows {shown.digest if shown else 'nothing'} after it was promoted.",
                 found=shown.digest if shown else None,
             )
             for sending, shown in wrong.items()
@@ -141,6 +151,7 @@ class _Work:
 
     async def _wrong(self, sendings: Iterable[Sending]) -> dict[Sending, Shown | None]:
         """Return the requests whose targets do not show their digest, with what they show."""
-        seen = await observe_tags(self._client, [sending.target for sending in sendings])
-        shown = {sending: seen.get(sending.target.unpinned()) for sending in sendings}
+        targets = {sending: self.targets[sending] for sending in sendings}
+        seen = await observe_tags(self._client, targets.values())
+        shown = {sending: seen.get(target.unpinned()) for sending, target in targets.items()}
         return {s: one for s, one in shown.items() if one is None or one.digest != s.target.digest}

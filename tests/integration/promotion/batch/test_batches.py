@@ -16,7 +16,7 @@ from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.batch.batch import Batch
 from artifactory_provider.promotion.batch.engine import Progress, promote_batch
 from artifactory_provider.promotion.errors import AttachmentLost, SourceMoved, TargetConflict
-from artifactory_provider.promotion.pending import pending_reference
+from artifactory_provider.promotion.pending import new_pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -329,15 +329,15 @@ async def test_a_killed_try_is_gone_on_with_from_its_pending_tags(
 ) -> None:
     pushed = push(sandbox, image, ["1", "2", "3"])
     targets = {tag: ImageReference("docker-qa", image, tag, digest) for tag, digest in pushed.items()}
-    pending = {tag: pending_reference(target, "run1") for tag, target in targets.items()}
+    pending = {tag: new_pending(target, "run1") for tag, target in targets.items()}
     for tag in ("1", "2"):
         await direct.promote(ImageReference("docker-dev", image, tag), pending[tag])
     history = History(sandbox)
     report = await promote_batch(direct, batch(image, pushed, run="run1"))
     assert report.counts["promoted"] == 3
     assert shown(sandbox, image) == pushed
-    put_up = {tag for tag, place in pending.items() if history.shown(str(place.unpinned()))}
-    assert put_up == {"3"}, "the others were there already"
+    put_up = [event.digest for event in history.events() if "/pending-" in event.place and event.event == "shows"]
+    assert put_up == [pushed["3"]], "the others were there already"
 
 
 async def test_a_cancelled_batch_leaves_nothing_half_done(
