@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 TOKEN_SECONDS = 3600
 _PERMISSIONS = "applied-permissions/"
-_ARTIFACT = "artifact:"
 # Two wildcards at most: these patterns come from users, and more could be slow on purpose.
 _ARTIFACT_SCOPE = re.compile(
     r"artifact:([\w.-]{1,64})(?:/([^*]{0,500}(?:\*{1,2}[^*]{1,500})?\*{0,2}))?:([rwdam*](?:,[rwdam*])*)", re.ASCII
@@ -99,12 +98,10 @@ class Access:
             return await self._by_token(credentials.strip())
         if scheme:
             raise Unauthenticated(_BAD_CREDENTIALS)
-        api_key = headers.get("x-jfrog-art-api")
-        if api_key:
-            user = self._api_keys.get(_digest(api_key))
-            if user is None:
-                raise Forbidden(_BAD_CREDENTIALS)
-            return user
+        if api_key := headers.get("x-jfrog-art-api"):
+            if user := self._api_keys.get(_digest(api_key)):
+                return user
+            raise Forbidden(_BAD_CREDENTIALS)
         if not self._config.anonymous:
             raise Unauthenticated
         return ANONYMOUS
@@ -121,9 +118,9 @@ class Access:
             what stands there of `artifact:<repository>[/<path>]:<actions>`, which is the user's own if it stands alone.
         """
         parts = scope.split()
-        artifacts = [_ARTIFACT_SCOPE.fullmatch(part) for part in parts if part.startswith(_ARTIFACT)]
+        artifacts = [_ARTIFACT_SCOPE.fullmatch(part) for part in parts if part.startswith("artifact:")]
         limits = tuple(_limit(name, *match.groups()) for match in artifacts if match)
-        whole = self._unlimited(name, [part for part in parts if not part.startswith(_ARTIFACT)] or [USER_SCOPE])
+        whole = self._unlimited(name, parts if len(parts) > len(artifacts) else [USER_SCOPE])
         if whole is None or len(limits) < len(artifacts):
             return None
         return replace(whole, limits=limits, scope=scope)
@@ -144,10 +141,8 @@ class Access:
     def allows(self, user: User, action: Action, repository: str, path: str) -> bool:
         """Tell whether a user may do something at a path of a repository."""
 
-        def is_granted(permissions: Iterable[PermissionConfig]) -> bool:
-            return any(
-                one.grants(action, user.name, user.groups) and one.covers(repository, path) for one in permissions
-            )
+        def is_granted(targets: Iterable[PermissionConfig]) -> bool:
+            return any(one.covers(repository, path) and one.grants(action, user.name, user.groups) for one in targets)
 
         return (user.has_all or is_granted(self._config.permissions)) and (not user.limits or is_granted(user.limits))
 
@@ -173,14 +168,10 @@ class Access:
             name, password = base64.b64decode(credentials, validate=True).decode().split(":", 1)
         except ValueError:
             raise Unauthenticated(_BAD_CREDENTIALS) from None
-        if password.startswith(("eyJ", REFERENCE_PREFIX)):
-            user = await self._by_token(password)
-            if user.name == name:
-                return user
-        digest = _digest(password)
-        by_key = self._api_keys.get(digest)
-        if by_key is not None and by_key.name == name:
-            return by_key
+        is_token, digest = password.startswith(("eyJ", REFERENCE_PREFIX)), _digest(password)
+        user = await self._by_token(password) if is_token else self._api_keys.get(digest)
+        if user is not None and user.name == name:
+            return user
         if not hmac.compare_digest(self._fitted.get(name, b""), digest):
             # An unknown name costs as much as a wrong password, so that names cannot be guessed by the clock.
             hashed = self._hashes.get(name, self._nobody)

@@ -274,12 +274,12 @@ class Config(_Section):
     @model_validator(mode="after")
     def _names_are_known(self) -> Config:
         for number, permission in enumerate(self.permissions):
-            for kind, unknown in (
-                ("repository", set(permission.repositories) - {*self.repositories, ANY_REPOSITORY}),
-                ("user", set(permission.users) - {*self.users, "anonymous"}),
-            ):
-                if unknown:
-                    raise ValueError(f"permissions.{number}: no {kind} is called {min(unknown)!r}")
+            unknown = set(permission.repositories) - {*self.repositories, ANY_REPOSITORY}
+            if unknown:
+                raise ValueError(f"permissions.{number}: no repository is called {min(unknown)!r}")
+            strangers = set(permission.users) - {*self.users, "anonymous"}
+            if strangers:
+                raise ValueError(f"permissions.{number}: no user is called {min(strangers)!r}")
         return self
 
 

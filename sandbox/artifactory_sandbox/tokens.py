@@ -27,6 +27,7 @@ from artifactory_sandbox.errors import Forbidden, OAuthRefusal, Refusal, Unauthe
 if TYPE_CHECKING:
     import sqlite3
 
+    from jwt.types import Options
     from starlette.requests import Request
 
     from artifactory_sandbox.metadata import Database
@@ -114,8 +115,8 @@ class Tokens:
         refresh = secrets.token_urlsafe(48) if wish.refreshable else None
         text = f"reftkn:01:{made.expires or 0:010}:{secrets.token_urlsafe(20)}"
         reference = base64.b64encode(text.encode()).decode() if wish.include_reference_token else None
-        hashes = [token and _hash(token) for token in (refresh, reference)]
-        tx.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, FALSE)", (*made[:5], *hashes))
+        kept = made._replace(refresh=_hash(refresh), reference=_hash(reference))
+        tx.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?)", kept)
         fields = {
             "token_id": made.identifier,
             "access_token": access,
@@ -139,12 +140,15 @@ class Tokens:
             raise OAuthRefusal("invalid_grant", "the refresh token is unknown, used up or revoked")
         old = Token(*row)
         self.revoke(tx, old.identifier)
-        seconds = wish.expires_in
-        if seconds is None and old.expires:
-            seconds = old.expires - old.issued
-        again = {"username": old.username, "scope": old.scope, "expires_in": seconds, "refreshable": True}
-        more = {"include_reference_token": old.reference is not None}
-        return self.issue(tx, wish.model_copy(update=again | more))
+        lifetime = old.expires - old.issued if old.expires else None
+        again = {
+            "username": old.username,
+            "scope": old.scope,
+            "expires_in": lifetime if wish.expires_in is None else wish.expires_in,
+            "refreshable": True,
+            "include_reference_token": old.reference is not None,
+        }
+        return self.issue(tx, wish.model_copy(update=again))
 
     async def verify(self, token: str) -> Token:
         """Return what a signed or a reference token stands for.
@@ -196,7 +200,7 @@ class Tokens:
             claims = jwt.decode(token, self._signing_key, algorithms=["HS256"], options={"verify_exp": False})
         except jwt.InvalidTokenError:
             return None
-        name = claims["sub"].rpartition("/")[2]
+        name = claims["sub"].partition("/users/")[2]
         return Token(claims["jti"], name, claims["scp"], claims["iat"], claims.get("exp"))
 
 
@@ -255,15 +259,11 @@ def _identify(provider: OidcProvider, token: str, mapping_name: str | None) -> t
     :param mapping_name: the only mapping to look at, if any.
     :raises OAuthRefusal: when the token is not the provider's, has expired, or fits none.
     """
+    options: Options = {"require": ["exp", "iss", "sub"], "verify_aud": provider.audience is not None}
     try:
         key = jwt.PyJWKSet(list(provider.keys))[jwt.get_unverified_header(token).get("kid", "")]
         claims = jwt.decode(
-            token,
-            key,
-            algorithms=_ALGORITHMS,
-            issuer=provider.issuer,
-            audience=provider.audience,
-            options={"require": ["exp", "iss", "sub"], "verify_aud": provider.audience is not None},
+            token, key, algorithms=_ALGORITHMS, issuer=provider.issuer, audience=provider.audience, options=options
         )
         for mapping in provider.mappings:
             fits = (fnmatch.fnmatchcase(str(claims.get(name, "")), value) for name, value in mapping.claims.items())
@@ -325,17 +325,16 @@ async def _wish(request: Request) -> Wish:
     try:
         is_json = "json" in request.headers.get("content-type", "")
         values = json.loads(body).items() if is_json else parse_qsl(body.decode("utf-8", "replace"))
-    except (ValueError, RecursionError, AttributeError):
-        raise Refusal(400, "The request body is not a JSON object.") from None
-    try:
         return Wish.model_validate({key: value for key, value in values if value is not None})
     except ValidationError as error:
         raise OAuthRefusal("invalid_request", first_problem(error)) from None
+    except (ValueError, RecursionError, AttributeError):
+        raise Refusal(400, "The request body is not a JSON object.") from None
 
 
-def _hash(token: str) -> bytes:
+def _hash(token: str | None) -> bytes | None:
     """Return the hash that stands for a token; tokens are long and random, so a fast one is as good as a slow one."""
-    return hashlib.sha256(token.encode()).digest()
+    return None if token is None else hashlib.sha256(token.encode()).digest()
 
 
 ROUTES = [
