@@ -22,7 +22,7 @@ from artifactory_sandbox import (
     search_api,
     storage_api,
     system_api,
-    token_api,
+    tokens,
     xray,
 )
 from artifactory_sandbox.access import ANONYMOUS
@@ -60,7 +60,7 @@ class Application:
             (b"x-artifactory-node-id", b"artifactory-sandbox"),
         ]
         # What is asked for most comes first, what takes all paths last.
-        areas = (promotion, distribution, blob_api, system_api, search_api, token_api, events, xray, storage_api)
+        areas = (promotion, distribution, blob_api, system_api, search_api, tokens, events, xray, storage_api)
         self.routes: list[Route] = [route for area in areas for route in area.ROUTES]
         self._router: ASGIApp = Router(self.routes, redirect_slashes=False, lifespan=self._living)
 
@@ -121,9 +121,7 @@ class Application:
         return (port and self._by_port.get(port)) or (self._by_label.get(label.lower()) if dot else None)
 
     async def _pass_gate(self, scope: Scope, headers: Headers, where: Address) -> None:
-        is_open = where.path in token_api.PATHS or (
-            where.path in system_api.OPEN_PATHS and "authorization" not in headers
-        )
+        is_open = where.path in tokens.PATHS or (where.path in system_api.OPEN_PATHS and "authorization" not in headers)
         user = ANONYMOUS if is_open else await self._service.access.identify(headers)
         scope["state"] = {"call": Call(self._service, user, where)}
         # The router answers unknown paths and methods by exceptions, as everything here is answered, if it

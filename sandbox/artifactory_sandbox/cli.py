@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artifactory_sandbox import __version__
-from artifactory_sandbox.access import Password
+from artifactory_sandbox.access import hash_password
 from artifactory_sandbox.config import Config, ConfigError, load_config
 from artifactory_sandbox.journal import log_to_stderr
 from artifactory_sandbox.metadata import IncompatibleDataError
@@ -152,7 +152,7 @@ def _hash_password(options: argparse.Namespace) -> int:
     password = sys.stdin.readline().rstrip("\n")
     if not password:
         raise UsageError("a password is read from standard input, and there was none")
-    print(Password(password).hashed())
+    print(hash_password(password))
     return 0
 
 

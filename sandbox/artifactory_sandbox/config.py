@@ -6,25 +6,17 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import jwt
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from artifactory_sandbox.names import is_repository_key
-from artifactory_sandbox.oidc import OidcProvider  # noqa: TC001 (pydantic reads it)
+from artifactory_sandbox.names import ant_pattern, is_repository_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from pydantic import ValidationInfo
 
 ANY_REPOSITORY = "ANY"
 RESERVED_KEYS = frozenset({"access", "api", "artifactory", "event", "null", "sandbox", "token", "ui", "v2", "xray"})
@@ -59,7 +51,7 @@ RepositoryKey = Annotated[str, AfterValidator(_repository_key)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = {"extra": "forbid", "frozen": True, "populate_by_name": True}
 
 
 class RepositoryConfig(_Section):
@@ -111,6 +103,22 @@ class PermissionConfig(_Section):
     users: dict[str, tuple[Action, ...]] = Field(default_factory=dict)
     groups: dict[str, tuple[Action, ...]] = Field(default_factory=dict)
 
+    def names(self, repository: str) -> bool:
+        """Tell whether it is about a repository."""
+        return repository in self.repositories or ANY_REPOSITORY in self.repositories
+
+    def covers(self, repository: str, path: str) -> bool:
+        """Tell whether it is about a path of a repository."""
+        return (
+            self.names(repository)
+            and any(ant_pattern(pattern).fullmatch(path) for pattern in self.include_patterns)
+            and not any(ant_pattern(pattern).fullmatch(path) for pattern in self.exclude_patterns)
+        )
+
+    def grants(self, action: Action, name: str, groups: Sequence[str]) -> bool:
+        """Tell whether it lets a user, or one of his groups, do something where it covers."""
+        return action in self.users.get(name, ()) or any(action in self.groups.get(group, ()) for group in groups)
+
 
 class Switches(_Section):
     """What one Artifactory does and another does not; None follows the version.
@@ -134,16 +142,6 @@ class Switches(_Section):
     carry_attachments: bool = False
     keep_list: bool = False
     link_with_repository: bool = False
-
-    def following(self, version: str) -> Switches:
-        """Return the switches with those that are not set as they are in a version."""
-        number = tuple(int(part) for part in version.split("."))
-        defaults = {
-            "strict_target_tags": number >= (7, 94, 1),
-            "rename_children": number < (7, 111, 0),
-            "delete_shared_layers": number < (7, 117, 1),
-        }
-        return self.model_copy(update={name: on for name, on in defaults.items() if getattr(self, name) is None})
 
 
 class WebhookConfig(_Section):
@@ -189,14 +187,42 @@ class XrayConfig(_Section):
     block_unscanned: bool = False
 
 
-def _default_repositories() -> dict[str, RepositoryConfig]:
-    repositories = {f"docker-{environment}": RepositoryConfig() for environment in ("dev", "qa", "staging", "prod")}
-    repositories["generic-local"] = RepositoryConfig(package_type="generic")
-    return repositories
+class OidcMapping(_Section):
+    """Whom identity tokens stand for, if all claims fit (`*` matches any text): a user, or groups."""
+
+    name: str
+    claims: dict[str, str] = Field(default_factory=dict)
+    username: str | None = None
+    groups: tuple[str, ...] = ()
+    expires_in: int = Field(default=3600, ge=1)
+
+    @model_validator(mode="after")
+    def _names_someone(self) -> OidcMapping:
+        if (self.username is None) == (not self.groups):
+            raise ValueError("a mapping needs either 'username' or 'groups'")
+        return self
 
 
-def _default_users() -> dict[str, UserConfig]:
-    return {"admin": UserConfig(password=SecretStr("password"), admin=True)}
+def _keys(keys: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+    try:
+        jwt.PyJWKSet(list(keys))
+    except jwt.PyJWTError as error:
+        raise ValueError(f"no JWK set: {error}") from None
+    return keys
+
+
+class OidcProvider(_Section):
+    """A system whose identity tokens are accepted: its issuer, its keys (a JWK set's), and who stands for whom."""
+
+    issuer: str
+    audience: str | None = None
+    keys: Annotated[tuple[dict[str, Any], ...], AfterValidator(_keys)]
+    mappings: tuple[OidcMapping, ...] = Field(min_length=1)
+
+
+_REPOSITORIES = {f"docker-{environment}": RepositoryConfig() for environment in ("dev", "qa", "staging", "prod")}
+_REPOSITORIES["generic-local"] = RepositoryConfig(package_type="generic")
+_USERS = {"admin": UserConfig(password=SecretStr("password"), admin=True)}
 
 
 class Config(_Section):
@@ -207,8 +233,8 @@ class Config(_Section):
     anonymous: bool = False
     api_keys: bool = True
     oidc: dict[str, OidcProvider] = Field(default_factory=dict)
-    repositories: dict[RepositoryKey, RepositoryConfig] = Field(default_factory=_default_repositories)
-    users: dict[str, UserConfig] = Field(default_factory=_default_users)
+    repositories: dict[RepositoryKey, RepositoryConfig] = _REPOSITORIES
+    users: dict[str, UserConfig] = _USERS
     permissions: tuple[PermissionConfig, ...] = ()
     webhooks: WebhookConfig = WebhookConfig()
     xray: XrayConfig = XrayConfig()
@@ -223,8 +249,14 @@ class Config(_Section):
 
     @field_validator("switches")
     @classmethod
-    def _switches_follow_the_version(cls, value: Switches, info: ValidationInfo) -> Switches:
-        return value.following(info.data["version"]) if "version" in info.data else value
+    def _switches_follow_the_version(cls, switches: Switches, info: ValidationInfo) -> Switches:
+        number = tuple(int(part) for part in info.data.get("version", "0").split("."))
+        defaults = {
+            "strict_target_tags": number >= (7, 94, 1),
+            "rename_children": number < (7, 111, 0),
+            "delete_shared_layers": number < (7, 117, 1),
+        }
+        return Switches.model_validate(defaults | switches.model_dump(exclude_none=True))
 
     @field_validator("repositories")
     @classmethod
@@ -242,10 +274,10 @@ class Config(_Section):
     @model_validator(mode="after")
     def _names_are_known(self) -> Config:
         for number, permission in enumerate(self.permissions):
-            unknown = set(permission.repositories) - set(self.repositories) - {ANY_REPOSITORY}
+            unknown = set(permission.repositories) - {*self.repositories, ANY_REPOSITORY}
             if unknown:
                 raise ValueError(f"permissions.{number}: no repository is called {min(unknown)!r}")
-            strangers = set(permission.users) - set(self.users) - {"anonymous"}
+            strangers = set(permission.users) - {*self.users, "anonymous"}
             if strangers:
                 raise ValueError(f"permissions.{number}: no user is called {min(strangers)!r}")
         return self
@@ -281,13 +313,12 @@ def load_config(path: Path | None) -> Config:
         return Config()
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict | None):
+            raise ConfigError("expected sections such as 'repositories:' and 'users:'")
+        return parse_config(values or {})
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict | None):
-        raise ConfigError(f"{path}: expected sections such as 'repositories:' and 'users:'")
-    try:
-        return parse_config(values or {})
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None

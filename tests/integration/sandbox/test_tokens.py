@@ -113,7 +113,7 @@ def test_a_token_that_has_expired_is_refused_and_can_still_be_refreshed(
         tx.execute("UPDATE tokens SET issued = issued - 50, expires = ? WHERE id = ?", (time.time(), old["token_id"]))
     refused = client.get(PROBE, headers=bearer(old["reference_token"]))
     assert refused.json()["errors"][0]["message"] == "Token failed verification: expired"
-    expired = sandbox.service.access.tokens.sign("ci", "applied-permissions/user", -1).access
+    expired = sandbox.service.access.tokens.sign("ci", "applied-permissions/user", -1)[1]
     assert probe(client, expired) == 401
     form = {"grant_type": "refresh_token", "refresh_token": old["refresh_token"], "access_token": expired}
     new = client.post(TOKENS, data=form, headers=bearer(expired))
