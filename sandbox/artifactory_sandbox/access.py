@@ -46,6 +46,11 @@ class User:
     scope: str = field(default=USER_SCOPE, compare=False)
 
     @property
+    def is_anonymous(self) -> bool:
+        """Tell whether he came without a name, be it with a token that was given to one without."""
+        return self.name == ANONYMOUS.name and not self.has_all
+
+    @property
     def is_admin(self) -> bool:
         """Tell whether he may use what is for administrators only."""
         return self.has_all and not self.limits
@@ -156,12 +161,11 @@ class Access:
 
     def sees(self, user: User, repository: str) -> bool:
         """Tell whether a repository shows up in a user's list."""
-        if user.limits and not any(limit.names(repository) for limit in user.limits):
-            return False
-        return user.has_all or any(
-            one.names(repository) and one.grants(Action.READ, user.name, user.groups)
-            for one in self._config.permissions
-        )
+
+        def shows(targets: Iterable[PermissionConfig]) -> bool:
+            return any(one.names(repository) and one.grants(Action.READ, user.name, user.groups) for one in targets)
+
+        return (user.has_all or shows(self._config.permissions)) and (not user.limits or shows(user.limits))
 
     async def _by_password(self, credentials: str) -> User:
         try:

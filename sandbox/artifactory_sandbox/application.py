@@ -110,7 +110,7 @@ class Application:
             if has_started:
                 raise
             call = scope.get("state", {}).get("call")
-            is_stranger = isinstance(error, Forbidden) and call is not None and call.user == ANONYMOUS
+            is_stranger = isinstance(error, Forbidden) and call is not None and call.user.is_anonymous
             refusal = Unauthenticated() if is_stranger else _refusal(error, scope)
             await refusal.response(where)(scope, receive, send_marked)
 

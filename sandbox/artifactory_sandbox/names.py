@@ -47,7 +47,7 @@ def blob_name(digest: str) -> str:
     return digest.replace(":", "__", 1)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def ant_pattern(pattern: str) -> re.Pattern[str]:
     """Return what an Ant pattern means: `?`, `*` within a folder's name, `**` across folders."""
     parts = re.split(r"(/\*\*$|\*\*/|\*\*|\*|\?)", pattern)

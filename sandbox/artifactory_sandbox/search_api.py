@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from artifactory_sandbox.access import ANONYMOUS
 from artifactory_sandbox.aql import LONGEST_QUERY, Query, QueryError, parse_query
 from artifactory_sandbox.calls import Call, call_of, read_limited
 from artifactory_sandbox.config import Action
@@ -26,7 +25,7 @@ _BATCH = 500
 async def search(request: Request) -> Response:
     """Answer a query with the items that the user may read."""
     call = call_of(request)
-    if call.user == ANONYMOUS:
+    if call.user.is_anonymous:
         raise Forbidden
     text = (await read_limited(request, LONGEST_QUERY)).decode(errors="replace")
     try:

@@ -324,3 +324,34 @@ def test_a_limited_token_gives_no_token_beyond_its_limits(client: httpx.Client) 
         ("artifact:docker-dev:r", 200),
     ):
         assert client.post(TOKENS, json={"scope": scope}, headers=bearer(token)).status_code == expected
+
+
+def test_a_user_whose_name_ends_like_anothers_is_not_that_user(
+    artifactory_sandbox_factory: Callable[..., RunningSandbox],
+) -> None:
+    users = {"admin": {"password": "password", "admin": True}, "team/admin": {"password": "q"}}
+    sandbox = artifactory_sandbox_factory({"users": users})
+    login = {"base_url": sandbox.url, "auth": ("team/admin", "q")}
+    with httpx.Client(**login) as client:
+        access = client.post(TOKENS, json={}).json()["access_token"]
+        docker = client.get("/api/docker/docker-dev/v2/token").json()["token"]
+        assert [probe(client, token, "/sandbox/faults") for token in (access, docker)] == [403, 403]
+
+
+def test_whoever_has_no_name_cannot_search_with_a_token_either(
+    artifactory_sandbox_factory: Callable[..., RunningSandbox],
+) -> None:
+    sandbox = artifactory_sandbox_factory({"anonymous": True})
+    scopes = ("applied-permissions/user", "artifact:docker-dev:r")
+    with httpx.Client(base_url=sandbox.url) as client:
+        for scope in scopes:
+            token = client.post(TOKENS, json={"scope": scope}).json()["access_token"]
+            answer = client.post("/api/search/aql", content="items.find()", headers=bearer(token))
+            assert answer.status_code == 401
+
+
+def test_a_token_that_may_not_read_a_repository_does_not_list_it(client: httpx.Client) -> None:
+    scope = "artifact:docker-qa:r artifact:docker-dev:w"
+    token = granted(client, "admin", scope=scope)["access_token"]
+    listed = client.get("/api/repositories", headers=bearer(token)).json()
+    assert [one["key"] for one in listed] == ["docker-qa"]
