@@ -8,6 +8,7 @@ import sqlite3
 import ssl
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,16 +99,12 @@ def _serve(options: argparse.Namespace) -> int:
     """
     config = load_config(options.config)
     tls = _tls(*options.tls) if options.tls else None
-    listener = listen(options.host, options.port)
-    with listener:
+    with listen(options.host, options.port) as listener:
         service = _open(options.data, config)
         log_to_stderr(has_requests=options.verbose)
-
-        def say_ready() -> None:
-            url = base_url(listener, is_secure=tls is not None)
-            print(f"Artifactory sandbox ready at {url} (data in {options.data})", flush=True)
-
-        Server(service, listener, say_ready, tls=tls).run_until_signalled()
+        url = base_url(listener, is_secure=tls is not None)
+        ready = f"Artifactory sandbox ready at {url} (data in {options.data})"
+        Server(service, listener, partial(print, ready, flush=True), tls=tls).run()
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -172,17 +172,17 @@ def running_sandbox(data: Path, config: Mapping[str, object] | None = None) -> I
     username = "admin" if "admin" in settings.users else next(iter(settings.users))
     password = settings.users[username].password.get_secret_value()
     is_ready = threading.Event()
-    with closing(listen("127.0.0.1", 0)) as listener:
+    with listen("127.0.0.1", 0) as listener:
         service = Service.open(data, settings)
         server = Server(service, listener, is_ready.set)
-        thread = threading.Thread(target=server.run_until_stopped, name="artifactory-sandbox", daemon=True)
+        thread = threading.Thread(target=server.run, name="artifactory-sandbox", daemon=True)
         thread.start()
         try:
             if not is_ready.wait(_START_SECONDS):
                 raise RuntimeError("the sandbox did not start")
             yield RunningSandbox(base_url(listener), username, password, data, service)
         finally:
-            server.stop()
+            server.should_exit = True
             thread.join()
 
 
