@@ -15,14 +15,7 @@ from artifactory_sandbox.faults import Fault
 from artifactory_sandbox.items import Item, stamp
 from artifactory_sandbox.names import Place, parse_reference
 from artifactory_sandbox.sample_images import PLATFORMS, make_image
-from artifactory_sandbox.seeding import (
-    SeedSummary,
-    read_promotion_manifest,
-    seed,
-    select_tags,
-    store_image,
-    write_contents,
-)
+from artifactory_sandbox.seeding import SeedSummary, seed, select_tags, store_image, write_contents
 from artifactory_sandbox.server import Server, base_url, listen
 from artifactory_sandbox.service import Service
 
@@ -31,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from artifactory_sandbox.journal import Record
+
 
 _START_SECONDS = 30
 
@@ -88,8 +82,7 @@ class RunningSandbox:
         self, *files: Path, repository: str = "docker-dev", images: Sequence[str] = (), per_image: int | None = None
     ) -> SeedSummary:
         """Fill a repository from promotion manifests, as `artifactory-sandbox seed` does."""
-        found = [tag for path in files for tag in read_promotion_manifest(path)]
-        return seed(self.service, repository, select_tags(found, images=images, per_image=per_image))
+        return seed(self.service, repository, select_tags(files, images=images, per_image=per_image))
 
     def push_image(
         self, reference: str, *, content: str = "", platforms: Sequence[str] = PLATFORMS[:1], oci: bool = True
