@@ -8,6 +8,7 @@ import sqlite3
 import ssl
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,13 @@ from artifactory_sandbox.access import hash_password
 from artifactory_sandbox.config import Config, ConfigError, load_config
 from artifactory_sandbox.journal import log_to_stderr
 from artifactory_sandbox.metadata import IncompatibleDataError
-from artifactory_sandbox.seeding import SeedError, read_promotion_manifest, seed, select_tags
+from artifactory_sandbox.seeding import SeedError, seed, select_tags
 from artifactory_sandbox.server import ListenError, Server, base_url, listen
 from artifactory_sandbox.service import DATABASE, Service
 from artifactory_sandbox.upkeep import check, collect_garbage, export
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 
 class UsageError(Exception):
@@ -36,60 +37,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        return int(options.run(options) or 0)
     except (UsageError, ConfigError, ListenError, SeedError, IncompatibleDataError) as error:
         print(f"artifactory-sandbox: {error}", file=sys.stderr)
         return 2
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Make the parser; each command is called and described as its function is."""
     parser = argparse.ArgumentParser(
         prog="artifactory-sandbox",
         description="An Artifactory-compatible Docker registry on one machine, for development and tests.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="where everything is kept; serve and seed make it"
+    )
+    data.add_argument("--config", type=Path, metavar="FILE", help="YAML: repositories, users, permissions")
+    images = argparse.ArgumentParser(add_help=False, parents=[data])
+    images.add_argument("--repository", required=True, help="key of the Docker repository, e.g. docker-dev")
+    images.add_argument("--image", action="append", default=[], metavar="GLOB", help="only these images; repeatable")
+    shared = {_serve: [data], _seed: [images], _hash_password: [], _check: [data], _gc: [data], _export: [images]}
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    serve = _add_command(commands, _serve)
+    for run, parents in shared.items():
+        name, text = run.__name__[1:].replace("_", "-"), inspect.getdoc(run) or ""
+        command = commands.add_parser(name, help=text.partition(".")[0], description=text, parents=parents)
+        command.set_defaults(run=run)
+    serve, fill, take_out = (commands.choices[name] for name in ("serve", "seed", "export"))
     serve.add_argument("--port", type=_port, default=8081, help="port to listen on, 0 for a free one (8081)")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     tls = ("CERTIFICATE", "KEY")
     serve.add_argument("--tls", nargs=2, type=Path, metavar=tls, help="speak HTTPS, with these PEM files")
     serve.add_argument("--verbose", action="store_true", help="log each request to stderr, as a line of JSON")
-    fill = _add_command(commands, _seed)
     fill.add_argument("--tags-per-image", type=_count, metavar="N", help="only the N highest versions of each image")
     fill.add_argument("files", nargs="+", type=Path, metavar="FILE", help="promotion manifest")
-    _add_command(commands, _hash_password, has_data=False)
-    _add_command(commands, _check, makes_data=False)
-    _add_command(commands, _gc, makes_data=False)
-    take_out = _add_command(commands, _export, makes_data=False)
     take_out.add_argument("target", type=Path, metavar="DIRECTORY", help="where to write; made if missing")
-    for one in (fill, take_out):
-        one.add_argument("--repository", required=True, help="key of the Docker repository, e.g. docker-dev")
-        one.add_argument("--image", action="append", default=[], metavar="GLOB", help="only these images; repeatable")
     return parser
 
 
-def _add_command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    run: Callable[[argparse.Namespace], int],
-    *,
-    has_data: bool = True,
-    makes_data: bool = True,
-) -> argparse.ArgumentParser:
-    """Add a command that is called and described as its function is."""
-    text = inspect.getdoc(run) or ""
-    parser = commands.add_parser(
-        run.__name__.removeprefix("_").replace("_", "-"), help=text.partition(".")[0], description=text
-    )
-    parser.set_defaults(run=run)
-    if has_data:
-        kept = "where everything is kept" + ("; made if missing" if makes_data else "")
-        parser.add_argument("--data", type=Path, required=True, metavar="DIR", help=kept)
-        parser.add_argument("--config", type=Path, metavar="FILE", help="YAML: repositories, users, permissions")
-    return parser
-
-
-def _serve(options: argparse.Namespace) -> int:
+def _serve(options: argparse.Namespace) -> None:
     """Answer requests until stopped.
 
     Until SIGTERM or Ctrl-C, that is. Prints one line with the URL once it is ready. Without --config there are the
@@ -97,29 +84,24 @@ def _serve(options: argparse.Namespace) -> int:
     'password'.
     """
     config = load_config(options.config)
-    tls = _tls(*options.tls) if options.tls else None
-    listener = listen(options.host, options.port)
-    with listener:
-        service = _open(options.data, config)
+    if options.tls:
+        _check_tls(*options.tls)
+    with listen(options.host, options.port) as listener:
+        service = _open(options, config, makes_data=True)
         log_to_stderr(has_requests=options.verbose)
-
-        def say_ready() -> None:
-            url = base_url(listener, is_secure=tls is not None)
-            print(f"Artifactory sandbox ready at {url} (data in {options.data})", flush=True)
-
-        Server(service, listener, say_ready, tls=tls).run_until_signalled()
-    return 0
+        url = base_url(listener, is_secure=bool(options.tls))
+        ready = f"Artifactory sandbox ready at {url} (data in {options.data})"
+        Server(service, listener, partial(print, ready, flush=True), tls=options.tls).run()
 
 
-def _tls(certificate: Path, key: Path) -> tuple[Path, Path]:
+def _check_tls(certificate: Path, key: Path) -> None:
     try:
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
     except OSError as error:
         raise UsageError(f"cannot use {certificate} with {key}: {error.strerror or error}") from None
-    return certificate, key
 
 
-def _seed(options: argparse.Namespace) -> int:
+def _seed(options: argparse.Namespace) -> None:
     """Fill a repository from promotion manifests.
 
     Makes a small image for each digest of promotion manifests (YAML lists of 'name' and 'dmap': digest -> tags) and
@@ -127,24 +109,18 @@ def _seed(options: argparse.Namespace) -> int:
     may be running on the same directory.
     """
     config = load_config(options.config)
-    repository = config.repositories.get(options.repository)
-    if repository is None or not repository.is_docker or not repository.is_writable:
-        known = ", ".join(key for key, one in config.repositories.items() if one.is_docker and one.is_writable)
-        raise UsageError(f"{options.repository!r} is no local Docker repository; there are: {known}")
-    found = [tag for path in options.files for tag in read_promotion_manifest(path)]
-    tags = select_tags(found, images=options.image, per_image=options.tags_per_image)
+    known = [key for key, one in config.repositories.items() if one.is_docker and one.is_writable]
+    if options.repository not in known:
+        raise UsageError(f"{options.repository!r} is no local Docker repository; there are: {', '.join(known)}")
+    tags = select_tags(options.files, images=options.image, per_image=options.tags_per_image)
     if not tags:
         raise UsageError(f"no image matches {' '.join(options.image) or 'in the files'}: nothing was seeded")
-    with closing(_open(options.data, config)) as service:
-        summary = seed(service, options.repository, tags)
-    print(
-        f"Seeded {options.repository}: {summary.tags} tags of {summary.images} images, "
-        f"{summary.digests} distinct digests."
-    )
-    return 0
+    with closing(_open(options, config, makes_data=True)) as service:
+        made = seed(service, options.repository, tags)
+    print(f"Seeded {options.repository}: {made.tags} tags of {made.images} images, {made.digests} distinct digests.")
 
 
-def _hash_password(options: argparse.Namespace) -> int:
+def _hash_password(options: argparse.Namespace) -> None:
     """Print what stands in a configuration instead of a password.
 
     Reads a password from standard input and prints its hash, for 'password' in a configuration.
@@ -153,7 +129,6 @@ def _hash_password(options: argparse.Namespace) -> int:
     if not password:
         raise UsageError("a password is read from standard input, and there was none")
     print(hash_password(password))
-    return 0
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -162,61 +137,52 @@ def _check(options: argparse.Namespace) -> int:
     Reads all contents and sees whether they fit their digests, and whether all parts of all manifests are there.
     Prints a line for each problem; ends with code 1 if there is one. A server may be running.
     """
-    with closing(_reopen(options)) as service:
+    with closing(_open(options, load_config(options.config))) as service:
         problems = list(check(service))
     print("\n".join([*problems, f"{len(problems)} problems." if problems else "All is well."]))
     return 1 if problems else 0
 
 
-def _gc(options: argparse.Namespace) -> int:
+def _gc(options: argparse.Namespace) -> None:
     """Remove contents that nothing needs.
 
     That is what no image needs, and uploads that were never finished. The server must have been stopped.
     """
-    with closing(_reopen(options, is_alone=True)) as service:
+    with closing(_open(options, load_config(options.config), is_alone=True)) as service:
         count, size = collect_garbage(service)
     print(f"Removed {count} files, {size} bytes.")
-    return 0
 
 
-def _export(options: argparse.Namespace) -> int:
+def _export(options: argparse.Namespace) -> None:
     """Write images as an OCI image layout.
 
     Writes the images of a repository into a directory that skopeo and others read as oci:DIRECTORY:IMAGE:TAG. A server
     may be running.
     """
-    with closing(_reopen(options)) as service:
+    with closing(_open(options, load_config(options.config))) as service:
         try:
             count = export(service, options.target, options.repository, options.image)
         except OSError as error:
             raise UsageError(f"cannot write to {options.target}: {error.strerror}") from None
     if not count:
-        raise UsageError(
-            f"{options.repository!r} has no image {' '.join(options.image)}".rstrip() + ": nothing was exported"
-        )
+        wanted = " ".join(["image", *options.image])
+        raise UsageError(f"{options.repository!r} has no {wanted}: nothing was exported")
     print(f"Exported {count} tags to {options.target}.")
-    return 0
 
 
-def _reopen(options: argparse.Namespace, *, is_alone: bool = False) -> Service:
-    """Open a data directory that is there already: what looks after one makes none."""
-    if not (options.data / DATABASE).is_file():
-        raise UsageError(
-            f"{options.data} holds no data of a sandbox: name the directory that 'serve' or 'seed' has made"
-        )
-    return _open(options.data, load_config(options.config), is_alone=is_alone)
-
-
-def _open(data: Path, config: Config, *, is_alone: bool = False) -> Service:
+def _open(options: argparse.Namespace, config: Config, *, makes_data: bool = False, is_alone: bool = False) -> Service:
+    """Open the data directory; what only looks after one makes none."""
+    data: Path = options.data
+    if not makes_data and not (data / DATABASE).is_file():
+        raise UsageError(f"{data} holds no data of a sandbox: name the directory that 'serve' or 'seed' has made")
     try:
         return Service.open(data, config, is_alone=is_alone)
     except BlockingIOError:
         reason = "stop the sandbox first" if is_alone else "wait for its end"
         raise UsageError(f"another process is using the data directory {data}: {reason}") from None
-    except OSError as error:
-        raise UsageError(f"cannot use the data directory {data}: {error.strerror}") from None
-    except sqlite3.Error as error:
-        raise UsageError(f"cannot use the data directory {data}: {error}") from None
+    except (OSError, sqlite3.Error) as error:
+        reason = getattr(error, "strerror", str(error))
+        raise UsageError(f"cannot use the data directory {data}: {reason}") from None
 
 
 def _port(text: str) -> int:

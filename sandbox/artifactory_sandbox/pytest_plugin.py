@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,25 +12,21 @@ import pytest
 from artifactory_sandbox import items, layout
 from artifactory_sandbox.config import XrayFinding, parse_config
 from artifactory_sandbox.faults import Fault
-from artifactory_sandbox.items import Item, stamp
+from artifactory_sandbox.items import stamp
 from artifactory_sandbox.names import Place, parse_reference
 from artifactory_sandbox.sample_images import PLATFORMS, make_image
-from artifactory_sandbox.seeding import (
-    SeedSummary,
-    read_promotion_manifest,
-    seed,
-    select_tags,
-    store_image,
-    write_contents,
-)
+from artifactory_sandbox.seeding import SeedSummary, seed, select_tags, store_image, write_contents
 from artifactory_sandbox.server import Server, base_url, listen
 from artifactory_sandbox.service import Service
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from artifactory_sandbox.items import Item
     from artifactory_sandbox.journal import Record
+
 
 _START_SECONDS = 30
 
@@ -88,8 +84,7 @@ class RunningSandbox:
         self, *files: Path, repository: str = "docker-dev", images: Sequence[str] = (), per_image: int | None = None
     ) -> SeedSummary:
         """Fill a repository from promotion manifests, as `artifactory-sandbox seed` does."""
-        found = [tag for path in files for tag in read_promotion_manifest(path)]
-        return seed(self.service, repository, select_tags(found, images=images, per_image=per_image))
+        return seed(self.service, repository, select_tags(files, images=images, per_image=per_image))
 
     def push_image(
         self, reference: str, *, content: str = "", platforms: Sequence[str] = PLATFORMS[:1], oci: bool = True
@@ -112,13 +107,11 @@ class RunningSandbox:
 
     def tag(self, source: str, target: str) -> str:
         """Put a tag of the same repository and image onto what a reference stands for; return the digest."""
-        place, reference = parse_reference(source)
-        target_place, tag = parse_reference(target)
-        if place != target_place:
+        place, tag = parse_reference(target)
+        if place != parse_reference(source)[0]:
             raise ValueError(f"{source} and {target} are not of one image: promote instead")
         with self.service.database.writing() as tx:
-            item = _require(layout.find_manifest(tx, place, reference), source)
-            standing = layout.find_manifest(tx, place, tag)
+            item, standing = self._manifest(tx, source), layout.find_manifest(tx, place, tag)
             if standing is None or standing.digest != item.digest:
                 layout.retag(tx, place, item, tag, stamp=stamp(self.username))
                 self.service.events.record(tx, "pushed", place, tag, user=self.username)
@@ -127,9 +120,8 @@ class RunningSandbox:
 
     def digest(self, reference: str) -> str | None:
         """Return the digest that a reference stands for, or None."""
-        place, name = parse_reference(reference)
         with self.service.database.reading() as tx:
-            item = layout.find_manifest(tx, place, name)
+            item = layout.find_manifest(tx, *parse_reference(reference))
         return item.digest if item else None
 
     def tags(self, repository: str, image: str) -> list[str]:
@@ -141,24 +133,27 @@ class RunningSandbox:
         """Delete a tag or digest."""
         place, name = parse_reference(reference)
         with self.service.database.writing() as tx:
-            _require(layout.find_manifest(tx, place, name), reference)
+            self._manifest(tx, reference)
             self.service.events.record(tx, "deleted", place, name, user=self.username)
             layout.clear(tx, place, name, stamp=stamp(self.username))
         self.service.events.tell()
 
     def properties(self, reference: str) -> dict[str, list[str]]:
         """Return the properties of a reference's manifest."""
-        place, name = parse_reference(reference)
         with self.service.database.reading() as tx:
-            return items.properties(tx, _require(layout.find_manifest(tx, place, name), reference).id)
+            return items.properties(tx, self._manifest(tx, reference).id)
 
     def set_properties(self, reference: str, values: Mapping[str, str | Sequence[str]]) -> None:
         """Set properties on a reference's manifest."""
-        place, name = parse_reference(reference)
-        lists = {key: [value] if isinstance(value, str) else list(value) for key, value in values.items()}
+        lists = {key: [value] if isinstance(value, str) else value for key, value in values.items()}
         with self.service.database.writing() as tx:
-            item = _require(layout.find_manifest(tx, place, name), reference)
-            items.set_properties(tx, item.id, lists)
+            items.set_properties(tx, self._manifest(tx, reference).id, lists)
+
+    def _manifest(self, tx: sqlite3.Connection, reference: str) -> Item:
+        item = layout.find_manifest(tx, *parse_reference(reference))
+        if item is None:
+            raise LookupError(f"{reference} is not in the sandbox")
+        return item
 
 
 @contextmanager
@@ -172,17 +167,17 @@ def running_sandbox(data: Path, config: Mapping[str, object] | None = None) -> I
     username = "admin" if "admin" in settings.users else next(iter(settings.users))
     password = settings.users[username].password.get_secret_value()
     is_ready = threading.Event()
-    with closing(listen("127.0.0.1", 0)) as listener:
+    with listen("127.0.0.1", 0) as listener:
         service = Service.open(data, settings)
         server = Server(service, listener, is_ready.set)
-        thread = threading.Thread(target=server.run_until_stopped, name="artifactory-sandbox", daemon=True)
+        thread = threading.Thread(target=server.run, name="artifactory-sandbox", daemon=True)
         thread.start()
         try:
             if not is_ready.wait(_START_SECONDS):
                 raise RuntimeError("the sandbox did not start")
             yield RunningSandbox(base_url(listener), username, password, data, service)
         finally:
-            server.stop()
+            server.should_exit = True
             thread.join()
 
 
@@ -205,9 +200,3 @@ def artifactory_sandbox_factory(
             return stack.enter_context(running_sandbox(data, config))
 
         yield start
-
-
-def _require(item: Item | None, reference: str) -> Item:
-    if item is None:
-        raise LookupError(f"{reference} is not in the sandbox")
-    return item

@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
 _CREATED = "2023-08-22T00:00:00Z"
+# Media types of a manifest, a config and a layer.
+_OCI = (
+    manifests.OCI_MANIFEST,
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+)
+_DOCKER = (
+    manifests.DOCKER_MANIFEST,
+    "application/vnd.docker.container.image.v1+json",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,74 +53,48 @@ def make_image(content: str, *, platforms: Sequence[str] = PLATFORMS[:1], oci: b
     :param platforms: such as `linux/amd64`; more than one makes an index.
     :param oci: OCI media types, or Docker's.
     """
-    blobs: list[bytes] = []
-    children: list[Manifest] = []
-    for platform in platforms:
-        parts, manifest = _single(content, platform, oci)
-        blobs += parts
-        children.append(manifest)
-    if len(children) == 1:
-        return SampleImage(tuple(blobs), (), children[0])
-    media_type = manifests.OCI_INDEX if oci else manifests.DOCKER_LIST
+    images = [_single(content, platform, oci) for platform in platforms]
+    if len(images) == 1:
+        return images[0]
+    children = tuple(image.top for image in images)
     entries = [
-        {**_descriptor(child.media_type, child.content), "platform": _platform(platform)}
+        _descriptor(child.media_type, child.content) | {"platform": _platform(platform)}
         for child, platform in zip(children, platforms, strict=True)
     ]
-    index = {"schemaVersion": 2, "mediaType": media_type, "manifests": entries}
-    return SampleImage(tuple(blobs), tuple(children), parse_manifest(_json(index), media_type))
+    top = _manifest(manifests.OCI_INDEX if oci else manifests.DOCKER_LIST, manifests=entries)
+    return SampleImage(tuple(blob for image in images for blob in image.blobs), children, top)
 
 
-def _single(content: str, platform: str, oci: bool) -> tuple[list[bytes], Manifest]:
-    base, base_layer = _base(platform)
-    own = _tar({"app/content.txt": f"{content}\n{platform}\n"})
-    layers = [base_layer, gzip.compress(own, mtime=0)]
-    config = _json(
-        {
-            **_platform(platform),
-            "created": _CREATED,
-            "config": {
-                "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
-                "Entrypoint": ["/app/run"],
-                "WorkingDir": "/app",
-                "Labels": {"org.opencontainers.image.revision": hashlib.sha256(content.encode()).hexdigest()[:40]},
-            },
-            "rootfs": {"type": "layers", "diff_ids": [content_digest(base), content_digest(own)]},
-            "history": [
-                {"created": _CREATED, "created_by": "ADD base"},
-                {"created": _CREATED, "created_by": "COPY app"},
-            ],
-        }
-    )
-    media_type = manifests.OCI_MANIFEST if oci else manifests.DOCKER_MANIFEST
-    config_type = "application/vnd.oci.image.config.v1+json"
-    layer_type = "application/vnd.oci.image.layer.v1.tar+gzip"
-    if not oci:
-        config_type = "application/vnd.docker.container.image.v1+json"
-        layer_type = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": media_type,
-        "config": _descriptor(config_type, config),
-        "layers": [_descriptor(layer_type, layer) for layer in layers],
+def _single(content: str, platform: str, oci: bool) -> SampleImage:
+    base, base_layer = _layer("etc/os-release", f"ID=sandbox\nPLATFORM={platform}\n")
+    own, own_layer = _layer("app/content.txt", f"{content}\n{platform}\n")
+    settings = {
+        "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
+        "Entrypoint": ["/app/run"],
+        "WorkingDir": "/app",
+        "Labels": {"org.opencontainers.image.revision": hashlib.sha256(content.encode()).hexdigest()[:40]},
     }
-    return [config, *layers], parse_manifest(_json(manifest), media_type)
+    config = _json(
+        **_platform(platform),
+        created=_CREATED,
+        config=settings,
+        rootfs={"type": "layers", "diff_ids": [content_digest(base), content_digest(own)]},
+        history=[{"created": _CREATED, "created_by": step} for step in ("ADD base", "COPY app")],
+    )
+    media_type, config_type, layer_type = _OCI if oci else _DOCKER
+    layers = [_descriptor(layer_type, layer) for layer in (base_layer, own_layer)]
+    top = _manifest(media_type, config=_descriptor(config_type, config), layers=layers)
+    return SampleImage((config, base_layer, own_layer), (), top)
 
 
-@functools.cache
-def _base(platform: str) -> tuple[bytes, bytes]:
-    base = _tar({"etc/os-release": f"ID=sandbox\nPLATFORM={platform}\n"})
-    return base, gzip.compress(base, mtime=0)
-
-
-def _tar(files: dict[str, str]) -> bytes:
-    buffer = io.BytesIO()
+@functools.lru_cache(maxsize=32)  # the base layer is the same in all images of a platform
+def _layer(name: str, text: str) -> tuple[bytes, bytes]:
+    """Return a layer that holds one file, as it is and compressed."""
+    member, content, buffer = tarfile.TarInfo(name), text.encode(), io.BytesIO()
+    member.size = len(content)
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, text in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(text.encode())
-            member.mode = 0o644
-            archive.addfile(member, io.BytesIO(text.encode()))
-    return buffer.getvalue()
+        archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue(), gzip.compress(buffer.getvalue(), mtime=0)
 
 
 def _descriptor(media_type: str, content: bytes) -> dict[str, object]:
@@ -121,5 +106,9 @@ def _platform(platform: str) -> dict[str, str]:
     return {"architecture": architecture, "os": system}
 
 
-def _json(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+def _manifest(media_type: str, **parts: object) -> Manifest:
+    return parse_manifest(_json(schemaVersion=2, mediaType=media_type, **parts), media_type)
+
+
+def _json(**fields: object) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode()

@@ -17,7 +17,7 @@ from artifactory_sandbox.sample_images import PLATFORMS, SampleImage, make_image
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from artifactory_sandbox.service import Service
@@ -64,14 +64,16 @@ def read_promotion_manifest(path: Path) -> list[SeedTag]:
     return [tag for entry in entries for tag in _tags_of(path, entry)]
 
 
-def select_tags(tags: Sequence[SeedTag], *, images: Sequence[str] = (), per_image: int | None = None) -> list[SeedTag]:
+def select_tags(files: Iterable[Path], *, images: Sequence[str] = (), per_image: int | None = None) -> list[SeedTag]:
     """Choose what to seed.
 
-    :param tags: all tags.
+    :param files: promotion manifests.
     :param images: patterns with `*` and `?`; none means all images.
     :param per_image: how many tags of each image to take, the highest versions; None means all.
+    :raises SeedError: when a file is no promotion manifest.
     """
-    chosen = [tag for tag in tags if not images or any(fnmatch.fnmatchcase(tag.image, one) for one in images)]
+    found = [tag for file in files for tag in read_promotion_manifest(file)]
+    chosen = [tag for tag in found if not images or any(fnmatch.fnmatchcase(tag.image, one) for one in images)]
     if per_image is None:
         return chosen
     by_image: dict[str, list[SeedTag]] = {}
@@ -89,8 +91,7 @@ def seed(service: Service, repository: str, tags: Sequence[SeedTag]) -> SeedSumm
     """
     who = stamp("seed")
     for start in range(0, len(tags), _BATCH):
-        batch = tags[start : start + _BATCH]
-        made = [(tag, _image_of(tag)) for tag in batch]
+        made = [(tag, _image_of(tag)) for tag in tags[start : start + _BATCH]]
         for _, image in made:
             write_contents(service, image)
         with service.database.writing() as tx:
@@ -102,18 +103,15 @@ def seed(service: Service, repository: str, tags: Sequence[SeedTag]) -> SeedSumm
 
 def write_contents(service: Service, image: SampleImage) -> None:
     """Write an image's bytes to disk; nothing refers to them yet."""
-    for content in image.blobs:
+    for content in (*image.blobs, *(manifest.content for manifest in (*image.children, image.top))):
         service.blobs.add(content)
-    for manifest in (*image.children, image.top):
-        service.blobs.add(manifest.content)
 
 
 def store_image(
     tx: sqlite3.Connection, service: Service, place: Place, tag: str, image: SampleImage, who: Stamp
 ) -> None:
     """Make an image, whose bytes have been written, known under a tag or its digest, as a push does."""
-    standing = {item.digest for item in layout.folder_items(tx, place, tag) if item.kind == "manifest"}
-    if image.top.digest in standing:
+    if image.top.digest in {item.digest for item in layout.folder_items(tx, place, tag)}:
         return
     for manifest in (*image.children, image.top):
         for digest, part in manifest.blobs.items():

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
-import signal
 import socket
 import struct
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -18,12 +17,14 @@ from artifactory_sandbox.application import Application
 from artifactory_sandbox.faults import DROP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+    from types import FrameType
 
     from artifactory_sandbox.service import Service
 
 _GRACE_SECONDS = 3
+_STEP_SECONDS = 0.02
 
 
 class _Protocol(HttpToolsProtocol):
@@ -49,7 +50,7 @@ class ListenError(Exception):
 
 
 class Server(uvicorn.Server):
-    """The sandbox on a socket.
+    """The sandbox on a socket, until a signal comes or another thread sets `should_exit`.
 
     :param service: the open data directory; closed when the server ends.
     :param listener: the bound socket.
@@ -66,71 +67,41 @@ class Server(uvicorn.Server):
         tls: tuple[Path, Path] | None = None,
     ) -> None:
         certificate, key = tls or (None, None)
-        super().__init__(
-            uvicorn.Config(
-                Application(service),
-                http=_Protocol,
-                ssl_certfile=certificate,
-                ssl_keyfile=key,
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                lifespan="on",
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-            )
+        config = uvicorn.Config(
+            Application(service),
+            http=_Protocol,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            lifespan="on",
+            timeout_graceful_shutdown=_GRACE_SECONDS,
         )
+        super().__init__(config)
         host = listener.getsockname()[0]
         ports = (repository.port for repository in service.config.repositories.values())
         self._listeners = [listener, *(listen(host, port) for port in ports if port is not None)]
         self._on_ready = on_ready
-        self._ending = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer requests, then say so."""
-        await super().startup(sockets=sockets)
-        self._on_ready()
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer requests, also on the ports of single repositories."""
+        await super().serve(sockets or self._listeners)
 
     async def main_loop(self) -> None:
-        """Wait for the end, which uvicorn itself would notice a tenth of a second later."""
-        self._loop = asyncio.get_running_loop()
-        ticks = 0
-        while not await self.on_tick(ticks):
-            ticks += 1
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), 0.1)
+        """Say that requests are answered, and wait for the end in shorter steps than uvicorn's tenths of a second."""
+        self._on_ready()
+        while not await self.on_tick(0):  # noqa: ASYNC110 (uvicorn has no event for it)
+            await asyncio.sleep(_STEP_SECONDS)
 
-    def stop(self) -> None:
-        """End in order; callable from any thread, a second time to end at once."""
-        self.force_exit = self.should_exit
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End in order, the second time at once; uvicorn itself would raise the signal again after that."""
+        if self.should_exit:
+            self.force_exit = True
+            # What is cut off then would be reported as an error.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self.should_exit = True
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._ending.set)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone: uvicorn would raise them again after a clean end."""
-        yield
-
-    def run_until_stopped(self) -> None:
-        """Serve until `stop` is called."""
-        self._run(self.serve(sockets=self._listeners))
-
-    def run_until_signalled(self) -> None:
-        """Serve until SIGTERM or SIGINT, and end in order."""
-
-        async def serve() -> None:
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self.stop)
-            await self.serve(sockets=self._listeners)
-
-        self._run(serve())
-
-    def _run(self, work: Coroutine[object, object, None]) -> None:
-        with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
-            runner.run(work)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -142,20 +113,15 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it; without it every answer with a body waits 40 ms for the client's acknowledgement.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            listener.bind((host, port))
-            listener.listen(1024)
-        except OSError:
-            listener.close()
-            raise
+        is_ipv6 = family == socket.AF_INET6
+        listener = socket.create_server((host, port), family=family, dualstack_ipv6=is_ipv6)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ListenError(f"port {port} on {host} is taken: choose another with --port, or 0") from None
-        raise ListenError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from None
+        reason = str(error.strerror).partition(" (while")[0]
+        raise ListenError(f"cannot listen on {host}, port {port}: {reason}") from None
+    # Connections inherit it; without it every answer with a body waits 40 ms for the client's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 

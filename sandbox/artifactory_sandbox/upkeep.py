@@ -94,15 +94,14 @@ def _parts(tx: sqlite3.Connection, item: Item) -> list[tuple[str, str]]:
 
 
 def _content_problem(service: Service, digest: str, size: int) -> str:
+    algorithm, _, value = digest.partition(":")
     try:
         with service.blobs.path(digest).open("rb") as file:
-            found = hashlib.file_digest(file, digest.partition(":")[0]).hexdigest()
-            length = file.tell()
+            if hashlib.file_digest(file, algorithm).hexdigest() != value:
+                return "the content has been altered"
+            return "" if file.tell() == size else f"the content has {file.tell()} bytes, an item says {size}"
     except FileNotFoundError:
         return "the content is missing"
-    if found != digest.partition(":")[2]:
-        return "the content has been altered"
-    return "" if length == size else f"the content has {length} bytes, an item says {size}"
 
 
 def _copy(service: Service, target: Path, digest: str) -> None:
