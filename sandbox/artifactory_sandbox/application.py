@@ -18,6 +18,8 @@ from artifactory_sandbox import (
     blob_api,
     distribution,
     events,
+    faults,
+    journal,
     promotion,
     search_api,
     storage_api,
@@ -60,8 +62,8 @@ class Application:
             (b"x-artifactory-node-id", b"artifactory-sandbox"),
         ]
         # What is asked for most comes first, what takes all paths last.
-        areas = (promotion, distribution, blob_api, system_api, search_api, tokens, events, xray, storage_api)
-        self.routes: list[Route] = [route for area in areas for route in area.ROUTES]
+        areas = (promotion, distribution, blob_api, system_api, search_api, tokens, events, xray, faults, journal)
+        self.routes: list[Route] = [route for area in (*areas, storage_api) for route in area.ROUTES]
         self._router: ASGIApp = Router(self.routes, redirect_slashes=False, lifespan=self._living)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

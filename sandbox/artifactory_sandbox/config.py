@@ -10,7 +10,7 @@ import jwt
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from artifactory_sandbox.names import ant_pattern, is_repository_key
+from artifactory_sandbox.names import is_repository_key, matches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,11 +109,7 @@ class PermissionConfig(_Section):
 
     def covers(self, repository: str, path: str) -> bool:
         """Tell whether it is about a path of a repository."""
-        return (
-            self.names(repository)
-            and any(ant_pattern(pattern).fullmatch(path) for pattern in self.include_patterns)
-            and not any(ant_pattern(pattern).fullmatch(path) for pattern in self.exclude_patterns)
-        )
+        return self.names(repository) and matches(path, self.include_patterns, self.exclude_patterns)
 
     def grants(self, action: Action, name: str, groups: Sequence[str]) -> bool:
         """Tell whether it lets a user, or one of his groups, do something where it covers."""
@@ -154,7 +150,7 @@ class WebhookConfig(_Section):
         documented.
     """
 
-    attempts: int = Field(default=10, ge=1)
+    attempts: int = Field(default=10, ge=1, le=100)
     pause: float = Field(default=0.5, ge=0)
     origin: str = "http://artifactory-sandbox"
     promoted_repository: Literal["source", "target"] = "target"

@@ -6,26 +6,27 @@ Their API is for administrators only; secrets go in, and never out.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import json
 import logging
-import sqlite3
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, field_validator
+from pydantic import AfterValidator, BaseModel, Field, HttpUrl
+from pydantic.alias_generators import to_camel
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from artifactory_sandbox import layout
 from artifactory_sandbox.calls import read_as, require_admin
 from artifactory_sandbox.errors import Refusal
-from artifactory_sandbox.names import ant_pattern, is_digest
+from artifactory_sandbox.names import is_digest, matches
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from starlette.requests import Request
 
     from artifactory_sandbox.blobs import BlobStore
@@ -41,33 +42,19 @@ _LONGEST_PAUSE = 300.0
 EventType = Literal["pushed", "deleted", "promoted"]
 
 
-class _Part(BaseModel):
-    """Fields that are not known are left alone: clients send more than is told here."""
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
-
-
-class Criteria(_Part):
+# Fields that are not known are left alone, here and below: clients send more than is told here.
+class Criteria(BaseModel, frozen=True, populate_by_name=True, alias_generator=to_camel):
     """The repositories and paths that a subscription is about."""
 
-    any_local: bool = Field(default=False, alias="anyLocal")
-    any_remote: bool = Field(default=False, alias="anyRemote")
-    any_federated: bool = Field(default=False, alias="anyFederated")
+    any_local: bool = False
+    any_remote: bool = False
+    any_federated: bool = False
     repositories: tuple[str, ...] = Field(default=(), alias="repoKeys")
-    include_patterns: tuple[str, ...] = Field(default=(), alias="includePatterns")
-    exclude_patterns: tuple[str, ...] = Field(default=(), alias="excludePatterns")
-
-    def cover(self, repository: str, repository_class: str, path: str) -> bool:
-        """Tell whether something at a path is meant."""
-        is_any = {"local": self.any_local, "remote": self.any_remote, "federated": self.any_federated}
-        return (
-            (repository in self.repositories or is_any.get(repository_class, False))
-            and any(ant_pattern(pattern).fullmatch(path) for pattern in self.include_patterns or ("**",))
-            and not any(ant_pattern(pattern).fullmatch(path) for pattern in self.exclude_patterns)
-        )
+    include_patterns: tuple[str, ...] = ()
+    exclude_patterns: tuple[str, ...] = ()
 
 
-class EventFilter(_Part):
+class EventFilter(BaseModel, frozen=True):
     """What a subscription wants to hear of."""
 
     domain: Literal["docker"]
@@ -75,14 +62,20 @@ class EventFilter(_Part):
     criteria: Criteria = Criteria()
 
 
-class Header(_Part):
+class Header(BaseModel, frozen=True):
     """A header that is sent along."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
     value: str = Field(default="", pattern=r"^[\x20-\x7e]*$")
 
 
-class Handler(_Part):
+def _no_proxy(proxy: str | None) -> str | None:
+    if proxy:
+        raise ValueError("the sandbox knows no proxies, it delivers directly: leave the field out")
+    return proxy
+
+
+class Handler(BaseModel, frozen=True):
     """Where events are sent, and how the receiver knows whom they come from."""
 
     handler_type: Literal["webhook"] = "webhook"
@@ -90,25 +83,22 @@ class Handler(_Part):
     secret: str = Field(default="", pattern=r"^[\x20-\x7e]*$")
     use_secret_for_signing: bool = False
     custom_http_headers: tuple[Header, ...] = ()
-    proxy: str | None = None
+    proxy: Annotated[str | None, AfterValidator(_no_proxy)] = None
 
-    @field_validator("proxy")
-    @classmethod
-    def _is_direct(cls, proxy: str | None) -> str | None:
-        if proxy:
-            raise ValueError("the sandbox knows no proxies, it delivers directly: leave the field out")
-        return proxy
-
-    def headers(self, body: bytes) -> dict[str, str]:
-        """Return the headers of a delivery."""
+    async def tell(self, client: httpx.AsyncClient, body: bytes) -> str:
+        """Send an event; return what went wrong, if something did."""
         headers = {"Content-Type": "application/json", **{one.name: one.value for one in self.custom_http_headers}}
         if self.secret:
-            signature = hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest()
+            signature = hmac.digest(self.secret.encode(), body, "sha256").hex()
             headers["X-JFrog-Event-Auth"] = signature if self.use_secret_for_signing else self.secret
-        return headers
+        try:
+            response = await client.post(str(self.url), content=body, headers=headers)
+        except httpx.HTTPError as error:
+            return type(error).__name__
+        return "" if response.is_success else f"status {response.status_code}"
 
 
-class Subscription(_Part):
+class Subscription(BaseModel, frozen=True):
     """One subscription, as JFrog's REST documentation has it ("Webhooks")."""
 
     key: str = Field(pattern=r"^[A-Za-z0-9_.-]{2,200}$")
@@ -117,16 +107,34 @@ class Subscription(_Part):
     event_filter: EventFilter
     handlers: tuple[Handler, ...] = Field(min_length=1)
 
+    def wants(self, event: EventType, repository: str, repository_class: str, path: str) -> bool:
+        """Tell whether an event at a path of a repository is to be told."""
+        criteria = self.event_filter.criteria
+        is_any = {"local": criteria.any_local, "remote": criteria.any_remote, "federated": criteria.any_federated}
+        return (
+            self.enabled
+            and event in self.event_filter.event_types
+            and (repository in criteria.repositories or is_any.get(repository_class, False))
+            and matches(path, criteria.include_patterns or ("**",), criteria.exclude_patterns)
+        )
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as clients see it, without its secrets."""
+        shown = self.model_dump(mode="json", by_alias=True)
+        for handler in shown["handlers"]:
+            handler["secret"] = handler["secret"] and "***"
+        return shown
+
 
 class _Delivery(NamedTuple):
     """An event on its way to one handler of one subscription."""
 
     number: int
-    subscription: str
     handler: int
     body: str
     attempts: int
     due: float
+    subscription: str
 
 
 class Events:
@@ -152,18 +160,14 @@ class Events:
 
         :param source: the repository that a promoted tag comes from.
         """
-        if is_digest(tag):
-            return
-        rows = _bodies(tx)
-        item = layout.find_manifest(tx, place, tag) if rows else None
+        subscriptions = {} if is_digest(tag) else _subscriptions(tx)
+        item = layout.find_manifest(tx, place, tag) if subscriptions else None
         if item is None:
             return
         told = source if source and self._config.webhooks.promoted_repository == "source" else place.repository
         repository_class = self._config.repositories[told].repository_class
-        for subscription in (Subscription.model_validate_json(body) for (body,) in rows):
-            wanted = subscription.event_filter
-            is_wanted = subscription.enabled and event in wanted.event_types
-            if not is_wanted or not wanted.criteria.cover(told, repository_class, item.full_path):
+        for subscription in subscriptions.values():
+            if not subscription.wants(event, told, repository_class, item.full_path):
                 continue
             envelope = {
                 "domain": "docker",
@@ -173,10 +177,8 @@ class Events:
                 "jpd_origin": self._config.webhooks.origin,
                 "source": f"jfrog/{user}",
             }
-            tx.executemany(
-                "INSERT INTO events (subscription, handler, body) VALUES (?, ?, ?)",
-                [(subscription.key, number, json.dumps(envelope)) for number in range(len(subscription.handlers))],
-            )
+            rows = [(subscription.key, number, json.dumps(envelope)) for number in range(len(subscription.handlers))]
+            tx.executemany("INSERT INTO events (subscription, handler, body) VALUES (?, ?, ?)", rows)
             self._is_dirty = True
 
     def tell(self) -> None:
@@ -191,38 +193,27 @@ class Events:
         async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
             while True:
                 self._wake.clear()
-                waiting = await self._database.read(_oldest)
-                now = time.time()
+                waiting, now = await self._database.read(_oldest), time.time()
                 due = [delivery for delivery in waiting if delivery.due <= now]
-                if due:
-                    await asyncio.gather(*(self._attempt(client, delivery) for delivery in due))
-                    continue
-                pause = min((delivery.due - now for delivery in waiting), default=None)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), pause)
+                await asyncio.gather(*(self._attempt(client, delivery) for delivery in due))
+                if not due:
+                    pause = min((delivery.due - now for delivery in waiting), default=None)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), pause)
 
     async def _attempt(self, client: httpx.AsyncClient, delivery: _Delivery) -> None:
-        found = await self._database.read(lambda tx: _find(tx, delivery.subscription))
-        if found is None or delivery.handler >= len(found.handlers):
-            await self._database.write(lambda tx: _drop(tx, delivery))
-            return
-        handler, body = found.handlers[delivery.handler], delivery.body.encode()
-        try:
-            response = await client.post(str(handler.url), content=body, headers=handler.headers(body))
-            problem = "" if response.is_success else f"status {response.status_code}"
-        except httpx.HTTPError as error:
-            problem = type(error).__name__
-        attempts = delivery.attempts + 1
+        subscription, problem = Subscription.model_validate_json(delivery.subscription), ""
+        if delivery.handler < len(subscription.handlers):  # else it was taken away while the event waited
+            problem = await subscription.handlers[delivery.handler].tell(client, delivery.body.encode())
+        attempts, number = delivery.attempts + 1, delivery.number
         if problem and attempts < self._config.webhooks.attempts:
-            pause = min(self._config.webhooks.pause * 2**delivery.attempts, _LONGEST_PAUSE)
-            again = (attempts, time.time() + pause, delivery.number)
-            await self._database.write(
-                lambda tx: tx.execute("UPDATE events SET attempts = ?, due = ? WHERE id = ?", again)
-            )
+            due = time.time() + min(self._config.webhooks.pause * 2**delivery.attempts, _LONGEST_PAUSE)
+            again = "UPDATE events SET attempts = ?, due = ? WHERE id = ?"
+            await self._database.write(lambda tx: tx.execute(again, (attempts, due, number)))
             return
         if problem:
-            _log.warning("webhook %s was given up after %d attempts: %s", found.key, attempts, problem)
-        await self._database.write(lambda tx: _drop(tx, delivery))
+            _log.warning("webhook %s was given up after %d attempts: %s", subscription.key, attempts, problem)
+        await self._database.write(lambda tx: tx.execute("DELETE FROM events WHERE id = ?", (number,)))
 
     def _describe(self, item: Item, tag: str) -> dict[str, object]:
         return {
@@ -249,41 +240,42 @@ class Events:
             return []
 
 
+def _subscriptions(tx: sqlite3.Connection) -> dict[str, Subscription]:
+    rows = tx.execute("SELECT key, body FROM subscriptions ORDER BY key")
+    return {key: Subscription.model_validate_json(body) for key, body in rows}
+
+
 def _oldest(tx: sqlite3.Connection) -> list[_Delivery]:
     query = (
-        "SELECT id, subscription, handler, body, attempts, due FROM events "
+        "SELECT id, handler, events.body, attempts, due, subscriptions.body "
+        "FROM events JOIN subscriptions ON key = subscription "
         "WHERE id IN (SELECT min(id) FROM events GROUP BY subscription, handler)"
     )
     return [_Delivery(*row) for row in tx.execute(query)]
 
 
-def _drop(tx: sqlite3.Connection, delivery: _Delivery) -> None:
-    tx.execute("DELETE FROM events WHERE id = ?", (delivery.number,))
-
-
 async def list_subscriptions(request: Request) -> Response:
     """List all subscriptions."""
-    rows = await require_admin(request).database.read(_bodies)
-    return JSONResponse([_shown(Subscription.model_validate_json(body)) for (body,) in rows])
+    found = await require_admin(request).database.read(_subscriptions)
+    return JSONResponse([subscription.shown() for subscription in found.values()])
 
 
 async def get_subscription(request: Request) -> Response:
     """Show one subscription."""
-    found = await require_admin(request).database.read(lambda tx: _find(tx, request.path_params["key"]))
+    found = (await require_admin(request).database.read(_subscriptions)).get(request.path_params["key"])
     if found is None:
         raise _missing()
-    return JSONResponse(_shown(found))
+    return JSONResponse(found.shown())
 
 
 async def add_subscription(request: Request) -> Response:
     """Make a subscription."""
     database, subscription = require_admin(request).database, await read_as(Subscription, request, "The subscription")
     row = (subscription.key, subscription.model_dump_json(by_alias=True))
-    try:
-        await database.write(lambda tx: tx.execute("INSERT INTO subscriptions VALUES (?, ?)", row))
-    except sqlite3.IntegrityError:
-        raise Refusal(409, f"There is a subscription of the key '{subscription.key}' already.") from None
-    return JSONResponse(_shown(subscription), 201)
+    query = "INSERT OR IGNORE INTO subscriptions VALUES (?, ?)"
+    if not await database.write(lambda tx: tx.execute(query, row).rowcount):
+        raise Refusal(409, f"There is a subscription of the key '{subscription.key}' already.")
+    return JSONResponse(subscription.shown(), 201)
 
 
 async def change_subscription(request: Request) -> Response:
@@ -295,7 +287,7 @@ async def change_subscription(request: Request) -> Response:
     query = "UPDATE subscriptions SET body = ? WHERE key = ?"
     if not await database.write(lambda tx: tx.execute(query, row).rowcount):
         raise _missing()
-    return JSONResponse(_shown(subscription))
+    return JSONResponse(subscription.shown())
 
 
 async def delete_subscription(request: Request) -> Response:
@@ -308,22 +300,6 @@ async def delete_subscription(request: Request) -> Response:
 
 def _missing() -> Refusal:
     return Refusal(404, "Subscription not found")
-
-
-def _bodies(tx: sqlite3.Connection) -> list[tuple[str]]:
-    return tx.execute("SELECT body FROM subscriptions ORDER BY key").fetchall()
-
-
-def _find(tx: sqlite3.Connection, key: str) -> Subscription | None:
-    row = tx.execute("SELECT body FROM subscriptions WHERE key = ?", (key,)).fetchone()
-    return Subscription.model_validate_json(row[0]) if row else None
-
-
-def _shown(subscription: Subscription) -> dict[str, Any]:
-    shown = subscription.model_dump(mode="json", by_alias=True)
-    for handler in shown["handlers"]:
-        handler["secret"] = "***" if handler["secret"] else ""
-    return shown
 
 
 _SUBSCRIPTIONS = "/event/api/v1/subscriptions"

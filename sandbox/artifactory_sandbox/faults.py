@@ -1,4 +1,4 @@
-"""What goes wrong on request: faults, which requests meet them, and what those get to see."""
+"""What goes wrong on request: faults, which requests meet them, what those get to see, and the API that sets faults."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import asyncio
 import fnmatch
 import hashlib
 import itertools
+import math
 import random
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from http import HTTPStatus
+from http.client import responses
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from starlette.datastructures import Headers
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
 
 from artifactory_sandbox import layout
+from artifactory_sandbox.calls import read_as, require_admin
 from artifactory_sandbox.errors import Failure, Refusal, Unauthenticated
 from artifactory_sandbox.items import stamp
 from artifactory_sandbox.metadata import looking_at
@@ -26,6 +29,7 @@ from artifactory_sandbox.names import parse_reference
 if TYPE_CHECKING:
     import sqlite3
 
+    from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from artifactory_sandbox.addressing import Address
@@ -36,7 +40,7 @@ DROP = "artifactory_sandbox.drop"
 _PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>proxy</body></html>\n"
 
 
-class Fault(BaseModel):
+class Fault(BaseModel, extra="forbid", frozen=True):
     """One thing that goes wrong, and which requests meet it.
 
     :param effect: what happens; `random` draws one of the usual troubles anew at each request that it meets.
@@ -56,8 +60,6 @@ class Fault(BaseModel):
     :param tag: reference of the tag that is moved, `repository/image:tag`.
     :param to: tag or digest of the same image that it is moved to; None deletes it.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     effect: Literal["latency", "status", "reset", "truncate", "move_tag", "lag", "stale", "expire_token", "random"]
     method: Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)] = ()
@@ -84,36 +86,47 @@ class Fault(BaseModel):
             parse_reference(self.tag or "")
         return self
 
+    def move(self, tx: sqlite3.Connection) -> None:
+        """Move the tag of a `move_tag`, or delete it.
+
+        :raises Refusal: 500 when there is nothing that it could be moved to.
+        """
+        place, tag = parse_reference(self.tag or "")
+        if self.to is None:
+            layout.clear(tx, place, tag, stamp=stamp("fault"))
+            return
+        item, standing = layout.find_manifest(tx, place, self.to), layout.find_manifest(tx, place, tag)
+        if item is None:
+            raise Refusal(500, f"The fault cannot move {self.tag}: there is no {self.to}.")
+        if standing is None or standing.digest != item.digest:
+            layout.retag(tx, place, item, tag, stamp=stamp("fault"))
+
 
 # What the random mode draws from: the common troubles of a server behind proxies.
-_TROUBLES = tuple(
-    Fault.model_validate(fields)
-    for fields in (
-        {"effect": "latency", "seconds": 0.05},
-        {"effect": "status", "status": 429, "retry_after": 0},
-        {"effect": "status", "status": 429},
-        {"effect": "status", "status": 500},
-        {"effect": "status", "status": 502, "html": True},
-        {"effect": "status", "status": 503},
-        {"effect": "status", "status": 504, "when": "after", "html": True},
-        {"effect": "reset"},
-        {"effect": "reset", "when": "after"},
-        {"effect": "truncate"},
-    )
+_TROUBLES = (
+    Fault(effect="latency", seconds=0.05),
+    Fault(effect="status", status=429, retry_after=0),
+    Fault(effect="status", status=429),
+    Fault(effect="status", status=500),
+    Fault(effect="status", status=502, html=True),
+    Fault(effect="status", status=503),
+    Fault(effect="status", status=504, when="after", html=True),
+    Fault(effect="reset"),
+    Fault(effect="reset", when="after"),
+    Fault(effect="truncate"),
 )
 
 
 class _Armed:
     """A fault with what it has seen so far."""
 
-    def __init__(self, number: int, fault: Fault, past: Snapshot | None) -> None:
-        self.number = number
-        self.past = past
+    def __init__(self, fault: Fault, past: Snapshot | None) -> None:
         self._fault = fault
+        self.past = past
         self._seen = self._hits = 0
         self._random = random.Random(fault.seed)  # noqa: S311
 
-    def met_by(self, method: str, paths: tuple[str, str], has_token: bool) -> Fault | None:
+    def met_by(self, method: str, paths: tuple[str, str], *, has_token: bool) -> Fault | None:
         """Count a request, and return what it meets."""
         fault = self._fault
         if (fault.method and method not in fault.method) or (fault.effect == "expire_token" and not has_token):
@@ -130,7 +143,7 @@ class _Armed:
     def describe(self) -> dict[str, object]:
         """Return the fault as the admin API shows it."""
         fields = self._fault.model_dump(mode="json", exclude_defaults=True)
-        return {"id": self.number, **fields, "seen": self._seen, "hits": self._hits}
+        return {**fields, "seen": self._seen, "hits": self._hits}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,79 +153,71 @@ class _Meeting:
     fault: Fault
     where: Address
     database: Database
-    past: Snapshot | None
     app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        effect, is_after = self.fault.effect, self.fault.when == "after"
-        if effect in {"status", "reset"}:
-            if is_after:
-                with suppress(Exception):  # whatever the work came to, the client is not told
-                    await self.app(scope, receive, _swallow)
-            await (self._answer if effect == "status" else _reset)(scope, receive, send)
-        elif effect == "truncate":
-            await self._truncate(scope, receive, send)
-        elif effect == "move_tag" and is_after:
-            await self._move_late(scope, receive, send)
-        else:
-            await asyncio.sleep(self.fault.seconds if effect == "latency" else 0)
-            if effect == "move_tag":
-                await self.database.write(lambda tx: _move(tx, self.fault))
-            with looking_at(self.past) if effect == "stale" and self.past else nullcontext():
-                await self.app(scope, receive, send)
+        match self.fault.effect, self.fault.when:
+            case ("status" | "reset") as effect, when:
+                if when == "after":
+                    with suppress(Exception):  # whatever the work came to, the client is not told
+                        await self.app(scope, receive, _swallow)
+                if effect == "status":
+                    await self._answer(scope, receive, send)
+                else:
+                    await _hang_up(scope, receive, is_reset=True)
+                return
+            case "latency", _:
+                await asyncio.sleep(self.fault.seconds)
+            case "truncate", _:
+                send = self._truncating(scope, receive, send)
+            case "move_tag", "before":
+                await self.database.write(self.fault.move)
+            case "move_tag", "after":
+                send = self._moving(send)
+        await self.app(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        fault = self.fault
-        phrase = HTTPStatus(fault.status).phrase if fault.status in set(HTTPStatus) else "Error"
+        fault, phrase = self.fault, responses.get(self.fault.status, "Error")
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         if not fault.html:
             raise Failure(fault.status, phrase, headers=headers)
         page = HTMLResponse(_PAGE.format(f"{fault.status} {phrase}"), fault.status, headers=headers)
         await page(scope, receive, send)
 
-    async def _truncate(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _truncating(self, scope: Scope, receive: Receive, send: Send) -> Send:
         left = self.fault.size
 
         async def send_some(message: Message) -> None:
             nonlocal left
             if message["type"] == "http.response.start":
-                length = next((int(value) for name, value in message["headers"] if name == b"content-length"), 0)
-                left = length // 2 if left is None else left
+                if left is None:
+                    left = int(Headers(raw=message["headers"]).get("content-length", 0)) // 2
                 await send(message)
             elif left is not None and left >= 0:
                 body = message.get("body", b"")
                 await send({"type": "http.response.body", "body": body[:left], "more_body": True})
                 left -= len(body)
                 if left < 0 or not message.get("more_body"):
-                    scope["extensions"][DROP]["drop"](is_reset=False)
+                    await _hang_up(scope, receive, is_reset=False)
 
-        await self.app(scope, receive, send_some)
-        await _end(receive)
+        return send_some
 
-    async def _move_late(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _moving(self, send: Send) -> Send:
         async def send_after_move(message: Message) -> None:
             if message["type"] == "http.response.start":
-                await self.database.write(lambda tx: _move(tx, self.fault))
+                await self.database.write(self.fault.move)
             await send(message)
 
-        await self.app(scope, receive, send_after_move)
+        return send_after_move
 
 
+@dataclass(slots=True)
 class _Lag:
-    """The past that readers see for a while after a write."""
+    """The past that readers see after a write: for so many reads, and until so many seconds of the monotonic clock."""
 
-    def __init__(self, past: Snapshot, fault: Fault) -> None:
-        self.past = past
-        self._reads = fault.reads
-        self._end = time.monotonic() + fault.seconds if fault.seconds else None
-
-    def is_over(self) -> bool:
-        """Tell whether readers see the present again; a read that is asked for counts."""
-        if self._reads is not None:
-            self._reads -= 1
-            if self._reads < 0:
-                return True
-        return self._end is not None and time.monotonic() >= self._end
+    past: Snapshot
+    reads: float
+    end: float
 
 
 class Faults:
@@ -224,7 +229,7 @@ class Faults:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._numbers = itertools.count(1)
-        self._armed: list[_Armed] = []
+        self._armed: dict[int, _Armed] = {}
         self._lags: list[_Lag] = []
         self._expired: set[bytes] = set()
 
@@ -233,31 +238,28 @@ class Faults:
 
     def add(self, fault: Fault) -> int:
         """Set a fault and return its number."""
-        past = self._database.snapshot() if fault.effect == "stale" else None
-        armed = _Armed(next(self._numbers), fault, past)
-        self._armed = [*self._armed, armed]
-        return armed.number
+        number = next(self._numbers)
+        self._armed[number] = _Armed(fault, self._database.snapshot() if fault.effect == "stale" else None)
+        return number
 
     def remove(self, number: int) -> bool:
         """Take one fault back; tell whether it was set."""
-        taken = [armed for armed in self._armed if armed.number == number]
-        self._armed = [armed for armed in self._armed if armed.number != number]
-        for armed in taken:
-            if armed.past is not None:
-                armed.past.close()
-        return bool(taken)
+        armed = self._armed.pop(number, None)
+        if armed and armed.past:
+            armed.past.close()
+        return armed is not None
 
     def clear(self) -> None:
         """Take all faults back, with what they have left behind."""
-        for armed in self._armed:
-            self.remove(armed.number)
+        for number in self._armed.copy():
+            self.remove(number)
         for lag in self._lags:
             lag.past.close()
         self._lags, self._expired = [], set()
 
     def describe(self) -> list[dict[str, object]]:
         """Return the faults that are set, with how many requests each has seen and hit."""
-        return [armed.describe() for armed in self._armed]
+        return [{"id": number, **armed.describe()} for number, armed in self._armed.copy().items()]
 
     async def serve(self, app: ASGIApp, where: Address, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request through the faults that it meets.
@@ -269,58 +271,78 @@ class Faults:
         if where.path.startswith("/sandbox/"):
             await app(scope, receive, send)
             return
-        token = _token(scope)
-        for armed in reversed(self._armed):
-            fault = armed.met_by(scope["method"], (where.path, scope["path"]), token is not None)
+        token, past = _token(scope), None
+        for armed in reversed(self._armed.copy().values()):
+            fault = armed.met_by(scope["method"], (where.path, scope["path"]), has_token=bool(token))
             if fault is None:
                 continue
-            if fault.effect == "expire_token" and token is not None:
+            if fault.effect == "expire_token":
                 self._expired.add(token)
             elif fault.effect == "lag":
-                self._lags.append(_Lag(self._database.snapshot(), fault))
+                end = time.monotonic() + (fault.seconds or math.inf)
+                self._lags.append(_Lag(self._database.snapshot(), fault.reads or math.inf, end))
+            elif fault.effect == "stale":
+                past = past or armed.past
             else:
-                app = _Meeting(fault, where, self._database, armed.past, app)
+                app = _Meeting(fault, where, self._database, app)
         if token in self._expired:
             raise Unauthenticated("Token failed verification: expired")
-        is_read = scope["method"] in {"GET", "HEAD"} or where.path == "/api/search/aql"
-        past = self._lagging() if is_read else None
-        with looking_at(past) if past is not None else nullcontext():
+        if scope["method"] in {"GET", "HEAD"} or where.path == "/api/search/aql":
+            lagging = self._lagging()
+            past = past or lagging
+        with looking_at(past) if past else nullcontext():
             await app(scope, receive, send)
 
     def _lagging(self) -> Snapshot | None:
-        for lag in [lag for lag in self._lags if lag.is_over()]:
-            self._lags.remove(lag)
-            lag.past.close()
+        """Count a read, and return the past that it sees, if it lags."""
+        for lag in self._lags.copy():
+            lag.reads -= 1
+            if lag.reads < 0 or time.monotonic() >= lag.end:
+                self._lags.remove(lag)
+                lag.past.close()
         return self._lags[0].past if self._lags else None
 
 
-def _move(tx: sqlite3.Connection, fault: Fault) -> None:
-    place, tag = parse_reference(fault.tag or "")
-    if fault.to is None:
-        layout.clear(tx, place, tag, stamp=stamp("fault"))
-        return
-    item = layout.find_manifest(tx, place, fault.to)
-    if item is None:
-        raise Refusal(500, f"The fault cannot move {fault.tag}: there is no {fault.to}.")
-    standing = layout.find_manifest(tx, place, tag)
-    if standing is None or standing.digest != item.digest:
-        layout.retag(tx, place, item, tag, stamp=stamp("fault"))
+async def list_faults(request: Request) -> Response:
+    """List the faults that are set, with how many requests each has seen and hit."""
+    return JSONResponse(require_admin(request).faults.describe())
+
+
+async def add_fault(request: Request) -> Response:
+    """Set a fault."""
+    faults, fault = require_admin(request).faults, await read_as(Fault, request, "The fault")
+    return JSONResponse({"id": faults.add(fault)}, 201)
+
+
+async def clear_faults(request: Request) -> Response:
+    """Take one fault back, or all of them with what they have left behind."""
+    faults, number = require_admin(request).faults, request.path_params.get("number")
+    if number is None:
+        faults.clear()
+    elif not faults.remove(number):
+        raise Refusal(404, f"There is no fault {number}.")
+    return Response(status_code=204)
 
 
 async def _swallow(message: Message) -> None:
     pass
 
 
-async def _reset(scope: Scope, receive: Receive, send: Send) -> None:
-    scope["extensions"][DROP]["drop"](is_reset=True)
-    await _end(receive)
-
-
-async def _end(receive: Receive) -> None:
+async def _hang_up(scope: Scope, receive: Receive, *, is_reset: bool) -> None:
+    scope["extensions"][DROP]["drop"](is_reset=is_reset)
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def _token(scope: Scope) -> bytes | None:
+def _token(scope: Scope) -> bytes:
+    """Return what stands for the Bearer token of a request, or nothing where there is none."""
     scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
-    return hashlib.sha256(token.strip().encode()).digest() if scheme.lower() == "bearer" else None
+    return hashlib.sha256(token.strip().encode()).digest() if scheme.lower() == "bearer" else b""
+
+
+ROUTES = [
+    Route("/sandbox/faults", list_faults, methods=["GET"]),
+    Route("/sandbox/faults", add_fault, methods=["POST"]),
+    Route("/sandbox/faults", clear_faults, methods=["DELETE"]),
+    Route("/sandbox/faults/{number:int}", clear_faults, methods=["DELETE"]),
+]

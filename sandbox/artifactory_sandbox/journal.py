@@ -1,4 +1,4 @@
-"""What the sandbox remembers of the requests that it has answered: the last ones, and counts of all."""
+"""What the sandbox remembers of the requests that it has answered, and tells of them: the last ones, counts of all."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import logging
 import resource
 import time
 from collections import Counter, defaultdict, deque
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from artifactory_sandbox.calls import require_admin
 from artifactory_sandbox.faults import DROP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from starlette.requests import Request
     from starlette.types import Scope
 
 _log = logging.getLogger(__name__)
@@ -53,31 +58,16 @@ class Journal:
 
     def watch(self, scope: Scope) -> Callable[[int], None]:
         """Return what is to be called with the status as a request is answered, before the client can see it."""
-        begun, method, path = time.perf_counter(), scope["method"], scope["path"]
+        begun, path = time.perf_counter(), scope["path"]
         extensions = scope.setdefault("extensions", {})
         drop = extensions.get(DROP, {}).get("drop")
         is_noted = False
 
         def note(status: int) -> None:
             nonlocal is_noted
-            if is_noted:
-                return
-            is_noted = True
-            endpoint, call = scope.get("endpoint"), scope.get("state", {}).get("call")
-            route, user = getattr(endpoint, "__name__", ""), call.user.name if call else ""
-            seconds = time.perf_counter() - begun
-            self._counts[method, route, status] += 1
-            self._seconds[route] += seconds
-            if path.removeprefix("/artifactory").startswith("/sandbox/"):
-                return
-            record = Record(
-                method, path, scope["query_string"].decode("ascii", "replace"), status, route, user, seconds
-            )
-            self.requests.append(record)
-            if _log.isEnabledFor(logging.INFO):
-                # The query is left out: nothing that someone puts there by mistake must come to light.
-                fields = {key: value for key, value in asdict(record).items() if key != "query"}
-                _log.info("request", extra={"fields": fields})
+            if not is_noted:
+                is_noted = True
+                self._note(scope, path, status, time.perf_counter() - begun)
 
         def drop_noted(*, is_reset: bool) -> None:
             note(0)
@@ -86,6 +76,19 @@ class Journal:
 
         extensions[DROP] = {"drop": drop_noted}
         return note
+
+    def _note(self, scope: Scope, path: str, status: int, seconds: float) -> None:
+        method, route = scope["method"], getattr(scope.get("endpoint"), "__name__", "")
+        self._counts[method, route, status] += 1
+        self._seconds[route] += seconds
+        if path.removeprefix("/artifactory").startswith("/sandbox/"):
+            return
+        call = scope.get("state", {}).get("call")
+        user, query = call.user.name if call else "", scope["query_string"].decode("ascii", "replace")
+        fields = {"method": method, "path": path, "status": status, "route": route, "user": user, "seconds": seconds}
+        self.requests.append(Record(query=query, **fields))
+        # The query is left out: nothing that someone puts there by mistake must come to light.
+        _log.info("request", extra={"fields": fields})
 
     def metrics(self) -> str:
         """Return the counts in Prometheus' text format."""
@@ -96,10 +99,14 @@ class Journal:
         lines.append("# TYPE artifactory_sandbox_request_seconds_total counter")
         for route, seconds in sorted(self._seconds.items()):
             lines.append(f'artifactory_sandbox_request_seconds_total{{route="{route}"}} {seconds:.6f}')
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        lines.append("# TYPE process_resident_memory_bytes gauge")
-        lines.append(f"process_resident_memory_bytes {pages * resource.getpagesize()}")
-        return "\n".join(lines) + "\n"
+        memory = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+        lines += ["# TYPE process_resident_memory_bytes gauge", f"process_resident_memory_bytes {memory}", ""]
+        return "\n".join(lines)
+
+
+async def metrics(request: Request) -> Response:
+    """Tell how many requests were answered how, in Prometheus' text format."""
+    return PlainTextResponse(require_admin(request).journal.metrics(), media_type="text/plain; version=0.0.4")
 
 
 class _JsonLines(logging.Formatter):
@@ -121,3 +128,6 @@ def log_to_stderr(*, has_requests: bool) -> None:
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     _log.setLevel(logging.INFO if has_requests else logging.WARNING)
+
+
+ROUTES = [Route("/sandbox/metrics", metrics)]

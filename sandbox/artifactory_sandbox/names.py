@@ -5,6 +5,10 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 UPLOADS_FOLDER = "_uploads"
 
@@ -53,6 +57,12 @@ def ant_pattern(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"(/\*\*$|\*\*/|\*\*|\*|\?)", pattern)
     meanings = {"/**": "(?:/.*)?", "**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(meanings.get(part, re.escape(part)) for part in parts))
+
+
+def matches(path: str, includes: Iterable[str], excludes: Iterable[str]) -> bool:
+    """Tell whether a path fits one of some Ant patterns, and none of others."""
+    included, excluded = (any(ant_pattern(one).fullmatch(path) for one in some) for some in (includes, excludes))
+    return included and not excluded
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,11 +36,10 @@ class Xray:
     def __init__(self, config: XrayConfig, database: Database) -> None:
         self._config = config
         self._database = database
+        self._unknown = XrayFinding(artifact="**", status=config.default_status)
         with database.reading() as tx:
-            told = [
-                XrayFinding.model_validate_json(body) for (body,) in tx.execute("SELECT body FROM findings ORDER BY id")
-            ]
-        self.findings = (*config.findings, *told)
+            told = tx.execute("SELECT body FROM findings ORDER BY id").fetchall()
+        self.findings = (*config.findings, *(XrayFinding.model_validate_json(body) for (body,) in told))
 
     def add(self, findings: tuple[XrayFinding, ...]) -> None:
         """Learn more."""
@@ -57,24 +56,23 @@ class Xray:
 
     def look_up(self, item: Item) -> XrayFinding:
         """Return what is known of an artifact."""
-        found = (finding for finding in reversed(self.findings) if _covers(finding, item))
-        return next(found, XrayFinding(artifact=item.digest or "", status=self._config.default_status))
+        path = f"{item.repository}/{item.full_path}"
+        for finding in reversed(self.findings):
+            if finding.artifact == item.digest or ant_pattern(finding.artifact).fullmatch(path):
+                return finding
+        return self._unknown
 
     def require_download(self, item: Item) -> None:
         """Refuse a download that a policy forbids, in Artifactory's words (sobolevn/git-secret#801).
 
         :raises Refusal: 403.
         """
-        if not self.findings and not self._config.block_unscanned:
-            return
         finding = self.look_up(item)
         is_unscanned = self._config.block_unscanned and finding.status not in {"DONE", "NOT_SUPPORTED"}
         if finding.is_blocked or is_unscanned:
-            raise Refusal(
-                403,
-                f"Artifact download request rejected: {item.full_path} was not downloaded due to the download "
-                f"blocking policy configured in Xray for {item.repository}.",
-            )
+            reason = f"the download blocking policy configured in Xray for {item.repository}"
+            what = f"{item.full_path} was not downloaded due to {reason}"
+            raise Refusal(403, f"Artifact download request rejected: {what}.")
 
 
 class _Artifact(BaseModel):
@@ -118,13 +116,13 @@ async def artifact_summary(request: Request) -> Response:
             found[path] = items.find(tx, repository, rest.strip("/"))
         return found
 
-    answer: dict[str, list[dict[str, Any]]] = {"artifacts": [], "errors": []}
+    artifacts, errors = [], []
     for identifier, item in (await call.service.database.read(look)).items():
         if item is None or not _may_read(call, item):
-            answer["errors"].append({"identifier": identifier, "error": _UNKNOWN})
+            errors.append({"identifier": identifier, "error": _UNKNOWN})
         else:
-            answer["artifacts"].append(_summary(item, call.service.xray.look_up(item)))
-    return JSONResponse(answer)
+            artifacts.append(_summary(item, call.service.xray.look_up(item)))
+    return JSONResponse({"artifacts": artifacts, "errors": errors})
 
 
 async def list_violations(request: Request) -> Response:
@@ -135,7 +133,7 @@ async def list_violations(request: Request) -> Response:
         {"impacted_artifacts": [finding.artifact], **violation}
         for finding in findings
         for violation in finding.violations
-        if watch in {None, violation.get("watch_name")}
+        if watch is None or violation.get("watch_name") == watch
     ]
     return JSONResponse({"total_violations": len(found), "violations": found})
 
@@ -156,12 +154,6 @@ async def reset_findings(request: Request) -> Response:
     """Let Xray forget what the configuration does not say."""
     await asyncio.to_thread(require_admin(request).xray.reset)
     return Response(status_code=204)
-
-
-def _covers(finding: XrayFinding, item: Item) -> bool:
-    if finding.artifact.startswith("sha"):
-        return finding.artifact == item.digest
-    return ant_pattern(finding.artifact).fullmatch(f"{item.repository}/{item.full_path}") is not None
 
 
 def _may_read(call: Call, item: Item) -> bool:
