@@ -16,11 +16,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
 
 from artifactory_sandbox import (
+    aql,
     blob_api,
     distribution,
     events,
     promotion,
-    search_api,
     storage_api,
     system_api,
     token_api,
@@ -71,7 +71,7 @@ class Application:
             (b"x-artifactory-node-id", b"artifactory-sandbox"),
         ]
         # What is asked for most comes first, what takes all paths last.
-        areas = (promotion, distribution, blob_api, system_api, search_api, token_api, events, xray, storage_api)
+        areas = (promotion, distribution, blob_api, system_api, aql, token_api, events, xray, storage_api)
         self.routes: list[Route] = [route for area in areas for route in area.ROUTES]
         self._router: ASGIApp = Router(self.routes, redirect_slashes=False)
 
