@@ -109,15 +109,13 @@ async def delete_item(request: Request) -> Response:
 
 async def _checksums(call: Call, item: Item) -> dict[str, str]:
     """Return the SHA-1, MD5 and SHA-256 of a file, worked out when they are first asked for."""
-    digest = item.digest or ""
-    known = await call.service.database.read(
-        lambda tx: tx.execute("SELECT sha1, md5, sha256 FROM checksums WHERE digest = ?", (digest,)).fetchone()
-    )
+    digest, database = item.digest or "", call.service.database
+    select = "SELECT sha1, md5, sha256 FROM checksums WHERE digest = ?"
+    known = await database.read(lambda tx: tx.execute(select, (digest,)).fetchone())
     if known is None:
         known = await asyncio.to_thread(_hash, call.service.blobs, digest)
-        await call.service.database.write(
-            lambda tx: tx.execute("INSERT OR IGNORE INTO checksums VALUES (?, ?, ?, ?)", (digest, *known))
-        )
+        insert = "INSERT OR IGNORE INTO checksums VALUES (?, ?, ?, ?)"
+        await database.write(lambda tx: tx.execute(insert, (digest, *known)))
     return dict(zip(("sha1", "md5", "sha256"), known, strict=True))
 
 
