@@ -15,13 +15,13 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route, Router
 
 from artifactory_sandbox import (
+    aql,
     blob_api,
     distribution,
     events,
     faults,
     journal,
     promotion,
-    search_api,
     storage_api,
     system_api,
     tokens,
@@ -62,7 +62,7 @@ class Application:
             (b"x-artifactory-node-id", b"artifactory-sandbox"),
         ]
         # What is asked for most comes first, what takes all paths last.
-        areas = (promotion, distribution, blob_api, system_api, search_api, tokens, events, xray, faults, journal)
+        areas = (promotion, distribution, blob_api, system_api, aql, tokens, events, xray, faults, journal)
         self.routes: list[Route] = [route for area in (*areas, storage_api) for route in area.ROUTES]
         self._router: ASGIApp = Router(self.routes, redirect_slashes=False, lifespan=self._living)
 

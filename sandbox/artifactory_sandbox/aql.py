@@ -1,27 +1,36 @@
-"""The Artifactory Query Language, as far as items go: a query's text becomes one SQL statement with parameters."""
+"""`POST /api/search/aql`: items by a query, which becomes one SQL statement; every value travels as a parameter."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from artifactory_sandbox.calls import Call, call_of, read_limited
+from artifactory_sandbox.config import Action
+from artifactory_sandbox.errors import Forbidden
 from artifactory_sandbox.items import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import sqlite3
+    from collections.abc import Collection, Mapping, Sequence
 
-LONGEST_QUERY = 256 * 1024
-_DEEPEST, _MOST_CRITERIA, _LONGEST_PATTERN = 20, 5000, 4000
+    from starlette.requests import Request
+
+_LONGEST_QUERY, _LONGEST_PATTERN = 256 * 1024, 4000
+_DEEPEST, _MOST_CRITERIA = 20, 5000
+_DEMANDED = {"repo", "path", "name"}
 # The order in which they must come (JFrog's documentation of AQL, "Sorting").
-_PARTS = ("include", "sort", "offset", "limit")
-_METHOD = re.compile(r"\s*\.\s*([a-z]+)\s*\(")
-_GAP = re.compile(r"\s*(,?)\s*")
-_END = re.compile(r"\s*\)")
-FIELDS = {
+_CALLS = ("find", "include", "sort", "offset", "limit")
+_CALL = re.compile(r'\s*\.\s*([a-z]+)\s*\(((?:"(?:\\.|[^"\\])*+"|[^")])*+)\)', re.DOTALL)
+_FIELDS = {
     "repo": "repository",
     "path": "CASE path WHEN '' THEN '.' ELSE path END",
     "name": "name",
@@ -35,23 +44,16 @@ FIELDS = {
     "depth": "length(path) - length(replace(path, '/', '')) + 1 + (path <> '')",
     "sha256": "CASE WHEN digest LIKE 'sha256:%' THEN substr(digest, 8) END",
 }
-_DEFAULT_FIELDS = tuple(name for name in FIELDS if name not in {"depth", "sha256"})
+_DEFAULT_FIELDS = {name: column for name, column in _FIELDS.items() if name not in {"depth", "sha256"}}
+_PERMITTED = ("id", "repository", "ltrim(path || '/' || name, '/')")
 _PLACE = {"repo": "repository", "path": "path", "name": "name"}
 _NUMBERS = frozenset({"size", "depth"})
 _TIMES = frozenset({"created", "modified", "updated"})
-_OPERATORS = {"$eq": "=", "$ne": "<>", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<=", "$match": "GLOB"}
+_PATTERNS = {"$match": "GLOB", "$nmatch": "NOT GLOB"}
+_OPERATORS = {"$eq": "=", "$ne": "<>", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<=", **_PATTERNS}
+_POSITIVE = {"$ne": "$eq", "$nmatch": "$match"}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "mo": 2592000, "y": 31536000}
 _PERIOD = re.compile(r"(\d{1,6})\s*(s|seconds?|m|minutes?|h|hours?|d|days?|w|weeks?|mo|months?|y|years?)")
-
-
-class QueryError(Exception):
-    """A query that cannot be understood; the message is what Artifactory says of it."""
-
-
-class _Object(tuple[tuple[str, object], ...]):
-    """A JSON object with its members in order; the same key may stand in it twice."""
-
-    __slots__ = ()
 
 
 class Condition(NamedTuple):
@@ -61,173 +63,200 @@ class Condition(NamedTuple):
     values: tuple[object, ...] = ()
 
 
+# No other files than manifests have names of theirs, and manifests have indexes of their own.
+_MANIFEST, _IS_MANIFEST = "manifest.json", Condition("kind = 'manifest'")
+# JSON objects are read as tuples of pairs, since the same key may stand in one twice.
+_Object = tuple[tuple[str, Any], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A query that has been understood.
 
-    :param fields: of each item, in the order of the answer.
-    :param properties: the keys of the properties that are shown: None for all, empty for none.
-    :param condition: which items.
-    :param order: the ORDER BY clause; empty for any order.
+    :param fields: what is shown of each item, in the order of the answer.
+    :param properties: the keys of the properties that are shown, `*` for all.
+    :param statement: the SELECT: id, then repository and path for the permissions, then the fields.
+    :param values: its parameters.
     :param offset: how many items are passed over.
     :param limit: how many items at most; None for all.
     """
 
     fields: tuple[str, ...]
-    properties: tuple[str, ...] | None
-    condition: Condition
-    order: str
+    properties: Sequence[str]
+    statement: str
+    values: tuple[object, ...]
     offset: int
     limit: int | None
 
-    @property
-    def statement(self) -> str:
-        """The SELECT: id, repository, path and name for the permissions, then the fields."""
-        columns = ", ".join(FIELDS[field] for field in self.fields)
-        order = f" ORDER BY {self.order}" if self.order else ""
-        return f"SELECT id, repository, path, name, {columns} FROM items WHERE {self.condition.sql}{order}"  # noqa: S608
+
+async def search(request: Request) -> Response:
+    """Answer a query with the items that the user may read."""
+    call = call_of(request)
+    if call.user.is_anonymous:
+        raise Forbidden
+    text = (await read_limited(request, _LONGEST_QUERY)).decode(errors="replace")
+    try:
+        query = parse_query(text)
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        near = f"it looks like there is syntax error near the following sub-query: {str(error.args[0])[:300]}"
+        return PlainTextResponse(f"Failed to parse query: {text[:1000]}, {near}", 400)
+    if not call.user.is_admin and not _DEMANDED.issubset(query.fields):
+        demanded = "For permissions reasons AQL demands the following fields: repo, path and name."
+        return PlainTextResponse(demanded, 400)
+    results = await call.service.database.read(lambda tx: _select(tx, call, query))
+    scope: dict[str, int] = {"start_pos": query.offset, "end_pos": query.offset + len(results), "total": len(results)}
+    if query.limit is not None:
+        scope["limit"] = query.limit
+    return JSONResponse({"results": results, "range": scope})
+
+
+def _select(tx: sqlite3.Connection, call: Call, query: Query) -> list[dict[str, Any]]:
+    """Return a page; the permissions come before the page is cut, so that no page shows how much is hidden."""
+    if call.user.is_admin:
+        limits = (-1 if query.limit is None else query.limit, query.offset)
+        page = tx.execute(f"{query.statement} LIMIT ? OFFSET ?", (*query.values, *limits)).fetchall()
+    else:
+        end = None if query.limit is None else query.offset + query.limit
+        allows = partial(call.service.access.allows, call.user, Action.READ)
+        rows = (row for row in tx.execute(query.statement, query.values) if allows(*row[1:3]))
+        page = list(itertools.islice(rows, query.offset, end))
+    results: dict[int, dict[str, Any]] = {}
+    for identity, _, _, *values in page:
+        shown = zip(query.fields, values, strict=True)
+        results[identity] = {field: value for field, value in shown if value is not None}
+    if query.properties:
+        for result in results.values():
+            result["properties"] = []
+        properties = "SELECT item, key, value FROM properties WHERE item IN (SELECT value FROM json_each(?))"
+        for item, key, value in tx.execute(properties, (json.dumps(list(results)),)):
+            if key in query.properties or "*" in query.properties:
+                results[item]["properties"].append({"key": key, "value": value})
+    return list(results.values())
 
 
 def parse_query(text: str) -> Query:
     """Read `items.find(…).include(…).sort(…).offset(n).limit(n)`.
 
     :param text: the query.
-    :raises QueryError: in Artifactory's own words, with the part that is not understood.
+    :raises ValueError, KeyError, TypeError, OverflowError: with the part that is not understood.
     """
-    arguments = dict(_calls(text))
-    try:
-        fields, properties = _included(arguments.get("include", []))
-        [criteria] = arguments["find"] or [_Object()]
-        compiler = _Compiler(criteria)
-        condition = compiler.conjunction(criteria)
-        if compiler.files_only:
-            condition = _join([condition, Condition("kind <> 'folder'")], "AND")
-        order = _order(arguments.get("sort", []), fields)
-        offset = _number(arguments.get("offset", [0]))
-        limit = _number(arguments["limit"]) if "limit" in arguments else None
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise _error(text, str(error.args[0] if error.args else text)) from None
-    return Query(fields, properties, condition, order, offset, limit)
+    calls = _calls(text.strip())
+    fields, properties = _included(calls.get("include", []))
+    [criteria] = calls["find"] or [()]
+    if _size(criteria) > _MOST_CRITERIA:
+        raise ValueError(f"more than {_MOST_CRITERIA} criteria")
+    only_files = all(key != "type" for key, _ in criteria)
+    condition = _conjunction(criteria, only_files)
+    if only_files:
+        condition = _join("AND", [condition, Condition("kind <> 'folder'")])
+    columns, order = ", ".join([*_PERMITTED, *fields.values()]), _order(calls.get("sort", []), fields)
+    statement = f"SELECT {columns} FROM items WHERE {condition.sql}{order}"  # noqa: S608
+    offset, limit = _number(calls.get("offset", [0])), _number(calls["limit"]) if "limit" in calls else None
+    return Query(tuple(fields), properties, statement, condition.values, offset, limit)
 
 
-def _calls(text: str) -> Iterator[tuple[str, list[object]]]:
-    """Split a query into its calls, each with its arguments, which are JSON values."""
-    decoder = json.JSONDecoder(object_pairs_hook=_Object)
-    stripped = text.strip()
-    position = 5 if stripped.startswith("items") else 0
-    expected: Sequence[str] = ("find",)
-    while position < len(stripped) or "find" in expected:
-        call = _METHOD.match(stripped, position)
-        if call is None or not position or call[1] not in expected:
-            raise _error(text, stripped[position:])
-        arguments: list[object] = []
-        start, position = position, call.end()
-        while (end := _END.match(stripped, position)) is None:
-            gap = _GAP.match(stripped, position)
-            try:
-                if gap is None or bool(gap[1]) != bool(arguments):
-                    raise ValueError(stripped[position:])
-                value, position = decoder.raw_decode(stripped, gap.end())
-            except (ValueError, RecursionError):
-                raise _error(text, stripped[start:]) from None
-            arguments.append(value)
-        yield call[1], arguments
-        position = end.end()
-        expected = _PARTS[_PARTS.index(call[1]) + 1 :] if call[1] in _PARTS else _PARTS
+def _calls(text: str) -> dict[str, list[Any]]:
+    """Split a query into its calls, each with its arguments: JSON values, the objects among them as tuples of pairs."""
+    calls: dict[str, list[Any]] = {}
+    expected: Sequence[str] = ("find",) if text.startswith("items") else ()
+    position = len("items") if expected else 0
+    while position < len(text) or not calls:
+        call = _CALL.match(text, position)
+        try:
+            if call is None or call[1] not in expected:
+                raise ValueError
+            calls[call[1]] = json.loads(f"[{call[2]}]", object_pairs_hook=tuple)
+        except (ValueError, RecursionError):
+            raise ValueError(text[position:]) from None
+        position, expected = call.end(), _CALLS[_CALLS.index(call[1]) + 1 :]
+    return calls
 
 
-class _Compiler:
-    """Turns criteria into SQL; every value travels as a parameter."""
+def _size(criteria: object, depth: int = 0) -> int:
+    """Count criteria, and what they are compared with; refuse what is none, and what lies too deep."""
+    if not isinstance(criteria, tuple) or depth > _DEEPEST:
+        raise ValueError(_shown(criteria))
+    size = 1
+    for key, value in criteria:
+        size += len(value) if isinstance(value, tuple) else 1
+        if key in {"$and", "$or", "$msp"} and isinstance(value, list):
+            size += sum(_size(part, depth + 1) for part in value)
+    return size
 
-    def __init__(self, criteria: object) -> None:
-        self._left = _MOST_CRITERIA
-        self.files_only = isinstance(criteria, _Object) and all(key != "type" for key, _ in criteria)
 
-    def conjunction(self, criteria: object, depth: int = 0) -> Condition:
-        """All members of an object must hold."""
-        return _join([self._member(key, value, depth) for key, value in self._members(criteria, depth)], "AND")
+def _conjunction(criteria: _Object, only_files: bool) -> Condition:
+    """All members of an object must hold."""
+    return _join("AND", [_member(key, value, only_files) for key, value in criteria])
 
-    def _members(self, criteria: object, depth: int) -> _Object:
-        if not isinstance(criteria, _Object) or depth > _DEEPEST:
-            raise ValueError(_shown(criteria))
-        self._left -= 1 + sum(len(value) if isinstance(value, _Object) else 1 for _, value in criteria)
-        if self._left < 0:
-            raise ValueError(f"more than {_MOST_CRITERIA} criteria")
-        return criteria
 
-    def _member(self, key: str, value: object, depth: int) -> Condition:
-        if key in {"$and", "$or", "$msp"}:
-            if not isinstance(value, list) or not value:
-                raise ValueError(_shown(value))
-            if key == "$msp":
-                return self._same_property(value, depth)
-            listed = self._listed(value, depth) if key == "$or" else None
-            if listed is not None:
-                return listed
-            return _join([self.conjunction(part, depth + 1) for part in value], key[1:].upper())
-        if key.startswith("@"):
-            return _join([self._property(key[1:], [test]) for test in _tests(value)], "AND")
-        if key not in FIELDS:
+def _member(key: str, value: Any, only_files: bool) -> Condition:
+    if key in {"$and", "$or", "$msp"}:
+        if not isinstance(value, list) or not value:
+            raise ValueError(_shown(value))
+        if key == "$msp":
+            return _same_property(value)
+        listed = _listed(value, only_files) if key == "$or" else None
+        return listed or _join(key[1:].upper(), [_conjunction(part, only_files) for part in value])
+    if key not in _FIELDS and not key.startswith("@"):
+        raise ValueError(key)
+    tests = _tests(value)
+    if key.startswith("@"):
+        return _join("AND", [_any_property(key[1:], operator, wanted) for operator, wanted in tests])
+    conditions = [_field(key, operator, wanted) for operator, wanted in tests]
+    names = [wanted for operator, wanted in tests if key == "name" and operator in {"$eq", "$match"}]
+    if only_files and any(name.endswith(_MANIFEST) for name in names):
+        conditions.append(_IS_MANIFEST)
+    return _join("AND", conditions)
+
+
+def _listed(parts: Sequence[_Object], only_files: bool) -> Condition | None:
+    """Look alternatives up in one list, if all give plain values to the same fields that tell where items are."""
+    keys, *others = {tuple(key for key, _ in part) for part in parts}
+    is_plain = all(isinstance(value, str) for part in parts for _, value in part)
+    if others or not is_plain or not len(_PLACE.keys() & keys) == len(keys) > 0 or len(parts) == 1:
+        return None
+    rows = [tuple("" if (key, value) == ("path", ".") else value for key, value in part) for part in parts]
+    columns = [_PLACE[key] for key in keys]
+    # SQLite finds its index by the single columns; the rows say which of their combinations are meant.
+    lists = [_in(columns, rows)] if len(columns) > 1 else []
+    lists += [_in([column], dict.fromkeys((row[at],) for row in rows)) for at, column in enumerate(columns)]
+    if only_files and "name" in keys and all(dict(part)["name"].endswith(_MANIFEST) for part in parts):
+        lists.append(_IS_MANIFEST)
+    return _join("AND", lists)
+
+
+def _in(columns: Sequence[str], rows: Collection[tuple[object, ...]]) -> Condition:
+    marks = f"({', '.join('?' * len(columns))})"
+    sql = f"({', '.join(columns)}) IN (VALUES {', '.join([marks] * len(rows))})"
+    return Condition(sql, tuple(itertools.chain.from_iterable(rows)))
+
+
+def _same_property(parts: Sequence[_Object]) -> Condition:
+    """One and the same property must pass all tests of its key."""
+    by_key: dict[str, list[tuple[str, str]]] = {}
+    for key, value in itertools.chain.from_iterable(parts):
+        if not key.startswith("@"):
             raise ValueError(key)
-        return _join([self._field(key, operator, wanted) for operator, wanted in _tests(value)], "AND")
+        by_key.setdefault(key[1:], []).extend(_tests(value))
+    return _join("AND", [_property(key, tests) for key, tests in by_key.items()])
 
-    def _field(self, name: str, operator: str, wanted: str) -> Condition:
-        condition = _field(name, operator, wanted)
-        names = [wanted] if name == "name" and operator in {"$eq", "$match"} else []
-        return _join([condition, *self._only_manifests(names)], "AND")
 
-    def _only_manifests(self, names: Sequence[object]) -> list[Condition]:
-        """No other files than manifests have names of theirs, and manifests have indexes of their own."""
-        is_manifest = self.files_only and names and all(str(name).endswith("manifest.json") for name in names)
-        return [Condition("kind = 'manifest'")] if is_manifest else []
+def _property(key: str, tests: Sequence[tuple[str, str]]) -> Condition:
+    """An item has a property that passes the tests."""
+    wanted = [Condition("key = ?", (key,))] if key != "*" else []
+    inner = _join("AND", wanted + [_compare("value", operator, value) for operator, value in tests])
+    return Condition(f"id IN (SELECT item FROM properties WHERE {inner.sql})", inner.values)  # noqa: S608
 
-    def _listed(self, parts: Sequence[object], depth: int) -> Condition | None:
-        """Look alternatives up in one list, if all give plain values to the same fields that tell where items are."""
-        keys = [key for key, _ in parts[0]] if isinstance(parts[0], _Object) else []
-        columns = [_PLACE[key] for key in keys if key in _PLACE]
-        if not keys or len(set(columns)) < len(keys) or len(parts) == 1:
-            return None
-        rows: list[list[object]] = []
-        for part in parts:
-            if not isinstance(part, _Object) or [key for key, _ in part] != keys:
-                return None
-            rows.append(["" if key == "path" and value == "." else value for key, value in part])
-        if not all(isinstance(value, str) for row in rows for value in row):
-            return None
-        for part in parts:
-            self._members(part, depth + 1)
-        # SQLite finds its index by the single columns; the rows say which of their combinations are meant.
-        lists = [_in(columns, rows)] if len(columns) > 1 else []
-        for column, values in zip(columns, zip(*rows, strict=True), strict=True):
-            lists.append(_in([column], [[value] for value in dict.fromkeys(values)]))
-            lists += self._only_manifests(values) if column == "name" else []
-        return _join(lists, "AND")
 
-    def _same_property(self, parts: Sequence[object], depth: int) -> Condition:
-        """One and the same property must pass all tests of its key."""
-        by_key: dict[str, list[tuple[str, str]]] = {}
-        for key, value in (member for part in parts for member in self._members(part, depth + 1)):
-            if not key.startswith("@"):
-                raise ValueError(key)
-            by_key.setdefault(key[1:], []).extend(_tests(value))
-        return _join([self._property(key, tests, negatable=False) for key, tests in by_key.items()], "AND")
-
-    def _property(self, key: str, tests: Sequence[tuple[str, str]], *, negatable: bool = True) -> Condition:
-        """An item has a property that passes the tests; or, for one negative test, none that it excludes."""
-        inverted = {"$ne": "$eq", "$nmatch": "$match"}
-        is_negated = negatable and tests[0][0] in inverted
-        if is_negated:
-            tests = [(inverted[tests[0][0]], tests[0][1])]
-        wanted = [Condition("key = ?", (key,))] if key != "*" else []
-        wanted += [_compare("value", operator, value) for operator, value in tests]
-        inner = _join(wanted, "AND")
-        word = "NOT IN" if is_negated else "IN"
-        return Condition(f"id {word} (SELECT item FROM properties WHERE {inner.sql})", inner.values)  # noqa: S608
+def _any_property(key: str, operator: str, wanted: str) -> Condition:
+    """An item has a property that passes a test; or, for a negative one, none that it excludes."""
+    found = _property(key, [(_POSITIVE.get(operator, operator), wanted)])
+    return Condition(f"NOT {found.sql}", found.values) if operator in _POSITIVE else found
 
 
 def _tests(value: object) -> list[tuple[str, str]]:
     """Read what a field is compared with: a plain value, or an object of operators."""
-    if not isinstance(value, _Object):
+    if not isinstance(value, tuple):
         return [("$eq", _text(value))]
     if not value:
         raise ValueError("{}")
@@ -239,89 +268,65 @@ def _field(name: str, operator: str, wanted: str) -> Condition:
         return Condition("1")
     if operator in {"$last", "$before"} and name in _TIMES:
         return Condition(f"{name} {'>' if operator == '$last' else '<'} ?", (_ago(wanted),))
-    if operator == "$nmatch":
-        inner = _compare(FIELDS[name], "$match", wanted)
-        return Condition(f"NOT ({inner.sql})", inner.values)
-    if name == "path":
-        return _path(operator, wanted)
+    if name == "path" and operator == "$eq":
+        return Condition("path = ?", ("" if wanted == "." else wanted,))
     if name == "sha256" and operator == "$eq":
         return Condition("digest = ?", (f"sha256:{wanted}",))
-    if name in _NUMBERS and operator != "$match":
-        return Condition(f"{FIELDS[name]} {_OPERATORS[operator]} ?", (int(wanted[:18]),))
-    if name in _TIMES and operator != "$match":
+    if name == "path" and operator == "$match" and wanted and wanted.strip("*") not in {".", "?"}:
+        # The plain column has an index, and to this pattern it makes no difference that the top is shown as `.`.
+        return _compare("path", operator, wanted)
+    if name in _NUMBERS and operator not in _PATTERNS:
+        return _compare(_FIELDS[name], operator, int(wanted[:18]))
+    if name in _TIMES and operator not in _PATTERNS:
         moment = datetime.fromisoformat(wanted)
         wanted = timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    return _compare(FIELDS[name], operator, wanted)
+    return _compare(_FIELDS[name], operator, wanted)
 
 
-def _path(operator: str, wanted: str) -> Condition:
-    """Compare the plain column, which has an index, wherever it makes no difference that the top is shown as `.`."""
-    if operator == "$eq":
-        return Condition("path = ?", ("" if wanted == "." else wanted,))
-    if operator == "$match" and fnmatchcase("", wanted) == fnmatchcase(".", wanted):
-        return _compare("path", operator, wanted)
-    return _compare(FIELDS["path"], operator, wanted)
+def _compare(column: str, operator: str, wanted: str | int) -> Condition:
+    if isinstance(wanted, str) and operator in _PATTERNS:
+        if len(wanted) > _LONGEST_PATTERN:
+            raise ValueError(wanted)
+        wanted = wanted.replace("[", "[[]")  # to SQLite, brackets mean something, too
+    return Condition(f"{column} {_OPERATORS[operator]} ?", (wanted,))
 
 
-def _compare(column: str, operator: str, wanted: str) -> Condition:
-    if operator == "$nmatch":
-        return Condition(f"NOT ({column} GLOB ?)", (_glob(wanted),))
-    return Condition(f"{column} {_OPERATORS[operator]} ?", (_glob(wanted) if operator == "$match" else wanted,))
-
-
-def _in(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Condition:
-    marks = f"({', '.join('?' * len(columns))})"
-    sql = f"({', '.join(columns)}) IN (VALUES {', '.join([marks] * len(rows))})"
-    return Condition(sql, tuple(value for row in rows for value in row))
-
-
-def _glob(pattern: str) -> str:
-    """Return a pattern with `*` and `?` for SQLite, to which brackets mean something, too."""
-    if len(pattern) > _LONGEST_PATTERN:
-        raise ValueError(pattern)
-    return pattern.replace("[", "[[]")
-
-
-def _join(conditions: Sequence[Condition], word: str) -> Condition:
+def _join(word: str, conditions: Sequence[Condition]) -> Condition:
     """Join conditions in halves: SQLite takes a thousand levels, and a plain chain would be as deep as it is long."""
     if len(conditions) <= 1:
         return conditions[0] if conditions else Condition("1")
     middle = len(conditions) // 2
-    left, right = _join(conditions[:middle], word), _join(conditions[middle:], word)
+    left, right = _join(word, conditions[:middle]), _join(word, conditions[middle:])
     return Condition(f"({left.sql} {word} {right.sql})", left.values + right.values)
 
 
-def _included(names: Sequence[object]) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+def _included(names: Sequence[object]) -> tuple[Mapping[str, str], list[str]]:
     """Read what is asked for: fields, `*` for all of them, `property` for all properties, `@key` for one."""
-    fields: list[str] = []
+    fields: dict[str, str] = {}
     keys: list[str] = []
-    has_all = False
     for name in map(_text, names):
         if name.startswith("@"):
             keys.append(name[1:])
         elif name.partition(".")[0] == "property":
-            has_all = True
+            keys.append("*")
         elif name == "*":
-            fields += FIELDS
-        elif name in FIELDS:
-            fields.append(name)
+            fields |= _FIELDS
         else:
-            raise ValueError(name)
-    return tuple(dict.fromkeys(fields)) or _DEFAULT_FIELDS, None if has_all or "*" in keys else tuple(keys)
+            fields[name] = _FIELDS[name]
+    return fields or _DEFAULT_FIELDS, keys
 
 
-def _order(arguments: Sequence[object], fields: Sequence[str]) -> str:
+def _order(arguments: Sequence[object], fields: Mapping[str, str]) -> str:
     terms: list[str] = []
     for argument in arguments:
-        if not isinstance(argument, _Object):
+        if not isinstance(argument, tuple):
             raise ValueError(_shown(argument))
         for direction, names in argument:
-            word = {"$asc": "ASC", "$desc": "DESC"}[_text(direction)]
+            word = {"$asc": "ASC", "$desc": "DESC"}[direction]
             for name in map(_text, names if isinstance(names, list) else [names]):
-                if name not in fields:
-                    raise ValueError(name)
-                terms.append(f"{name if name == 'path' else FIELDS[name]} {word}")
-    return ", ".join(terms)
+                column = fields[name]
+                terms.append(f"{'path' if name == 'path' else column} {word}")
+    return f" ORDER BY {', '.join(terms)}" if terms else ""
 
 
 def _number(arguments: Sequence[object]) -> int:
@@ -346,11 +351,7 @@ def _text(value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    return json.dumps(value, default=str)[:300] if not isinstance(value, _Object) else str(dict(value))[:300]
+    return str(dict(value)) if isinstance(value, tuple) else json.dumps(value)
 
 
-def _error(text: str, rest: str) -> QueryError:
-    return QueryError(
-        f"Failed to parse query: {text[:1000]}, it looks like there is syntax error near the following sub-query: "
-        f"{rest[:300]}"
-    )
+ROUTES = [Route("/api/search/aql", search, methods=["POST"])]

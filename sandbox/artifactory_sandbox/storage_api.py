@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import mimetypes
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -15,39 +17,40 @@ from artifactory_sandbox import items, layout
 from artifactory_sandbox.blob_api import blob_response
 from artifactory_sandbox.calls import Call, call_of, read_limited
 from artifactory_sandbox.config import Action
-from artifactory_sandbox.errors import Forbidden, Refusal, json_response
+from artifactory_sandbox.errors import Refusal, json_response
 from artifactory_sandbox.items import Item, stamp
 from artifactory_sandbox.names import Place
-from artifactory_sandbox.property_text import parse_document, parse_keys, parse_properties
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
 
     from artifactory_sandbox.blobs import BlobStore
 
-Checksums = dict[str, str]
+_FORBIDDEN_IN_KEYS = frozenset(")(}{][*+^$\\/~`!@#%&<>;=,±§ ")
+_LONGEST_VALUE = 4000
 
 
 async def get_item(request: Request) -> Response:
     """Answer with an item's information, or with its properties if `properties` is asked for."""
     call, repository, path = _target(request, Action.READ)
     if "properties" in request.query_params:
-        return await _get_properties(request, call, repository, path)
+        return await _get_properties(call, repository, path, parse_keys(request.query_params["properties"]))
 
     def look(tx: sqlite3.Connection) -> tuple[Item | None, list[Item]]:
         item = _require_item(tx, call, repository, path) if path else None
-        if item is not None and not item.is_folder:
-            return item, []
         sources = call.service.config.sources(repository)
         return item, [one for source in sources for one in items.children(tx, source, path)]
 
     item, found = await call.service.database.read(look)
-    if item is None or item.is_folder:
-        return json_response(_folder_info(call, repository, item, found))
-    return json_response(_file_info(call, item, await checksums(call, item)))
+    if item is not None and not item.is_folder:
+        return json_response(_file_info(call, item, await _checksums(call, item)))
+    allows = call.service.access.allows
+    allowed = (one for one in found if allows(call.user, Action.READ, one.repository, one.full_path))
+    children = {one.name: {"uri": f"/{one.name}", "folder": one.is_folder} for one in allowed}
+    uri = _uri(call, "/api/storage", repository, path)
+    return json_response({**_common(repository, item), "children": list(children.values()), "uri": uri})
 
 
 async def change_properties(request: Request) -> Response:
@@ -56,17 +59,24 @@ async def change_properties(request: Request) -> Response:
     `PUT` sets what the query names, `DELETE` removes it, `PATCH` does both by `{"props": {"key": null}}`.
     """
     call, repository, path = _target(request, Action.ANNOTATE)
-    values: Mapping[str, Sequence[str]]
+    query = request.query_params
     if request.method == "PATCH":
         values = parse_document(await read_limited(request))
+    elif "properties" not in query:
+        raise Refusal(400, "The query parameter 'properties' is missing.")
     elif request.method == "PUT":
-        values = parse_properties(_require_query(request))
+        values = parse_properties(query["properties"])
     else:
-        values = dict.fromkeys(parse_keys(_require_query(request)), ())
+        values = {key: [] for key in parse_keys(query["properties"])}
 
     def change(tx: sqlite3.Connection) -> None:
-        for item in _affected(tx, call, repository, path, request):
-            items.set_properties(tx, item.id, values)
+        item = _require_item(tx, call, repository, path)
+        affected = [item]
+        if item.is_folder and "0" not in {query.get("recursive"), query.get("recursiveProperties")}:
+            below, allows = items.subtree(tx, item.repository, path), call.service.access.allows
+            affected = [one for one in below if allows(call.user, Action.ANNOTATE, repository, one.full_path)]
+        for one in affected:
+            items.set_properties(tx, one.id, values)
 
     await call.service.database.write(change)
     return Response(status_code=204)
@@ -85,7 +95,7 @@ async def download(request: Request) -> Response:
     if item.is_folder:
         raise Refusal(404, f"'{repository}:{path}' is a folder; /api/storage/{repository}/{path} lists it.")
     call.service.xray.require_download(item)
-    headers = {f"X-Checksum-{name}": value for name, value in (await checksums(call, item)).items()}
+    headers = {f"X-Checksum-{name}": value for name, value in (await _checksums(call, item)).items()}
     headers["Content-Disposition"] = f"attachment; filename*=utf-8''{quote(item.name)}"
     return blob_response(call.service, item.digest or "", item.media_type, headers)
 
@@ -97,17 +107,15 @@ async def delete_item(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def checksums(call: Call, item: Item) -> Checksums:
+async def _checksums(call: Call, item: Item) -> dict[str, str]:
     """Return the SHA-1, MD5 and SHA-256 of a file, worked out when they are first asked for."""
-    digest = item.digest or ""
-    known = await call.service.database.read(
-        lambda tx: tx.execute("SELECT sha1, md5, sha256 FROM checksums WHERE digest = ?", (digest,)).fetchone()
-    )
+    digest, database = item.digest or "", call.service.database
+    select = "SELECT sha1, md5, sha256 FROM checksums WHERE digest = ?"
+    known = await database.read(lambda tx: tx.execute(select, (digest,)).fetchone())
     if known is None:
         known = await asyncio.to_thread(_hash, call.service.blobs, digest)
-        await call.service.database.write(
-            lambda tx: tx.execute("INSERT OR IGNORE INTO checksums VALUES (?, ?, ?, ?)", (digest, *known))
-        )
+        insert = "INSERT OR IGNORE INTO checksums VALUES (?, ?, ?, ?)"
+        await database.write(lambda tx: tx.execute(insert, (digest, *known)))
     return dict(zip(("sha1", "md5", "sha256"), known, strict=True))
 
 
@@ -136,13 +144,6 @@ def _target(request: Request, action: Action) -> tuple[Call, str, str]:
     return call, repository, path
 
 
-def _require_query(request: Request) -> str:
-    text = request.query_params.get("properties")
-    if text is None:
-        raise Refusal(400, "The query parameter 'properties' is missing.")
-    return text
-
-
 def _require_item(tx: sqlite3.Connection, call: Call, repository: str, path: str) -> Item:
     for source in call.service.config.sources(repository):
         item = items.find(tx, source, path)
@@ -151,22 +152,10 @@ def _require_item(tx: sqlite3.Connection, call: Call, repository: str, path: str
     raise Refusal(404, "Unable to find item")
 
 
-def _affected(tx: sqlite3.Connection, call: Call, repository: str, path: str, request: Request) -> list[Item]:
-    item = _require_item(tx, call, repository, path)
-    query = request.query_params
-    if not item.is_folder or "0" in {query.get("recursive"), query.get("recursiveProperties")}:
-        return [item]
-    below = items.subtree(tx, item.repository, path)
-    access = call.service.access
-    return [one for one in below if access.allows(call.user, Action.ANNOTATE, repository, one.full_path)]
-
-
-async def _get_properties(request: Request, call: Call, repository: str, path: str) -> Response:
-    def look(tx: sqlite3.Connection) -> dict[str, list[str]]:
-        return items.properties(tx, _require_item(tx, call, repository, path).id)
-
-    found = await call.service.database.read(look)
-    wanted = parse_keys(request.query_params["properties"])
+async def _get_properties(call: Call, repository: str, path: str, wanted: list[str]) -> Response:
+    found = await call.service.database.read(
+        lambda tx: items.properties(tx, _require_item(tx, call, repository, path).id)
+    )
     shown = {key: values for key, values in found.items() if not wanted or key in wanted}
     if not shown:
         raise Refusal(404, "No properties could be found.")
@@ -178,12 +167,12 @@ def _delete(tx: sqlite3.Connection, call: Call, repository: str, path: str) -> N
     if not doomed:
         raise Refusal(404, f"Could not locate artifact '{repository}:{path}' (Nothing to delete).")
     for item in doomed:
-        if not call.service.access.allows(call.user, Action.DELETE, repository, item.full_path):
-            raise Forbidden
+        call.service.access.require(call.user, Action.DELETE, repository, item.full_path)
     manifests = [(Place(repository, item.image or ""), item) for item in doomed if item.kind == "manifest"]
     for place, item in manifests:
-        call.service.events.record(tx, "deleted", place, item.path.removeprefix(f"{place.image}/"), user=call.user.name)
-        layout.clear(tx, place, item.path.removeprefix(f"{place.image}/"), stamp=stamp(call.user.name))
+        folder = item.path.removeprefix(f"{place.image}/")
+        call.service.events.record(tx, "deleted", place, folder, user=call.user.name)
+        layout.clear(tx, place, folder, stamp=stamp(call.user.name))
     for place, item in manifests:
         digest = item.digest or ""
         if layout.is_child(tx, place, digest) and layout.find_manifest(tx, place, digest) is None:
@@ -200,10 +189,10 @@ def _uri(call: Call, api: str, repository: str, path: str) -> str:
     return f"{call.address.base}{api}/{quote(repository)}" + (f"/{quote(path, safe='/:')}" if path else "")
 
 
-def _file_info(call: Call, item: Item, sums: Checksums) -> dict[str, Any]:
+def _file_info(call: Call, item: Item, sums: dict[str, str]) -> dict[str, Any]:
     mime_type = item.media_type or mimetypes.guess_type(item.name)[0] or "application/octet-stream"
     return {
-        **_common(call, item.repository, item),
+        **_common(item.repository, item),
         "downloadUri": _uri(call, "", item.repository, item.full_path),
         "mimeType": mime_type,
         "size": str(item.size),
@@ -213,19 +202,7 @@ def _file_info(call: Call, item: Item, sums: Checksums) -> dict[str, Any]:
     }
 
 
-def _folder_info(call: Call, repository: str, item: Item | None, found: list[Item]) -> dict[str, Any]:
-    path = item.full_path if item else ""
-    access = call.service.access
-    allowed = (one for one in found if access.allows(call.user, Action.READ, one.repository, one.full_path))
-    entries = {one.name: one.is_folder for one in allowed}
-    return {
-        **_common(call, repository, item),
-        "children": [{"uri": f"/{name}", "folder": is_folder} for name, is_folder in entries.items()],
-        "uri": _uri(call, "/api/storage", repository, path),
-    }
-
-
-def _common(call: Call, repository: str, item: Item | None) -> dict[str, Any]:
+def _common(repository: str, item: Item | None) -> dict[str, Any]:
     if item is None:
         return {"repo": repository, "path": "/"}
     return {
@@ -237,6 +214,65 @@ def _common(call: Call, repository: str, item: Item | None) -> dict[str, Any]:
         "modifiedBy": item.modified_by,
         "lastUpdated": item.updated,
     }
+
+
+def parse_properties(text: str) -> dict[str, list[str]]:
+    """Read `k=v1,v2;k2=v3`; `;` or `|` separate properties, a backslash takes the next character as it is.
+
+    :param text: the decoded text.
+    :raises Refusal: 400, naming the key that is not allowed.
+    """
+    found: dict[str, list[str]] = {}
+    for part in filter(None, _split(text, ";|")):
+        escaped, *_ = _split(part, "=")
+        key, values = _require_key(_unescape(escaped)), part.removeprefix(escaped)
+        if not values:
+            raise Refusal(400, f"The property '{key}' has no value: write key=value.")
+        found.setdefault(key, []).extend(_unescape(value)[:_LONGEST_VALUE] for value in _split(values[1:], ","))
+    if not found:
+        raise Refusal(400, "No properties are given: write properties=key=value.")
+    return found
+
+
+def parse_document(body: bytes) -> dict[str, list[str]]:
+    """Read `{"props": {key: value or values, or null for none}}`.
+
+    :param body: the JSON text.
+    :raises Refusal: 400, saying what is wrong.
+    """
+    try:
+        given = json.loads(body)["props"].items()
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        raise Refusal(400, 'The body is not {"props": {"key": "value"}}.') from None
+    found: dict[str, list[str]] = {}
+    for key, value in given:
+        values = value if isinstance(value, list) else [] if value is None else [value]
+        if not all(isinstance(one, str) for one in values):
+            raise Refusal(400, f"The property '{key[:300]}' is no text, list of texts or null.")
+        found[_require_key(key)] = [one[:_LONGEST_VALUE] for one in values]
+    return found
+
+
+def parse_keys(text: str) -> list[str]:
+    """Read a list of keys, separated by commas."""
+    return [_unescape(key) for key in _split(text, ",") if key]
+
+
+def _split(text: str, separators: str) -> list[str]:
+    """Split a text where a separator stands that no backslash escapes; the backslashes stay."""
+    return re.findall(rf"[{separators}]((?:\\.?|[^\\{separators}])*+)", separators[0] + text, re.DOTALL)
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\(.?)", r"\1", text, flags=re.DOTALL)
+
+
+def _require_key(key: str) -> str:
+    wrong = sorted(set(key) & _FORBIDDEN_IN_KEYS)
+    if not key or wrong or len(key) > 255:
+        reason = f"it holds {wrong[0]!r}" if wrong else "it is empty or longer than 255 characters"
+        raise Refusal(400, f"The property key '{key[:300]}' is not valid: {reason}.")
+    return key
 
 
 _STORAGE = "/api/storage/{repository}"

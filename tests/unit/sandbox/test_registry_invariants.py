@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from artifactory_sandbox import layout
+from artifactory_sandbox.access import User
 from artifactory_sandbox.config import Config
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import stamp
@@ -110,7 +111,7 @@ class Registry(RuleBasedStateMachine):
         promotion = Promotion(source, to, tag, renamed, copy)
         try:
             with self.service.database.writing() as tx:
-                promote(tx, promotion, allows=lambda *_: True, stamp=WHO)
+                promote(tx, promotion, service=self.service, user=User(WHO.user, has_all=True))
         except Refusal:
             assert not moved
         for at, digest in moved.items():
