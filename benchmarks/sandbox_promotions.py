@@ -166,7 +166,7 @@ def _fill(data: Path, numbers: dict[str, int]) -> None:
 @contextmanager
 def opened(data: Path) -> Iterator[Service]:
     """Open the sandbox's data without a server."""
-    service = Service.open(data, load_config(None))
+    service = Service(data, load_config(None))
     try:
         yield service
     finally:

@@ -176,7 +176,7 @@ def _open(options: argparse.Namespace, config: Config, *, makes_data: bool = Fal
     if not makes_data and not (data / DATABASE).is_file():
         raise UsageError(f"{data} holds no data of a sandbox: name the directory that 'serve' or 'seed' has made")
     try:
-        return Service.open(data, config, is_alone=is_alone)
+        return Service(data, config, is_alone=is_alone)
     except BlockingIOError:
         reason = "stop the sandbox first" if is_alone else "wait for its end"
         raise UsageError(f"another process is using the data directory {data}: {reason}") from None

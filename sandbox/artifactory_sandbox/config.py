@@ -150,7 +150,7 @@ class WebhookConfig(_Section):
         documented.
     """
 
-    attempts: int = Field(default=10, ge=1, le=100)
+    attempts: int = Field(default=10, ge=1, le=1000)
     pause: float = Field(default=0.5, ge=0)
     origin: str = "http://artifactory-sandbox"
     promoted_repository: Literal["source", "target"] = "target"

@@ -57,7 +57,7 @@ async def get_manifest(request: Request) -> Response:
     call = docker_call(request, Action.READ, reference)
     accepted = request.headers.get("accept", "")
     item = call.service.database.glance(lambda tx: _require_manifest(tx, call, reference, accepted))
-    digest = item.digest or ""
+    digest = item.digest
     headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"', "Content-Length": str(item.size)}
     content = b""
     if request.method == "GET":
@@ -111,7 +111,7 @@ async def list_referrers(request: Request) -> Response:
 
     def describe() -> list[dict[str, object]]:
         read = call.service.blobs.read
-        return [referrer(read(item.digest or ""), item.media_type or "", item.digest or "") for item in found.values()]
+        return [referrer(read(item.digest), item.media_type, item.digest) for item in found.values()]
 
     described = await asyncio.to_thread(describe) if found else []
     headers, wanted = {}, request.query_params.get("artifactType")
@@ -147,7 +147,7 @@ def _require_manifest(tx: sqlite3.Connection, call: DockerCall, reference: str, 
     for place in call.places:
         found = layout.find_manifests(tx, place, reference)
         if found:
-            return next((item for item in found if (item.media_type or "") in accepted), found[0])
+            return next((item for item in found if item.media_type in accepted), found[0])
     raise Refusal(
         404,
         "The named manifest is not known to the registry.",

@@ -219,12 +219,12 @@ class Events:
         return {
             "path": item.full_path,
             "name": item.name,
-            "sha256": (item.digest or "").partition(":")[2],
+            "sha256": item.digest.partition(":")[2],
             "size": item.size,
             "image_name": item.image,
-            "image_type": "oci" if ".oci." in (item.media_type or "") else "docker",
+            "image_type": "oci" if ".oci." in item.media_type else "docker",
             "tag": tag,
-            "platforms": self._platforms(item.digest or ""),
+            "platforms": self._platforms(item.digest),
         }
 
     def _platforms(self, digest: str) -> list[dict[str, str]]:

@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A file or folder; `path` is the folder it stands in, empty at the top of the repository."""
+    """A file or folder; `path` is the folder it stands in, empty at the top of the repository.
+
+    A folder has no image, digest or media type: they are empty.
+    """
 
     id: int
     repository: str
     path: str
     name: str
     kind: str
-    image: str | None
-    digest: str | None
+    image: str
+    digest: str
     size: int
-    media_type: str | None
+    media_type: str
     created: str
     created_by: str
     modified: str
@@ -127,7 +130,7 @@ def ensure_folder(tx: sqlite3.Connection, repository: str, full_path: str, stamp
                 raise Refusal(409, f"A file stands at '{repository}:{full_path}', no folder can be made there.")
             return
         path, _, name = full_path.rpartition("/")
-        _insert(tx, repository, path, name, ("folder", None, None, 0, None), stamp)
+        _insert(tx, repository, path, name, ("folder", "", "", 0, ""), stamp)
         full_path = path
 
 

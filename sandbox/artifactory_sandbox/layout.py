@@ -68,7 +68,7 @@ def find_blob(tx: sqlite3.Connection, place: Place, digest: str) -> Item | None:
 
 def holders(tx: sqlite3.Connection, digest: str) -> list[Place]:
     """Return the images that hold a blob."""
-    query = "SELECT DISTINCT repository, image FROM items WHERE digest = ? AND kind = 'file' AND image IS NOT NULL"
+    query = "SELECT DISTINCT repository, image FROM items WHERE digest = ? AND kind = 'file'"
     return [Place(*row) for row in tx.execute(query, (digest,))]
 
 
@@ -163,13 +163,13 @@ def copy_folder(
 
 def retag(tx: sqlite3.Connection, place: Place, item: Item, tag: str, *, stamp: Stamp) -> None:
     """Put a tag of an image onto one of its manifests, over what the tag stood for before."""
-    clear(tx, place, tag, stamp=stamp, successors=[item.digest or ""])
+    clear(tx, place, tag, stamp=stamp, successors=[item.digest])
     copy_folder(tx, place, item.folder, place, tag, stamp=stamp)
 
 
 def copy_children(tx: sqlite3.Connection, source: Place, item: Item, target: Place, *, stamp: Stamp) -> None:
     """Bring the children of an index, and theirs, to another image, where they are not there yet."""
-    for digest in descendant_digests(tx, item.digest or ""):
+    for digest in descendant_digests(tx, item.digest):
         child = find_manifest(tx, source, digest)
         if child is not None and find_manifest(tx, target, digest) is None:
             copy_folder(tx, source, child.folder, target, digest, stamp=stamp)
@@ -200,7 +200,7 @@ def clear(
     if keep_blobs:
         for item in doomed:
             if item.kind == "file":
-                add_blob(tx, place, item.digest or "", item.size, stamp)
+                add_blob(tx, place, item.digest, item.size, stamp)
 
 
 def _remove_folder(
@@ -211,12 +211,12 @@ def _remove_folder(
         return []
     manifests = [item for item in doomed if item.kind == "manifest"]
     for item in manifests:
-        is_needed = folder != item.digest and (item.digest in coming or is_child(tx, place, item.digest or ""))
+        is_needed = folder != item.digest and (item.digest in coming or is_child(tx, place, item.digest))
         if is_needed and not _is_elsewhere(tx, place, item):
-            copy_folder(tx, place, folder, place, item.digest or "", stamp=stamp)
+            copy_folder(tx, place, folder, place, item.digest, stamp=stamp)
     items.remove(tx, doomed)
     items.prune(tx, place.repository, place.path(folder))
-    return [digest for item in manifests for digest in child_digests(tx, item.digest or "")]
+    return [digest for item in manifests for digest in child_digests(tx, item.digest)]
 
 
 def forget_blobs(tx: sqlite3.Connection, place: Place, tag: str, *, successors: Collection[Item]) -> None:

@@ -146,14 +146,14 @@ def _promote_tag(tx: sqlite3.Connection, source: Place, tag: str, target: Place,
     manifests = layout.find_manifests(tx, source, tag)
     for item in manifests:
         layout.copy_children(tx, source, item, target, stamp=stamp)
-    layout.clear(tx, target, target_tag, stamp=stamp, successors=[item.digest or "" for item in manifests])
+    layout.clear(tx, target, target_tag, stamp=stamp, successors=[item.digest for item in manifests])
     layout.copy_folder(tx, source, tag, target, target_tag, stamp=stamp)
 
 
 def _rename_children(tx: sqlite3.Connection, place: Place, tag: str, blobs: BlobStore, stamp: Stamp) -> None:
     """Put the children of an index under tags of their own, as Artifactory did before 7.111.0."""
     index = layout.find_manifest(tx, place, tag)
-    children = json.loads(blobs.read(index.digest or "")).get("manifests", []) if index else []
+    children = json.loads(blobs.read(index.digest)).get("manifests", []) if index else []
     for child in children:
         platform = child.get("platform")
         name = f"{tag}-{platform.get('os')}-{platform.get('architecture')}" if isinstance(platform, dict) else ""
@@ -167,17 +167,16 @@ def _rename_children(tx: sqlite3.Connection, place: Place, tag: str, blobs: Blob
 
 def _carry_attachments(tx: sqlite3.Connection, source: Place, tag: str, target: Place, stamp: Stamp) -> None:
     """Copy cosign's tags and the referrers of what a tag stands for, and of its children."""
-    tops = [item.digest or "" for item in layout.find_manifests(tx, source, tag)]
+    tops = [item.digest for item in layout.find_manifests(tx, source, tag)]
     for digest in dict.fromkeys(one for top in tops for one in (top, *layout.descendant_digests(tx, top))):
         for suffix in ("sig", "att", "sbom"):
             name = f"{digest.replace(':', '-')}.{suffix}"
             if source != target and layout.find_manifest(tx, source, name) is not None:
                 _promote_tag(tx, source, name, target, name, stamp)
         for referrer in layout.referrers(tx, source, digest):
-            if layout.find_manifest(tx, target, referrer.digest or "") is None:
-                folder = referrer.path.removeprefix(f"{source.image}/")
+            if layout.find_manifest(tx, target, referrer.digest) is None:
                 layout.copy_children(tx, source, referrer, target, stamp=stamp)
-                layout.copy_folder(tx, source, folder, target, referrer.digest or "", stamp=stamp)
+                layout.copy_folder(tx, source, referrer.folder, target, referrer.digest, stamp=stamp)
 
 
 async def promote_image(request: Request) -> Response:

@@ -116,7 +116,7 @@ class RunningSandbox:
                 layout.retag(tx, place, item, tag, stamp=stamp(self.username))
                 self.service.events.record(tx, "pushed", place, tag, user=self.username)
         self.service.events.tell()
-        return item.digest or ""
+        return item.digest
 
     def digest(self, reference: str) -> str | None:
         """Return the digest that a reference stands for, or None."""
@@ -168,7 +168,7 @@ def running_sandbox(data: Path, config: Mapping[str, object] | None = None) -> I
     password = settings.users[username].password.get_secret_value()
     is_ready = threading.Event()
     with listen("127.0.0.1", 0) as listener:
-        service = Service.open(data, settings)
+        service = Service(data, settings)
         server = Server(service, listener, is_ready.set)
         thread = threading.Thread(target=server.run, name="artifactory-sandbox", daemon=True)
         thread.start()

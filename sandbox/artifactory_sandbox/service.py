@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from artifactory_sandbox.access import Access
@@ -17,69 +16,45 @@ from artifactory_sandbox.xray import Xray
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import TextIO
 
     from artifactory_sandbox.config import Config
 
 DATABASE = "metadata.sqlite"
 
 
-@dataclass(frozen=True, slots=True)
 class Service:
-    """The open data directory with the configuration that it is served under."""
+    """The open data directory with the configuration that it is served under.
 
-    config: Config
-    database: Database
-    blobs: BlobStore
-    uploads: Uploads
-    access: Access
-    service_id: str
-    events: Events
-    xray: Xray
-    faults: Faults
-    journal: Journal
-    lock: TextIO
+    :param data: the directory; made where it does not exist.
+    :param config: repositories, users and permissions.
+    :param is_alone: whether no other process may have it open.
+    :raises BlockingIOError: when another process has it open that must be alone, or this one must.
+    :raises OSError: when the directory cannot be made or written to.
+    :raises IncompatibleDataError: when another version wrote it.
+    """
 
-    @classmethod
-    def open(cls, data: Path, config: Config, *, is_alone: bool = False) -> Service:
-        """Open a data directory, making it where it does not exist.
-
-        :param data: the directory.
-        :param config: repositories, users and permissions.
-        :param is_alone: whether no other process may have it open.
-        :raises BlockingIOError: when another process has it open that must be alone, or this one must.
-        :raises OSError: when the directory cannot be made or written to.
-        :raises IncompatibleDataError: when another version wrote it.
-        """
+    def __init__(self, data: Path, config: Config, *, is_alone: bool = False) -> None:
         data.mkdir(parents=True, exist_ok=True)
-        lock = (data / "lock").open("w")
+        self._lock = (data / "lock").open("w")
         try:
-            fcntl.flock(lock, (fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            fcntl.flock(self._lock, (fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.close()
+            self._lock.close()
             raise
-        blobs = BlobStore(data / "blobs")
-        uploads = Uploads(data / "uploads", blobs)
-        database = Database(data / DATABASE)
-        with database.reading() as connection:
-            key, service_id = setting(connection, "signing_key"), setting(connection, "service_id")
-        access = Access(config, Tokens(database, key, service_id))
-        return cls(
-            config=config,
-            database=database,
-            blobs=blobs,
-            uploads=uploads,
-            access=access,
-            service_id=service_id,
-            events=Events(config, database, blobs),
-            xray=Xray(config.xray, database),
-            faults=Faults(database),
-            journal=Journal(),
-            lock=lock,
-        )
+        self.config = config
+        self.database = Database(data / DATABASE)
+        self.blobs = BlobStore(data / "blobs")
+        self.uploads = Uploads(data / "uploads", self.blobs)
+        with self.database.reading() as tx:
+            signing_key, self.service_id = setting(tx, "signing_key"), setting(tx, "service_id")
+        self.access = Access(config, Tokens(self.database, signing_key, self.service_id))
+        self.events = Events(config, self.database, self.blobs)
+        self.xray = Xray(config.xray, self.database)
+        self.faults = Faults(self.database)
+        self.journal = Journal()
 
     def close(self) -> None:
         """Let go of the data directory."""
         self.faults.clear()
         self.database.close()
-        self.lock.close()
+        self._lock.close()

@@ -97,7 +97,7 @@ async def download(request: Request) -> Response:
     call.service.xray.require_download(item)
     headers = {f"X-Checksum-{name}": value for name, value in (await _checksums(call, item)).items()}
     headers["Content-Disposition"] = f"attachment; filename*=utf-8''{quote(item.name)}"
-    return blob_response(call.service, item.digest or "", item.media_type, headers)
+    return blob_response(call.service, item.digest, item.media_type, headers)
 
 
 async def delete_item(request: Request) -> Response:
@@ -109,7 +109,7 @@ async def delete_item(request: Request) -> Response:
 
 async def _checksums(call: Call, item: Item) -> dict[str, str]:
     """Return the SHA-1, MD5 and SHA-256 of a file, worked out when they are first asked for."""
-    digest, database = item.digest or "", call.service.database
+    digest, database = item.digest, call.service.database
     select = "SELECT sha1, md5, sha256 FROM checksums WHERE digest = ?"
     known = await database.read(lambda tx: tx.execute(select, (digest,)).fetchone())
     if known is None:
@@ -168,18 +168,16 @@ def _delete(tx: sqlite3.Connection, call: Call, repository: str, path: str) -> N
         raise Refusal(404, f"Could not locate artifact '{repository}:{path}' (Nothing to delete).")
     for item in doomed:
         call.service.access.require(call.user, Action.DELETE, repository, item.full_path)
-    manifests = [(Place(repository, item.image or ""), item) for item in doomed if item.kind == "manifest"]
+    manifests = [(Place(repository, item.image), item) for item in doomed if item.kind == "manifest"]
     for place, item in manifests:
-        folder = item.path.removeprefix(f"{place.image}/")
-        call.service.events.record(tx, "deleted", place, folder, user=call.user.name)
-        layout.clear(tx, place, folder, stamp=stamp(call.user.name))
+        call.service.events.record(tx, "deleted", place, item.folder, user=call.user.name)
+        layout.clear(tx, place, item.folder, stamp=stamp(call.user.name))
     for place, item in manifests:
-        digest = item.digest or ""
-        if layout.is_child(tx, place, digest) and layout.find_manifest(tx, place, digest) is None:
+        if layout.is_child(tx, place, item.digest) and layout.find_manifest(tx, place, item.digest) is None:
             raise Refusal(409, f"An index needs '{repository}:{item.full_path}': delete the index first.")
     left = items.subtree(tx, repository, path)
     for item in left:
-        if item.image is not None and layout.is_claimed(tx, Place(repository, item.image), item.digest or ""):
+        if not item.is_folder and layout.is_claimed(tx, Place(repository, item.image), item.digest):
             raise Refusal(409, f"A manifest needs '{repository}:{item.full_path}': delete the manifest first.")
     items.remove(tx, left)
     items.prune(tx, repository, path.rpartition("/")[0])

@@ -29,12 +29,12 @@ def check(service: Service) -> Iterator[str]:
     :returns: one line for each problem.
     """
     with service.database.reading() as tx:
-        for digest, size in tx.execute("SELECT DISTINCT digest, size FROM items WHERE digest IS NOT NULL"):
+        for digest, size in tx.execute("SELECT DISTINCT digest, size FROM items WHERE kind <> 'folder'"):
             problem = _content_problem(service, digest, size)
             if problem:
                 yield f"{digest}: {problem}"
         for item in items.select(tx, "kind = 'manifest'", ()):
-            place = Place(item.repository, item.image or "")
+            place = Place(item.repository, item.image)
             for role, child in _parts(tx, item):
                 find = layout.find_manifest if role == "manifest" else layout.find_blob
                 beside = f"{item.path}/{blob_name(child)}"
@@ -52,7 +52,7 @@ def collect_garbage(service: Service) -> tuple[int, int]:
     with service.database.writing() as tx:
         tx.execute("DELETE FROM items WHERE path LIKE '%/\\_uploads' ESCAPE '\\' AND kind = 'file'")
         tx.execute("DELETE FROM items WHERE name = '_uploads' AND kind = 'folder'")
-        needed = {digest for (digest,) in tx.execute("SELECT DISTINCT digest FROM items WHERE digest IS NOT NULL")}
+        needed = {digest for (digest,) in tx.execute("SELECT DISTINCT digest FROM items WHERE kind <> 'folder'")}
     doomed = [*service.uploads.files(), *(file for digest, file in service.blobs.files() if digest not in needed)]
     size = sum(file.stat().st_size for file in doomed)
     for file in doomed:
@@ -72,15 +72,13 @@ def export(service: Service, target: Path, repository: str, images: Sequence[str
     entries = []
     with service.database.reading() as tx:
         for item in items.select(tx, "repository = ? AND kind = 'manifest' ORDER BY path, name", (repository,)):
-            image = item.image or ""
-            if images and not any(fnmatch.fnmatchcase(image, pattern) for pattern in images):
+            if images and not any(fnmatch.fnmatchcase(item.image, pattern) for pattern in images):
                 continue
-            for digest in (item.digest or "", *(child for role, child in _parts(tx, item) if role == "blob")):
+            for digest in (item.digest, *(child for role, child in _parts(tx, item) if role == "blob")):
                 _copy(service, target, digest)
             entry: dict[str, object] = {"mediaType": item.media_type, "digest": item.digest, "size": item.size}
-            tag = item.path.removeprefix(f"{image}/")
-            if not is_digest(tag):
-                entry["annotations"] = {"org.opencontainers.image.ref.name": f"{image}:{tag}"}
+            if not is_digest(item.folder):
+                entry["annotations"] = {"org.opencontainers.image.ref.name": f"{item.image}:{item.folder}"}
             entries.append(entry)
     target.mkdir(parents=True, exist_ok=True)
     (target / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')

@@ -167,7 +167,7 @@ def _summary(item: Item, finding: XrayFinding) -> dict[str, Any]:
         "name": name,
         "path": f"default/{item.repository}/{item.full_path}",
         "pkg_type": "Docker",
-        "sha256": (item.digest or "").removeprefix("sha256:"),
+        "sha256": item.digest.removeprefix("sha256:"),
     }
     return {"general": general, "issues": list(finding.issues), "licenses": list(finding.licenses)}
 

@@ -51,7 +51,7 @@ def test_whatever_the_description_allows_is_answered_and_refused_in_a_known_shap
 
 
 def test_the_description_is_true_to_the_routes(tmp_path: Path) -> None:
-    service = Service.open(tmp_path, Config())
+    service = Service(tmp_path, Config())
     application = Application(service)
     routed = {
         (re.sub(r":\w+}", "}", route.path), method)

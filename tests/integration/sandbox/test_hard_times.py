@@ -50,7 +50,7 @@ def test_a_file_that_the_disk_does_not_take_is_507_and_what_is_smaller_still_goe
             assert list((tmp_path / "uploads").iterdir()) == []
         finally:
             process.kill()
-    service = Service.open(tmp_path, Config())
+    service = Service(tmp_path, Config())
     assert list(check(service)) == []
     service.close()
 

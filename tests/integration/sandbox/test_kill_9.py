@@ -142,7 +142,7 @@ def started(data: Path, port: int) -> BaseProcess:
 
 def problems(data: Path) -> tuple[list[str], World]:
     """Look into a data directory that nobody serves: what is broken in it, and what each tag stands for."""
-    service = Service.open(data, Config())
+    service = Service(data, Config())
     try:
         found = list(check(service))
         with service.database.reading() as tx:

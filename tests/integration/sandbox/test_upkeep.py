@@ -110,7 +110,7 @@ def test_garbage_is_not_collected_under_a_running_server(
 
 
 def test_no_server_starts_while_garbage_is_collected(capsys: pytest.CaptureFixture[str], data: Path) -> None:
-    service = Service.open(data, Config(), is_alone=True)
+    service = Service(data, Config(), is_alone=True)
     try:
         code, _, err = run(capsys, "serve", data, "--port", "0")
     finally:

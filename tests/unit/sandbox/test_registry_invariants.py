@@ -37,7 +37,7 @@ class Registry(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.service = Service.open(Path(self.folder.name), Config())
+        self.service = Service(Path(self.folder.name), Config())
         self.expected: dict[tuple[Place, str], str] = {}
         self.untagged: set[tuple[Place, str]] = set()
 
