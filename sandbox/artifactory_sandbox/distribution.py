@@ -57,12 +57,11 @@ async def get_manifest(request: Request) -> Response:
     call = docker_call(request, Action.READ, reference)
     accepted = request.headers.get("accept", "")
     item = call.service.database.glance(lambda tx: _require_manifest(tx, call, reference, accepted))
-    digest = item.digest
-    headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"', "Content-Length": str(item.size)}
+    headers = {"Docker-Content-Digest": item.digest, "ETag": f'"{item.digest}"', "Content-Length": str(item.size)}
     content = b""
     if request.method == "GET":
         call.service.xray.require_download(item)
-        content = call.service.blobs.read(digest)
+        content = call.service.blobs.read(item.digest)
     return Response(content, headers=headers, media_type=item.media_type)
 
 
