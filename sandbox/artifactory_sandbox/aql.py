@@ -95,6 +95,9 @@ async def search(request: Request) -> Response:
     if call.user.is_anonymous:
         raise Forbidden
     text = (await read_limited(request, _LONGEST_QUERY)).decode(errors="replace")
+    longest = call.service.config.switches.longest_query
+    if longest and len(text) > longest:
+        return PlainTextResponse(f"The query has {len(text)} characters: {longest} are allowed.", 400)
     try:
         query = parse_query(text)
     except (ValueError, KeyError, TypeError, OverflowError) as error:

@@ -128,6 +128,8 @@ class Switches(_Section):
     :param carry_attachments: a promotion brings cosign's tags and the referrers of what it promotes.
     :param keep_list: a manifest that is pushed over an index leaves the index under the tag, and pulls go on
         answering with the index.
+    :param longest_query: the most characters of an AQL query; 6000 in an Artifactory that is not set up otherwise
+        (`aql.search.query.size.limit`). None takes any that is not past reason.
     :param link_with_repository: the Link to the next page of tags has the repository key that path addressing needs.
     """
 
@@ -137,6 +139,7 @@ class Switches(_Section):
     silent_promotion: bool = False
     carry_attachments: bool = False
     keep_list: bool = False
+    longest_query: int | None = Field(default=None, ge=1)
     link_with_repository: bool = False
 
 

@@ -109,16 +109,18 @@ async def artifact_summary(request: Request) -> Response:
     """Tell what was found in artifacts, by their SHA-256 or their paths (`default/<repository>/<path>`)."""
     call, wanted = call_of(request), await read_as(_Summary, request)
 
-    def look(tx: sqlite3.Connection) -> dict[str, Item | None]:
-        found = {one: next(iter(items.select(tx, "digest = ?", (f"sha256:{one}",))), None) for one in wanted.checksums}
+    def look(tx: sqlite3.Connection) -> dict[str, list[Item]]:
+        found = {one: items.select(tx, "digest = ?", (f"sha256:{one}",)) for one in wanted.checksums}
         for path in wanted.paths:
             repository, _, rest = path.removeprefix("default/").partition("/")
-            found[path] = items.find(tx, repository, rest.strip("/"))
+            item = items.find(tx, repository, rest.strip("/"))
+            found[path] = [item] if item else []
         return found
 
     artifacts, errors = [], []
-    for identifier, item in (await call.service.database.read(look)).items():
-        if item is None or not _may_read(call, item):
+    for identifier, found in (await call.service.database.read(look)).items():
+        item = next((one for one in found if _may_read(call, one)), None)
+        if item is None:
             errors.append({"identifier": identifier, "error": _UNKNOWN})
         else:
             artifacts.append(_summary(item, call.service.xray.look_up(item)))

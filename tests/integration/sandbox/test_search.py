@@ -267,3 +267,12 @@ def test_anonymous_users_cannot_search_and_others_see_what_they_may_read(
         assert [one["path"] for one in second] == ["payments/web/1.0"]
         demanded = ask(client, 'items.find({}).include("name")')
         assert (demanded.status_code, "repo, path and name" in demanded.text) == (400, True)
+
+
+def test_a_query_may_be_as_long_as_the_switch_says(artifactory_sandbox_factory: Callable[..., RunningSandbox]) -> None:
+    sandbox = artifactory_sandbox_factory({"switches": {"longest_query": 100}})
+    query = 'items.find({"repo": "docker-dev"})'
+    with httpx.Client(base_url=sandbox.url, auth=("admin", "password")) as client:
+        assert ask(client, query.ljust(100)).status_code == 200
+        refused = ask(client, query.ljust(101))
+    assert (refused.status_code, refused.text) == (400, "The query has 101 characters: 100 are allowed.")

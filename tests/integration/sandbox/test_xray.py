@@ -113,6 +113,29 @@ def test_xray_tells_no_one_what_he_may_not_read(artifactory_sandbox_factory: Cal
         assert httpx.get(f"{sandbox.url}/xray/api/v1/system/ping").status_code == 200
 
 
+def test_a_checksum_finds_the_artifact_that_the_user_may_read(
+    artifactory_sandbox_factory: Callable[..., RunningSandbox],
+) -> None:
+    users = {"admin": {"password": "password", "admin": True}, "ci": {"password": "secret"}}
+    permissions = [{"repositories": ["docker-qa"], "users": {"ci": ["read"]}}]
+    sandbox = artifactory_sandbox_factory({"users": users, "permissions": permissions})
+    digest = sandbox.push_image("docker-dev/team/app:1.0", content="same")
+    sandbox.push_image("docker-qa/team/app:1.0", content="same")
+    with httpx.Client(base_url=sandbox.url, auth=("ci", "secret")) as client:
+        answer = client.post("/xray/api/v1/summary/artifact", json={"checksums": [digest[7:]]}).json()
+    assert [one["general"]["path"] for one in answer["artifacts"]] == [f"default/docker-qa/{PATH}"]
+    assert answer["errors"] == []
+
+
+def test_a_pattern_that_begins_like_a_digest_is_a_pattern(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client, digest: str
+) -> None:
+    artifactory_sandbox.push_image("docker-dev/sha/app:1.0")
+    artifactory_sandbox.add_finding("docker-dev/sha/**", status="FAILED")
+    path = PATH.replace("team", "sha")
+    assert client.post(STATUS, json={"repo": "docker-dev", "path": path}).json()["overall"]["status"] == "FAILED"
+
+
 @pytest.mark.parametrize("body", [[{"artifact": "a", "status": "MAYBE"}], [{}], {}, [{"artifact": "a", "extra": 1}]])
 def test_a_finding_that_is_none_is_refused(client: httpx.Client, body: object) -> None:
     refused = client.post("/sandbox/xray", json=body)
