@@ -65,6 +65,7 @@ CREATE TABLE events (
 CREATE INDEX events_in_order ON events (subscription, handler, id);
 CREATE TABLE findings (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO settings VALUES ('created', strftime('%Y-%m-%dT%H:%M:%fZ'));
 -- What SQLite would find if it counted a large registry: table, index, rows, and rows that agree in 1, 2, 3... columns.
 -- Written down, since a plan that was chosen while there was next to nothing is a bad one later.
 ANALYZE;

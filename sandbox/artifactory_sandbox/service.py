@@ -47,6 +47,7 @@ class Service:
         self.uploads = Uploads(data / "uploads", self.blobs)
         with self.database.reading() as tx:
             signing_key, self.service_id = setting(tx, "signing_key"), setting(tx, "service_id")
+            self.created = setting(tx, "created")
         self.access = Access(config, Tokens(self.database, signing_key, self.service_id))
         self.events = Events(config, self.database, self.blobs)
         self.xray = Xray(config.xray, self.database)

@@ -50,7 +50,7 @@ async def get_item(request: Request) -> Response:
     allowed = (one for one in found if allows(call.user, Action.READ, one.repository, one.full_path))
     children = {one.name: {"uri": f"/{one.name}", "folder": one.is_folder} for one in allowed}
     uri = _uri(call, "/api/storage", repository, path)
-    return json_response({**_common(repository, item), "children": list(children.values()), "uri": uri})
+    return json_response({**_common(call, repository, item), "children": list(children.values()), "uri": uri})
 
 
 async def change_properties(request: Request) -> Response:
@@ -190,7 +190,7 @@ def _uri(call: Call, api: str, repository: str, path: str) -> str:
 def _file_info(call: Call, item: Item, sums: dict[str, str]) -> dict[str, Any]:
     mime_type = item.media_type or mimetypes.guess_type(item.name)[0] or "application/octet-stream"
     return {
-        **_common(item.repository, item),
+        **_common(call, item.repository, item),
         "downloadUri": _uri(call, "", item.repository, item.full_path),
         "mimeType": mime_type,
         "size": str(item.size),
@@ -200,9 +200,10 @@ def _file_info(call: Call, item: Item, sums: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _common(repository: str, item: Item | None) -> dict[str, Any]:
+def _common(call: Call, repository: str, item: Item | None) -> dict[str, Any]:
     if item is None:
-        return {"repo": repository, "path": "/"}
+        times = dict.fromkeys(("created", "lastModified", "lastUpdated"), call.service.created)
+        return {"repo": repository, "path": "/", **times}
     return {
         "repo": repository,
         "path": f"/{item.full_path}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from tests.integration.artifactory.authentication.tokens import granted
 from tests.integration.artifactory.tunnel import LOGIN, PASSWORD, Tunnel
 from tests.integration.gateway import Gateway, Reply
 
@@ -63,8 +64,8 @@ async def test_all_requests_go_through_the_proxy_with_its_credentials_those_for_
     settings: MakeSettings, sandbox: RunningSandbox, gateway: Gateway, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    issued = await sandbox.service.access.tokens.issue("admin", "applied-permissions/user", 600, is_refreshable=True)
-    refreshable = RefreshableToken(refresh_token=issued.refresh or "")
+    issued = granted(sandbox, refreshable=True)
+    refreshable = RefreshableToken(refresh_token=issued["refresh_token"])
     made = settings(base_url=NAMELESS, proxy=with_password(gateway.port), authentication=refreshable)
     async with ArtifactoryClient(made) as client:
         assert await client.version()

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.integration.artifactory.authentication.tokens import granted
 from tests.integration.gateway import Gateway
 
 from artifactory_provider.artifactory.authentication import RefreshableToken
@@ -84,12 +85,12 @@ async def test_tokens_are_asked_for_over_the_same_tls_as_everything_else(
     server_tls.verify_mode = ssl.CERT_REQUIRED
     server_tls.load_verify_locations(authority.file)
     ours = authority.issue("airflow")
-    issued = await sandbox.service.access.tokens.issue("admin", "applied-permissions/user", 600, is_refreshable=True)
+    issued = granted(sandbox, refreshable=True)
     made = settings(
         ca_file=str(authority.file),
         client_certificate=str(ours.certificate),
         client_key=str(ours.key),
-        authentication=RefreshableToken(refresh_token=issued.refresh or ""),
+        authentication=RefreshableToken(refresh_token=issued["refresh_token"]),
     )
     async with ArtifactoryClient(made) as client:
         assert await client.version()

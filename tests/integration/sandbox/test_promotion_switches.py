@@ -181,3 +181,12 @@ def test_dohq_artifactory_reads_files_and_their_properties(artifactory_sandbox: 
     assert artifactory_sandbox.properties("docker-dev/payments/api:1.0") == {"test.status": ["passed"]}
     found = path.aql("items.find", {"repo": "docker-dev", "@test.status": "passed"})
     assert [one["name"] for one in found] == ["manifest.json"]
+
+
+def test_dohq_artifactory_walks_from_a_repositorys_root(artifactory_sandbox: RunningSandbox) -> None:
+    for name in ("payments/api", "web"):
+        artifactory_sandbox.push_image(f"docker-dev/{name}:1.0")
+    root = artifactory.ArtifactoryPath(f"{artifactory_sandbox.url}/docker-dev", auth=("admin", "password"))
+    assert root.is_dir()
+    assert sorted(path.name for path in root) == ["payments", "web"]
+    assert len(list(root.glob("**/manifest.json"))) == 2

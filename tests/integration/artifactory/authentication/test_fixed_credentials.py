@@ -54,7 +54,7 @@ async def test_without_credentials_what_everybody_may_read_is_read_and_for_the_r
 async def test_an_expired_token_that_cannot_be_renewed_fails_at_once_and_says_since_when(
     settings: MakeSettings, sandbox: RunningSandbox, gateway: Gateway, wrap: Callable[[str], Any]
 ) -> None:
-    expired = sandbox.service.access.tokens.sign("admin", "applied-permissions/user", -3600).access
+    _, expired = sandbox.service.access.tokens.sign("admin", "applied-permissions/user", -3600)
     async with ArtifactoryClient(settings(authentication=wrap(expired))) as client:
         with pytest.raises(AuthenticationFailed, match=r"has expired on 20.* UTC: put a new one there") as caught:
             await client.version()

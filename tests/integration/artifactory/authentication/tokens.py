@@ -56,7 +56,7 @@ class IdentityFile:
 def granted(sandbox: RunningSandbox, **fields: Any) -> dict[str, Any]:
     """Let the sandbox give the administrator a token."""
     url = f"{sandbox.url.removesuffix('/artifactory')}/access/api/v1/tokens"
-    answer: dict[str, Any] = httpx.post(url, json=fields, auth=("admin", PASSWORD)).json()
+    answer: dict[str, Any] = httpx.post(url, json=fields, auth=("admin", sandbox.password)).json()
     return answer
 
 
