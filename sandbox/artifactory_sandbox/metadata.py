@@ -6,11 +6,13 @@ import asyncio
 import secrets
 import sqlite3
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ Result = TypeVar("Result")
 SCHEMA = Path(__file__).with_name("schema.sql")
 SCHEMA_VERSION = 5
 _BUSY_SECONDS = 30.0
+_LARGEST_COMMIT = 100
 _view: ContextVar[Snapshot | None] = ContextVar("_view", default=None)
 
 
@@ -74,6 +77,7 @@ class Database:
         self._idle: list[sqlite3.Connection] = []
         # One thread of its own: writers that wait for each other must not take the threads that others read with.
         self._write_thread = ThreadPoolExecutor(1, "write")
+        self._waiting: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
         with self.writing() as connection:
             _prepare(connection)
 
@@ -90,8 +94,14 @@ class Database:
             return work(connection)
 
     async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run a function as one transaction, beside the event loop; an exception undoes all of it."""
-        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write, work)
+        """Run a function as one transaction, beside the event loop; an exception undoes all of it.
+
+        What waits at the same time is committed together; no call returns before its changes will last.
+        """
+        done: Future[Result] = Future()
+        self._waiting.append((work, done))
+        self._write_thread.submit(self._write_waiting)
+        return await asyncio.wrap_future(done)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -131,9 +141,18 @@ class Database:
             self._idle.pop().close()
         self._writer.close()
 
-    def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        with self.writing() as connection:
-            return work(connection)
+    def _write_waiting(self) -> None:
+        waiting = [self._waiting.popleft() for _ in range(min(len(self._waiting), _LARGEST_COMMIT))]
+        batch = [(work, done) for work, done in waiting if done.set_running_or_notify_cancel()]
+        if not batch:  # an earlier turn has done it
+            return
+        try:
+            with self.writing() as connection:
+                answers = [_run(connection, work, done) for work, done in batch]
+        except BaseException as error:  # noqa: BLE001 (whoever waits is told)
+            answers = [partial(done.set_exception, error) for _, done in batch]
+        for answer in answers:
+            answer()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -142,6 +161,25 @@ class Database:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
+
+
+def _run(
+    connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Result], done: Future[Result]
+) -> Callable[[], None]:
+    """Make changes or none of them; return what tells of it once they are committed.
+
+    :raises Exception: when the whole transaction is lost.
+    """
+    connection.execute("SAVEPOINT work")
+    try:
+        answer = partial(done.set_result, work(connection))
+    except Exception as error:
+        if not connection.in_transaction:  # SQLite has undone all of it: the disk is full
+            raise
+        connection.execute("ROLLBACK TO work")
+        answer = partial(done.set_exception, error)
+    connection.execute("RELEASE work")
+    return answer
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

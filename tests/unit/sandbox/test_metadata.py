@@ -1,4 +1,4 @@
-"""The database: of the changes that wait at the same time, none depends on another."""
+"""The database: changes that wait at the same time are committed together, and none depends on another."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ def test_one_that_fails_or_is_given_up_undoes_itself_alone(database: Database) -
     assert names(database) == {"one", "two"}
 
 
-def test_one_that_sqlite_itself_has_undone_is_told_and_the_others_go_on(database: Database) -> None:
+def test_all_that_wait_together_are_told_when_all_is_undone(database: Database) -> None:
     def end(tx: sqlite3.Connection) -> str:
         tx.execute("ROLLBACK")  # as SQLite does by itself when the disk is full
         raise OSError("full")
 
     works = [put("given up"), put("three"), end, put("four")]
     answers = asyncio.run(write_behind(database, *works))
-    assert [type(answer).__name__ for answer in answers[1:]] == ["str", "OSError", "str"]
+    assert [type(answer).__name__ for answer in answers[1:]] == ["OSError", "OSError", "OSError"]
     assert asyncio.run(database.write(put("five"))) == "five"
-    assert names(database) == {"three", "four", "five"}
+    assert names(database) == {"five"}
 
 
 def test_the_connection_that_made_the_database_plans_as_well_as_those_that_came_later(database: Database) -> None:
