@@ -12,7 +12,7 @@ from demo.airflow_api import AirflowApi
 from demo.errors import DemoError
 from demo.home import PROJECT, is_free
 from demo.processes import Process, Register, end_of, uninterrupted, wait_until
-from demo.scenario import PASSWORD, USERNAME, sandbox_client, seed, write_dev_verdicts
+from demo.scenario import FAILING, LATE, PASSWORD, USERNAME, sandbox_client, seed, write_dev_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ class Instance:
     async def _write_verdicts(self) -> None:
         async with sandbox_client(self._home.sandbox_url) as client:
             await write_dev_verdicts(client)
-        self._progress.say("The tests in dev have written their verdicts: one failed, one is still running.")
+        self._progress.say(f"The tests in dev have written their verdicts, but for {LATE}'s; {FAILING}'s failed.")
 
     def _start_airflow(self) -> None:
         self._progress.say("Airflow starts: scheduler, DAG processor, triggerer, API server.")
