@@ -251,7 +251,7 @@ def _check_that_each_request_was_met(killer: Killer, victims: list[Victim]) -> N
 def _shape(seen: Seen, victim: Victim) -> str:
     """Return method and path without what differs between two images; children are asked for in any order."""
     path = seen.path.partition("?")[0].replace(victim.name, "image")
-    return f"{seen.method} {re.sub('[0-9a-f]{12,64}|(?<=-)[0-9a-f]{8}(?=-)|(?<=-)[0-9a-f]{4}(?=/|$)', '…', path)}"
+    return f"{seen.method} {re.sub('[0-9a-f]{12,64}|(?<=-)[0-9a-f]{8}(?=[-/]|$)', '…', path)}"
 
 
 def _tags(sandbox: RunningSandbox, image: str) -> Mapping[str, str | None]:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 _RUN = re.compile(r"[a-z0-9]{1,32}")
 _OWN = re.compile(
-    rf"(?P<kind>pending|moved)-(?P<hex>[0-9a-f]{{12}})-(?P<tag>[0-9a-f]{{8}})-(?P<run>{_RUN.pattern})(-[0-9a-f]{{4}})?"
+    rf"(?P<kind>pending|moved)-(?P<hex>[0-9a-f]{{12}})-(?P<tag>[0-9a-f]{{8}})-(?P<run>{_RUN.pattern})(-[0-9a-f]{{8}})?"
 )
 
 
@@ -32,7 +32,7 @@ class Pending:
     """A pending tag that stands in a repository.
 
     :param place: where it stands: repository, image and tag, ``pending-<12 hex of the digest>-<8 hex that stand for the
-        target tag>-<run>-<4 hex>``.
+        target tag>-<run>-<8 hex>``.
     :param updated: when it was put there; None where that is not known yet.
     """
 
@@ -183,7 +183,7 @@ def hash_of(target: ImageReference) -> str:
 
 
 def _numbered(place: ImageReference) -> ImageReference:
-    return replace(place, tag=f"{place.tag}-{secrets.token_hex(2)}")
+    return replace(place, tag=f"{place.tag}-{secrets.token_hex(4)}")
 
 
 def _own_tag(kind: str, place: ImageReference, run: str) -> ImageReference:

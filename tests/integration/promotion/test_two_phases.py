@@ -36,7 +36,7 @@ async def test_the_image_waits_under_a_pending_tag_and_leaves_none(
     await promote(direct, promotion(image, run="run1"))
     shown = [event for event in history.events() if event.event == "shows" and "/sha256:" not in event.place]
     [pending, final] = shown
-    assert re.fullmatch(rf"docker-qa/{image}/pending-{digest[7:19]}-[0-9a-f]{{8}}-run1-[0-9a-f]{{4}}", pending.place)
+    assert re.fullmatch(rf"docker-qa/{image}/pending-{digest[7:19]}-[0-9a-f]{{8}}-run1-[0-9a-f]{{8}}", pending.place)
     assert (pending.digest, final.digest, final.place) == (digest, digest, f"docker-qa/{image}/1")
     assert sandbox.tags("docker-qa", image) == ["1"]
 
