@@ -19,7 +19,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from sqlalchemy import select
 
-from artifactory_provider.handover import PLAN_SUMMARY, REPORT_SUMMARY
+from artifactory_provider.tasks.handover import PLAN_SUMMARY, REPORT_SUMMARY
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

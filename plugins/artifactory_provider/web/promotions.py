@@ -24,7 +24,7 @@ from jinja2 import Environment, PackageLoader
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import select
 
-from artifactory_provider.assets import SCHEME
+from artifactory_provider.tasks.assets import SCHEME
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

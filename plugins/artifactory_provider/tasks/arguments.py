@@ -1,13 +1,16 @@
-"""Arguments of operators and sensors: which are known at parse time, which were given at all, how values are read."""
+"""Arguments of operators and sensors: which are known at parse time, which were given at all, which make no sense."""
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import check_digest, check_image, check_repository, check_tag
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.promotion import check_on_conflict
+from artifactory_provider.tasks.forms import as_bool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,8 +23,6 @@ class _Default(Enum):
 NOT_GIVEN: Any = _Default.NOT_GIVEN
 """The default of an argument for which None may be the empty result of another task."""
 
-_TRUE = frozenset({"true", "yes", "1"})
-_FALSE = frozenset({"false", "no", "0"})
 _WITHOUT = {
     "tag": "no tag would mean all tags",
     "digest": "no digest would mean whatever the tag shows now",
@@ -36,6 +37,18 @@ def is_literal(value: Any) -> bool:
     if isinstance(value, str):
         return not any(mark in value for mark in ("{{", "{%", "{#"))
     return isinstance(value, int | float | bytes)
+
+
+def is_known(value: Any) -> bool:
+    """Return whether a value holds neither templates nor other tasks' results, so that it can be checked now.
+
+    :param value: a text, number, None, or a list or mapping of them.
+    """
+    if isinstance(value, Mapping):
+        return all(map(is_known, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(is_known, value))
+    return value is None or isinstance(value, datetime.datetime) or is_literal(value)
 
 
 def is_mapped(task: object) -> bool:
@@ -92,21 +105,6 @@ def check_present(task: object, names: Iterable[str]) -> None:
                 f"the task that should hand it on ran, and that it returned a {name}; where none is wanted, leave "
                 f"{name} out."
             )
-
-
-def as_bool(value: Any, *, name: str = "copy") -> bool:
-    """Return the truth value of an argument that may have come out of a template as text.
-
-    :param value: a bool, or ``true``/``false``, ``yes``/``no``, ``1``/``0`` in any case.
-    :param name: the argument's name, for the message.
-    :raises InvalidPromotion: when it is neither.
-    """
-    if isinstance(value, bool):
-        return value
-    text = str(value).strip().lower()
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    raise InvalidPromotion(f"{name} is true or false, not {value!r}.")
 
 
 _CHECKS: dict[str, Callable[[Any], object]] = {
