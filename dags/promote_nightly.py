@@ -19,9 +19,9 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowSkipException
 
-from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
-from artifactory_provider.retries import RETRY_POLICY
-from artifactory_provider.sensors.verification import ArtifactoryVerificationSensor
+from artifactory_provider.operators import ArtifactoryPromoteOperator
+from artifactory_provider.sensors import ArtifactoryVerificationSensor
+from artifactory_provider.tasks import RETRY_POLICY
 from artifactory_provider.verification.checks import PropertyCheck
 
 TIMEZONE = pendulum.timezone("Europe/Berlin")

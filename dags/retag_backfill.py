@@ -14,10 +14,12 @@ import pendulum
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, dag, get_current_context, task
 
-from artifactory_provider.forms import TagSelection
-from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
-from artifactory_provider.operators.plan import ArtifactoryPlanOperator
-from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
+from artifactory_provider.operators import (
+    ArtifactoryBatchReportOperator,
+    ArtifactoryPlanOperator,
+    ArtifactoryPromoteBatchOperator,
+)
+from artifactory_provider.tasks import TagSelection
 
 POOL = "artifactory_backfill"
 

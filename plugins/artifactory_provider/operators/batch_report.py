@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import BaseOperator, TriggerRule
 from airflow.sdk.exceptions import AirflowFailException
 
-from artifactory_provider.handover import REPORT_SUMMARY, HandedOn, pull_outcomes, pull_plan
 from artifactory_provider.promotion.batch.outcome import total
 from artifactory_provider.promotion.batch.summary import as_markdown
 from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.tasks.handover import REPORT_SUMMARY, HandedOn, pull_outcomes, pull_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from artifactory_provider.arguments import asked_for, check_literals
-from artifactory_provider.assets import emit_promotion, promotion_outlets
-from artifactory_provider.lineage import Lineage, promotion_lineage
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
-from artifactory_provider.retries import RETRY_POLICY
+from artifactory_provider.tasks.arguments import asked_for, check_literals
+from artifactory_provider.tasks.assets import Lineage, emit_promotion, promotion_lineage, promotion_outlets
+from artifactory_provider.tasks.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.bases.skipmixin import SkipMixin
 
-from artifactory_provider.arguments import as_bool, check_literal
 from artifactory_provider.artifactory.references import check_repository
-from artifactory_provider.forms import TagSelection, as_list, as_number, as_text, is_known, read_criteria
-from artifactory_provider.handover import REPORT_SUMMARY, push_plan
 from artifactory_provider.promotion.planning.chunks import split
 from artifactory_provider.promotion.planning.rendering import as_csv, as_markdown, as_table
 from artifactory_provider.promotion.planning.templates import ImageTemplate, TargetTemplate
 from artifactory_provider.promotion.promotion import OnConflict, check_on_conflict
-from artifactory_provider.retries import RETRY_POLICY
+from artifactory_provider.tasks.arguments import check_literal, is_known
+from artifactory_provider.tasks.forms import TagSelection, as_bool, as_list, as_number, as_text, read_criteria
+from artifactory_provider.tasks.handover import REPORT_SUMMARY, push_plan
+from artifactory_provider.tasks.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,7 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         self._show(plan)
         chunks = split(plan, size=as_number(self.chunk_size, name="chunk_size") or 250)
         if path := as_text(self.plan_path):
-            from artifactory_provider.storage import write_file
+            from artifactory_provider.tasks.files import write_file
 
             self.log.info("The whole plan is in %s.", write_file(path, lambda file: file.write(as_csv(plan))))
         push_plan(ti, plan, summary=as_markdown(plan), chunks=chunks)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.arguments import NOT_GIVEN, as_bool, check_present, is_literal
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.forms import is_known
 from artifactory_provider.operators.image_promotion import ImagePromotionOperator
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.promotion import OnConflict, Promotion
 from artifactory_provider.promotion.records import check_record
-from artifactory_provider.tries import pinned_for_all_tries, run_of
+from artifactory_provider.tasks.arguments import NOT_GIVEN, check_present, is_known, is_literal
+from artifactory_provider.tasks.forms import as_bool
+from artifactory_provider.tasks.task_state import pinned_for_all_tries, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

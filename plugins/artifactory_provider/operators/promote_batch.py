@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseAsyncOperator
 
-from artifactory_provider.arguments import as_bool
-from artifactory_provider.batches import ProgressLog, check_all_done, check_arguments, emit_promotions, make_batch
-from artifactory_provider.forms import as_text
-from artifactory_provider.handover import pull_chunk, push_outcome
 from artifactory_provider.promotion.batch.outcome import BatchInterrupted, Outcome
-from artifactory_provider.retries import RETRY_POLICY
+from artifactory_provider.tasks.bulk import ProgressLog, check_all_done, check_arguments, emit_promotions, make_batch
+from artifactory_provider.tasks.forms import as_bool, as_text
+from artifactory_provider.tasks.handover import pull_chunk, push_outcome
+from artifactory_provider.tasks.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +116,7 @@ class ArtifactoryPromoteBatchOperator(BaseAsyncOperator):
         self.log.info("%s: %s.", name, ", ".join(f"{number:,} {count}" for count, number in outcome.counts.items()))
         push_outcome(context["ti"], outcome)
         if folder := as_text(self.report_path):
-            from artifactory_provider.storage import write_file
+            from artifactory_provider.tasks.files import write_file
 
             self.log.info("The full report is in %s.", write_file(f"{folder}/{key}.csv", report.write_csv))
         if as_bool(self.emit_assets, name="emit_assets"):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.arguments import NOT_GIVEN, check_present
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.operators.image_promotion import ImagePromotionOperator
 from artifactory_provider.promotion.promotion import Promotion
 from artifactory_provider.promotion.records import check_record
-from artifactory_provider.tries import PinnedDigest, run_of
+from artifactory_provider.tasks.arguments import NOT_GIVEN, check_present
+from artifactory_provider.tasks.task_state import PinnedDigest, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from artifactory_provider.arguments import NOT_GIVEN, asked_for, check_literals
 from artifactory_provider.artifactory.errors import TRANSIENT
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
-from artifactory_provider.retries import RETRY_POLICY
+from artifactory_provider.tasks.arguments import NOT_GIVEN, asked_for, check_literals
+from artifactory_provider.tasks.retries import RETRY_POLICY
 from artifactory_provider.triggers.verification import VerificationTrigger
 from artifactory_provider.verification.checks import PropertyCheck, check_to_dict
 from artifactory_provider.verification.verdicts import State

@@ -14,9 +14,9 @@ from tests.integration.conftest import PASSWORD
 
 from artifactory_provider.artifactory.errors import ImageNotFound
 from artifactory_provider.artifactory.references import InvalidReference
-from artifactory_provider.assets import image_asset
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
 from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved, TargetConflict
+from artifactory_provider.tasks.assets import image_asset
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,6 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
-from artifactory_provider.arguments import is_literal
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.planning.criteria import TagCriteria
 from artifactory_provider.promotion.planning.patterns import Patterns
@@ -34,6 +33,8 @@ class TagSelection(TypedDict, total=False):
     properties: str | list[str] | dict[str, str]
 
 
+_TRUE = frozenset({"true", "yes", "1"})
+_FALSE = frozenset({"false", "no", "0"})
 _MOMENTS = ("created_from", "created_before", "updated_from", "updated_before")
 
 
@@ -59,18 +60,6 @@ def read_criteria(selection: Mapping[str, Any]) -> TagCriteria:
         properties=as_pairs(selection.get("properties"), name="properties"),
         **{name: as_moment(selection.get(name), name=name) for name in _MOMENTS},
     )
-
-
-def is_known(value: Any) -> bool:
-    """Return whether a value holds neither templates nor other tasks' results, so that it can be checked now.
-
-    :param value: a text, number, None, or a list or mapping of them.
-    """
-    if isinstance(value, Mapping):
-        return all(map(is_known, value.values()))
-    if isinstance(value, list | tuple):
-        return all(map(is_known, value))
-    return value is None or isinstance(value, datetime.datetime) or is_literal(value)
 
 
 def as_list(value: Any, *, name: str) -> tuple[str, ...]:
@@ -151,3 +140,18 @@ def as_pairs(value: Any, *, name: str) -> dict[str, str]:
             raise InvalidPromotion(f"{name} has one 'name=value' a line, each name once, not {entry!r}.")
         pairs[key.strip()] = text.strip()
     return pairs
+
+
+def as_bool(value: Any, *, name: str = "copy") -> bool:
+    """Return the truth value of an argument that may have come out of a template as text.
+
+    :param value: a bool, or ``true``/``false``, ``yes``/``no``, ``1``/``0`` in any case.
+    :param name: the argument's name, for the message.
+    :raises InvalidPromotion: when it is neither.
+    """
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    raise InvalidPromotion(f"{name} is true or false, not {value!r}.")

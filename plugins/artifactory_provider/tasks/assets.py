@@ -1,25 +1,31 @@
-"""Every repository/image pair is an asset: ``artifactory://<repository>/<image>``.
+"""What Airflow and OpenLineage are told of promotions: each repository/image pair is an asset and a dataset.
 
-An event on it is one promotion into the repository; its extra is the promotion's record.
+The asset is ``artifactory://<repository>/<image>``; an event on it is one promotion into the repository, its extra is
+the promotion's record. The dataset's namespace is the server, its name ``repository/image``, its version the digest.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
 
 from airflow.sdk import Asset, AssetAlias
 
-from artifactory_provider.arguments import is_literal, is_mapped
 from artifactory_provider.artifactory.references import check_image, check_repository
+from artifactory_provider.tasks.arguments import is_literal, is_mapped
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import BaseOperator, Context
 
     from artifactory_provider.artifactory.references import ImageReference
 
 SCHEME = "artifactory"
+
+Lineage: TypeAlias = "tuple[str, ImageReference, ImageReference, str | None]"
+"""The arguments of ``promotion_lineage``."""
 
 
 def image_asset(repository: str, image: str) -> Asset:
@@ -89,3 +95,26 @@ def emit_promotion(task: BaseOperator, context: Context, target: ImageReference,
             context["outlet_events"][outlet].add(asset, extra=record)
         elif isinstance(outlet, Asset) and outlet.uri == asset.uri:
             context["outlet_events"][outlet].extra.update(record)
+
+
+def promotion_lineage(
+    base_url: str, source: ImageReference, target: ImageReference, digest: str | None
+) -> OperatorLineage[Any, Any]:
+    """Return what OpenLineage is told, where its provider is installed: where an image came from and what it became.
+
+    :param base_url: the server's URL.
+    :param source: what was promoted.
+    :param target: what it became.
+    :param digest: the version of both; None for all tags of an image.
+    """
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.generated.base import Dataset
+    from openlineage.client.generated.dataset_version_dataset import DatasetVersionDatasetFacet
+
+    namespace = f"{SCHEME}://{urlsplit(base_url).netloc}"
+
+    def dataset(reference: ImageReference) -> Dataset:
+        facets: dict[str, Any] = {"version": DatasetVersionDatasetFacet(datasetVersion=digest)} if digest else {}
+        return Dataset(namespace=namespace, name=f"{reference.repository}/{reference.image}", facets=facets)
+
+    return OperatorLineage(inputs=[dataset(source)], outputs=[dataset(target)])

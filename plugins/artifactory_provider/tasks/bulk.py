@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowFailException
 
-from artifactory_provider.arguments import as_bool, check_literal
-from artifactory_provider.assets import emit_promotion
-from artifactory_provider.forms import as_number
-from artifactory_provider.handover import read_promotions
 from artifactory_provider.promotion.batch.batch import Batch
 from artifactory_provider.promotion.batch.outcome import PromotionsFailed
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.promotion import check_on_conflict
 from artifactory_provider.promotion.records import check_record
-from artifactory_provider.tries import run_of
+from artifactory_provider.tasks.arguments import check_literal
+from artifactory_provider.tasks.assets import emit_promotion
+from artifactory_provider.tasks.forms import as_bool, as_number
+from artifactory_provider.tasks.handover import read_promotions
+from artifactory_provider.tasks.task_state import run_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ HAND_ON = """
 import json, resource
 from types import SimpleNamespace
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.handover import push_plan
+from artifactory_provider.tasks.handover import push_plan
 from artifactory_provider.promotion.planning.chunks import split
 from artifactory_provider.promotion.planning.plan import Plan, PlannedPromotion
 from artifactory_provider.promotion.planning.rendering import as_csv, as_markdown, as_table

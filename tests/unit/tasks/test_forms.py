@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from artifactory_provider.forms import as_list, as_moment, as_number, as_pairs, as_text, is_known, read_criteria
 from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.tasks.forms import as_list, as_moment, as_number, as_pairs, as_text, read_criteria
 
 UTC = datetime.UTC
 
@@ -99,17 +99,3 @@ def test_an_untouched_form_means_all_tags_of_its_repositories() -> None:
 def test_a_field_that_there_is_not_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(InvalidPromotion, match=r"no field 'tag': its fields are repositories, images"):
         read_criteria({"repositories": ["docker-dev"], "tag": "1.*"})
-
-
-@pytest.mark.parametrize(
-    ("value", "known"),
-    [
-        ({"a": ["b", None]}, True),
-        ({"a": ["{{ b }}"]}, False),
-        ("{% if x %}a{% endif %}", False),
-        (object(), False),
-        ("{tag}", True),
-    ],
-)
-def test_only_plain_values_are_checked_at_parse_time(value: Any, known: bool) -> None:
-    assert is_known(value) is known

@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.lineage import promotion_lineage
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
+from artifactory_provider.tasks.assets import promotion_lineage
 
 DIGEST = f"sha256:{'a' * 64}"
 

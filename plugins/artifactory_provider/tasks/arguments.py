@@ -1,16 +1,21 @@
-"""Arguments of operators and sensors: which are known at parse time, which were given at all, how values are read."""
+"""Arguments of operators and sensors: which are known at parse time, which were given at all, which make no sense."""
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import check_digest, check_image, check_repository, check_tag
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.promotion import check_on_conflict
+from artifactory_provider.tasks.forms import as_bool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from airflow.sdk import BaseOperator
 
 
 class _Default(Enum):
@@ -20,8 +25,6 @@ class _Default(Enum):
 NOT_GIVEN: Any = _Default.NOT_GIVEN
 """The default of an argument for which None may be the empty result of another task."""
 
-_TRUE = frozenset({"true", "yes", "1"})
-_FALSE = frozenset({"false", "no", "0"})
 _WITHOUT = {
     "tag": "no tag would mean all tags",
     "digest": "no digest would mean whatever the tag shows now",
@@ -38,9 +41,27 @@ def is_literal(value: Any) -> bool:
     return isinstance(value, int | float | bytes)
 
 
-def is_mapped(task: object) -> bool:
-    """Return whether a task is one instance of a mapped one; what it gets was made by other tasks, then."""
-    return bool(getattr(task, "_BaseOperator__from_mapped", False))
+def is_known(value: Any) -> bool:
+    """Return whether a value holds neither templates nor other tasks' results, so that it can be checked now.
+
+    :param value: a text, number, None, or a list or mapping of them.
+    """
+    if isinstance(value, Mapping):
+        return all(map(is_known, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(is_known, value))
+    return value is None or isinstance(value, datetime.datetime) or is_literal(value)
+
+
+def is_mapped(task: BaseOperator) -> bool:
+    """Return whether a task is one instance of a mapped one, so that other tasks have made what it gets.
+
+    The DAG keeps the mapped task itself in its instances' place. One that a mapped task group repeats is none.
+
+    :param task: the task, after the constructor of ``BaseOperator``.
+    """
+    dag = task.get_dag()
+    return dag is not None and dag.has_task(task.task_id) and bool(dag.get_task(task.task_id).is_mapped)
 
 
 def check_literal(value: Any, check: Callable[[Any], object]) -> None:
@@ -66,7 +87,7 @@ def check_literals(task: object, names: Iterable[str]) -> None:
             check_literal(getattr(task, name), _CHECKS[name])
 
 
-def asked_for(task: object, **values: Any) -> frozenset[str]:
+def asked_for(task: BaseOperator, **values: Any) -> frozenset[str]:
     """Return the names of the arguments that were given, whatever they will be when the task runs.
 
     None counts as left out, except in a mapped task: there it may be the empty result of another one.
@@ -92,21 +113,6 @@ def check_present(task: object, names: Iterable[str]) -> None:
                 f"the task that should hand it on ran, and that it returned a {name}; where none is wanted, leave "
                 f"{name} out."
             )
-
-
-def as_bool(value: Any, *, name: str = "copy") -> bool:
-    """Return the truth value of an argument that may have come out of a template as text.
-
-    :param value: a bool, or ``true``/``false``, ``yes``/``no``, ``1``/``0`` in any case.
-    :param name: the argument's name, for the message.
-    :raises InvalidPromotion: when it is neither.
-    """
-    if isinstance(value, bool):
-        return value
-    text = str(value).strip().lower()
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    raise InvalidPromotion(f"{name} is true or false, not {value!r}.")
 
 
 _CHECKS: dict[str, Callable[[Any], object]] = {
