@@ -11,6 +11,7 @@ The chunks run in the pool `artifactory_backfill`, which has to be there:
 from __future__ import annotations
 
 import pendulum
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, dag, get_current_context, task
 
@@ -203,7 +204,11 @@ def retag_backfill():
         trigger_rule="none_failed",
     ).expand(chunk=plan.output)
     needs_approval(plan.output) >> [approve, promote]
-    approve >> promote >> ArtifactoryBatchReportOperator(task_id="report", retries=0)
+    # The report needs a plan, and all chunks to have ended, however they did.
+    chunks_ended = EmptyOperator(task_id="chunks_ended", trigger_rule="all_done")
+    report = ArtifactoryBatchReportOperator(task_id="report", retries=0, trigger_rule="all_success")
+    approve >> promote >> chunks_ended
+    [plan, chunks_ended] >> report
 
 
 retag_backfill()

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.bases.skipmixin import SkipMixin
 
-from artifactory_provider.artifactory.references import check_repository
+from artifactory_provider.artifactory.errors import ArtifactoryError
+from artifactory_provider.artifactory.references import InvalidReference, check_repository
+from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.planning.chunks import split
 from artifactory_provider.promotion.planning.rendering import as_csv, as_markdown, as_table
 from artifactory_provider.promotion.planning.templates import ImageTemplate, TargetTemplate
 from artifactory_provider.promotion.promotion import OnConflict, check_on_conflict
 from artifactory_provider.tasks.arguments import check_literal, is_known
 from artifactory_provider.tasks.forms import TagSelection, as_bool, as_list, as_number, as_text, read_criteria
-from artifactory_provider.tasks.handover import REPORT_SUMMARY, push_plan
+from artifactory_provider.tasks.handover import PLAN_PROBLEM, REPORT_SUMMARY, push_plan
+from artifactory_provider.tasks.refusals import PlanRefused, form_titles, in_form_words
 from artifactory_provider.tasks.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from artifactory_provider.promotion.planning.plan import Plan
 
@@ -33,6 +38,7 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
 
     The task returns the chunks' descriptors, which ``ArtifactoryPromoteBatchOperator`` is mapped over; each chunk's
     promotions are an XCom of their own. The XCom ``plan_summary`` shows the plan as Markdown, ``counts`` its numbers.
+    Where there is no plan, ``plan_problem`` says why, in the words of the DAG's form.
 
     :param selection: which tags are meant, as ``TagSelection`` says. (templated)
     :param target_repository: repository key that is promoted to. (templated)
@@ -108,11 +114,16 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
             check_literal(getattr(self, name), partial(as_number, name=name))
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Plan, and return the descriptors of the chunks."""
+        """Plan, and return the descriptors of the chunks.
+
+        :raises PlanRefused: when the plan is refused.
+        """
         ti = context["ti"]
-        plan = self._plan()
+        with self._problems_told(ti):
+            size = as_number(self.chunk_size, name="chunk_size") or 250
+            plan = self._plan()
+        chunks = split(plan, size=size)
         self._show(plan)
-        chunks = split(plan, size=as_number(self.chunk_size, name="chunk_size") or 250)
         if path := as_text(self.plan_path):
             from artifactory_provider.tasks.files import write_file
 
@@ -136,6 +147,22 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
             attachments=as_bool(self.attachments, name="attachments"),
             largest=as_number(self.largest, name="largest"),
         )
+
+    @contextmanager
+    def _problems_told(self, ti: RuntimeTaskInstanceProtocol) -> Iterator[None]:
+        """Let people read on the run's page why there is no plan; a refusal needs no traceback."""
+        try:
+            yield
+        except (InvalidPromotion, InvalidReference) as error:
+            reason = in_form_words(
+                str(error), form_titles(self, (*TagSelection.__annotations__, *self.template_fields))
+            )
+            ti.xcom_push(key=PLAN_PROBLEM, value=f"The plan was refused. {reason}")
+            self.log.error("The plan was refused. %s", reason)
+            raise PlanRefused(reason) from error
+        except ArtifactoryError as error:
+            ti.xcom_push(key=PLAN_PROBLEM, value=f"The plan could not be made. {error}")
+            raise
 
     def _show(self, plan: Plan) -> None:
         for line in as_table(plan, limit=_LOGGED).splitlines():
