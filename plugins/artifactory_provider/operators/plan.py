@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.bases.skipmixin import SkipMixin
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import InvalidReference, check_repository
+from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.planning.chunks import split
 from artifactory_provider.promotion.planning.rendering import as_csv, as_markdown, as_table
@@ -20,12 +20,11 @@ from artifactory_provider.tasks.arguments import check_literal, is_known
 from artifactory_provider.tasks.forms import TagSelection, as_bool, as_list, as_number, as_text, read_criteria
 from artifactory_provider.tasks.handover import PLAN_PROBLEM, REPORT_SUMMARY, push_plan
 from artifactory_provider.tasks.refusals import PlanRefused, form_titles, in_form_words
-from artifactory_provider.tasks.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from artifactory_provider.promotion.planning.plan import Plan
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 _LOGGED = 100
 
 
-class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
+class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
     """Plan the promotion of many tags, and hand the plan on in chunks; nothing is changed on the server.
 
     The task returns the chunks' descriptors, which ``ArtifactoryPromoteBatchOperator`` is mapped over; each chunk's
@@ -53,7 +52,7 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
     :param plan_path: CSV file that the whole plan is written to, as ``ObjectStoragePath`` takes it. (templated)
     :param plan_only: plans, then skips all downstream tasks: a dry run. (templated)
     :param artifactory_conn_id: the Airflow connection. (templated)
-    :param retry_policy: which failures are worth another try.
+    :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
     :raises InvalidPromotion: when an argument makes no sense; for plain values at parse time.
     """
 
@@ -86,11 +85,9 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         chunk_size: int = 250,
         plan_path: str | None = None,
         plan_only: bool = False,
-        artifactory_conn_id: str = "artifactory_default",
-        retry_policy: RetryPolicy | None = RETRY_POLICY,
         **kwargs: Any,
     ) -> None:
-        super().__init__(retry_policy=retry_policy, **kwargs)
+        super().__init__(**kwargs)
         self.selection = selection
         self.target_repository = target_repository
         self.target_image = target_image
@@ -101,7 +98,6 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         self.chunk_size = chunk_size
         self.plan_path = plan_path
         self.plan_only = plan_only
-        self.artifactory_conn_id = artifactory_conn_id
         check_literal(target_repository, check_repository)
         check_literal(on_conflict, check_on_conflict)
         if is_known(selection):
@@ -119,10 +115,10 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         :raises PlanRefused: when the plan is refused.
         """
         ti = context["ti"]
-        with self._problems_told(ti):
+        with self._report_problems(ti):
             size = as_number(self.chunk_size, name="chunk_size") or 250
             plan = self._plan()
-        chunks = split(plan, size=size)
+            chunks = split(plan, size=size)
         self._show(plan)
         if path := as_text(self.plan_path):
             from artifactory_provider.tasks.files import write_file
@@ -136,9 +132,7 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         return [chunk.descriptor(self.task_id) for chunk in chunks]
 
     def _plan(self) -> Plan:
-        from artifactory_provider.hooks.artifactory import ArtifactoryHook
-
-        return ArtifactoryHook(self.artifactory_conn_id).plan(
+        return self._hook().plan(
             read_criteria(self.selection),
             target_repository=self.target_repository,
             target_image=self.target_image,
@@ -149,7 +143,7 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         )
 
     @contextmanager
-    def _problems_told(self, ti: RuntimeTaskInstanceProtocol) -> Iterator[None]:
+    def _report_problems(self, ti: RuntimeTaskInstanceProtocol) -> Iterator[None]:
         """Let people read on the run's page why there is no plan; a refusal needs no traceback."""
         try:
             yield
