@@ -18,7 +18,7 @@ from artifactory_provider.promotion.planning.templates import ImageTemplate, Tar
 from artifactory_provider.promotion.promotion import OnConflict, check_on_conflict
 from artifactory_provider.tasks.arguments import check_literal, is_known
 from artifactory_provider.tasks.forms import TagSelection, as_bool, as_list, as_number, as_text, read_criteria
-from artifactory_provider.tasks.handover import PLAN_PROBLEM, REPORT_SUMMARY, push_plan
+from artifactory_provider.tasks.handover import DRY_RUN, PLAN_PROBLEM, REPORT_SUMMARY, push_plan
 from artifactory_provider.tasks.refusals import PlanRefused, form_titles, in_form_words
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.planning.plan import Plan
 
 _LOGGED = 100
+_DRY_RUN_FIELD = "dry_run"
 
 
 class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
@@ -50,7 +51,8 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
     :param largest: how many promotions there may be at most; more are refused. (templated)
     :param chunk_size: promotions in a chunk; more when there would be over 1,000 chunks. (templated)
     :param plan_path: CSV file that the whole plan is written to, as ``ObjectStoragePath`` takes it. (templated)
-    :param plan_only: plans, then skips all downstream tasks: a dry run. (templated)
+    :param plan_only: plans, then skips all downstream tasks: a dry run. Where the DAG's form has a switch ``dry_run``
+        for it, the run's page offers to run the form for real. (templated)
     :param artifactory_conn_id: the Airflow connection. (templated)
     :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
     :raises InvalidPromotion: when an argument makes no sense; for plain values at parse time.
@@ -128,6 +130,9 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
         if as_bool(self.plan_only, name="plan_only"):
             self.log.info("This is a dry run: nothing is promoted.")
             ti.xcom_push(key=REPORT_SUMMARY, value="This was a dry run: **nothing was promoted**.\n")
+            if chunks and context.get("params", {}).get(_DRY_RUN_FIELD) is True:
+                titles = form_titles(self, context["params"])
+                ti.xcom_push(key=DRY_RUN, value={"field": _DRY_RUN_FIELD, "titles": titles})
             self.skip(ti, context["task"].get_flat_relatives(upstream=False))
         return [chunk.descriptor(self.task_id) for chunk in chunks]
 

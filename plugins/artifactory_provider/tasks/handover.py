@@ -20,6 +20,8 @@ PLAN_SUMMARY, REPORT_SUMMARY = "plan_summary", "report_summary"
 """Markdown for people: what a run would promote, and what became of it."""
 PLAN_PROBLEM = "plan_problem"
 """Text for people: why there is no plan."""
+DRY_RUN = "dry_run"
+"""Of a dry run: ``field``, the field of the DAG's form that made it one, and ``titles``, the fields' name → title."""
 _COUNTS, _PROBLEMS, _OUTCOME = "counts", "problems", "outcome"
 _MOST_PROBLEMS = 50
 

@@ -317,6 +317,23 @@ def test_a_server_that_limits_requests_for_good_is_a_reason_to_try_again(
         sandbox.clear_faults()
 
 
+@pytest.mark.parametrize(("switch", "offered"), [("dry_run", True), ("trial", False)])
+def test_a_dry_run_tells_which_switch_of_the_form_made_it_one(
+    sandbox: RunningSandbox, image: str, run: Run, switch: str, offered: bool
+) -> None:
+    push(sandbox, image, "a")
+    form = {switch: Param(True, type="boolean", title="Dry run"), "images": Param("", title="Images")}
+    with DAG("dry", schedule=None, params=form):
+        plan = ArtifactoryPlanOperator(task_id="plan", plan_only="True", **dev_to_qa(image))
+        plan >> ArtifactoryBatchReportOperator(task_id="report")
+    with pytest.raises(DownstreamTasksSkipped):
+        plan.execute({**run.context(plan), "params": {switch: True, "images": image}})
+    assert (("plan", -1, "dry_run") in run.xcoms) == offered
+    if offered:
+        titles = {"dry_run": "Dry run", "images": "Images"}
+        assert run.xcom("plan", "dry_run") == {"field": "dry_run", "titles": titles}
+
+
 def test_a_run_without_a_plan_says_so(run: Run) -> None:
     with pytest.raises(PlanRefused, match=r"There is no plan.* The log of the task plan says why"):
         run.report()
