@@ -22,6 +22,7 @@ from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
     AuthenticationFailed,
     ConnectionFailed,
+    InvalidSettings,
     RequestNotSent,
     RequestTimedOut,
     TlsFailed,
@@ -72,12 +73,15 @@ class Transport:
         self._settings = settings
         self._credentials = credentials
         self._session: aiohttp.ClientSession | None = None
+        self._tls: ssl.SSLContext | None = None
         self._proxies: dict[tuple[str, str], str | None] = {}
         self.server_version: tuple[int, ...] | None = None
 
     async def __aenter__(self) -> Transport:
+        if self._settings.needs_tls:
+            self._tls = self._settings.tls_context()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._settings.tls_context(), limit=0, ttl_dns_cache=60),
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
             headers={"User-Agent": f"airflow-provider-artifactory/{__version__}"},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -226,6 +230,7 @@ class Transport:
                 headers={**request.headers, **authentication.headers(), **({} if is_tunnelled else for_proxy)},
                 proxy=proxy and URL(proxy).with_user(None),
                 proxy_headers=for_proxy if is_tunnelled else None,
+                ssl=self._tls_for(url, proxy),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=request.timeout, sock_connect=self._settings.connect_timeout),
             ) as response:
@@ -254,6 +259,19 @@ class Transport:
         if server not in self._proxies:
             self._proxies[server] = self._settings.proxy_for(url)
         return self._proxies[server]
+
+    def _tls_for(self, url: str, proxy: str | None) -> ssl.SSLContext | bool:
+        """Return the TLS context for the way to a URL; where none is needed, none is made."""
+        if "https" not in {urlsplit(url).scheme, urlsplit(proxy or "").scheme}:
+            return True
+        try:
+            self._tls = self._settings.tls_context()
+        except InvalidSettings as error:
+            if self._tls is None:
+                raise
+            # Files that are being replaced may be unreadable for a moment.
+            log.warning("%s The ones that were read before are used meanwhile.", error)
+        return self._tls
 
 
 async def _read(response: aiohttp.ClientResponse, endpoint: str, largest: int) -> bytes:
