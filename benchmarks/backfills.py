@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.client import ArtifactoryClient
-from artifactory_provider.promotion.batch.batch import Batch
 from artifactory_provider.promotion.planning.criteria import TagCriteria
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.planning.planner import make_plan
+from artifactory_provider.promotion.request import PromotionOptions, make_promotions
 from benchmarks import bare_posts, skopeo_copies
 from benchmarks.backfill_process import CHUNK, promote_chunk, settings_of
 from benchmarks.registries import sandbox
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.request import Attachments
     from benchmarks.registries import Registry
 
 _THOUSAND, _TEAMS = 1_000, 10
@@ -42,8 +43,9 @@ _MEBIBYTE = 1024 * 1024
 class _Way:
     """How a batch promotes."""
 
-    two_phase: bool
-    referrers: bool
+    two_phase: bool = True
+    attachments: Attachments = "all"
+    property_prefix: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,10 @@ class _Run:
     requests: int
 
 
-_FAST = _Way(two_phase=False, referrers=False)
-_TWO_PHASE = _Way(two_phase=True, referrers=False)
-_FAST_WITH_REFERRERS = _Way(two_phase=False, referrers=True)
-_DEFAULT = _Way(two_phase=True, referrers=True)
+_FAST = _Way(two_phase=False, attachments="tags")
+_TWO_PHASE = _Way(attachments="tags")
+_FAST_WITH_REFERRERS = _Way(two_phase=False)
+_DEFAULT = _Way(property_prefix="promotion")
 
 
 def measure() -> Iterator[Result]:
@@ -175,7 +177,10 @@ async def _promote(server: Registry, tags: list[ImageReference], target: str, wa
     async with ArtifactoryClient(settings_of(_url(server))) as client:
         for start in range(0, len(promotions), CHUNK):
             part = promotions[start : start + CHUNK]
-            await promote_chunk(client, Batch(promotions=part, two_phase=way.two_phase, referrers=way.referrers))
+            options = PromotionOptions(
+                two_phase=way.two_phase, attachments=way.attachments, property_prefix=way.property_prefix
+            )
+            await promote_chunk(client, make_promotions(part, options))
 
 
 def _in_new_process(server: Registry, first: int, count: int, target: str) -> _Run:

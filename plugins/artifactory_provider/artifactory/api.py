@@ -8,6 +8,7 @@ from artifactory_provider.artifactory.access import credentials_of
 from artifactory_provider.artifactory.transport import Transport
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from artifactory_provider.artifactory.answers import Answer
@@ -33,6 +34,13 @@ class Api:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._transport.__aexit__(kind, error, trace)
+
+    def at_most(self, requests: int) -> AbstractContextManager[None]:
+        """Have at most so many requests under way at a time, whatever the server bears.
+
+        :param requests: the number.
+        """
+        return self._transport.at_most(requests)
 
     @property
     def server_version(self) -> tuple[int, ...] | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -31,7 +33,7 @@ from artifactory_provider.artifactory.errors import (
 from artifactory_provider.artifactory.pacing import pace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from types import TracebackType
 
     from artifactory_provider.artifactory.authentication import Authentication
@@ -75,6 +77,7 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
         self._tls: ssl.SSLContext | None = None
         self._proxies: dict[tuple[str, str], str | None] = {}
+        self._slots: AbstractAsyncContextManager[object] = nullcontext()
         self.server_version: tuple[int, ...] | None = None
 
     async def __aenter__(self) -> Transport:
@@ -92,6 +95,18 @@ class Transport:
     ) -> None:
         if self._session is not None:
             await self._session.close()
+
+    @contextmanager
+    def at_most(self, requests: int) -> Iterator[None]:
+        """Have at most so many requests under way at a time, whatever the server bears.
+
+        :param requests: the number.
+        """
+        before, self._slots = self._slots, asyncio.Semaphore(requests)
+        try:
+            yield
+        finally:
+            self._slots = before
 
     async def request(
         self,
@@ -200,7 +215,7 @@ class Transport:
     async def _send(self, request: _Request, authentication: Authentication) -> Answer:
         """Send a request when its turn has come, and learn from the answer how much the server bears."""
         pace = pace_of(self._settings.base_url)
-        async with pace.turn() as began:
+        async with self._slots, pace.turn() as began:
             try:
                 answer = await self._exchange(request, authentication)
             except RequestTimedOut:

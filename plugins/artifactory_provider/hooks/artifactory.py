@@ -23,12 +23,12 @@ from artifactory_provider.artifactory.errors import (
 )
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference, split_image
 from artifactory_provider.hooks.connections import settings_of
-from artifactory_provider.promotion.images import promote_image
+from artifactory_provider.promotion.backup import find_previous
+from artifactory_provider.promotion.batch import promote_image, promote_many
 from artifactory_provider.promotion.planning.planner import make_plan
-from artifactory_provider.promotion.promotion import promote
-from artifactory_provider.promotion.rollback import find_previous
+from artifactory_provider.promotion.promote import promote
 from artifactory_provider.promotion.selection import newest_version
-from artifactory_provider.promotion.sending import pin
+from artifactory_provider.promotion.transfer import pin
 from artifactory_provider.verification.verification import verify
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.authentication import Authentication
     from artifactory_provider.artifactory.credentials import Credentials
     from artifactory_provider.artifactory.settings import ServerSettings
-    from artifactory_provider.promotion.images import ImageRecord
     from artifactory_provider.promotion.planning.criteria import TagCriteria
     from artifactory_provider.promotion.planning.plan import Plan
-    from artifactory_provider.promotion.promotion import OnConflict, Promotion
-    from artifactory_provider.promotion.records import PromotionRecord
+    from artifactory_provider.promotion.record import PromotionRecord
+    from artifactory_provider.promotion.reports import PromotionReport
+    from artifactory_provider.promotion.request import Attachments, OnConflict, Promotion
     from artifactory_provider.verification.checks import Check
     from artifactory_provider.verification.verification import Verification
 
@@ -134,7 +134,15 @@ class ArtifactoryHook(HttpHook):
         """
         return self._run_client(lambda client: promote(client, promotion))
 
-    def promote_image(self, promotion: Promotion, *, one_request: bool = False) -> ImageRecord:
+    def promote_many(self, promotions: Sequence[Promotion], *, at_once: int = 32) -> PromotionReport:
+        """Promote many images; one that fails does not stop the others.
+
+        :param promotions: what is promoted to where, and how; see ``artifactory_provider.promotion.make_promotions``.
+        :param at_once: how many requests are under way at a time, at most.
+        """
+        return self._run_client(lambda client: promote_many(client, promotions, at_once=at_once))
+
+    def promote_image(self, promotion: Promotion, *, one_request: bool = False) -> PromotionReport:
         """Promote all tags of an image; one that fails does not stop the others.
 
         :param promotion: source and target without tags, and the options for each tag.
@@ -150,7 +158,7 @@ class ArtifactoryHook(HttpHook):
         target_tags: Sequence[str] = ("{tag}",),
         target_image: str = "{image}",
         on_conflict: OnConflict = "fail",
-        attachments: bool = True,
+        attachments: Attachments = "all",
         largest: int | None = None,
     ) -> Plan:
         """Return the promotions that a run would make, and change nothing; see ``planning.planner.make_plan``.
@@ -160,7 +168,8 @@ class ArtifactoryHook(HttpHook):
         :param target_tags: templates of what each is called there.
         :param target_image: the template of what its image is called there.
         :param on_conflict: ``fail``, ``overwrite`` or ``backup``.
-        :param attachments: whether an image that is there is promoted again where one of its cosign tags is not.
+        :param attachments: with ``tags`` or ``all``, an image that is there is promoted again where a tag of its
+            attachments is not.
         :param largest: how many promotions there may be.
         :raises InvalidPlan: when nothing is meant, or too much, or what cannot be.
         """

@@ -9,7 +9,7 @@ import semver
 from artifactory_provider.artifactory.errors import TagNotFound
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import ImageReference, is_tag
-from artifactory_provider.promotion.sending import pin
+from artifactory_provider.promotion.transfer import pin
 
 if TYPE_CHECKING:
     import datetime

@@ -114,17 +114,21 @@ def _promotions(
     )
     if contains:
         query = query.where(AssetModel.uri.contains(contains, autoescape=True))
-    return [_promotion(event, uri) for event, uri in session.execute(query)]
+    return [_promotion(event, uri, record) for event, uri in session.execute(query) for record in _records(event.extra)]
 
 
-def _promotion(event: AssetEvent, uri: str) -> PromotionEvent:
-    """Read one event; one that somebody else has emitted may carry anything."""
-    extra = event.extra
+def _records(extra: Any) -> list[dict[str, Any]]:
+    """Return the records that an event holds; one that somebody else has emitted may carry anything."""
+    found = extra.get("promotions") if isinstance(extra, dict) else None
+    return [record for record in found if isinstance(record, dict)] if isinstance(found, list) else [{}]
+
+
+def _promotion(event: AssetEvent, uri: str, record: dict[str, Any]) -> PromotionEvent:
     return PromotionEvent(
         timestamp=event.timestamp,
-        target=_reference(extra.get("target")) or uri.removeprefix(f"{SCHEME}://"),
-        source=_reference(extra.get("source")),
-        outcome=str(extra.get("outcome", "")),
+        target=_reference(record.get("target")) or uri.removeprefix(f"{SCHEME}://"),
+        source=_reference(record.get("source")),
+        outcome=str(record.get("outcome", "")),
         dag_id=event.source_dag_id,
         run_id=event.source_run_id,
         task_id=event.source_task_id,

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.promotion.attachments import Attachment
 from artifactory_provider.promotion.errors import InvalidPromotion
-from artifactory_provider.promotion.promotion import Promotion
-from artifactory_provider.promotion.records import PromotionRecord
+from artifactory_provider.promotion.record import Attachment, PromotionRecord
+from artifactory_provider.promotion.request import Promotion, PromotionOptions
 from artifactory_provider.promotion.selection import released_versions
 
 DIGEST = "sha256:" + "a" * 64
@@ -53,8 +52,9 @@ LONG = ImageReference("docker-qa", "app", "1" * 120)
     ],
 )
 def test_a_promotion_that_makes_no_sense_is_refused(fields: dict[str, Any], advice: str) -> None:
+    places = {name: fields.pop(name) for name in ("source", "target") if name in fields}
     with pytest.raises(InvalidPromotion, match=advice):
-        Promotion(**{"source": DEV, "target": QA, **fields})
+        Promotion(**{"source": DEV, "target": QA, **places}, options=PromotionOptions(**fields))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_promotion_that_makes_no_sense_is_refused(fields: dict[str, Any], advi
     [QA, ImageReference("docker-dev", "other", "1"), ImageReference("docker-dev", "app", "2")],
 )
 def test_another_repository_image_or_tag_is_another_place(target: ImageReference) -> None:
-    assert Promotion(source=DEV, target=target).copy is True
+    assert Promotion(source=DEV, target=target).options.copy is True
 
 
 def test_the_record_is_json_with_stable_keys() -> None:

@@ -13,10 +13,10 @@ from tests.integration.promotion.history import History
 from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.errors import AuthenticationFailed, PermissionDenied, TagNotFound
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.promotion.batch.batch import Batch
-from artifactory_provider.promotion.batch.engine import Progress, promote_batch
+from artifactory_provider.promotion.batch import Progress, promote_many
 from artifactory_provider.promotion.errors import AttachmentLost, SourceMoved, TargetConflict
-from artifactory_provider.promotion.pending import new_pending
+from artifactory_provider.promotion.request import Promotion, PromotionOptions, make_promotions
+from artifactory_provider.promotion.tags import name_pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,10 +28,14 @@ PROMOTE = "*/promote"
 TWO_WAYS = pytest.mark.parametrize("two_phase", [True, False])
 
 
-def batch(image: str, tags: Iterable[str], **changes: Any) -> Batch:
-    """Make dev → qa of some tags; patience is short, as nothing in the sandbox needs time."""
-    pairs = tuple((ImageReference("docker-dev", image, tag), ImageReference("docker-qa", image, tag)) for tag in tags)
-    return Batch(**{"promotions": pairs, "confirmation_timeout": 2.0, **changes})
+def pair(image: str, tag: str) -> tuple[ImageReference, ImageReference]:
+    return ImageReference("docker-dev", image, tag), ImageReference("docker-qa", image, tag)
+
+
+def batch(image: str, tags: Iterable[str], **changes: Any) -> tuple[Promotion, ...]:
+    """Make dev → qa of some tags, without a record; patience is short, as nothing in the sandbox needs time."""
+    options = PromotionOptions(**{"confirmation_timeout": 2.0, "property_prefix": None, **changes})
+    return make_promotions([pair(image, tag) for tag in tags], options)
 
 
 def push(sandbox: RunningSandbox, image: str, tags: Iterable[str]) -> dict[str, str]:
@@ -51,17 +55,17 @@ def requests(sandbox: RunningSandbox, since: int) -> int:
 
 
 @TWO_WAYS
-@pytest.mark.parametrize("referrers", [True, False])
+@pytest.mark.parametrize("attachments", ["all", "tags"])
 @pytest.mark.usefixtures("queries")
 async def test_every_tag_is_promoted_once_and_a_second_run_finds_nothing_to_do(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, two_phase: bool, referrers: bool
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, two_phase: bool, attachments: str
 ) -> None:
     pushed = push(sandbox, image, "abcdef")
-    asked = batch(image, pushed, two_phase=two_phase, referrers=referrers)
+    asked = batch(image, pushed, two_phase=two_phase, attachments=attachments)
 
-    first = await promote_batch(direct, asked)
+    first = await promote_many(direct, asked)
     before = len(sandbox.requests)
-    second = await promote_batch(direct, asked)
+    second = await promote_many(direct, asked)
 
     assert first.counts == {"promoted": 6, "unchanged": 0, "failed": 0}
     assert second.counts == {"promoted": 0, "unchanged": 6, "failed": 0}
@@ -77,10 +81,11 @@ async def test_each_failure_is_explained_and_stops_no_other(
     pushed = push(sandbox, image, ["good", "conflict", "moved"])
     theirs = sandbox.push_image(f"docker-qa/{image}:conflict", content="theirs")
     tags = ["good", "conflict", "moved", "missing"]
-    pairs = batch(image, tags).promotions
-    pinned = tuple((s.pinned(ABSENT) if s.tag == "moved" else s, t) for s, t in pairs)
+    pairs = [pair(image, tag) for tag in tags]
+    pinned = [(s.pinned(ABSENT) if s.tag == "moved" else s, t) for s, t in pairs]
+    options = PromotionOptions(two_phase=two_phase, confirmation_timeout=2.0)
 
-    report = await promote_batch(direct, batch(image, [], promotions=pinned, two_phase=two_phase))
+    report = await promote_many(direct, make_promotions(pinned, options))
 
     errors = {result.target.tag: type(result.error) for result in report.failures}
     assert errors == {"conflict": TargetConflict, "moved": SourceMoved, "missing": TagNotFound}
@@ -96,7 +101,7 @@ async def test_a_tag_that_is_too_long_for_a_backup_stops_no_other_and_is_promote
     pushed[same] = sandbox.push_image(f"docker-dev/{image}:{same}", content="same")
     sandbox.push_image(f"docker-qa/{image}:{same}", content="same")
     theirs = sandbox.push_image(f"docker-qa/{image}:{old}", content="theirs")
-    report = await promote_batch(direct, batch(image, pushed, on_conflict="backup", two_phase=two_phase))
+    report = await promote_many(direct, batch(image, pushed, on_conflict="backup", two_phase=two_phase))
     outcomes = {result.target.tag: result.outcome for result in report.results}
     assert outcomes == {"1": "promoted", new: "promoted", old: "failed", same: "unchanged"}
     assert "too long for a tag" in str(report.failures[0].error)
@@ -110,7 +115,7 @@ async def test_targets_to_overwrite_are_overwritten_one_by_one(
 ) -> None:
     pushed = push(sandbox, image, ["1", "2", "3"])
     old = sandbox.push_image(f"docker-qa/{image}:2", content="old")
-    report = await promote_batch(direct, batch(image, pushed, on_conflict=policy, two_phase=two_phase))
+    report = await promote_many(direct, batch(image, pushed, on_conflict=policy, two_phase=two_phase))
     assert {result.target.tag: result.replaced for result in report.results} == {"1": None, "2": old, "3": None}
     kept = {f"2-previous-{old[7:19]}": old} if policy == "backup" else {}
     assert shown(sandbox, image) == pushed | kept
@@ -119,7 +124,7 @@ async def test_targets_to_overwrite_are_overwritten_one_by_one(
 async def test_moves_leave_no_source_tag(direct: ArtifactoryClient, sandbox: RunningSandbox, image: str) -> None:
     pushed = push(sandbox, image, ["1", "2", "3"])
     sandbox.push_image(f"docker-dev/{image}:stays")
-    report = await promote_batch(direct, batch(image, pushed, copy=False))
+    report = await promote_many(direct, batch(image, pushed, copy=False))
     assert report.counts["promoted"] == 3
     assert shown(sandbox, image) == pushed
     assert sandbox.tags("docker-dev", image) == ["stays"]
@@ -132,7 +137,7 @@ async def test_a_retag_within_one_repository_gives_one_source_several_targets(
     digest = push(sandbox, image, ["0", "1.4.2"])["1.4.2"]
     source = ImageReference("docker-dev", image, "1.4.2")
     pairs = tuple((source, ImageReference("docker-dev", image, tag)) for tag in ("1.4", "1", "latest"))
-    report = await promote_batch(direct, Batch(promotions=pairs, two_phase=two_phase))
+    report = await promote_many(direct, make_promotions(pairs, PromotionOptions(two_phase=two_phase)))
     assert report.counts["promoted"] == 3
     assert {tag: shown(sandbox, image, "docker-dev")[tag] for tag in ("1.4", "1", "latest")} == dict.fromkeys(
         ("1.4", "1", "latest"), digest
@@ -147,17 +152,17 @@ async def test_a_source_that_moves_in_mid_batch_never_stays_under_the_target_of_
     faulty.push_image(f"docker-dev/{image}:other", content="other")
     faulty.add_fault("move_tag", tag=f"docker-dev/{image}:2", to="other", path=PROMOTE, count=1)
     history = History(faulty)
-    report = await promote_batch(direct, batch(image, pushed, two_phase=two_phase, at_once=1))
+    report = await promote_many(direct, batch(image, pushed, two_phase=two_phase), at_once=1)
     assert [(result.target.tag, type(result.error)) for result in report.failures] == [("2", SourceMoved)]
     if two_phase:
         assert history.shown(f"docker-qa/{image}:2") == []
         assert shown(faulty, image) == {tag: pushed[tag] for tag in ("1", "3")}
 
 
-@pytest.mark.parametrize("referrers", [True, False])
+@pytest.mark.parametrize("attachments", ["all", "tags"])
 @TWO_WAYS
 async def test_signatures_of_images_and_of_children_arrive_before_the_tag(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, referrers: bool, two_phase: bool
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, attachments: str, two_phase: bool
 ) -> None:
     pushed = push(sandbox, image, ["1", "2", "3", "4"])
     pusher = Pusher(sandbox, f"docker-dev/{image}")
@@ -171,7 +176,7 @@ async def test_signatures_of_images_and_of_children_arrive_before_the_tag(
     signed[cosign_tag(signature, ".sig")] = pusher.sign(signature, "the signature's own")
     history = History(sandbox)
 
-    report = await promote_batch(direct, batch(image, pushed, referrers=referrers, two_phase=two_phase))
+    report = await promote_many(direct, batch(image, pushed, attachments=attachments, two_phase=two_phase))
 
     assert {result.target.tag: result.attachments for result in report.results} == {"1": 2, "2": 2, "3": 0, "4": 0}
     assert shown(sandbox, image) == pushed | signed
@@ -188,7 +193,7 @@ async def test_referrers_and_fallback_indexes_arrive_with_their_bytes(
     child = pusher.children(pushed["2"])[0]
     referrers = [pusher.refer(pushed["1"], "an SBOM"), pusher.refer(child, "a child's")]
     listed = pusher.list_referrers(pushed["3"], pusher.sign(pushed["3"], "listed"))
-    report = await promote_batch(direct, batch(image, pushed))
+    report = await promote_many(direct, batch(image, pushed))
     assert report.counts["promoted"] == 3
     qa = Pusher(sandbox, f"docker-qa/{image}")
     assert all(qa.answers(digest) for digest in (*referrers, listed))
@@ -201,7 +206,7 @@ async def test_an_attachment_that_cannot_be_brought_keeps_its_image_back_alone(
     pusher = Pusher(faulty, f"docker-dev/{image}")
     pusher.sign(pushed["1"], "signature")
     theirs = Pusher(faulty, f"docker-qa/{image}").sign(pushed["1"], "another one")
-    report = await promote_batch(direct, batch(image, pushed))
+    report = await promote_many(direct, batch(image, pushed))
     assert [(result.target.tag, type(result.error)) for result in report.failures] == [("1", AttachmentLost)]
     assert shown(faulty, image) == {"2": pushed["2"], cosign_tag(pushed["1"], ".sig"): theirs}
 
@@ -210,9 +215,9 @@ async def test_a_signature_that_came_later_follows_an_unchanged_image(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
     pushed = push(sandbox, image, ["1"])
-    await promote_batch(direct, batch(image, pushed))
+    await promote_many(direct, batch(image, pushed))
     Pusher(sandbox, f"docker-dev/{image}").sign(pushed["1"], "late")
-    report = await promote_batch(direct, batch(image, pushed))
+    report = await promote_many(direct, batch(image, pushed))
     assert [(result.outcome, result.attachments) for result in report.results] == [("unchanged", 1)]
     assert cosign_tag(pushed["1"], ".sig") in sandbox.tags("docker-qa", image)
 
@@ -223,7 +228,7 @@ async def test_an_image_with_a_missing_part_is_not_called_promoted(
 ) -> None:
     pushed = push(sandbox, image, ["1", "2"])
     sandbox.delete(f"docker-dev/{image}@{Pusher(sandbox, f'docker-dev/{image}').children(pushed['2'])[0]}")
-    report = await promote_batch(direct, batch(image, pushed, two_phase=two_phase, confirmation_timeout=0.0))
+    report = await promote_many(direct, batch(image, pushed, two_phase=two_phase, confirmation_timeout=0.0))
     assert [result.target.tag for result in report.failures] == ["2"]
     if two_phase:
         assert shown(sandbox, image) == {"1": pushed["1"]}
@@ -240,7 +245,7 @@ async def test_faults_on_some_requests_are_outlived(
     if effect != "lag":
         fields[effect] = fields.get(effect, {}) | {"when": when, "path": PROMOTE, "count": 5}
     faulty.add_fault(effect, **fields[effect])
-    report = await promote_batch(direct, batch(image, pushed, two_phase=two_phase, confirmation_timeout=5.0))
+    report = await promote_many(direct, batch(image, pushed, two_phase=two_phase, confirmation_timeout=5.0))
     assert report.counts["promoted"] == 12, [str(result.error) for result in report.failures]
     assert shown(faulty, image) == pushed
 
@@ -251,7 +256,7 @@ async def test_a_server_that_limits_requests_is_waited_for(
 ) -> None:
     pushed = push(faulty, image, [str(number) for number in range(20)])
     faulty.add_fault("status", status=429, retry_after=1, path=PROMOTE, count=15)
-    report = await promote_batch(direct, batch(image, pushed, two_phase=two_phase))
+    report = await promote_many(direct, batch(image, pushed, two_phase=two_phase))
     assert report.counts["promoted"] == 20
     assert shown(faulty, image) == pushed
 
@@ -262,7 +267,7 @@ async def test_a_missing_permission_is_named_for_each_before_anything_is_sent(
     pushed = push(sandbox, image, ["1", "2", "3"])
     before = len(sandbox.requests)
     async with reach(authentication=Basic("reader", sandbox.password)) as client:
-        report = await promote_batch(client, batch(image, pushed))
+        report = await promote_many(client, batch(image, pushed))
     assert {type(result.error) for result in report.failures} == {PermissionDenied}
     assert all("Deploy/Cache" in str(result.error) for result in report.failures)
     assert not any(one.path.endswith("/promote") for one in sandbox.requests[before:])
@@ -273,11 +278,11 @@ async def test_who_may_not_drop_pending_tags_puts_none_up(
 ) -> None:
     pushed = push(sandbox, image, ["1", "2", "3"])
     async with reach(authentication=Basic("deployer", sandbox.password)) as client:
-        report = await promote_batch(client, batch(image, pushed))
+        report = await promote_many(client, batch(image, pushed))
         assert {type(result.error) for result in report.failures} == {PermissionDenied}
         assert all("Delete/Overwrite" in str(result.error) for result in report.failures)
         assert sandbox.tags("docker-qa", image) == []
-        directly = await promote_batch(client, batch(image, pushed, two_phase=False))
+        directly = await promote_many(client, batch(image, pushed, two_phase=False))
     assert directly.counts["promoted"] == 3
 
 
@@ -288,7 +293,7 @@ async def test_refused_credentials_end_the_batch_at_once(
     before = len(sandbox.requests)
     async with reach(authentication=Basic("admin", "wrong")) as client:
         with pytest.raises(AuthenticationFailed):
-            await promote_batch(client, batch(image, pushed))
+            await promote_many(client, batch(image, pushed))
     assert requests(sandbox, before) <= 20
 
 
@@ -298,7 +303,7 @@ async def test_another_promotion_to_one_of_the_targets_is_never_overwritten(
     pushed = push(faulty, image, ["1", "2"])
     theirs = faulty.push_image(f"docker-qa/{image}:theirs")
     faulty.add_fault("move_tag", when="after", tag=f"docker-qa/{image}:1", to="theirs", path=PROMOTE, count=1)
-    report = await promote_batch(direct, batch(image, pushed))
+    report = await promote_many(direct, batch(image, pushed))
     assert [(result.target.tag, type(result.error)) for result in report.failures] == [("1", TargetConflict)]
     assert shown(faulty, image) == {"1": theirs, "2": pushed["2"], "theirs": theirs}
 
@@ -314,7 +319,7 @@ async def test_two_batches_at_once_over_the_same_targets_mix_nothing(
     async def run(name: str) -> int:
         pairs = [(ImageReference("docker-dev", name, tag), ImageReference("docker-qa", image, tag)) for tag in tags]
         async with reach() as client:
-            report = await promote_batch(client, Batch(promotions=tuple(pairs), confirmation_timeout=5.0))
+            report = await promote_many(client, make_promotions(pairs, PromotionOptions(confirmation_timeout=5.0)))
         return report.counts["promoted"]
 
     promoted = await asyncio.gather(run(one), run(other))
@@ -329,11 +334,11 @@ async def test_a_killed_try_is_gone_on_with_from_its_pending_tags(
 ) -> None:
     pushed = push(sandbox, image, ["1", "2", "3"])
     targets = {tag: ImageReference("docker-qa", image, tag, digest) for tag, digest in pushed.items()}
-    pending = {tag: new_pending(target, "run1") for tag, target in targets.items()}
+    pending = {tag: name_pending(target, "run1") for tag, target in targets.items()}
     for tag in ("1", "2"):
         await direct.promote(ImageReference("docker-dev", image, tag), pending[tag])
     history = History(sandbox)
-    report = await promote_batch(direct, batch(image, pushed, run="run1"))
+    report = await promote_many(direct, batch(image, pushed, run="run1"))
     assert report.counts["promoted"] == 3
     assert shown(sandbox, image) == pushed
     put_up = [event.digest for event in history.events() if "/pending-" in event.place and event.event == "shows"]
@@ -344,7 +349,7 @@ async def test_a_cancelled_batch_leaves_nothing_half_done(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
     pushed = push(sandbox, image, [str(number) for number in range(40)])
-    running = asyncio.create_task(promote_batch(direct, batch(image, pushed, at_once=2)))
+    running = asyncio.create_task(promote_many(direct, batch(image, pushed), at_once=2))
     while not sandbox.tags("docker-qa", image):  # noqa: ASYNC110 - the registry tells nobody
         await asyncio.sleep(0.005)
     running.cancel()
@@ -355,13 +360,10 @@ async def test_a_cancelled_batch_leaves_nothing_half_done(
     assert {tag: pushed.get(tag) for tag in there} == there
 
 
-async def test_progress_is_told_to_the_end(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("artifactory_provider.promotion.batch.engine._A_GROUP", 2)
+async def test_progress_is_told_to_the_end(direct: ArtifactoryClient, sandbox: RunningSandbox, image: str) -> None:
     pushed = push(sandbox, image, ["1", "2", "3", "4"])
     told: list[Progress] = []
-    await promote_batch(direct, batch(image, [*pushed, "missing"]), on_progress=told.append)
+    await promote_many(direct, batch(image, [*pushed, "missing"]), on_progress=told.append)
     assert told[-1] == Progress(done=5, total=5, failed=1)
     assert [one.done for one in told] == sorted(one.done for one in told)
 
@@ -370,7 +372,7 @@ async def test_the_record_is_written_where_it_is_asked_for(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
     pushed = push(sandbox, image, ["1", "2"])
-    await promote_batch(direct, batch(image, pushed, property_prefix="promotion"))
+    await promote_many(direct, batch(image, pushed, property_prefix="promotion"))
     for tag, digest in pushed.items():
         assert sandbox.properties(f"docker-qa/{image}:{tag}")["promotion.digest"] == [digest]
 
@@ -383,12 +385,13 @@ async def test_a_thousand_tags_cost_little_more_than_their_promotion_requests(
         sandbox.push_image(f"docker-dev/{name}:{tag}", platforms=PLATFORMS)
 
     for repository, two_phase, most in (("docker-qa", False, 1.1), ("docker-prod", True, 2.2)):
-        pairs = tuple((ImageReference("docker-dev", *tag), ImageReference(repository, *tag)) for tag in tags)
-        asked = Batch(promotions=pairs, two_phase=two_phase, referrers=False)
+        pairs = [(ImageReference("docker-dev", *tag), ImageReference(repository, *tag)) for tag in tags]
+        options = PromotionOptions(two_phase=two_phase, attachments="tags", property_prefix=None)
+        asked = make_promotions(pairs, options)
         before = len(sandbox.requests)
-        report = await promote_batch(direct, asked)
+        report = await promote_many(direct, asked)
         first = requests(sandbox, before)
-        await promote_batch(direct, asked)
+        await promote_many(direct, asked)
         second = requests(sandbox, before) - first
         assert report.counts["promoted"] == 1000
         assert first <= most * 1000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.promotion.attaching import Pusher, cosign_tag
@@ -14,13 +14,14 @@ from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.errors import TRANSIENT
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.artifactory.settings import ServerSettings
-from artifactory_provider.promotion.batch.batch import Batch
-from artifactory_provider.promotion.batch.engine import promote_batch
+from artifactory_provider.promotion.batch import promote_many
+from artifactory_provider.promotion.request import PromotionOptions, make_promotions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from artifactory_provider.promotion.batch.batch import BatchReport, BatchResult
+    from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
+    from artifactory_provider.promotion.request import Promotion
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 IMAGES = 4
@@ -36,14 +37,14 @@ class Way:
     :param overhead: how many times the requests of a server without faults are borne.
     """
 
-    options: Mapping[str, bool]
+    options: Mapping[str, Any]
     tags: int
     overhead: float
 
 
 WAYS = {
     "defaults": Way({}, tags=40, overhead=1.3),
-    "fast": Way({"two_phase": False, "referrers": False}, tags=40, overhead=1.3),
+    "fast": Way({"two_phase": False, "attachments": "tags"}, tags=40, overhead=1.3),
     # A move that is run again looks closely at what has been moved: each run may cost what the first did.
     "move": Way({"copy": False}, tags=10, overhead=MOST_RUNS + 1),
 }
@@ -60,7 +61,7 @@ async def test_a_batch_is_complete_though_one_request_in_twenty_goes_wrong(
     await _run(sandbox, _batch(smooth, way.options))
     without, _ = _seen_and_hit(sandbox)
     sandbox.add_fault("random", probability=0.05, seed=1)
-    failures: list[BatchResult] = []
+    failures: list[PromotionResult] = []
     for _ in range(MOST_RUNS):
         report = await _run(sandbox, _batch(rough, way.options))
         failures += report.failures
@@ -94,18 +95,18 @@ def _push(sandbox: RunningSandbox, folder: str, count: int) -> dict[ImageReferen
     return pushed
 
 
-def _batch(pushed: Mapping[ImageReference, str], options: Mapping[str, bool]) -> Batch:
+def _batch(pushed: Mapping[ImageReference, str], options: Mapping[str, Any]) -> tuple[Promotion, ...]:
     pairs = tuple(
         (tag.pinned(digest), ImageReference("docker-qa", tag.image, tag.tag)) for tag, digest in pushed.items()
     )
     # Tries of one run, as a task's are: each goes on with the pending tags of the one before.
-    return Batch(promotions=pairs, run="run1", **options)
+    return make_promotions(pairs, PromotionOptions(run="run1", property_prefix=None, **options))
 
 
-async def _run(sandbox: RunningSandbox, batch: Batch) -> BatchReport:
+async def _run(sandbox: RunningSandbox, batch: Sequence[Promotion]) -> PromotionReport:
     settings = ServerSettings(base_url=sandbox.url, authentication=Basic(sandbox.username, sandbox.password))
     async with ArtifactoryClient(settings) as client:
-        return await promote_batch(client, batch)
+        return await promote_many(client, batch)
 
 
 def _seen_and_hit(sandbox: RunningSandbox) -> tuple[int, int]:

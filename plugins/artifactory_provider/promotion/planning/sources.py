@@ -1,4 +1,4 @@
-"""What source repositories hold: tags that are images of their own, and the cosign tags that belong to them.
+"""What source repositories hold: tags that are images of their own, and the tags of attachments that belong to them.
 
 One query lists all of a repository, a thousand files a request. Where the server refuses queries, its lists of images
 and tags are read, and each chosen tag is looked at.
@@ -7,17 +7,24 @@ and tags are read, and each chosen tag is looked at.
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.diagnosis import look
 from artifactory_provider.artifactory.errors import NotFound
+from artifactory_provider.artifactory.layout import (
+    LIST_FILE,
+    MANIFEST_FILE,
+    any_manifest,
+    is_tag_folder,
+    split_folder,
+    subject_of,
+)
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
-from artifactory_provider.promotion.images import image_tags
-from artifactory_provider.promotion.observation import AQL_REFUSED, LIST_FILE, MANIFEST_FILE, observe_tags
+from artifactory_provider.promotion.queries import Question
+from artifactory_provider.promotion.tags import select_images
 
 if TYPE_CHECKING:
     import datetime
@@ -25,12 +32,11 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.aql import Item
     from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.promotion.ledger import Ledger
     from artifactory_provider.promotion.planning.criteria import TagCriteria
 
 log = logging.getLogger(__name__)
 
-_COSIGN_TAG = re.compile(r"(?P<subject>sha256-[0-9a-f]{64})(\.sig|\.att|\.sbom)?")
-_CHILD_FOLDER = re.compile(r"sha256(:|__)[0-9a-f]{64}|_uploads")
 _MOST_PLACES = 100
 
 
@@ -47,82 +53,81 @@ class ListedTag:
 
 
 @dataclass(frozen=True)
-class Listing:
+class SourceTags:
     """What source repositories hold of what is meant.
 
     :param tags: the tags that are meant.
-    :param attachments: (repository, image, digest) → the cosign tags that belong to that digest, pinned.
+    :param attachments: (repository, image, digest) → the tags of attachments that belong to that digest, pinned.
     """
 
     tags: list[ListedTag] = field(default_factory=list)
     attachments: dict[tuple[str, str, str], list[ImageReference]] = field(default_factory=dict)
 
     def attachments_of(self, reference: ImageReference) -> Sequence[ImageReference]:
-        """Return the cosign tags that belong to a digest.
+        """Return the tags of attachments that belong to a digest.
 
         :param reference: repository, image and digest.
         """
         return self.attachments.get((reference.repository, reference.image, str(reference.digest)), ())
 
-    def attach(self, tag: ImageReference) -> None:
-        """Note a cosign tag.
+    def attach(self, tag: ImageReference, subject: str) -> None:
+        """Note the tag of an attachment.
 
         :param tag: repository, image, tag and digest.
+        :param subject: the digest that it belongs to.
         """
-        subject = str(tag.tag)[:71].replace("-", ":", 1)
         self.attachments.setdefault((tag.repository, tag.image, subject), []).append(tag)
 
 
-async def list_tags(
-    client: ArtifactoryClient, criteria: TagCriteria, *, with_times: bool, with_attachments: bool
-) -> Listing:
+async def list_tags(ledger: Ledger, criteria: TagCriteria, *, with_times: bool, with_attachments: bool) -> SourceTags:
     """Return the tags that meet the criteria, as they are now.
 
-    :param client: an open client.
+    :param ledger: what is known of the registry.
     :param criteria: which tags are meant.
     :param with_times: whether it is needed when each image was created.
-    :param with_attachments: whether cosign tags are needed.
+    :param with_attachments: whether the tags of attachments are needed.
     """
     if not _places(criteria, with_attachments=with_attachments):
-        return Listing()
-    try:
-        return await _list_by_query(client, criteria, with_attachments=with_attachments)
-    except AQL_REFUSED as error:
-        log.info("%s Reading the lists of images and tags instead.", error)
-    listing = Listing()
+        return SourceTags()
+    items = await ledger.find_items(query(criteria, with_attachments=with_attachments))
+    if items is not None:
+        return await _select_items(ledger, criteria, items, with_attachments=with_attachments)
+    found = SourceTags()
     for repository in criteria.repositories:
-        await _list_each(
-            client, criteria, repository, listing, with_times=with_times, with_attachments=with_attachments
-        )
-    return listing
+        await _list_each(ledger, criteria, repository, found, with_times=with_times, with_attachments=with_attachments)
+    return found
 
 
-async def _list_by_query(client: ArtifactoryClient, criteria: TagCriteria, *, with_attachments: bool) -> Listing:
-    items = await client.find_items(query(criteria, with_attachments=with_attachments))
-    listing = Listing()
+async def _select_items(
+    ledger: Ledger, criteria: TagCriteria, items: Sequence[Item], *, with_attachments: bool
+) -> SourceTags:
+    found = SourceTags()
     chosen: dict[ImageReference, Item] = {}
     # The list wins: it comes after the manifest that may stand beside it.
     for item in sorted(items, key=lambda item: item.name == LIST_FILE):
         tag = _tag_of(item)
         if tag is None or not criteria.images.match(tag.image):
             continue
-        if with_attachments and is_cosign_tag(str(tag.tag)):
-            listing.attach(tag.pinned(item.digest))
-        elif criteria.selects_tag(str(tag.tag)) and image_tags([str(tag.tag)]):
+        subject = subject_of(str(tag.tag))
+        if with_attachments and subject:
+            found.attach(tag.pinned(item.digest), subject)
+        elif criteria.selects_tag(str(tag.tag)) and select_images([str(tag.tag)]):
             chosen[tag] = item
     if criteria.has_times or criteria.properties:
-        await _leave_out_hidden(client, chosen)
+        await _leave_out_hidden(ledger, chosen)
     for tag, item in chosen.items():
         if criteria.selects_times(item.created, item.updated):
-            listing.tags.append(ListedTag(tag.pinned(item.digest), item.created))
-    return listing
+            found.tags.append(ListedTag(tag.pinned(item.digest), item.created))
+    return found
 
 
-async def _leave_out_hidden(client: ArtifactoryClient, chosen: dict[ImageReference, Item]) -> None:
+async def _leave_out_hidden(ledger: Ledger, chosen: dict[ImageReference, Item]) -> None:
     """Leave out manifests beside which stands an index that does not meet the criteria: it is what the tag shows."""
     single = [tag for tag, item in chosen.items() if item.name == MANIFEST_FILE]
-    for tag, shown in (await observe_tags(client, single)).items():
-        if shown.digest != chosen[tag].digest:
+    seen = await ledger.look(Question(tags=tuple(single)))
+    for tag in single:
+        shown = seen.shows(tag)
+        if shown is not None and shown.digest != chosen[tag].digest:
             del chosen[tag]
 
 
@@ -130,13 +135,13 @@ def query(criteria: TagCriteria, *, with_attachments: bool) -> dict[str, Any]:
     """Return the AQL criteria that find what is meant, and perhaps more; names are compared again afterwards.
 
     :param criteria: which tags are meant.
-    :param with_attachments: whether cosign tags are looked for, too; times and properties are not asked of them.
+    :param with_attachments: whether tags of attachments are looked for, too; no times and properties are asked of them.
     """
     narrowing = _narrowing(criteria)
     places = _any([_path(image, tag) for image, tag in _places(criteria, with_attachments=with_attachments)])
     conditions = [
         _any([{"repo": repository} for repository in criteria.repositories]),
-        _any([{"name": MANIFEST_FILE}, {"name": LIST_FILE}]),
+        any_manifest(),
         {"path": {"$nmatch": "*/sha256:*"}},
     ]
     if narrowing and with_attachments:
@@ -191,8 +196,8 @@ def _any(conditions: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _tag_of(item: Item) -> ImageReference | None:
     """Return the tag whose manifest a file is; None for children of indexes."""
-    image, _, tag = item.folder.rpartition("/")
-    return None if _CHILD_FOLDER.fullmatch(tag) else _reference(item.repository, image, tag)
+    image, tag = split_folder(item.folder)
+    return _reference(item.repository, image, tag) if is_tag_folder(tag) else None
 
 
 def _reference(repository: str, image: str, tag: str) -> ImageReference | None:
@@ -204,47 +209,47 @@ def _reference(repository: str, image: str, tag: str) -> ImageReference | None:
         return None
 
 
-def is_cosign_tag(tag: str) -> bool:
-    """Tell whether what stands under a tag belongs to a digest, by cosign's names or the fallback name of OCI 1.1."""
-    return _COSIGN_TAG.fullmatch(tag) is not None
-
-
 async def _list_each(
-    client: ArtifactoryClient,
+    ledger: Ledger,
     criteria: TagCriteria,
     repository: str,
-    listing: Listing,
+    found: SourceTags,
     *,
     with_times: bool,
     with_attachments: bool,
 ) -> None:
-    images = [image for image in await images_of(client, criteria, repository) if criteria.images.match(image)]
-    tags = dict(zip(images, await concurrently(lambda image: _tags(client, repository, image), images), strict=True))
+    client = ledger.client
+    images = [image for image in await list_images(client, criteria, repository) if criteria.images.match(image)]
+    tags = dict(
+        zip(images, await concurrently(lambda image: _read_tags(client, repository, image), images), strict=True)
+    )
     wanted = [
         reference
         for image in images
-        for tag in image_tags(tags[image])
+        for tag in select_images(tags[image])
         if criteria.selects_tag(tag) and (reference := _reference(repository, image, tag))
     ]
 
     async def one(reference: ImageReference) -> ListedTag | None:
-        return await _looked_at(client, criteria, reference, with_times=with_times)
+        return await _look_at(client, criteria, reference, with_times=with_times)
 
-    found = [listed for listed in await concurrently(one, wanted) if listed is not None]
-    listing.tags.extend(found)
+    listed = [tag for tag in await concurrently(one, wanted) if tag is not None]
+    found.tags.extend(listed)
     if with_attachments:
-        subjects = {(listed.reference.image, str(listed.reference.digest).replace(":", "-")) for listed in found}
-        cosign = [
-            ImageReference(repository, image, tag)
+        subjects = {(one.reference.image, str(one.reference.digest)) for one in listed}
+        attached = {
+            ImageReference(repository, image, tag): subject
             for image in images
             for tag in tags[image]
-            if is_cosign_tag(tag) and (image, tag[:71]) in subjects
-        ]
-        for tag, shown in (await observe_tags(client, cosign)).items():
-            listing.attach(tag.pinned(shown.digest))
+            if (subject := subject_of(tag)) and (image, subject) in subjects
+        }
+        seen = await ledger.look(Question(tags=tuple(attached)))
+        for tag, subject in attached.items():
+            if shown := seen.shows(tag):
+                found.attach(tag.pinned(shown.digest), subject)
 
 
-async def images_of(client: ArtifactoryClient, criteria: TagCriteria, repository: str) -> Sequence[str]:
+async def list_images(client: ArtifactoryClient, criteria: TagCriteria, repository: str) -> Sequence[str]:
     """Return the images of a repository that may be meant, without a list where all are named.
 
     :param client: an open client.
@@ -254,14 +259,14 @@ async def images_of(client: ArtifactoryClient, criteria: TagCriteria, repository
     return await client.images(repository) if criteria.images.has_wildcards else criteria.images.exact
 
 
-async def _tags(client: ArtifactoryClient, repository: str, image: str) -> list[str]:
+async def _read_tags(client: ArtifactoryClient, repository: str, image: str) -> list[str]:
     try:
         return await client.tags(repository, image)
     except (NotFound, InvalidReference):
         return []
 
 
-async def _looked_at(
+async def _look_at(
     client: ArtifactoryClient, criteria: TagCriteria, reference: ImageReference, *, with_times: bool
 ) -> ListedTag | None:
     """Return a tag that meets the criteria, or None; one that is gone since the list was read is none."""
