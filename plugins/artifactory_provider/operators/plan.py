@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.bases.skipmixin import SkipMixin
 
 from artifactory_provider.artifactory.references import check_repository
+from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.promotion.planning.chunks import split
 from artifactory_provider.promotion.planning.rendering import as_csv, as_table, render_plan
 from artifactory_provider.promotion.planning.templates import ImageTemplate, TargetTemplate
@@ -16,19 +16,18 @@ from artifactory_provider.promotion.request import Attachments, OnConflict, chec
 from artifactory_provider.tasks.arguments import check_literal, is_known
 from artifactory_provider.tasks.forms import TagSelection, as_bool, as_list, as_number, as_text, read_criteria
 from artifactory_provider.tasks.handover import REPORT_SUMMARY, push_plan
-from artifactory_provider.tasks.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context
 
     from artifactory_provider.promotion.planning.plan import Plan
 
 _LOGGED = 100
 
 
-class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
+class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
     """Plan the promotion of many tags, and hand the plan on in chunks; nothing is changed on the server.
 
     The task returns the chunks' descriptors, which ``ArtifactoryPromoteBatchOperator`` is mapped over; each chunk's
@@ -48,7 +47,7 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
     :param plan_path: CSV file that the whole plan is written to, as ``ObjectStoragePath`` takes it. (templated)
     :param plan_only: plans, then skips all downstream tasks: a dry run. (templated)
     :param artifactory_conn_id: the Airflow connection. (templated)
-    :param retry_policy: which failures are worth another try.
+    :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
     :raises InvalidPromotion: when an argument makes no sense; for plain values at parse time.
     """
 
@@ -81,11 +80,9 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         chunk_size: int = 250,
         plan_path: str | None = None,
         plan_only: bool = False,
-        artifactory_conn_id: str = "artifactory_default",
-        retry_policy: RetryPolicy | None = RETRY_POLICY,
         **kwargs: Any,
     ) -> None:
-        super().__init__(retry_policy=retry_policy, **kwargs)
+        super().__init__(**kwargs)
         self.selection = selection
         self.target_repository = target_repository
         self.target_image = target_image
@@ -96,7 +93,6 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         self.chunk_size = chunk_size
         self.plan_path = plan_path
         self.plan_only = plan_only
-        self.artifactory_conn_id = artifactory_conn_id
         check_literal(target_repository, check_repository)
         check_literal(on_conflict, check_on_conflict)
         check_literal(attachments, check_attachments)
@@ -127,9 +123,7 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         return [chunk.descriptor(self.task_id) for chunk in chunks]
 
     def _plan(self) -> Plan:
-        from artifactory_provider.hooks.artifactory import ArtifactoryHook
-
-        return ArtifactoryHook(self.artifactory_conn_id).plan(
+        return self._hook().plan(
             read_criteria(self.selection),
             target_repository=self.target_repository,
             target_image=self.target_image,

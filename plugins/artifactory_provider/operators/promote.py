@@ -92,10 +92,9 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         property_prefix: str | None = "promotion",
         properties: Mapping[str, str] | None = None,
         confirmation_timeout: float = 60,
-        artifactory_conn_id: str = "artifactory_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(artifactory_conn_id=artifactory_conn_id, **kwargs)
+        super().__init__(**kwargs)
         self.source_repository = source_repository
         self.target_repository = target_repository
         self.image = image

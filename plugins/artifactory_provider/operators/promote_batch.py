@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseAsyncOperator
 
+from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.promotion.batch import check_at_once, promote_many
 from artifactory_provider.promotion.errors import BatchInterrupted
 from artifactory_provider.promotion.reports import ChunkOutcome
 from artifactory_provider.tasks.bulk import ProgressLog, check_all_done, check_arguments, emit_promotions, read_batch
 from artifactory_provider.tasks.forms import as_bool, as_number, as_text
 from artifactory_provider.tasks.handover import pull_chunk, push_outcome
-from artifactory_provider.tasks.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context
 
     from artifactory_provider.promotion.reports import PromotionReport
     from artifactory_provider.promotion.request import Attachments, OnConflict
 
 
-class ArtifactoryPromoteBatchOperator(BaseAsyncOperator):
+class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
     """Promote many tags: those of one chunk of a plan, or any others; one that fails never stops the others.
 
     It is safe to run again after any end, and does only what is left then: the registry itself says what is done.
@@ -49,8 +49,8 @@ class ArtifactoryPromoteBatchOperator(BaseAsyncOperator):
     :param report_path: folder that the full report is written to as ``<chunk>.csv``, as ``ObjectStoragePath`` takes
         it. (templated)
     :param artifactory_conn_id: the Airflow connection. (templated)
-    :param retry_policy: which failures are worth another try.
     :param map_index_template: how mapped instances are called in the UI.
+    :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
     :raises InvalidPromotion: when an argument makes no sense; for plain values at parse time.
     """
 
@@ -84,12 +84,10 @@ class ArtifactoryPromoteBatchOperator(BaseAsyncOperator):
         at_once: int = 32,
         emit_assets: bool = False,
         report_path: str | None = None,
-        artifactory_conn_id: str = "artifactory_default",
-        retry_policy: RetryPolicy | None = RETRY_POLICY,
         map_index_template: str | None = "{{ task.chunk.name }}",
         **kwargs: Any,
     ) -> None:
-        super().__init__(retry_policy=retry_policy, map_index_template=map_index_template, **kwargs)
+        super().__init__(map_index_template=map_index_template, **kwargs)
         self.chunk = chunk
         self.promotions = promotions
         self.copy = copy
@@ -102,7 +100,6 @@ class ArtifactoryPromoteBatchOperator(BaseAsyncOperator):
         self.at_once = at_once
         self.emit_assets = emit_assets
         self.report_path = report_path
-        self.artifactory_conn_id = artifactory_conn_id
         self._work: asyncio.Task[Any] | None = None
         self._is_killed = False
         check_arguments(self)
@@ -130,12 +127,11 @@ class ArtifactoryPromoteBatchOperator(BaseAsyncOperator):
 
     async def aexecute(self, context: Context) -> PromotionReport:
         """Promote what is left, and return the report."""
-        from artifactory_provider.hooks.artifactory import ArtifactoryHook
 
         progress = ProgressLog(self.log)
         self._work = asyncio.current_task()
         try:
-            async with ArtifactoryHook(self.artifactory_conn_id).client() as client:
+            async with self._hook().client() as client:
                 return await promote_many(client, self._batch, at_once=self._at_once, on_progress=progress)
         except asyncio.CancelledError:
             if self._is_killed:

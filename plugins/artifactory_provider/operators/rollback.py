@@ -45,10 +45,9 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         tag: str,
         digest: str | None = NOT_GIVEN,
         property_prefix: str = "promotion",
-        artifactory_conn_id: str = "artifactory_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(artifactory_conn_id=artifactory_conn_id, **kwargs)
+        super().__init__(**kwargs)
         self.repository = repository
         self.image = image
         self.tag = tag

@@ -15,6 +15,8 @@ from artifactory_provider.tasks.forms import as_bool
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from airflow.sdk import BaseOperator
+
 
 class _Default(Enum):
     NOT_GIVEN = "not given"
@@ -51,9 +53,15 @@ def is_known(value: Any) -> bool:
     return value is None or isinstance(value, datetime.datetime) or is_literal(value)
 
 
-def is_mapped(task: object) -> bool:
-    """Return whether a task is one instance of a mapped one; what it gets was made by other tasks, then."""
-    return bool(getattr(task, "_BaseOperator__from_mapped", False))
+def is_mapped(task: BaseOperator) -> bool:
+    """Return whether a task is one instance of a mapped one, so that other tasks have made what it gets.
+
+    The DAG keeps the mapped task itself in its instances' place. One that a mapped task group repeats is none.
+
+    :param task: the task, after the constructor of ``BaseOperator``.
+    """
+    dag = task.get_dag()
+    return dag is not None and dag.has_task(task.task_id) and bool(dag.get_task(task.task_id).is_mapped)
 
 
 def check_literal(value: Any, check: Callable[[Any], object]) -> None:
@@ -79,7 +87,7 @@ def check_literals(task: object, names: Iterable[str]) -> None:
             check_literal(getattr(task, name), _CHECKS[name])
 
 
-def asked_for(task: object, **values: Any) -> frozenset[str]:
+def asked_for(task: BaseOperator, **values: Any) -> frozenset[str]:
     """Return the names of the arguments that were given, whatever they will be when the task runs.
 
     None counts as left out, except in a mapped task: there it may be the empty result of another one.
