@@ -1,4 +1,4 @@
-"""`POST /api/search/aql`: items by a query, which becomes one SQL statement; every value travels as a parameter."""
+"""Artifactory's query language: a query becomes one SQL statement; every value travels as a parameter."""
 
 from __future__ import annotations
 
@@ -7,26 +7,16 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
-
-from artifactory_sandbox.calls import Call, call_of, read_limited
-from artifactory_sandbox.config import Action
-from artifactory_sandbox.errors import Forbidden
 from artifactory_sandbox.items import timestamp
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from starlette.requests import Request
-
-_LONGEST_QUERY, _LONGEST_PATTERN = 256 * 1024, 4000
+_LONGEST_PATTERN = 4000
 _DEEPEST, _MOST_CRITERIA = 20, 5000
-_DEMANDED = {"repo", "path", "name"}
 # The order in which they must come (JFrog's documentation of AQL, "Sorting").
 _CALLS = ("find", "include", "sort", "offset", "limit")
 _CALL = re.compile(r'\s*\.\s*([a-z]+)\s*\(((?:"(?:\\.|[^"\\])*+"|[^")])*+)\)', re.DOTALL)
@@ -89,39 +79,19 @@ class Query:
     limit: int | None
 
 
-async def search(request: Request) -> Response:
-    """Answer a query with the items that the user may read."""
-    call = call_of(request)
-    if call.user.is_anonymous:
-        raise Forbidden
-    text = (await read_limited(request, _LONGEST_QUERY)).decode(errors="replace")
-    longest = call.service.config.switches.longest_query
-    if longest and len(text) > longest:
-        return PlainTextResponse(f"The query has {len(text)} characters: {longest} are allowed.", 400)
-    try:
-        query = parse_query(text)
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        near = f"it looks like there is syntax error near the following sub-query: {str(error.args[0])[:300]}"
-        return PlainTextResponse(f"Failed to parse query: {text[:1000]}, {near}", 400)
-    if not call.user.is_admin and not _DEMANDED.issubset(query.fields):
-        demanded = "For permissions reasons AQL demands the following fields: repo, path and name."
-        return PlainTextResponse(demanded, 400)
-    results = await call.service.database.read(lambda tx: _select(tx, call, query))
-    scope: dict[str, int] = {"start_pos": query.offset, "end_pos": query.offset + len(results), "total": len(results)}
-    if query.limit is not None:
-        scope["limit"] = query.limit
-    return JSONResponse({"results": results, "range": scope})
+def select(tx: sqlite3.Connection, query: Query, may_read: Callable[[str, str], bool] | None) -> list[dict[str, Any]]:
+    """Return a page; the permissions come before the page is cut, so that no page shows how much is hidden.
 
-
-def _select(tx: sqlite3.Connection, call: Call, query: Query) -> list[dict[str, Any]]:
-    """Return a page; the permissions come before the page is cut, so that no page shows how much is hidden."""
-    if call.user.is_admin:
+    :param tx: what is searched.
+    :param query: what is wanted.
+    :param may_read: whether the user may see an item, by repository and path; None for one who sees all.
+    """
+    if may_read is None:
         limits = (-1 if query.limit is None else query.limit, query.offset)
         page = tx.execute(f"{query.statement} LIMIT ? OFFSET ?", (*query.values, *limits)).fetchall()
     else:
         end = None if query.limit is None else query.offset + query.limit
-        allows = partial(call.service.access.allows, call.user, Action.READ)
-        rows = (row for row in tx.execute(query.statement, query.values) if allows(*row[1:3]))
+        rows = (row for row in tx.execute(query.statement, query.values) if may_read(*row[1:3]))
         page = list(itertools.islice(rows, query.offset, end))
     results: dict[int, dict[str, Any]] = {}
     for identity, _, _, *values in page:
@@ -355,6 +325,3 @@ def _text(value: object) -> str:
 
 def _shown(value: object) -> str:
     return str(dict(value)) if isinstance(value, tuple) else json.dumps(value)
-
-
-ROUTES = [Route("/api/search/aql", search, methods=["POST"])]

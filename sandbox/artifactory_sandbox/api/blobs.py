@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from artifactory_sandbox import items, layout
-from artifactory_sandbox.calls import DockerCall, docker_call, require_digest
+from artifactory_sandbox.api.calls import DockerCall, docker_call, require_digest
 from artifactory_sandbox.config import Action
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import Item, stamp
