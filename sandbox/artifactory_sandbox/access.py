@@ -100,9 +100,9 @@ class Access:
         """
         scheme, _, credentials = authorization.partition(" ")
         if scheme.lower() == "basic":
-            return await self._by_password(credentials)
+            return await self._check_password(credentials)
         if scheme.lower() == "bearer":
-            return await self._by_token(credentials.strip())
+            return await self._check_token(credentials.strip())
         if scheme:
             raise Unauthenticated(_BAD_CREDENTIALS)
         if api_key:
@@ -127,12 +127,12 @@ class Access:
         parts = scope.split()
         artifacts = [_ARTIFACT_SCOPE.fullmatch(part) for part in parts if part.startswith("artifact:")]
         limits = tuple(_limit(name, *match.groups()) for match in artifacts if match)
-        whole = self._unlimited(name, parts if len(parts) > len(artifacts) else [USER_SCOPE])
+        whole = self._find_holder(name, parts if len(parts) > len(artifacts) else [USER_SCOPE])
         if whole is None or len(limits) < len(artifacts):
             return None
         return replace(whole, limits=limits, scope=scope)
 
-    def _unlimited(self, name: str, scopes: Iterable[str]) -> User | None:
+    def _find_holder(self, name: str, scopes: Iterable[str]) -> User | None:
         for scope in scopes:
             if scope == f"{_PERMISSIONS}admin":
                 return User(name, has_all=True)
@@ -169,13 +169,13 @@ class Access:
 
         return (user.has_all or shows(self._config.permissions)) and (not user.limits or shows(user.limits))
 
-    async def _by_password(self, credentials: str) -> User:
+    async def _check_password(self, credentials: str) -> User:
         try:
             name, password = base64.b64decode(credentials, validate=True).decode().split(":", 1)
         except ValueError:
             raise Unauthenticated(_BAD_CREDENTIALS) from None
         is_token, digest = password.startswith(("eyJ", REFERENCE_PREFIX)), _digest(password)
-        user = await self._by_token(password) if is_token else self._api_keys.get(digest)
+        user = await self._check_token(password) if is_token else self._api_keys.get(digest)
         if user is not None and user.name == name:
             return user
         if not hmac.compare_digest(self._fitted.get(name, b""), digest):
@@ -187,7 +187,7 @@ class Access:
             self._fitted[name] = digest
         return self._users[name]
 
-    async def _by_token(self, token: str) -> User:
+    async def _check_token(self, token: str) -> User:
         held = await self.tokens.verify(token)
         user = self.user_of(held.username, held.scope)
         if user is None:

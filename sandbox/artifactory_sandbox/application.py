@@ -66,14 +66,14 @@ class Application:
         # What is asked for most comes first, what takes all paths last.
         areas = (promotion, manifests, registry, blobs, system, search, tokens, webhooks, xray, faults, metrics)
         self.routes: list[Route] = [route for area in (*areas, storage) for route in area.ROUTES]
-        self._router: ASGIApp = Router(self.routes, redirect_slashes=False, lifespan=self._living)
+        self._router: ASGIApp = Router(self.routes, redirect_slashes=False, lifespan=self._run_lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection by the ASGI specification."""
         await (self._serve if scope["type"] == "http" else self._router)(scope, receive, send)
 
     @asynccontextmanager
-    async def _living(self, app: object) -> AsyncIterator[None]:
+    async def _run_lifespan(self, app: object) -> AsyncIterator[None]:
         delivering = asyncio.create_task(self._service.events.deliver())
         yield
         delivering.cancel()
@@ -100,10 +100,10 @@ class Application:
         async def work(scope: Scope, receive: Receive, send: Send) -> None:
             await self._pass_gate(scope, headers, where)
             await self._router(scope, receive, send)
-            self._service.events.tell()
+            self._service.events.wake()
 
         try:
-            where = address(scope["path"], scope["scheme"], headers, self._alone(scope, headers))
+            where = address(scope["path"], scope["scheme"], headers, self._find_repository(scope, headers))
             if self._service.faults:
                 await faults.serve(work, self._service, where, scope, receive, send_marked)
             else:
@@ -118,7 +118,7 @@ class Application:
             refusal = Unauthenticated() if is_stranger else _refusal(error, scope)
             await refuse(refusal, where)(scope, receive, send_marked)
 
-    def _alone(self, scope: Scope, headers: Headers) -> str | None:
+    def _find_repository(self, scope: Scope, headers: Headers) -> str | None:
         """Return the repository that the port or the host name stands for."""
         label, dot, _ = client_host(headers).partition(".")
         _, port = scope.get("server") or ("", None)

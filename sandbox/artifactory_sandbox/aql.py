@@ -113,8 +113,8 @@ def parse_query(text: str) -> Query:
     :param text: the query.
     :raises ValueError, KeyError, TypeError, OverflowError: with the part that is not understood.
     """
-    calls = _calls(text.strip())
-    fields, properties = _included(calls.get("include", []))
+    calls = _parse_calls(text.strip())
+    fields, properties = _parse_include(calls.get("include", []))
     [criteria] = calls["find"] or [()]
     if _size(criteria) > _MOST_CRITERIA:
         raise ValueError(f"more than {_MOST_CRITERIA} criteria")
@@ -122,13 +122,13 @@ def parse_query(text: str) -> Query:
     condition = _conjunction(criteria, only_files)
     if only_files:
         condition = _join("AND", [condition, Condition("kind <> 'folder'")])
-    columns, order = ", ".join([*_PERMITTED, *fields.values()]), _order(calls.get("sort", []), fields)
+    columns, order = ", ".join([*_PERMITTED, *fields.values()]), _parse_order(calls.get("sort", []), fields)
     statement = f"SELECT {columns} FROM items WHERE {condition.sql}{order}"  # noqa: S608
-    offset, limit = _number(calls.get("offset", [0])), _number(calls["limit"]) if "limit" in calls else None
+    offset, limit = _parse_number(calls.get("offset", [0])), _parse_number(calls["limit"]) if "limit" in calls else None
     return Query(tuple(fields), properties, statement, condition.values, offset, limit)
 
 
-def _calls(text: str) -> dict[str, list[Any]]:
+def _parse_calls(text: str) -> dict[str, list[Any]]:
     """Split a query into its calls, each with its arguments: JSON values, the objects among them as tuples of pairs."""
     calls: dict[str, list[Any]] = {}
     expected: Sequence[str] = ("find",) if text.startswith("items") else ()
@@ -148,7 +148,7 @@ def _calls(text: str) -> dict[str, list[Any]]:
 def _size(criteria: object, depth: int = 0) -> int:
     """Count criteria, and what they are compared with; refuse what is none, and what lies too deep."""
     if not isinstance(criteria, tuple) or depth > _DEEPEST:
-        raise ValueError(_shown(criteria))
+        raise ValueError(_show(criteria))
     size = 1
     for key, value in criteria:
         size += len(value) if isinstance(value, tuple) else 1
@@ -165,14 +165,14 @@ def _conjunction(criteria: _Object, only_files: bool) -> Condition:
 def _member(key: str, value: Any, only_files: bool) -> Condition:
     if key in {"$and", "$or", "$msp"}:
         if not isinstance(value, list) or not value:
-            raise ValueError(_shown(value))
+            raise ValueError(_show(value))
         if key == "$msp":
             return _same_property(value)
-        listed = _listed(value, only_files) if key == "$or" else None
+        listed = _join_as_list(value, only_files) if key == "$or" else None
         return listed or _join(key[1:].upper(), [_conjunction(part, only_files) for part in value])
     if key not in _FIELDS and not key.startswith("@"):
         raise ValueError(key)
-    tests = _tests(value)
+    tests = _parse_tests(value)
     if key.startswith("@"):
         return _join("AND", [_any_property(key[1:], operator, wanted) for operator, wanted in tests])
     conditions = [_field(key, operator, wanted) for operator, wanted in tests]
@@ -182,7 +182,7 @@ def _member(key: str, value: Any, only_files: bool) -> Condition:
     return _join("AND", conditions)
 
 
-def _listed(parts: Sequence[_Object], only_files: bool) -> Condition | None:
+def _join_as_list(parts: Sequence[_Object], only_files: bool) -> Condition | None:
     """Look alternatives up in one list, if all give plain values to the same fields that tell where items are."""
     keys, *others = {tuple(key for key, _ in part) for part in parts}
     is_plain = all(isinstance(value, str) for part in parts for _, value in part)
@@ -210,7 +210,7 @@ def _same_property(parts: Sequence[_Object]) -> Condition:
     for key, value in itertools.chain.from_iterable(parts):
         if not key.startswith("@"):
             raise ValueError(key)
-        by_key.setdefault(key[1:], []).extend(_tests(value))
+        by_key.setdefault(key[1:], []).extend(_parse_tests(value))
     return _join("AND", [_property(key, tests) for key, tests in by_key.items()])
 
 
@@ -227,7 +227,7 @@ def _any_property(key: str, operator: str, wanted: str) -> Condition:
     return Condition(f"NOT {found.sql}", found.values) if operator in _POSITIVE else found
 
 
-def _tests(value: object) -> list[tuple[str, str]]:
+def _parse_tests(value: object) -> list[tuple[str, str]]:
     """Read what a field is compared with: a plain value, or an object of operators."""
     if not isinstance(value, tuple):
         return [("$eq", _text(value))]
@@ -273,7 +273,7 @@ def _join(word: str, conditions: Sequence[Condition]) -> Condition:
     return Condition(f"({left.sql} {word} {right.sql})", left.values + right.values)
 
 
-def _included(names: Sequence[object]) -> tuple[Mapping[str, str], list[str]]:
+def _parse_include(names: Sequence[object]) -> tuple[Mapping[str, str], list[str]]:
     """Read what is asked for: fields, `*` for all of them, `property` for all properties, `@key` for one."""
     fields: dict[str, str] = {}
     keys: list[str] = []
@@ -289,11 +289,11 @@ def _included(names: Sequence[object]) -> tuple[Mapping[str, str], list[str]]:
     return fields or _DEFAULT_FIELDS, keys
 
 
-def _order(arguments: Sequence[object], fields: Mapping[str, str]) -> str:
+def _parse_order(arguments: Sequence[object], fields: Mapping[str, str]) -> str:
     terms: list[str] = []
     for argument in arguments:
         if not isinstance(argument, tuple):
-            raise ValueError(_shown(argument))
+            raise ValueError(_show(argument))
         for direction, names in argument:
             word = {"$asc": "ASC", "$desc": "DESC"}[direction]
             for name in map(_text, names if isinstance(names, list) else [names]):
@@ -302,10 +302,10 @@ def _order(arguments: Sequence[object], fields: Mapping[str, str]) -> str:
     return f" ORDER BY {', '.join(terms)}" if terms else ""
 
 
-def _number(arguments: Sequence[object]) -> int:
+def _parse_number(arguments: Sequence[object]) -> int:
     [number] = arguments
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**31:
-        raise ValueError(_shown(number))
+        raise ValueError(_show(number))
     return number
 
 
@@ -319,9 +319,9 @@ def _ago(period: str) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(_shown(value))
+        raise ValueError(_show(value))
     return str(value)
 
 
-def _shown(value: object) -> str:
+def _show(value: object) -> str:
     return str(dict(value)) if isinstance(value, tuple) else json.dumps(value)

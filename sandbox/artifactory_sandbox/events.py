@@ -76,7 +76,7 @@ class Handler(BaseModel, frozen=True):
     custom_http_headers: tuple[Header, ...] = ()
     proxy: Annotated[str | None, AfterValidator(_no_proxy)] = None
 
-    async def tell(self, client: httpx.AsyncClient, body: bytes) -> str:
+    async def deliver(self, client: httpx.AsyncClient, body: bytes) -> str:
         """Send an event; return what went wrong, if something did."""
         headers = {"Content-Type": "application/json", **{one.name: one.value for one in self.custom_http_headers}}
         if self.secret:
@@ -109,7 +109,7 @@ class Subscription(BaseModel, frozen=True):
             and matches(path, criteria.include_patterns or ("**",), criteria.exclude_patterns)
         )
 
-    def shown(self) -> dict[str, Any]:
+    def show(self) -> dict[str, Any]:
         """Return it as clients see it, without its secrets."""
         shown = self.model_dump(mode="json", by_alias=True)
         for handler in shown["handlers"]:
@@ -172,7 +172,7 @@ class Events:
             tx.executemany("INSERT INTO events (subscription, handler, body) VALUES (?, ?, ?)", rows)
             self._is_dirty = True
 
-    def tell(self) -> None:
+    def wake(self) -> None:
         """Let what was noted and committed be delivered; callable from any thread."""
         if self._is_dirty and self._loop is not None:
             self._is_dirty = False
@@ -195,7 +195,7 @@ class Events:
     async def _attempt(self, client: httpx.AsyncClient, delivery: _Delivery) -> None:
         subscription, problem = Subscription.model_validate_json(delivery.subscription), ""
         if delivery.handler < len(subscription.handlers):  # else it was taken away while the event waited
-            problem = await subscription.handlers[delivery.handler].tell(client, delivery.body.encode())
+            problem = await subscription.handlers[delivery.handler].deliver(client, delivery.body.encode())
         attempts, number = delivery.attempts + 1, delivery.number
         if problem and attempts < self._config.webhooks.attempts:
             due = time.time() + min(self._config.webhooks.pause * 2**delivery.attempts, _LONGEST_PAUSE)

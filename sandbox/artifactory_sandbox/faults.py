@@ -110,7 +110,7 @@ class _Armed:
         self._seen = self._hits = 0
         self._random = random.Random(fault.seed)  # noqa: S311
 
-    def met_by(self, method: str, paths: tuple[str, str], *, has_token: bool) -> Fault | None:
+    def match(self, method: str, paths: tuple[str, str], *, has_token: bool) -> Fault | None:
         """Count a request, and return what it meets."""
         fault = self._fault
         if (fault.method and method not in fault.method) or (fault.effect == "expire_token" and not has_token):
@@ -203,7 +203,7 @@ class Faults:
         faults: list[Fault] = []
         past, digest = None, hashlib.sha256(token.encode()).digest()
         for armed in reversed(self._armed.copy().values()):
-            fault = armed.met_by(method, paths, has_token=bool(token))
+            fault = armed.match(method, paths, has_token=bool(token))
             if fault is None:
                 continue
             if fault.effect == "expire_token":
@@ -217,10 +217,10 @@ class Faults:
                 faults.append(fault)
         if digest in self._expired:
             raise Unauthenticated("Token failed verification: expired")
-        lagging = self._lagging() if is_read else None
+        lagging = self._count_read() if is_read else None
         return Encounter(tuple(faults), past or lagging)
 
-    def _lagging(self) -> Snapshot | None:
+    def _count_read(self) -> Snapshot | None:
         """Count a read, and return the past that it sees, if it lags."""
         for lag in self._lags.copy():
             lag.reads -= 1

@@ -48,7 +48,7 @@ def promote(tx: sqlite3.Connection, promotion: Promotion, *, service: Service, u
     """
     source, target = promotion.source, promotion.target
     switches, stamp = service.config.switches, items.stamp(user.name)
-    pairs = _permitted(tx, promotion, partial(service.access.require, user))
+    pairs = _require_permissions(tx, promotion, partial(service.access.require, user))
     for tag, target_tag in pairs:
         if switches.carry_attachments:
             _carry_attachments(tx, source, tag, target, stamp)
@@ -63,7 +63,9 @@ def promote(tx: sqlite3.Connection, promotion: Promotion, *, service: Service, u
         service.events.record(tx, "promoted", target, target_tag, user=user.name, source=source.repository)
 
 
-def _permitted(tx: sqlite3.Connection, promotion: Promotion, require: Callable[..., None]) -> list[tuple[str, str]]:
+def _require_permissions(
+    tx: sqlite3.Connection, promotion: Promotion, require: Callable[..., None]
+) -> list[tuple[str, str]]:
     """Return the tags, each with its name in the target, if the user may promote all of them."""
     source, target = promotion.source, promotion.target
     tags = [promotion.tag] if promotion.tag is not None else layout.tags(tx, source)

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from artifactory_sandbox.api.calls import read_as, require_admin
 from artifactory_sandbox.errors import Failure, Refusal
 from artifactory_sandbox.faults import Fault
-from artifactory_sandbox.metadata import looking_at
+from artifactory_sandbox.metadata import look_at
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -47,7 +47,7 @@ async def serve(app: ASGIApp, service: Service, where: Address, scope: Scope, re
     met = service.faults.meet(scope["method"], (where.path, scope["path"]), token, is_read=is_read)
     for fault in met.faults:
         app = _Meeting(fault, service.database, app)
-    with looking_at(met.past) if met.past else nullcontext():
+    with look_at(met.past) if met.past else nullcontext():
         await app(scope, receive, send)
 
 
@@ -73,11 +73,11 @@ class _Meeting:
             case "latency", _:
                 await asyncio.sleep(self.fault.seconds)
             case "truncate", _:
-                send = self._truncating(scope, receive, send)
+                send = self._truncate(scope, receive, send)
             case "move_tag", "before":
                 await self.database.write(self.fault.move)
             case "move_tag", "after":
-                send = self._moving(send)
+                send = self._move_tag(send)
         await self.app(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +88,7 @@ class _Meeting:
         page = HTMLResponse(_PAGE.format(f"{fault.status} {phrase}"), fault.status, headers=headers)
         await page(scope, receive, send)
 
-    def _truncating(self, scope: Scope, receive: Receive, send: Send) -> Send:
+    def _truncate(self, scope: Scope, receive: Receive, send: Send) -> Send:
         left = self.fault.size
 
         async def send_some(message: Message) -> None:
@@ -106,7 +106,7 @@ class _Meeting:
 
         return send_some
 
-    def _moving(self, send: Send) -> Send:
+    def _move_tag(self, send: Send) -> Send:
         async def send_after_move(message: Message) -> None:
             if message["type"] == "http.response.start":
                 await self.database.write(self.fault.move)

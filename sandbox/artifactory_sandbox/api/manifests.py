@@ -38,7 +38,7 @@ async def get_manifest(request: Request) -> Response:
     reference = require_reference(request.path_params["reference"])
     call = docker_call(request, Action.READ, reference)
     accepted = request.headers.get("accept", "")
-    item = call.service.database.glance(lambda tx: _require_manifest(tx, call, reference, accepted))
+    item = call.service.database.read_now(lambda tx: _require_manifest(tx, call, reference, accepted))
     headers = {"Docker-Content-Digest": item.digest, "ETag": f'"{item.digest}"', "Content-Length": str(item.size)}
     content = b""
     if request.method == "GET":
@@ -86,7 +86,7 @@ async def list_referrers(request: Request) -> Response:
     """List what refers to a digest as its subject, of one artifact type if that is asked for."""
     digest = require_digest(request.path_params["reference"])
     call = docker_call(request, Action.READ, digest)
-    found = call.service.database.glance(
+    found = call.service.database.read_now(
         lambda tx: {item.digest: item for place in call.places for item in layout.referrers(tx, place, digest)}
     )
 

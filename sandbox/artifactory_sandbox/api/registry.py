@@ -29,7 +29,7 @@ async def list_tags(request: Request) -> Response:
     """List the tags of an image, page by page if `n` is given."""
     call = docker_call(request, Action.READ)
     name, found = call.place.image, await call.service.database.read(lambda tx: _require_tags(tx, call))
-    return _page(request, {"name": name}, "tags", found, f"{name}/tags/list")
+    return _answer_page(request, {"name": name}, "tags", found, f"{name}/tags/list")
 
 
 async def list_images(request: Request) -> Response:
@@ -43,7 +43,7 @@ async def list_images(request: Request) -> Response:
         found = {(source, image) for source in sources for image in layout.images(tx, source)}
         return {image for source, image in found if allows(call.user, Action.READ, source, f"{image}/")}
 
-    return _page(request, {}, "repositories", await call.service.database.read(look), "_catalog")
+    return _answer_page(request, {}, "repositories", await call.service.database.read(look), "_catalog")
 
 
 def _require_tags(tx: sqlite3.Connection, call: DockerCall) -> set[str]:
@@ -54,7 +54,7 @@ def _require_tags(tx: sqlite3.Connection, call: DockerCall) -> set[str]:
     return found
 
 
-def _page(request: Request, answer: dict[str, object], field: str, found: set[str], path: str) -> Response:
+def _answer_page(request: Request, answer: dict[str, object], field: str, found: set[str], path: str) -> Response:
     """Answer with the page that `n` and `last` ask for, and a link to the next one.
 
     Artifactory counts (`last` is an offset), OCI names (`last` is an entry): an entry of that name wins, so a page

@@ -48,7 +48,7 @@ async def create_token(request: Request) -> Response:
     if wanted.grant_type == "refresh_token":
         give = call.service.access.tokens.refresh
     elif wanted.grant_type == "client_credentials":
-        wanted = _entitled(await _authenticated(request), wanted)
+        wanted = _check_entitlement(await _authenticate(request), wanted)
     else:
         raise OAuthRefusal("unsupported_grant_type", "grant_type must be client_credentials or refresh_token")
     answer = await call.service.database.write(lambda tx: give(tx, wanted))
@@ -57,7 +57,7 @@ async def create_token(request: Request) -> Response:
     return JSONResponse(answer)
 
 
-def _entitled(call: Call, wanted: TokenRequest) -> TokenRequest:
+def _check_entitlement(call: Call, wanted: TokenRequest) -> TokenRequest:
     """Return a request with what it left out, if the user may have a token like that."""
     seconds = _DEFAULT_SECONDS[call.address.path] if wanted.expires_in is None else wanted.expires_in
     wanted = wanted.model_copy(update={"username": wanted.username or call.user.name, "expires_in": seconds})
@@ -92,7 +92,7 @@ async def exchange_identity(request: Request) -> Response:
 
 async def list_tokens(request: Request) -> Response:
     """List the tokens that can be revoked: one's own, or all for an administrator."""
-    call = await _authenticated(request)
+    call = await _authenticate(request)
     return JSONResponse({"tokens": await call.service.access.tokens.list(_holder(call))})
 
 
@@ -126,7 +126,7 @@ def _holder(call: Call) -> str | None:
     return None if call.user.is_admin else call.user.name
 
 
-async def _authenticated(request: Request) -> Call:
+async def _authenticate(request: Request) -> Call:
     """Check the credentials of a request that may come without."""
     call = call_of(request)
     request.state.call = replace(call, user=await identify(call.service, request.headers))

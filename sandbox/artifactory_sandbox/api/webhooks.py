@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 async def list_subscriptions(request: Request) -> Response:
     """List all subscriptions."""
     found = await require_admin(request).database.read(find_subscriptions)
-    return JSONResponse([subscription.shown() for subscription in found.values()])
+    return JSONResponse([subscription.show() for subscription in found.values()])
 
 
 async def get_subscription(request: Request) -> Response:
@@ -26,7 +26,7 @@ async def get_subscription(request: Request) -> Response:
     found = (await require_admin(request).database.read(find_subscriptions)).get(request.path_params["key"])
     if found is None:
         raise _missing()
-    return JSONResponse(found.shown())
+    return JSONResponse(found.show())
 
 
 async def add_subscription(request: Request) -> Response:
@@ -36,7 +36,7 @@ async def add_subscription(request: Request) -> Response:
     query = "INSERT OR IGNORE INTO subscriptions VALUES (?, ?)"
     if not await database.write(lambda tx: tx.execute(query, row).rowcount):
         raise Refusal(409, f"There is a subscription of the key '{subscription.key}' already.")
-    return JSONResponse(subscription.shown(), 201)
+    return JSONResponse(subscription.show(), 201)
 
 
 async def change_subscription(request: Request) -> Response:
@@ -48,7 +48,7 @@ async def change_subscription(request: Request) -> Response:
     query = "UPDATE subscriptions SET body = ? WHERE key = ?"
     if not await database.write(lambda tx: tx.execute(query, row).rowcount):
         raise _missing()
-    return JSONResponse(subscription.shown())
+    return JSONResponse(subscription.show())
 
 
 async def delete_subscription(request: Request) -> Response:
