@@ -91,7 +91,7 @@ class Upload:
         :raises Refusal: when the upload stands elsewhere, or another request is writing it.
         :raises OSError: when the bytes cannot be stored; the upload is gone then.
         """
-        async with self.alone():
+        async with self.lock():
             length = self.size
             if start not in {None, length}:
                 reached = {"Range": f"0-{max(length - 1, 0)}"}
@@ -114,7 +114,7 @@ class Upload:
             return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
+    async def lock(self) -> AsyncIterator[None]:
         """Keep all other requests off: bytes that come after the digest was checked would be in the blob."""
         if self._lock.locked():
             raise Refusal(409, "another request is writing this upload", code="BLOB_UPLOAD_INVALID")
@@ -172,7 +172,7 @@ class Uploads:
 
         :raises Refusal: DIGEST_INVALID when the bytes have another digest; the upload is gone then.
         """
-        async with upload.alone():
+        async with upload.lock():
             try:
                 size = upload.size
                 if await asyncio.to_thread(upload.digest, digest.partition(":")[0]) == digest:

@@ -69,12 +69,12 @@ class RepositoryConfig(_Section):
 
     @property
     def is_docker(self) -> bool:
-        """Tell whether the repository holds Docker images."""
+        """Return whether the repository holds Docker images."""
         return self.package_type in {"docker", "oci"}
 
     @property
     def is_writable(self) -> bool:
-        """Tell whether images can be pushed and promoted into the repository."""
+        """Return whether images can be pushed and promoted into the repository."""
         return self.repository_class in {"local", "federated"}
 
 
@@ -104,15 +104,15 @@ class PermissionConfig(_Section):
     groups: dict[str, tuple[Action, ...]] = Field(default_factory=dict)
 
     def names(self, repository: str) -> bool:
-        """Tell whether it is about a repository."""
+        """Return whether it is about a repository."""
         return repository in self.repositories or ANY_REPOSITORY in self.repositories
 
     def covers(self, repository: str, path: str) -> bool:
-        """Tell whether it is about a path of a repository."""
+        """Return whether it is about a path of a repository."""
         return self.names(repository) and matches(path, self.include_patterns, self.exclude_patterns)
 
     def grants(self, action: Action, name: str, groups: Sequence[str]) -> bool:
-        """Tell whether it lets a user, or one of his groups, do something where it covers."""
+        """Return whether it lets a user, or one of their groups, do something where it covers."""
         return action in self.users.get(name, ()) or any(action in self.groups.get(group, ()) for group in groups)
 
 

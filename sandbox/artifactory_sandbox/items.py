@@ -50,7 +50,7 @@ class Item:
 
     @property
     def is_folder(self) -> bool:
-        """Tell whether the item is a folder."""
+        """Return whether the item is a folder."""
         return self.kind == "folder"
 
 

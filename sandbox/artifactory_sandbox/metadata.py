@@ -27,7 +27,7 @@ _view: ContextVar[Snapshot | None] = ContextVar("_view", default=None)
 
 
 @contextmanager
-def looking_at(snapshot: Snapshot | None) -> Iterator[None]:
+def look_at(snapshot: Snapshot | None) -> Iterator[None]:
     """Let the reads of this request see a snapshot instead of the present; None for the present."""
     token = _view.set(snapshot)
     try:
@@ -83,9 +83,9 @@ class Database:
 
     async def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a function on one consistent snapshot, beside the event loop."""
-        return await asyncio.to_thread(self.glance, work)
+        return await asyncio.to_thread(self.read_now, work)
 
-    def glance(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    def read_now(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a function of a few microseconds on the event loop itself: a thread would take far longer to begin."""
         snapshot = _view.get()
         if snapshot is not None:

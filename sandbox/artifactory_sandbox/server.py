@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from artifactory_sandbox.api.faults import DROP
 from artifactory_sandbox.application import Application
-from artifactory_sandbox.faults import DROP
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.names import is_image
 
 if TYPE_CHECKING:
-    from starlette.datastructures import Headers
+    from collections.abc import Mapping
 
 _CONTEXT = "/artifactory"
 _DOCKER = "/api/docker/"
@@ -57,7 +57,7 @@ class Address:
         return f'Bearer realm="{realm}",service="{host}"{scope}'
 
 
-def address(path: str, scheme: str, headers: Headers, alone: str | None = None) -> Address:
+def address(path: str, scheme: str, headers: Mapping[str, str], alone: str | None = None) -> Address:
     """Bring the path of a request to the one form.
 
     :param path: decoded path.
@@ -91,7 +91,7 @@ def address(path: str, scheme: str, headers: Headers, alone: str | None = None) 
     return Address(inner, origin)
 
 
-def _origin(scheme: str, headers: Headers) -> str:
+def _origin(scheme: str, headers: Mapping[str, str]) -> str:
     override = headers.get("x-jfrog-override-base-url") or headers.get("x-artifactory-override-base-url")
     if override:
         return override.rstrip("/").removesuffix(_CONTEXT)
@@ -101,6 +101,6 @@ def _origin(scheme: str, headers: Headers) -> str:
     return f"{scheme}://{host}" if has_port or not port.isdecimal() else f"{scheme}://{host}:{port}"
 
 
-def client_host(headers: Headers) -> str:
+def client_host(headers: Mapping[str, str]) -> str:
     """Return the host that the client asked for, with the port where it names one."""
     return headers.get("x-forwarded-host") or headers.get("host") or "localhost"

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import json
 import mimetypes
-import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,22 +10,20 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from artifactory_sandbox import items, layout
-from artifactory_sandbox.blob_api import blob_response
-from artifactory_sandbox.calls import Call, call_of, read_limited
+from artifactory_sandbox.api.blobs import blob_response
+from artifactory_sandbox.api.calls import Call, call_of, read_limited
+from artifactory_sandbox.api.responses import json_response
+from artifactory_sandbox.checksums import checksums
 from artifactory_sandbox.config import Action
-from artifactory_sandbox.errors import Refusal, json_response
+from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import Item, stamp
 from artifactory_sandbox.names import Place
+from artifactory_sandbox.properties import parse_document, parse_keys, parse_properties
 
 if TYPE_CHECKING:
     import sqlite3
 
     from starlette.requests import Request
-
-    from artifactory_sandbox.blobs import BlobStore
-
-_FORBIDDEN_IN_KEYS = frozenset(")(}{][*+^$\\/~`!@#%&<>;=,±§ ")
-_LONGEST_VALUE = 4000
 
 
 async def get_item(request: Request) -> Response:
@@ -45,7 +39,7 @@ async def get_item(request: Request) -> Response:
 
     item, found = await call.service.database.read(look)
     if item is not None and not item.is_folder:
-        return json_response(_file_info(call, item, await _checksums(call, item)))
+        return json_response(_file_info(call, item, await checksums(call.service, item.digest)))
     allows = call.service.access.allows
     allowed = (one for one in found if allows(call.user, Action.READ, one.repository, one.full_path))
     children = {one.name: {"uri": f"/{one.name}", "folder": one.is_folder} for one in allowed}
@@ -95,7 +89,7 @@ async def download(request: Request) -> Response:
     if item.is_folder:
         raise Refusal(404, f"'{repository}:{path}' is a folder; /api/storage/{repository}/{path} lists it.")
     call.service.xray.require_download(item)
-    headers = {f"X-Checksum-{name}": value for name, value in (await _checksums(call, item)).items()}
+    headers = {f"X-Checksum-{name}": value for name, value in (await checksums(call.service, item.digest)).items()}
     headers["Content-Disposition"] = f"attachment; filename*=utf-8''{quote(item.name)}"
     return blob_response(call.service, item.digest, item.media_type, headers)
 
@@ -105,27 +99,6 @@ async def delete_item(request: Request) -> Response:
     call, repository, path = _target(request, Action.DELETE)
     await call.service.database.write(lambda tx: _delete(tx, call, repository, path))
     return Response(status_code=204)
-
-
-async def _checksums(call: Call, item: Item) -> dict[str, str]:
-    """Return the SHA-1, MD5 and SHA-256 of a file, worked out when they are first asked for."""
-    digest, database = item.digest, call.service.database
-    select = "SELECT sha1, md5, sha256 FROM checksums WHERE digest = ?"
-    known = await database.read(lambda tx: tx.execute(select, (digest,)).fetchone())
-    if known is None:
-        known = await asyncio.to_thread(_hash, call.service.blobs, digest)
-        insert = "INSERT OR IGNORE INTO checksums VALUES (?, ?, ?, ?)"
-        await database.write(lambda tx: tx.execute(insert, (digest, *known)))
-    return dict(zip(("sha1", "md5", "sha256"), known, strict=True))
-
-
-def _hash(blobs: BlobStore, digest: str) -> tuple[str, ...]:
-    found = [hashlib.sha1(usedforsecurity=False), hashlib.md5(usedforsecurity=False), hashlib.sha256()]
-    with blobs.path(digest).open("rb") as file:
-        while chunk := file.read(1024 * 1024):
-            for one in found:
-                one.update(chunk)
-    return tuple(one.hexdigest() for one in found)
 
 
 def _target(request: Request, action: Action) -> tuple[Call, str, str]:
@@ -213,65 +186,6 @@ def _common(call: Call, repository: str, item: Item | None) -> dict[str, Any]:
         "modifiedBy": item.modified_by,
         "lastUpdated": item.updated,
     }
-
-
-def parse_properties(text: str) -> dict[str, list[str]]:
-    """Read `k=v1,v2;k2=v3`; `;` or `|` separate properties, a backslash takes the next character as it is.
-
-    :param text: the decoded text.
-    :raises Refusal: 400, naming the key that is not allowed.
-    """
-    found: dict[str, list[str]] = {}
-    for part in filter(None, _split(text, ";|")):
-        escaped, *_ = _split(part, "=")
-        key, values = _require_key(_unescape(escaped)), part.removeprefix(escaped)
-        if not values:
-            raise Refusal(400, f"The property '{key}' has no value: write key=value.")
-        found.setdefault(key, []).extend(_unescape(value)[:_LONGEST_VALUE] for value in _split(values[1:], ","))
-    if not found:
-        raise Refusal(400, "No properties are given: write properties=key=value.")
-    return found
-
-
-def parse_document(body: bytes) -> dict[str, list[str]]:
-    """Read `{"props": {key: value or values, or null for none}}`.
-
-    :param body: the JSON text.
-    :raises Refusal: 400, saying what is wrong.
-    """
-    try:
-        given = json.loads(body)["props"].items()
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-        raise Refusal(400, 'The body is not {"props": {"key": "value"}}.') from None
-    found: dict[str, list[str]] = {}
-    for key, value in given:
-        values = value if isinstance(value, list) else [] if value is None else [value]
-        if not all(isinstance(one, str) for one in values):
-            raise Refusal(400, f"The property '{key[:300]}' is no text, list of texts or null.")
-        found[_require_key(key)] = [one[:_LONGEST_VALUE] for one in values]
-    return found
-
-
-def parse_keys(text: str) -> list[str]:
-    """Read a list of keys, separated by commas."""
-    return [_unescape(key) for key in _split(text, ",") if key]
-
-
-def _split(text: str, separators: str) -> list[str]:
-    """Split a text where a separator stands that no backslash escapes; the backslashes stay."""
-    return re.findall(rf"[{separators}]((?:\\.?|[^\\{separators}])*+)", separators[0] + text, re.DOTALL)
-
-
-def _unescape(text: str) -> str:
-    return re.sub(r"\\(.?)", r"\1", text, flags=re.DOTALL)
-
-
-def _require_key(key: str) -> str:
-    wrong = sorted(set(key) & _FORBIDDEN_IN_KEYS)
-    if not key or wrong or len(key) > 255:
-        reason = f"it holds {wrong[0]!r}" if wrong else "it is empty or longer than 255 characters"
-        raise Refusal(400, f"The property key '{key[:300]}' is not valid: {reason}.")
-    return key
 
 
 _STORAGE = "/api/storage/{repository}"

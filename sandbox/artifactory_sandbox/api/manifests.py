@@ -1,23 +1,18 @@
-"""The OCI distribution API of manifests, tags and the catalogue."""
+"""The OCI distribution API of manifests and their referrers."""
 
 from __future__ import annotations
 
 import asyncio
-import bisect
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from artifactory_sandbox import layout
-from artifactory_sandbox.access import TOKEN_SECONDS
-from artifactory_sandbox.calls import (
+from artifactory_sandbox.api.calls import (
     DockerCall,
-    call_of,
     docker_call,
-    docker_repository,
     read_limited,
     require_digest,
     require_reference,
@@ -38,25 +33,12 @@ if TYPE_CHECKING:
     from artifactory_sandbox.items import Item
 
 
-async def base(request: Request) -> Response:
-    """Tell that the registry API is here."""
-    return JSONResponse({})
-
-
-async def token(request: Request) -> Response:
-    """Give a user who has logged in a token, whatever its scope: permissions are asked for at each request."""
-    if request.method != "GET":
-        raise Refusal(405, "Method Not Allowed")
-    call = call_of(request)
-    return JSONResponse({"token": call.service.access.docker_token(call.user), "expires_in": TOKEN_SECONDS})
-
-
 async def get_manifest(request: Request) -> Response:
     """Answer GET and HEAD of a manifest by tag or digest."""
     reference = require_reference(request.path_params["reference"])
     call = docker_call(request, Action.READ, reference)
     accepted = request.headers.get("accept", "")
-    item = call.service.database.glance(lambda tx: _require_manifest(tx, call, reference, accepted))
+    item = call.service.database.read_now(lambda tx: _require_manifest(tx, call, reference, accepted))
     headers = {"Docker-Content-Digest": item.digest, "ETag": f'"{item.digest}"', "Content-Length": str(item.size)}
     content = b""
     if request.method == "GET":
@@ -104,7 +86,7 @@ async def list_referrers(request: Request) -> Response:
     """List what refers to a digest as its subject, of one artifact type if that is asked for."""
     digest = require_digest(request.path_params["reference"])
     call = docker_call(request, Action.READ, digest)
-    found = call.service.database.glance(
+    found = call.service.database.read_now(
         lambda tx: {item.digest: item for place in call.places for item in layout.referrers(tx, place, digest)}
     )
 
@@ -119,27 +101,6 @@ async def list_referrers(request: Request) -> Response:
         headers["OCI-Filters-Applied"] = "artifactType"
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": described}
     return Response(json.dumps(index), headers=headers, media_type=OCI_INDEX)
-
-
-async def list_tags(request: Request) -> Response:
-    """List the tags of an image, page by page if `n` is given."""
-    call = docker_call(request, Action.READ)
-    name, found = call.place.image, await call.service.database.read(lambda tx: _require_tags(tx, call))
-    return _page(request, {"name": name}, "tags", found, f"{name}/tags/list")
-
-
-async def list_images(request: Request) -> Response:
-    """List the images of a repository, page by page if `n` is given."""
-    repository = docker_repository(request)
-    call = call_of(request)
-    allows = call.service.access.allows
-
-    def look(tx: sqlite3.Connection) -> set[str]:
-        sources = call.service.config.sources(repository)
-        found = {(source, image) for source in sources for image in layout.images(tx, source)}
-        return {image for source, image in found if allows(call.user, Action.READ, source, f"{image}/")}
-
-    return _page(request, {}, "repositories", await call.service.database.read(look), "_catalog")
 
 
 def _require_manifest(tx: sqlite3.Connection, call: DockerCall, reference: str, accepted: str = "") -> Item:
@@ -182,47 +143,11 @@ def _delete(tx: sqlite3.Connection, call: DockerCall, reference: str) -> None:
         copy = layout.find_manifest(tx, call.place, reference)
 
 
-def _require_tags(tx: sqlite3.Connection, call: DockerCall) -> set[str]:
-    found = {tag for place in call.places for tag in layout.tags(tx, place)}
-    if not found and not any(place.image in layout.images(tx, place.repository) for place in call.places):
-        message = "repository name not known to registry"
-        raise Refusal(404, message, code="NAME_UNKNOWN", detail={"name": call.place.image})
-    return found
-
-
-def _page(request: Request, answer: dict[str, object], field: str, found: set[str], path: str) -> Response:
-    """Answer with the page that `n` and `last` ask for, and a link to the next one.
-
-    Artifactory counts (`last` is an offset), OCI names (`last` is an entry): an entry of that name wins, so a page
-    whose end is the number of such a one leads on by name. In path mode, too, the link lacks the repository key
-    (renovate#15080).
-    """
-    size, last = request.query_params.get("n", ""), request.query_params.get("last", "")
-    if size and not size.isdecimal():
-        raise Refusal(400, "n must be a number", code="PAGINATION_NUMBER_INVALID", detail={"n": size[:300]})
-    names, count = sorted(found), int(size[:18] or 0)
-    by_name = bool(last) and (last in found or not last.isdecimal())
-    start = bisect.bisect(names, last) if by_name else int(last[:18] or 0)
-    end = start + count if count else len(names)
-    page, headers = names[start:end], {}
-    if page and end < len(names):
-        address, switches = call_of(request).address, call_of(request).service.config.switches
-        root = address.docker_root if switches.link_with_repository else "/v2"
-        onward = page[-1] if by_name or str(end) in found else str(end)
-        headers["Link"] = f'<{root}/{path}?last={quote(onward)}&n={size}>; rel="next"'
-    return JSONResponse(answer | {field: page}, headers=headers)
-
-
-_REPOSITORY = "/api/docker/{repository}/v2"
-_MANIFEST = _REPOSITORY + "/{image:path}/manifests/{reference}"
+_IMAGE = "/api/docker/{repository}/v2/{image:path}"
+_MANIFEST = _IMAGE + "/manifests/{reference}"
 ROUTES = [
     Route(_MANIFEST, get_manifest, methods=["GET"]),
     Route(_MANIFEST, put_manifest, methods=["PUT"]),
-    Route("/v2/", base),
-    Route(_REPOSITORY + "/", base),
-    Route(_REPOSITORY + "/token", token, methods=["GET", "POST"]),
-    Route(_REPOSITORY + "/_catalog", list_images),
-    Route(_REPOSITORY + "/{image:path}/tags/list", list_tags),
-    Route(_REPOSITORY + "/{image:path}/referrers/{reference}", list_referrers),
+    Route(_IMAGE + "/referrers/{reference}", list_referrers),
     Route(_MANIFEST, delete_manifest, methods=["DELETE"]),
 ]

@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from artifactory_sandbox import items, layout
-from artifactory_sandbox.calls import DockerCall, docker_call, require_digest
+from artifactory_sandbox.api.calls import DockerCall, docker_call, require_digest
 from artifactory_sandbox.config import Action
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import Item, stamp
@@ -65,7 +65,7 @@ async def get_blob(request: Request) -> Response:
     """Answer GET and HEAD of a blob, ranges included."""
     digest = require_digest(request.path_params["digest"])
     call = docker_call(request, Action.READ, digest)
-    call.service.database.glance(lambda tx: _require_blob(tx, call.places, digest))
+    call.service.database.read_now(lambda tx: _require_blob(tx, call.places, digest))
     headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
     return blob_response(call.service, digest, "application/octet-stream", headers)
 
@@ -83,49 +83,49 @@ async def start_upload(request: Request) -> Response:
     call = docker_call(request, Action.DEPLOY, UPLOADS_FOLDER)
     mount, digest = request.query_params.get("mount"), request.query_params.get("digest")
     if mount and await _mount(call, require_digest(mount), request.query_params.get("from")):
-        return _created(call, mount)
+        return _answer_created(call, mount)
     if digest:
         require_digest(digest)
     upload = call.service.uploads.start(call.owner)
     if not digest:
-        return _progress(call, upload, 202)
+        return _answer_progress(call, upload, 202)
     await upload.append(request.stream())
     return await _finish(call, upload, digest)
 
 
 async def continue_upload(request: Request) -> Response:
     """Add a chunk, or a stream of any length."""
-    call, upload = _upload(request)
-    await upload.append(request.stream(), start=_start(request))
-    return _progress(call, upload, 202)
+    call, upload = _find_upload(request)
+    await upload.append(request.stream(), start=_parse_start(request))
+    return _answer_progress(call, upload, 202)
 
 
 async def finish_upload(request: Request) -> Response:
     """Add what is left, check the digest, and make the upload a blob."""
-    call, upload = _upload(request)
+    call, upload = _find_upload(request)
     digest = require_digest(request.query_params.get("digest", ""))
-    await upload.append(request.stream(), start=_start(request))
+    await upload.append(request.stream(), start=_parse_start(request))
     return await _finish(call, upload, digest)
 
 
 async def upload_status(request: Request) -> Response:
     """Tell how far an upload has come."""
-    return _progress(*_upload(request), 204)
+    return _answer_progress(*_find_upload(request), 204)
 
 
 async def cancel_upload(request: Request) -> Response:
     """Give an upload up."""
-    call, upload = _upload(request)
+    call, upload = _find_upload(request)
     call.service.uploads.cancel(upload)
     return Response(status_code=204)
 
 
-def _upload(request: Request) -> tuple[DockerCall, Upload]:
+def _find_upload(request: Request) -> tuple[DockerCall, Upload]:
     call = docker_call(request, Action.DEPLOY, UPLOADS_FOLDER)
     return call, call.service.uploads.find(request.path_params["upload"], call.owner)
 
 
-def _start(request: Request) -> int | None:
+def _parse_start(request: Request) -> int | None:
     """Return where a chunk says that it begins, if it does; what it says of its length must be true."""
     header, announced = request.headers.get("content-range"), request.headers.get("content-length")
     if header is None:
@@ -170,15 +170,15 @@ def _mount_sources(call: DockerCall, name: str) -> list[Place]:
 async def _finish(call: DockerCall, upload: Upload, digest: str) -> Response:
     size, who = await call.service.uploads.finish(upload, digest), stamp(call.user.name)
     await call.service.database.write(lambda tx: layout.add_blob(tx, call.place, digest, size, who))
-    return _created(call, digest)
+    return _answer_created(call, digest)
 
 
-def _created(call: DockerCall, digest: str) -> Response:
+def _answer_created(call: DockerCall, digest: str) -> Response:
     headers = {"Location": call.location(f"blobs/{digest}"), "Docker-Content-Digest": digest}
     return Response(status_code=201, headers=headers)
 
 
-def _progress(call: DockerCall, upload: Upload, status: int) -> Response:
+def _answer_progress(call: DockerCall, upload: Upload, status: int) -> Response:
     identifier = upload.file.name
     headers = {
         "Location": call.location(f"blobs/uploads/{identifier}"),

@@ -13,10 +13,12 @@ from artifactory_sandbox.errors import Forbidden, Refusal
 from artifactory_sandbox.names import Place, is_digest, is_image, is_tag
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
 
     from artifactory_sandbox.access import User
-    from artifactory_sandbox.addressing import Address
+    from artifactory_sandbox.api.addressing import Address
     from artifactory_sandbox.service import Service
 
 Value = TypeVar("Value")
@@ -39,6 +41,16 @@ def call_of(request: Request) -> Call:
     """Return the surroundings of a request that has passed the gate."""
     call: Call = request.state.call
     return call
+
+
+async def identify(service: Service, headers: Mapping[str, str]) -> User:
+    """Return the user that the headers of a request stand for.
+
+    :raises Unauthenticated: when there are no credentials and anonymous access is off, or when they are wrong.
+    :raises Forbidden: when an API key is wrong, or API keys are switched off.
+    """
+    api_key = headers.get("x-jfrog-art-api", "")
+    return await service.access.identify(headers.get("authorization", ""), api_key=api_key)
 
 
 def require_admin(request: Request) -> Service:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from artifactory_sandbox.calls import call_of
-from artifactory_sandbox.errors import Forbidden, Refusal, json_response
+from artifactory_sandbox.api.calls import call_of
+from artifactory_sandbox.api.responses import json_response
+from artifactory_sandbox.errors import Forbidden, Refusal
 
 if TYPE_CHECKING:
     from starlette.requests import Request
