@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import html
 import json
@@ -66,26 +67,33 @@ class Answer:
         """Whether a proxy's or a login page came instead of an answer of the API."""
         return self.media_type == "text/html" or self.text[:200].lstrip().lower().startswith(("<!doctype", "<html"))
 
-    def without(self, secrets: Iterable[str]) -> Answer:
-        """Return the answer with secrets struck out of its body: error pages may show what was sent.
+    def hide(self, secrets: Iterable[str]) -> Answer:
+        """Return the answer as it came; the secrets show in nothing that is said about it.
 
-        :param secrets: the texts; those of less than four characters stay, as they stand everywhere.
+        :param secrets: the texts; those of less than four characters are shown, as they stand everywhere.
         """
-        long = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+        return replace(self, secrets=tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET))
+
+    def without(self, secrets: Iterable[str]) -> Answer:
+        """Return the answer with secrets struck out of its body, too: error pages may show what was sent.
+
+        :param secrets: as for ``hide``.
+        """
+        hidden = self.hide(secrets)
         content = self.content
-        for secret in long:
+        for secret in hidden.secrets:
             content = content.replace(secret.encode(), _STRUCK_OUT.encode())
-        return replace(self, content=content, secrets=long)
+        return replace(hidden, content=content)
 
     def json(self) -> Any:
         """Return the body's JSON value.
 
         :raises UnexpectedAnswer: when the body is empty, HTML, or no JSON.
         """
-        try:
+        with contextlib.suppress(ValueError, RecursionError):
             return json.loads(self.content)
-        except (ValueError, RecursionError) as error:
-            raise self.unexpected("JSON") from error
+        # Not from the parser's error: that holds the whole text.
+        raise self.unexpected("JSON")
 
     def unexpected(self, wanted: str) -> UnexpectedAnswer:
         """Return the error that says that something else came than was wanted.
@@ -93,7 +101,7 @@ class Answer:
         :param wanted: what should have come, such as ``JSON``.
         """
         return UnexpectedAnswer(
-            f"{self.endpoint} answered {self.status} with {self.described} instead of {wanted}: "
+            f"{self.endpoint} answered {self.status} with {self.described} instead of {self._strike_out(wanted)}: "
             "check that the connection's host is Artifactory's own URL (often it ends in /artifactory) and "
             "that no proxy or login page stands before it.",
             status=self.status,
@@ -124,9 +132,12 @@ class Answer:
 
     def _shown(self, text: str) -> str | None:
         """Return a text of the server's as it may be shown; what stands in it in code was not struck out before."""
+        return readable(self._strike_out(text))
+
+    def _strike_out(self, text: str) -> str:
         for secret in self.secrets:
             text = text.replace(secret, _STRUCK_OUT)
-        return readable(text)
+        return text
 
     @property
     def server_version(self) -> tuple[int, ...] | None:

@@ -5,12 +5,14 @@ Sources: JFrog's REST API documentation ("Promote Docker Image") and the OCI dis
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
+from artifactory_provider.artifactory import content_coding
 from artifactory_provider.artifactory.api import Api, document_of
 from artifactory_provider.artifactory.errors import (
     ImageNotFound,
@@ -27,6 +29,7 @@ from artifactory_provider.artifactory.references import (
     check_image,
     check_repository,
 )
+from artifactory_provider.artifactory.transport import Reading
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.answers import Answer
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ENTRIES_A_PAGE = 1000
-_LARGEST_BLOB = 256 * 1024 * 1024
+_BLOB = Reading(largest=256 * 1024 * 1024, is_unpacked=False)
+_ELSEWHERE = (302, 307)
 _NEXT_LINK = re.compile(r"<(?P<target>[^>]*)>[^,<]*\brel=\"?next\b", re.IGNORECASE)
 
 
@@ -180,7 +184,7 @@ class DockerApi(Api):
         answer = await self._transport.request(
             "HEAD",
             f"{await self._blobs(place)}/{check_digest(digest)}",
-            allowed=(200, 302, 307, 404),
+            allowed=(200, *_ELSEWHERE, 404),
             needs=f"Read on {place.repository!r}",
         )
         if answer.status == 200 and answer.is_html and "Docker-Content-Digest" not in answer.headers:
@@ -195,15 +199,19 @@ class DockerApi(Api):
         :param digest: the blob's digest.
         """
         url = f"{await self._blobs(source)}/{check_digest(digest)}"
+        as_stored = {"Accept-Encoding": content_coding.AS_STORED}
         answer = await self._transport.request(
-            "GET", url, allowed=(200, 302, 307), largest=_LARGEST_BLOB, needs=f"Read on {source.repository!r}"
+            "GET",
+            url,
+            allowed=(200, *_ELSEWHERE),
+            headers=as_stored,
+            reading=_BLOB,
+            needs=f"Read on {source.repository!r}",
         )
         if answer.status != 200:
             place = _named_place(answer, url)
-            answer = await self._transport.request("GET", place, largest=_LARGEST_BLOB, anonymous=True)
-        if f"sha256:{hashlib.sha256(answer.content).hexdigest()}" != digest:
-            raise answer.unexpected(f"the blob {digest}")
-        await self._upload_blob(target, digest, answer.content)
+            answer = await self._transport.request("GET", place, headers=as_stored, reading=_BLOB, anonymous=True)
+        await self._upload_blob(target, digest, _blob_content(answer, digest))
 
     async def put_manifest(self, place: ImageReference, manifest: Manifest) -> None:
         """Store a manifest's very bytes under its digest.
@@ -292,6 +300,25 @@ class DockerApi(Api):
             allowed=(200, 404),
             needs=f"Read on {reference.repository!r}",
         )
+
+
+def _blob_content(answer: Answer, digest: str) -> bytes:
+    """Return the bytes that have the digest: those that came, or what a proxy has packed although it was not asked to.
+
+    ``Content-Encoding`` alone says nothing: some label a layer with it that is a gzip file itself.
+    """
+    if _digest_of(answer.content) == digest:
+        return answer.content
+    with contextlib.suppress(content_coding.TooLarge):
+        codings = answer.headers.get("Content-Encoding", "")
+        content = content_coding.unpack(answer.content, codings, largest=_BLOB.largest)
+        if _digest_of(content) == digest:
+            return content
+    raise answer.unexpected(f"the blob {digest}")
+
+
+def _digest_of(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def _named_place(answer: Answer, url: str) -> str:

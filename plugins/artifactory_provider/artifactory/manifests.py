@@ -5,6 +5,7 @@ Media types: OCI image specification 1.1, "Media Types", and Docker image manife
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -86,10 +87,9 @@ class Manifest:
         :param media_type: the ``Content-Type`` that came with them, without parameters.
         :raises InvalidManifest: when they are no manifest or index.
         """
-        try:
+        document = None
+        with contextlib.suppress(ValueError, RecursionError):
             document = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise InvalidManifest(f"The manifest is no JSON ({error}).") from error
         if not isinstance(document, dict):
             raise InvalidManifest("The manifest is no JSON object.")
         kind = _media_type(document, media_type)

@@ -210,7 +210,6 @@ async def test_https_to_a_server_that_speaks_http_says_so(settings: MakeSettings
             await client.version()
 
 
-@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_the_hooks_run_trusts_and_authenticates_in_the_same_way(
     connect: Callable[..., None], authority: Authority, server_tls: ssl.SSLContext
 ) -> None:
@@ -226,6 +225,43 @@ def test_the_hooks_run_trusts_and_authenticates_in_the_same_way(
     assert ArtifactoryHook().run("api/system/ping").text == "OK"
     connect(extra={**tls, "verify": False, "ca_file": None})
     assert ArtifactoryHook().run("api/system/ping").text == "OK"
+
+
+def test_the_hooks_run_trusts_the_authorities_of_the_environment_that_the_client_trusts(
+    connect: Callable[..., None], authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    assert ArtifactoryHook().test_connection()[0]
+    assert ArtifactoryHook().run("api/system/ping").text == "OK"
+
+
+def test_requests_ca_bundle_counts_for_neither_way_of_asking_and_both_say_so(
+    connect: Callable[..., None], authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.file))
+    advice = "as SSL_CERT_FILE in the environment (REQUESTS_CA_BUNDLE does not count)"
+    assert advice in ArtifactoryHook().test_connection()[1]
+    with pytest.raises(TlsFailed, match="is not trusted") as caught:
+        ArtifactoryHook().run("api/system/ping")
+    assert advice in str(caught.value)
+
+
+def test_the_hooks_run_and_the_client_share_one_context(
+    connect: Callable[..., None], authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str | None] = []
+    make = ssl.create_default_context
+
+    def noted(*, cafile: str | None = None) -> ssl.SSLContext:
+        made.append(cafile)
+        return make(cafile=cafile)
+
+    monkeypatch.setattr(ssl, "create_default_context", noted)
+    connect(extra={"ca_file": str(authority.file)})
+    for _ in range(2):
+        assert ArtifactoryHook().test_connection()[0]
+        assert ArtifactoryHook().run("api/system/ping").text == "OK"
+    assert made == [str(authority.file)]
 
 
 def test_the_hooks_run_refuses_an_untrusted_certificate_with_advice(connect: Callable[..., None]) -> None:

@@ -11,9 +11,8 @@ from artifactory_provider.promotion.errors import InvalidPlan
 from artifactory_provider.promotion.planning.patterns import Patterns
 
 if TYPE_CHECKING:
-    from artifactory_provider.promotion.promotion import OnConflict
-
     from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.promotion.request import OnConflict
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 pytestmark = pytest.mark.usefixtures("queries")
