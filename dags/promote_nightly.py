@@ -63,7 +63,7 @@ IMAGES = [
     doc_md=__doc__,
     tags=["artifactory", "promotion"],
 )
-def promote_nightly():
+def promote_nightly() -> None:
     """Promote each image of the list: dev → qa → prod."""
 
     @task
@@ -86,7 +86,7 @@ def promote_nightly():
         return {"image": image.image, "tag": image.tag, "digest": image.digest}
 
     @task_group
-    def ladder(candidate: str):
+    def ladder(candidate: str) -> None:
         chosen = select(candidate)
         image = {"image": chosen["image"], "tag": chosen["tag"], "digest": chosen["digest"]}
 

@@ -10,6 +10,8 @@ The chunks run in the pool `artifactory_backfill`, which has to be there:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pendulum
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, dag, get_current_context, task
@@ -21,13 +23,16 @@ from artifactory_provider.operators import (
 )
 from artifactory_provider.tasks import TagSelection
 
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
 POOL = "artifactory_backfill"
 
 # Airflow shows what has no section first, and open: what every run needs. All other fields start closed.
 NARROW, TARGET, SAFETY, BULK = "Fewer tags", "Target", "Safety", "Size, reports and other DAGs"
-NAMES = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 400}}
-REPOSITORY = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
-MOMENT = {"type": ["null", "string"], "format": "date-time", "section": NARROW}
+NAMES: dict[str, Any] = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 400}}
+REPOSITORY: dict[str, Any] = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
+MOMENT: dict[str, Any] = {"type": ["null", "string"], "format": "date-time", "section": NARROW}
 PATTERN = "One a line: * and ? stand for any text and any character, or regex:… for a regular expression."
 
 FORM = {
@@ -158,7 +163,7 @@ FORM = {
 }
 
 
-def read_selection(context, jinja_env):
+def read_selection(context: Context, jinja_env: object) -> dict[str, Any]:
     """Return which tags the form asks for."""
     return {field: context["params"][field] for field in TagSelection.__annotations__}
 
@@ -171,7 +176,7 @@ def read_selection(context, jinja_env):
     doc_md=__doc__,
     tags=["artifactory", "promotion", "backfill"],
 )
-def retag_backfill():
+def retag_backfill() -> None:
     """Plan, ask, promote in chunks, report."""
     folder = "{{ params.report_path.rstrip('/') + '/' + run_id if params.report_path else '' }}"
     plan = ArtifactoryPlanOperator(
@@ -189,7 +194,7 @@ def retag_backfill():
     )
 
     @task.branch(retries=0)
-    def needs_approval(chunks):
+    def needs_approval(chunks: list[dict[str, Any]]) -> str:
         """Ask for an approval where one is wanted, and something is left to approve."""
         return "approve" if chunks and get_current_context()["params"]["approval"] else "promote"
 

@@ -4,6 +4,7 @@ import datetime
 import itertools
 from typing import TYPE_CHECKING
 
+import pendulum
 import pytest
 from airflow.sdk import AssetAlias
 from airflow.sdk.exceptions import ParamValidationError
@@ -48,11 +49,12 @@ def test_it_runs_at_two_in_berlin_in_summer_and_winter(dag: DAG) -> None:
     from airflow.timetables.base import TimeRestriction
 
     timetable = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)).timetable
-    for day, hour in ((datetime.datetime(2026, 7, 1, tzinfo=datetime.UTC), 0), (_winter(), 1)):
+    for day, hour in ((pendulum.datetime(2026, 7, 1), 0), (pendulum.datetime(2026, 12, 1), 1)):
         info = timetable.next_dagrun_info(
             last_automated_data_interval=None, restriction=TimeRestriction(day, None, catchup=True)
         )
         assert info is not None
+        assert info.data_interval is not None
         assert info.run_after.hour == hour
         assert info.data_interval.end - info.data_interval.start == datetime.timedelta(days=1)
 
@@ -81,7 +83,3 @@ def test_the_demo_seeds_the_images_that_the_dag_promotes(dag: DAG) -> None:
 def test_a_form_that_makes_no_sense_is_refused(dag: DAG, images: object) -> None:
     with pytest.raises(ParamValidationError):
         dag.params["images"] = images
-
-
-def _winter() -> datetime.datetime:
-    return datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)

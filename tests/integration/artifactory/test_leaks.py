@@ -90,8 +90,8 @@ async def test_no_error_leads_to_the_headers_that_were_sent(
                 errors.append(error)
     assert errors
     shown = caplog.text
-    for error in errors:
-        shown += "".join(traceback.format_exception(error))
-        shown += "".join(repr(one) + repr(one.args) + repr(vars(one)) for one in reachable(error))
+    for seen in errors:
+        shown += "".join(traceback.format_exception(seen))
+        shown += "".join(repr(one) + repr(one.args) + repr(vars(one)) for one in reachable(seen))
     assert BASIC not in shown
     assert PASSWORD not in shown

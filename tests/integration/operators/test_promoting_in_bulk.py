@@ -12,8 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.bases.skipmixin import DownstreamTasksSkipped
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 
 from artifactory_provider.artifactory.errors import RateLimited
 from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
@@ -260,7 +259,8 @@ def test_a_chunk_that_is_not_whole_is_refused(sandbox: RunningSandbox, image: st
 def test_a_task_that_is_handed_no_promotions_fails_and_does_not_say_that_all_is_done(
     gateway: Gateway, run: Run, field: str, nothing: Any
 ) -> None:
-    made = ArtifactoryPromoteBatchOperator(task_id="promote", **{field: "{{ rendered_later }}"})
+    templated: dict[str, Any] = {field: "{{ rendered_later }}"}
+    made = ArtifactoryPromoteBatchOperator(task_id="promote", **templated)
     setattr(made, field, nothing)
     with pytest.raises(InvalidPromotion):
         made.execute(run.context(made))
@@ -364,6 +364,7 @@ def test_a_batch_whose_record_could_not_be_written_is_refused_when_the_dag_is_pa
 
 
 def test_a_batch_needs_a_chunk_or_promotions() -> None:
-    for fields in ({}, {"chunk": {}, "promotions": []}):
+    neither_and_both: list[dict[str, Any]] = [{}, {"chunk": {}, "promotions": []}]
+    for fields in neither_and_both:
         with pytest.raises(InvalidPromotion, match="either a chunk"):
             ArtifactoryPromoteBatchOperator(task_id="promote", **fields)

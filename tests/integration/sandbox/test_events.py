@@ -192,8 +192,9 @@ def test_an_image_with_a_config_that_cannot_be_read_is_told_without_platforms(
 ) -> None:
     subscribe(client, receiver.url)
     root, config = "/api/docker/docker-dev/v2/odd", b"[" * 100_000
-    described = {"mediaType": "application/json", "digest": content_digest(config), "size": len(config)}
-    pushed = client.post(f"{root}/blobs/uploads/", params={"digest": described["digest"]}, content=config)
+    digest = content_digest(config)
+    described = {"mediaType": "application/json", "digest": digest, "size": len(config)}
+    pushed = client.post(f"{root}/blobs/uploads/", params={"digest": digest}, content=config)
     assert pushed.status_code == 201
     manifest = {"schemaVersion": 2, "config": described, "layers": []}
     assert client.put(f"{root}/manifests/1.0", json=manifest).status_code == 201

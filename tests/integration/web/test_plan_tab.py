@@ -40,6 +40,7 @@ def store(state: str, **summaries: str) -> None:
     from airflow.models.dagrun import DagRun
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
     with create_session() as session:
@@ -53,7 +54,7 @@ def store(state: str, **summaries: str) -> None:
             run_id=RUN,
             run_type=DagRunType.MANUAL,
             run_after=moment,
-            state=state,
+            state=DagRunState(state),
             triggered_by=DagRunTriggeredByType.TEST,
         )
         session.add(run)
