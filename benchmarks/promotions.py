@@ -22,7 +22,7 @@ from artifactory_sandbox.names import Place
 from artifactory_sandbox.sample_images import PLATFORMS, make_image
 from artifactory_sandbox.seeding import store_image, write_contents
 from benchmarks.registries import sandbox
-from benchmarks.result import Result, at_most, told
+from benchmarks.result import Result, at_most
 from benchmarks.sandbox_promotions import opened
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def measure() -> Iterator[Result]:
                 asyncio.run(_promote_one(settings, way.promotion(0)))
                 yield at_most(way.name, connection.answered() - before, way.bound, "requests")
             whole, bare = asyncio.run(_times(settings))
-            yield told("single_time_vs_post", whole / bare, "ratio")
+            yield at_most("single_time_vs_post", whole / bare, 6.5)
 
 
 async def _promote_one(settings: ServerSettings, promotion: Promotion) -> None:
