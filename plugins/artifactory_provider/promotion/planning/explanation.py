@@ -49,7 +49,8 @@ async def explain_nothing(client: ArtifactoryClient, criteria: TagCriteria) -> I
     if not any(map(criteria.selects_tag, named)):
         return InvalidPlan(
             f"No tag of {among} is a version in {criteria.versions!r}: there are {_examples(named)}. Pre-releases are "
-            "in a range only where it names one, as in '>=1.4.0-rc.1'."
+            "in a range only where it names one, as in '>=1.4.0-rc.1'; what is more than a version, such as "
+            "1.4.2-alpine, never is."
         )
     return await _explain_narrowing(client, criteria, among, named)
 
