@@ -21,13 +21,12 @@ from artifactory_provider.artifactory.errors import (
     RequestTimedOut,
     TlsFailed,
 )
-from artifactory_provider.artifactory.references import ImageReference, InvalidReference, split_image
 from artifactory_provider.hooks.connections import settings_of
 from artifactory_provider.promotion.images import promote_image
 from artifactory_provider.promotion.planning.planner import make_plan
 from artifactory_provider.promotion.promotion import promote
 from artifactory_provider.promotion.rollback import find_previous
-from artifactory_provider.promotion.selection import newest_version
+from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.sending import pin
 from artifactory_provider.verification.verification import verify
 
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.authentication import Authentication
     from artifactory_provider.artifactory.credentials import Credentials
+    from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.artifactory.settings import ServerSettings
     from artifactory_provider.promotion.images import ImageRecord
     from artifactory_provider.promotion.planning.criteria import TagCriteria
@@ -107,25 +107,18 @@ class ArtifactoryHook(HttpHook):
     def select(
         self, repository: str, candidate: str, *, created_before: datetime.datetime | None = None
     ) -> ImageReference | None:
-        """Return what is to be promoted, pinned to its digest, or None where there was no version by then.
+        """Return what is to be promoted, pinned to its digest, or None where there was no such release by then.
 
         :param repository: the repository key.
-        :param candidate: ``image:tag``, ``image:tag@digest``, or ``image`` for its newest released version.
-        :param created_before: for ``image`` alone, passes over what was created at this moment or later.
+        :param candidate: ``image`` for its newest release, ``image:pattern`` or ``image >=1.4 <2`` for the newest of
+            these, ``image:tag`` or ``image:tag@digest``; see ``promotion.selection.Candidate``.
+        :param created_before: passes over what was created at this moment or later; not for a tag that is named.
         :raises InvalidReference: when the candidate is malformed.
         :raises NotFound: naming what is missing.
+        :raises VersionUncertain: when nobody can tell which release is the newest.
         """
-        image, tag, digest = split_image(candidate)
-        if digest is not None and tag is None:
-            raise InvalidReference(f"{candidate!r} names a digest without a tag: give image:tag@digest.")
-
-        async def look(client: ArtifactoryClient) -> ImageReference | None:
-            if tag is None:
-                return await newest_version(client, repository, image, created_before=created_before)
-            reference = ImageReference(repository, image, tag, digest)
-            return reference.pinned((await pin(client, reference)).digest)
-
-        return self._run_client(look)
+        Candidate.parse(candidate)
+        return self._run_client(lambda client: select(client, repository, candidate, created_before=created_before))
 
     def promote(self, promotion: Promotion) -> PromotionRecord:
         """Promote one image and make sure of the result; see ``artifactory_provider.promotion``.
