@@ -71,7 +71,7 @@ FORM = {
         type=["null", "string"],
         maxLength=200,
         title="Versions",
-        description="A range of semantic versions, such as >=1.4.0 <2.0.0; it leaves out tags that are no versions.",
+        description="A range of versions, such as >=1.4.0 <2.0.0; it leaves out tags that are no versions.",
         section=NARROW,
     ),
     "created_from": Param(None, title="Created from", description="When the image was created there.", **MOMENT),

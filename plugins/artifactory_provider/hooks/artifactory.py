@@ -13,7 +13,6 @@ from artifactory_provider.artifactory.answers import Answer, refusal
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.content_coding import ACCEPTED
 from artifactory_provider.artifactory.errors import ArtifactoryError
-from artifactory_provider.artifactory.references import ImageReference, InvalidReference, split_image
 from artifactory_provider.artifactory.transport import LARGEST_ANSWER, USER_AGENT
 from artifactory_provider.hooks.connections import settings_of
 from artifactory_provider.hooks.requests_adapter import ANY_STATUS, SUCCESS, ClientAdapter, is_in_event_loop
@@ -21,7 +20,7 @@ from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.batch import promote_image, promote_many
 from artifactory_provider.promotion.planning.planner import make_plan
 from artifactory_provider.promotion.promote import promote
-from artifactory_provider.promotion.selection import newest_version
+from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.transfer import pin
 from artifactory_provider.verification.verification import verify
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
+    from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.artifactory.settings import ServerSettings
     from artifactory_provider.promotion.planning.criteria import TagCriteria
     from artifactory_provider.promotion.planning.plan import Plan
@@ -96,25 +96,18 @@ class ArtifactoryHook(HttpHook):
     def select(
         self, repository: str, candidate: str, *, created_before: datetime.datetime | None = None
     ) -> ImageReference | None:
-        """Return what is to be promoted, pinned to its digest, or None where there was no version by then.
+        """Return what is to be promoted, pinned to its digest, or None where there was no such release by then.
 
         :param repository: the repository key.
-        :param candidate: ``image:tag``, ``image:tag@digest``, or ``image`` for its newest released version.
-        :param created_before: for ``image`` alone, passes over what was created at this moment or later.
+        :param candidate: ``image`` for its newest release, ``image:pattern`` or ``image >=1.4 <2`` for the newest of
+            these, ``image:tag`` or ``image:tag@digest``; see ``promotion.selection.Candidate``.
+        :param created_before: passes over what was created at this moment or later; not for a tag that is named.
         :raises InvalidReference: when the candidate is malformed.
         :raises NotFound: naming what is missing.
+        :raises VersionUncertain: when nobody can tell which release is the newest.
         """
-        image, tag, digest = split_image(candidate)
-        if digest is not None and tag is None:
-            raise InvalidReference(f"{candidate!r} names a digest without a tag: give image:tag@digest.")
-
-        async def look(client: ArtifactoryClient) -> ImageReference | None:
-            if tag is None:
-                return await newest_version(client, repository, image, created_before=created_before)
-            reference = ImageReference(repository, image, tag, digest)
-            return reference.pinned((await pin(client, reference)).digest)
-
-        return self._run_client(look)
+        Candidate.parse(candidate)
+        return self._run_client(lambda client: select(client, repository, candidate, created_before=created_before))
 
     def promote(self, promotion: Promotion) -> PromotionRecord:
         """Promote one image and make sure of the result; see ``artifactory_provider.promotion``.

@@ -22,6 +22,10 @@ class InvalidPlan(InvalidPromotion):
     """What was asked for chooses nothing, or too much, or what cannot be; nothing was sent that changes anything."""
 
 
+class VersionUncertain(InvalidPlan):
+    """Nobody can tell which release of an image is the newest; which tags are meant has to be said."""
+
+
 class SourceMoved(PromotionError):
     """The source tag does not show the digest that was to be promoted."""
 

@@ -9,7 +9,6 @@ from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.record import Attachment, PromotionRecord
 from artifactory_provider.promotion.request import Promotion, PromotionOptions
-from artifactory_provider.promotion.selection import released_versions
 
 DIGEST = "sha256:" + "a" * 64
 DEV = ImageReference("docker-dev", "app", "1")
@@ -93,20 +92,3 @@ def test_the_record_is_json_with_stable_keys() -> None:
         "replaced": None,
         "copy": True,
     }
-
-
-def test_released_versions_are_ordered_by_number_and_all_else_is_passed_over() -> None:
-    tags = [
-        "1.9.0",
-        "1.10.0",
-        "v1.10.1",
-        "2.0.0-rc.1",
-        "latest",
-        "1.10",
-        "1.4.2-linux-amd64",
-        "sha256-ab.sig",
-        "01.0.0",
-        "9.0.0+build",
-        f"{'9' * 128}.0.0",
-    ]
-    assert released_versions(tags) == ["v1.10.1", "1.10.0", "1.9.0"]

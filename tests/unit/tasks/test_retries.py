@@ -21,6 +21,7 @@ FAIL = [
     errors.TlsFailed,
     InvalidReference,
     promotion_errors.InvalidPlan,
+    promotion_errors.VersionUncertain,
     promotion_errors.InvalidPromotion,
     promotion_errors.SourceMoved,
     promotion_errors.TargetConflict,

@@ -51,7 +51,8 @@ async def explain_nothing(ledger: Ledger, criteria: TagCriteria) -> InvalidPlan:
     if not any(map(criteria.selects_tag, named)):
         return InvalidPlan(
             f"No tag of {among} is a version in {criteria.versions!r}: there are {_examples(named)}. Pre-releases are "
-            "in a range only where it names one, as in '>=1.4.0-rc.1'."
+            "in a range only where it names one, as in '>=1.4.0-rc.1'; what is more than a version, such as "
+            "1.4.2-alpine, never is."
         )
     return await _explain_narrowing(ledger, criteria, among, named)
 
