@@ -98,7 +98,7 @@ class Transport:
     """
 
     def __init__(self, settings: ServerSettings, credentials: Credentials) -> None:
-        self._settings = settings
+        self.settings = settings
         self._credentials = credentials
         self._session: aiohttp.ClientSession | None = None
         self._tls: ssl.SSLContext | None = None
@@ -107,8 +107,8 @@ class Transport:
         self.server_version: tuple[int, ...] | None = None
 
     async def __aenter__(self) -> Transport:
-        if self._settings.needs_tls:
-            self._tls = self._settings.tls_context()
+        if self.settings.needs_tls:
+            self._tls = self.settings.tls_context()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": content_coding.ACCEPTED},
@@ -171,7 +171,7 @@ class Transport:
             is_repeatable=method in {"GET", "HEAD"} if repeatable is None else repeatable,
             allowed=allowed,
             needs=needs,
-            timeout=self._settings.timeout if timeout is None else timeout,
+            timeout=self.settings.timeout if timeout is None else timeout,
             headers=headers or {},
             body={"json": json, "data": data},
             reading=reading,
@@ -215,11 +215,11 @@ class Transport:
         return answer
 
     def _retrying(self) -> tenacity.AsyncRetrying:
-        backoff = tenacity.wait_random_exponential(multiplier=0.5, max=self._settings.longest_pause)
+        backoff = tenacity.wait_random_exponential(multiplier=0.5, max=self.settings.longest_pause)
 
         def pause(state: tenacity.RetryCallState) -> float:
             asked = getattr(_error_of(state), "retry_after", None)
-            return backoff(state) if asked is None else min(asked, self._settings.longest_pause)
+            return backoff(state) if asked is None else min(asked, self.settings.longest_pause)
 
         def announce(state: tenacity.RetryCallState) -> None:
             seconds = state.next_action.sleep if state.next_action else 0.0
@@ -228,12 +228,12 @@ class Transport:
                 _error_of(state),
                 seconds,
                 state.attempt_number + 1,
-                self._settings.attempts,
+                self.settings.attempts,
             )
 
         return tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(TRANSIENT),
-            stop=tenacity.stop_after_attempt(self._settings.attempts),
+            stop=tenacity.stop_after_attempt(self.settings.attempts),
             wait=pause,
             before_sleep=announce,
             reraise=True,
@@ -241,7 +241,7 @@ class Transport:
 
     async def _send(self, request: _Request, authentication: Authentication) -> Answer:
         """Send a request when its turn has come, and learn from the answer how much the server bears."""
-        pace = pace_of(self._settings.base_url)
+        pace = pace_of(self.settings.base_url)
         async with self._slots, pace.turn() as began:
             try:
                 answer = await self._exchange(request, authentication)
@@ -249,7 +249,7 @@ class Transport:
                 pace.overloaded(began)
                 raise
             if answer.status in _OVERLOADED:
-                pace.overloaded(began, pause=min(answer.retry_after or 0, self._settings.longest_pause))
+                pace.overloaded(began, pause=min(answer.retry_after or 0, self.settings.longest_pause))
             else:
                 pace.answered(began, kind=request.kind)
             return answer
@@ -265,7 +265,7 @@ class Transport:
                 url=request.url,
                 proxy=proxy,
                 timeout=request.timeout,
-                connect_timeout=self._settings.connect_timeout,
+                connect_timeout=self.settings.connect_timeout,
             )
         else:
             self.server_version = answer.server_version or self.server_version
@@ -292,7 +292,7 @@ class Transport:
             ssl=self._tls_for(request.url, proxy),
             middlewares=() if request.is_repeatable else (_send_once,),
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=request.timeout, sock_connect=self._settings.connect_timeout),
+            timeout=aiohttp.ClientTimeout(total=request.timeout, sock_connect=self.settings.connect_timeout),
         ) as response:
             content = await _read(response, request)
             return Answer(request.endpoint, response.status, response.headers.copy(), content)
@@ -301,7 +301,7 @@ class Transport:
         """Return the proxy that leads to a URL's server, looked up once: to read the environment takes its time."""
         server = urlsplit(url)[:2]
         if server not in self._proxies:
-            self._proxies[server] = self._settings.proxy_for(url)
+            self._proxies[server] = self.settings.proxy_for(url)
         return self._proxies[server]
 
     def _tls_for(self, url: str, proxy: str | None) -> ssl.SSLContext | bool:
@@ -309,7 +309,7 @@ class Transport:
         if "https" not in {urlsplit(url).scheme, urlsplit(proxy or "").scheme}:
             return True
         try:
-            self._tls = self._settings.tls_context()
+            self._tls = self.settings.tls_context()
         except InvalidSettings as error:
             if self._tls is None:
                 raise

@@ -14,6 +14,7 @@ from artifactory_provider.artifactory.errors import (
     RateLimited,
     RequestRefused,
     TlsFailed,
+    UnsupportedManifest,
     UnsupportedRepository,
 )
 from artifactory_provider.artifactory.references import InvalidReference
@@ -34,6 +35,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 SourceMoved,
                 TargetConflict,
                 TlsFailed,
+                UnsupportedManifest,
                 UnsupportedRepository,
             ],
             action=RetryAction.FAIL,

@@ -19,6 +19,7 @@ from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
     AuthenticationFailed,
     ConnectionFailed,
+    ImageNotFound,
     InvalidSettings,
     NotFound,
     RateLimited,
@@ -106,6 +107,15 @@ def test_a_candidate_that_is_no_image_is_refused_before_anything_is_sent(gateway
     with pytest.raises(InvalidReference):
         ArtifactoryHook().select("docker-dev", candidate)
     assert gateway.requests == []
+
+
+@pytest.mark.parametrize("tag", ["", ":1.0.0"])
+def test_an_image_whose_name_repeats_the_repository_key_is_told_so(
+    sandbox: RunningSandbox, image: str, tag: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0.0")
+    with pytest.raises(ImageNotFound, match=f"repeats the repository key: give the image as '{image}'"):
+        ArtifactoryHook().select("docker-dev", f"docker-dev/{image}{tag}")
 
 
 async def test_asynchronous_code_opens_the_client_itself(sandbox: RunningSandbox, image: str) -> None:
