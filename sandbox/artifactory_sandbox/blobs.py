@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STEP = 1024 * 1024
+# Uploads whose hash is carried along; what an older one has come to is read again when it goes on.
+_MOST_KNOWN = 1000
 
 
 class BlobStore:
@@ -78,6 +80,11 @@ class Upload:
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _hashed: int = 0
+
+    @property
+    def is_locked(self) -> bool:
+        """Return whether a request is writing it."""
+        return self._lock.locked()
 
     @property
     def size(self) -> int:
@@ -165,7 +172,11 @@ class Uploads:
         is_one = identifier.startswith(prefix) and len(identifier) == len(prefix) + 36 and "/" not in identifier
         if not is_one or not file.exists():
             raise _unknown()
-        return self._known.setdefault(identifier, Upload(file))
+        upload = self._known.pop(identifier, None) or Upload(file)
+        self._known[identifier] = upload
+        if len(self._known) > _MOST_KNOWN:
+            self._forget_one()
+        return upload
 
     async def finish(self, upload: Upload, digest: str) -> int:
         """Check the digest and make the upload a blob; return its size.
@@ -184,6 +195,13 @@ class Uploads:
                 self.cancel(upload)
         message = "provided digest did not match uploaded content"
         raise Refusal(400, message, code="DIGEST_INVALID", detail={"digest": digest})
+
+    def _forget_one(self) -> None:
+        """Forget the upload that was asked for longest ago and that no request is writing."""
+        for identifier, upload in self._known.items():
+            if not upload.is_locked:
+                del self._known[identifier]
+                return
 
     def cancel(self, upload: Upload) -> None:
         """Give an upload up."""

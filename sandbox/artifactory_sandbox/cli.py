@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import resource
 import sqlite3
 import ssl
 import sys
@@ -24,6 +25,9 @@ from artifactory_sandbox.upkeep import check, collect_garbage, export
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# Of the database, the log and the libraries.
+_OTHER_FILES = 200
 
 
 class UsageError(Exception):
@@ -89,9 +93,19 @@ def _serve(options: argparse.Namespace) -> None:
     with listen(options.host, options.port) as listener:
         service = _open(options, config, makes_data=True)
         log_to_stderr(has_requests=options.verbose)
+        _allow_files(config.limits.connections)
         url = base_url(listener, is_secure=bool(options.tls))
         ready = f"Artifactory sandbox ready at {url} (data in {options.data})"
         Server(service, listener, partial(print, ready, flush=True), tls=options.tls).run()
+
+
+def _allow_files(connections: int) -> None:
+    """Let the process open as many files as its connections can need, where it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * connections + _OTHER_FILES
+    if resource.RLIM_INFINITY != soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _check_tls(certificate: Path, key: Path) -> None:
