@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from artifactory_sandbox import private_files
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.manifests import LARGEST_MANIFEST, content_digest
 
@@ -30,7 +31,7 @@ class BlobStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        root.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(root)
 
     def path(self, digest: str) -> Path:
         """Return where a content is, or would be."""
@@ -53,8 +54,9 @@ class BlobStore:
         path = self.path(digest)
         if not path.exists():
             partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-            partial.parent.mkdir(parents=True, exist_ok=True)
+            private_files.make_folder(partial.parent)
             try:
+                private_files.make_file(partial)
                 partial.write_bytes(content)
                 self.adopt(partial, digest)
             except OSError:
@@ -65,7 +67,7 @@ class BlobStore:
     def adopt(self, file: Path, digest: str) -> None:
         """Take over a finished file whose digest has been checked."""
         path = self.path(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(path.parent)
         file.replace(path)
 
 
@@ -148,7 +150,7 @@ class Uploads:
         self._root = root
         self._blobs = blobs
         self._known: dict[str, Upload] = {}
-        root.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(root)
 
     def files(self) -> list[Path]:
         """Return the files of all uploads."""
@@ -160,7 +162,7 @@ class Uploads:
         :param owner: repository and image; the upload can be continued there only.
         """
         identifier = f"{_prefix(owner)}{uuid.uuid4()}"
-        (self._root / identifier).touch()
+        private_files.make_file(self._root / identifier)
         return self.find(identifier, owner)
 
     def find(self, identifier: str, owner: str) -> Upload:
