@@ -237,7 +237,8 @@ class OidcProvider(_Section):
 
 _REPOSITORIES = {f"docker-{environment}": RepositoryConfig() for environment in ("dev", "qa", "staging", "prod")}
 _REPOSITORIES["generic-local"] = RepositoryConfig(package_type="generic")
-_USERS = {"admin": UserConfig(password=SecretStr("password"), admin=True)}
+DEFAULT_PASSWORD = "password"  # noqa: S105 (whoever keeps it is warned)
+_USERS = {"admin": UserConfig(password=SecretStr(DEFAULT_PASSWORD), admin=True)}
 
 
 class Config(_Section):
