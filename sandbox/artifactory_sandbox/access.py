@@ -205,6 +205,12 @@ def hash_password(password: str, salt: str = "") -> str:
     return f"scrypt${salt}${hashlib.scrypt(password.encode(), salt=bytes.fromhex(salt), n=2**12, r=8, p=1).hex()}"
 
 
+def is_password(password: str, stored: str) -> bool:
+    """Return whether a password is the one that a configuration names, as it is or by its hash."""
+    found = hash_password(password, stored.split("$")[1]) if stored.startswith("scrypt$") else password
+    return hmac.compare_digest(found.encode(), stored.encode())
+
+
 def _limit(name: str, repository: str, path: str | None, letters: str) -> PermissionConfig:
     """Return what a scope leaves of a user's permissions, in the form of one: a path stands for all below it, too."""
     return PermissionConfig(

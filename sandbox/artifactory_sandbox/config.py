@@ -148,6 +148,7 @@ class WebhookConfig(_Section):
 
     :param attempts: how often a delivery is tried before it is given up.
     :param pause: seconds before the second attempt; doubled before each further one.
+    :param queue: how many events may wait for one handler; the oldest are given up beyond.
     :param origin: the `jpd_origin` of events.
     :param promoted_repository: which repository the event of a promotion names; Artifactory's own choice is not
         documented.
@@ -155,8 +156,23 @@ class WebhookConfig(_Section):
 
     attempts: int = Field(default=10, ge=1, le=1000)
     pause: float = Field(default=0.5, ge=0)
+    queue: int = Field(default=10_000, ge=1)
     origin: str = "http://artifactory-sandbox"
     promoted_repository: Literal["source", "target"] = "target"
+
+
+class LimitsConfig(_Section):
+    """How much clients may take of the sandbox; what one request may hold is bounded in any case.
+
+    :param connections: how many may be open at once; 503 beyond.
+    :param head_seconds: until a request's line and headers must be there, from its first byte or the connection's
+        beginning; 408 after that.
+    :param idle_seconds: how long a client may neither send any more of a body nor take any more of an answer.
+    """
+
+    connections: int = Field(default=1000, ge=1)
+    head_seconds: float = Field(default=30.0, gt=0)
+    idle_seconds: float = Field(default=60.0, gt=0)
 
 
 class XrayFinding(_Section):
@@ -221,7 +237,8 @@ class OidcProvider(_Section):
 
 _REPOSITORIES = {f"docker-{environment}": RepositoryConfig() for environment in ("dev", "qa", "staging", "prod")}
 _REPOSITORIES["generic-local"] = RepositoryConfig(package_type="generic")
-_USERS = {"admin": UserConfig(password=SecretStr("password"), admin=True)}
+DEFAULT_PASSWORD = "password"  # noqa: S105 (whoever keeps it is warned)
+_USERS = {"admin": UserConfig(password=SecretStr(DEFAULT_PASSWORD), admin=True)}
 
 
 class Config(_Section):
@@ -237,6 +254,7 @@ class Config(_Section):
     permissions: tuple[PermissionConfig, ...] = ()
     webhooks: WebhookConfig = WebhookConfig()
     xray: XrayConfig = XrayConfig()
+    limits: LimitsConfig = LimitsConfig()
 
     def sources(self, repository: str) -> tuple[str, ...]:
         """Return the repositories in which what a repository holds lies, in the order in which they are asked."""

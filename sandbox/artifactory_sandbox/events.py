@@ -83,10 +83,14 @@ class Handler(BaseModel, frozen=True):
             signature = hmac.digest(self.secret.encode(), body, "sha256").hex()
             headers["X-JFrog-Event-Auth"] = signature if self.use_secret_for_signing else self.secret
         try:
-            response = await client.post(str(self.url), content=body, headers=headers)
-        except httpx.HTTPError as error:
+            # What the receiver answers is of no interest, however long it is.
+            async with (
+                asyncio.timeout(_TIMEOUT_SECONDS),
+                client.stream("POST", str(self.url), content=body, headers=headers) as response,
+            ):
+                return "" if response.is_success else f"status {response.status_code}"
+        except (httpx.HTTPError, TimeoutError) as error:
             return type(error).__name__
-        return "" if response.is_success else f"status {response.status_code}"
 
 
 class Subscription(BaseModel, frozen=True):
@@ -170,6 +174,7 @@ class Events:
             }
             rows = [(subscription.key, number, json.dumps(envelope)) for number in range(len(subscription.handlers))]
             tx.executemany("INSERT INTO events (subscription, handler, body) VALUES (?, ?, ?)", rows)
+            _drop_oldest(tx, subscription, self._config.webhooks.queue)
             self._is_dirty = True
 
     def wake(self) -> None:
@@ -229,6 +234,18 @@ class Events:
             return [{"architecture": one["architecture"], "os": one["os"]} for one in found if "architecture" in one]
         except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
             return []
+
+
+def _drop_oldest(tx: sqlite3.Connection, subscription: Subscription, kept: int) -> None:
+    """Give up the events that have waited longest, where too many wait: an absent receiver must not fill the disk."""
+    query = (
+        "DELETE FROM events WHERE subscription = ?1 AND handler = ?2 AND id <= (SELECT id FROM events "
+        "WHERE subscription = ?1 AND handler = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)"
+    )
+    for number in range(len(subscription.handlers)):
+        dropped = tx.execute(query, (subscription.key, number, kept)).rowcount
+        if dropped:
+            _log.warning("webhook %s: %d events were given up, as too many wait", subscription.key, dropped)
 
 
 def find_subscriptions(tx: sqlite3.Connection) -> dict[str, Subscription]:

@@ -168,6 +168,12 @@ def properties(tx: sqlite3.Connection, item: int) -> dict[str, list[str]]:
     return found
 
 
+def count_properties(tx: sqlite3.Connection, item: int) -> int:
+    """Return how many values the properties of an item have together."""
+    count: int = tx.execute("SELECT count(*) FROM properties WHERE item = ?", (item,)).fetchone()[0]
+    return count
+
+
 def set_properties(tx: sqlite3.Connection, item: int, values: Mapping[str, Iterable[str]]) -> None:
     """Give properties new values, or remove those with none; other properties stay."""
     for key, texts in values.items():

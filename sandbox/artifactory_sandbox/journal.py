@@ -6,16 +6,19 @@ import json
 import logging
 import resource
 from collections import Counter, defaultdict, deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
 _REMEMBERED = 10_000
+_LONGEST_TEXT = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One request and how it was answered; no header and no body, so no secret.
+
+    The texts that clients choose are cut, so that remembering many requests takes a bounded memory.
 
     :param path: decoded, as the client wrote it.
     :param query: not decoded.
@@ -44,6 +47,8 @@ class Journal:
 
     def add(self, record: Record) -> None:
         """Remember a request as it is answered."""
+        cut = {name: getattr(record, name)[:_LONGEST_TEXT] for name in ("path", "query", "user")}
+        record = replace(record, **cut)
         self._counts[record.method, record.route, record.status] += 1
         self._seconds[record.route] += record.seconds
         if record.path.removeprefix("/artifactory").startswith("/sandbox/"):

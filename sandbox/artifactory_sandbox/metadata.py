@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from artifactory_sandbox.private_files import make_file
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -72,6 +74,8 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # SQLite gives the files beside it the rights of this one.
+        make_file(path)
         self._writing = threading.RLock()
         self._writer = self._connect()
         self._idle: list[sqlite3.Connection] = []

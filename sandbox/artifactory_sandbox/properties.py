@@ -9,13 +9,15 @@ from artifactory_sandbox.errors import Refusal
 
 _FORBIDDEN_IN_KEYS = frozenset(")(}{][*+^$\\/~`!@#%&<>;=,±§ ")
 _LONGEST_VALUE = 4000
+# An item's, and one request's; keys that are only removed count, too.
+MOST_VALUES = 1000
 
 
 def parse_properties(text: str) -> dict[str, list[str]]:
     """Read `k=v1,v2;k2=v3`; `;` or `|` separate properties, a backslash takes the next character as it is.
 
     :param text: the decoded text.
-    :raises Refusal: 400, naming the key that is not allowed.
+    :raises Refusal: 400, naming the key that is not allowed, or when there are too many.
     """
     found: dict[str, list[str]] = {}
     for part in filter(None, _split(text, ";|")):
@@ -26,7 +28,7 @@ def parse_properties(text: str) -> dict[str, list[str]]:
         found.setdefault(key, []).extend(_unescape(value)[:_LONGEST_VALUE] for value in _split(values[1:], ","))
     if not found:
         raise Refusal(400, "No properties are given: write properties=key=value.")
-    return found
+    return _require_few(found)
 
 
 def parse_document(body: bytes) -> dict[str, list[str]]:
@@ -45,12 +47,17 @@ def parse_document(body: bytes) -> dict[str, list[str]]:
         if not all(isinstance(one, str) for one in values):
             raise Refusal(400, f"The property '{key[:300]}' is no text, list of texts or null.")
         found[_require_key(key)] = [one[:_LONGEST_VALUE] for one in values]
-    return found
+    return _require_few(found)
 
 
 def parse_keys(text: str) -> list[str]:
-    """Read a list of keys, separated by commas."""
-    return [_unescape(key) for key in _split(text, ",") if key]
+    """Read a list of keys, separated by commas.
+
+    :raises Refusal: 400, when there are too many.
+    """
+    keys = [_unescape(key) for key in _split(text, ",") if key]
+    _require_few({key: [] for key in keys})
+    return keys
 
 
 def _split(text: str, separators: str) -> list[str]:
@@ -60,6 +67,13 @@ def _split(text: str, separators: str) -> list[str]:
 
 def _unescape(text: str) -> str:
     return re.sub(r"\\(.?)", r"\1", text, flags=re.DOTALL)
+
+
+def _require_few(properties: dict[str, list[str]]) -> dict[str, list[str]]:
+    count = sum(max(len(values), 1) for values in properties.values())
+    if count > MOST_VALUES:
+        raise Refusal(400, f"{count} values of properties are given: {MOST_VALUES} are allowed.")
+    return properties
 
 
 def _require_key(key: str) -> str:

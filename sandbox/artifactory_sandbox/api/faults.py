@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from artifactory_sandbox.api.calls import read_as, require_admin
+from artifactory_sandbox.connection import DROP
 from artifactory_sandbox.errors import Failure, Refusal
 from artifactory_sandbox.faults import Fault
 from artifactory_sandbox.metadata import look_at
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from artifactory_sandbox.metadata import Database
     from artifactory_sandbox.service import Service
 
-# The name in a scope's extensions under which the server lets a request drop its own connection.
-DROP = "artifactory_sandbox.drop"
 _PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>proxy</body></html>\n"
 
 

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from artifactory_sandbox.api.calls import require_admin
-from artifactory_sandbox.api.faults import DROP
+from artifactory_sandbox.connection import DROP
 from artifactory_sandbox.journal import Record
 
 if TYPE_CHECKING:

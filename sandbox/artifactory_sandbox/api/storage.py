@@ -18,7 +18,7 @@ from artifactory_sandbox.config import Action
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.items import Item, stamp
 from artifactory_sandbox.names import Place
-from artifactory_sandbox.properties import parse_document, parse_keys, parse_properties
+from artifactory_sandbox.properties import MOST_VALUES, parse_document, parse_keys, parse_properties
 
 if TYPE_CHECKING:
     import sqlite3
@@ -71,6 +71,8 @@ async def change_properties(request: Request) -> Response:
             affected = [one for one in below if allows(call.user, Action.ANNOTATE, repository, one.full_path)]
         for one in affected:
             items.set_properties(tx, one.id, values)
+            if items.count_properties(tx, one.id) > MOST_VALUES and any(values.values()):
+                raise Refusal(400, f"'{repository}:{one.full_path}' would have more than {MOST_VALUES} properties.")
 
     await call.service.database.write(change)
     return Response(status_code=204)

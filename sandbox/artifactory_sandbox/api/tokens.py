@@ -30,6 +30,8 @@ _LEGACY = "/api/security/token"
 _OIDC = "/access/api/v1/oidc/token"
 # Refreshing and exchanging need no other credentials than the token that is sent, expired ones included.
 PATHS = frozenset({_TOKENS, _LEGACY, _OIDC})
+# Anyone may send one, so it is smaller than what users may send.
+_LARGEST_REQUEST = 128 * 1024
 _DEFAULT_SECONDS = {_TOKENS: 365 * 24 * 3600, _LEGACY: 3600}
 
 
@@ -134,7 +136,7 @@ async def _authenticate(request: Request) -> Call:
 
 
 async def _read_token_request(request: Request) -> TokenRequest:
-    body = await read_limited(request)
+    body = await read_limited(request, _LARGEST_REQUEST)
     try:
         is_json = "json" in request.headers.get("content-type", "")
         values = json.loads(body).items() if is_json else parse_qsl(body.decode("utf-8", "replace"))
