@@ -82,6 +82,8 @@ class Manifest:
     :param config: the digest of a manifest's config; None for an index.
     :param layers: the digests of a manifest's layers that the registry keeps; empty for an index.
     :param content: the bytes.
+    :param kept_elsewhere: those of the layers that name URLs of their own, and need not be in the registry (OCI image
+        specification 1.1, "Descriptors").
     """
 
     descriptor: Descriptor
@@ -89,6 +91,7 @@ class Manifest:
     config: str | None
     layers: tuple[str, ...]
     content: bytes = field(repr=False)
+    kept_elsewhere: frozenset[str] = frozenset()
 
     @property
     def blobs(self) -> tuple[str, ...]:
@@ -117,7 +120,8 @@ class Manifest:
                     f"The index lists {len(children)} manifests: {_MOST_CHILDREN} are taken at most."
                 )
             return cls(descriptor, children, None, (), content)
-        return cls(descriptor, (), _digest_of(document.get("config"), "config"), _layer_digests(document), content)
+        config, layers = _digest_of(document.get("config"), "config"), _layer_digests(document)
+        return cls(descriptor, (), config, layers, content, _layers_elsewhere(document))
 
 
 def manifest_path(reference: ImageReference, descriptor: Descriptor) -> str:
@@ -179,6 +183,11 @@ def child_digests(document: dict[str, Any]) -> tuple[str, ...]:
 def _layer_digests(document: dict[str, Any]) -> tuple[str, ...]:
     kept = [layer for layer in _list_of(document, "layers") if not _is_foreign(layer)]
     return tuple(dict.fromkeys(_digest_of(layer, "layer") for layer in kept))
+
+
+def _layers_elsewhere(document: dict[str, Any]) -> frozenset[str]:
+    layers = [layer for layer in _list_of(document, "layers") if isinstance(layer, dict) and layer.get("urls")]
+    return frozenset(str(layer.get("digest")) for layer in layers)
 
 
 def _list_of(document: dict[str, Any], name: str) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.errors import TagNotFound
 from artifactory_provider.artifactory.layout import folder_of, folder_of_digest
-from artifactory_provider.promotion.errors import PartsMissing, TargetUnverified
+from artifactory_provider.promotion.errors import PartsMissing, SourceIncomplete, TargetUnverified
 from artifactory_provider.promotion.queries import Question
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _MOST_MANIFESTS = 1000
 _DEEPEST_INDEX = 4
+_MOST_ASKED = 20
 
 
 def ask_for_parts(source: ImageReference, target: ImageReference, manifest: Manifest) -> Question:
@@ -52,23 +53,54 @@ async def check_complete(
         return
     missing: list[str] = []
     if not seen.has_blobs(folder_of(target.unpinned()), manifest.blobs):
-        missing += await _find_missing_blobs(client, target, manifest)
+        missing += await _find_missing_blobs(client, source, target, manifest)
     unproved = [
         child
         for child in manifest.children
         if not seen.is_copied(folder_of_digest(source, child), folder_of_digest(target, child), child)
     ]
-    missing += await _find_missing_below(client, target, unproved)
+    missing += await _find_missing_below(client, source, target, unproved)
     if missing:
         raise PartsMissing(
             f"{target} is there, but {len(missing)} of the parts that it refers to are missing in "
             f"{target.repository!r}: {', '.join(missing[:5])}. Check that the source has them, and promote again with "
             "on_conflict='overwrite'.",
             found=target.digest,
+            parts=missing,
         )
 
 
-async def _find_missing_below(client: ArtifactoryClient, target: ImageReference, children: list[str]) -> list[str]:
+async def check_source_complete(
+    client: ArtifactoryClient, source: ImageReference, target: ImageReference, missing: PartsMissing
+) -> None:
+    """Find out whether what the target lacks could ever come: whether the source has it.
+
+    :param client: an open client.
+    :param source: where the image was promoted from.
+    :param target: where parts of it are missing.
+    :param missing: which parts.
+    :raises SourceIncomplete: naming what the source lacks, too.
+    """
+    parts = missing.parts[:_MOST_ASKED]
+    there = await concurrently(lambda part: _has_part(client, source, part), parts)
+    lost = [part for part, is_there in zip(parts, there, strict=True) if not is_there]
+    if lost:
+        raise SourceIncomplete(
+            f"{target.by_digest()} refers to parts that its source {source.repository}/{source.image} does not have "
+            f"either: {', '.join(lost[:5])}. Push the image again, and promote that."
+        )
+
+
+async def _has_part(client: ArtifactoryClient, place: ImageReference, digest: str) -> bool:
+    """Return whether an image has a manifest or blob; a child is one, and a layer the other."""
+    if await client.has_blob(place, digest):
+        return True
+    return await client.descriptor(place.by_digest().pinned(digest)) is not None
+
+
+async def _find_missing_below(
+    client: ArtifactoryClient, source: ImageReference, target: ImageReference, children: list[str]
+) -> list[str]:
     """Return the digests of manifests and blobs below an index, at every level, that the target does not have."""
     missing: list[str] = []
     seen: set[str] = set()
@@ -81,7 +113,7 @@ async def _find_missing_below(client: ArtifactoryClient, target: ImageReference,
         missing += [child for child, manifest in manifests.items() if manifest is None]
         there = [manifest for manifest in manifests.values() if manifest is not None]
         for manifest in there:
-            missing += await _find_missing_blobs(client, target, manifest)
+            missing += await _find_missing_blobs(client, source, target, manifest)
         level = list(dict.fromkeys(child for manifest in there for child in manifest.children if child not in seen))
         if not level:
             return list(dict.fromkeys(missing))
@@ -99,7 +131,11 @@ async def _read_child(client: ArtifactoryClient, target: ImageReference, digest:
         return None
 
 
-async def _find_missing_blobs(client: ArtifactoryClient, target: ImageReference, manifest: Manifest) -> list[str]:
+async def _find_missing_blobs(
+    client: ArtifactoryClient, source: ImageReference, target: ImageReference, manifest: Manifest
+) -> list[str]:
+    """Return the blobs that the target lacks; of layers with URLs of their own only those that the source has."""
     blobs = list(dict.fromkeys(manifest.blobs))
     there = await concurrently(lambda blob: client.has_blob(target, blob), blobs)
-    return [blob for blob, is_there in zip(blobs, there, strict=True) if not is_there]
+    missing = [blob for blob, is_there in zip(blobs, there, strict=True) if not is_there]
+    return [blob for blob in missing if blob not in manifest.kept_elsewhere or await client.has_blob(source, blob)]

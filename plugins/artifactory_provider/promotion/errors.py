@@ -55,7 +55,20 @@ class NotShownYet(TargetUnverified):
 
 
 class PartsMissing(TargetUnverified):
-    """The target tag shows what was promoted, and lacks parts of it, which may be shown with a delay."""
+    """The target tag shows what was promoted, and lacks parts of it, which may be shown with a delay.
+
+    :param message: what was tried, what came back, and what to do.
+    :param found: the digest that the target tag shows.
+    :param parts: the digests of the children and blobs that are missing.
+    """
+
+    def __init__(self, message: str, *, found: str | None = None, parts: Sequence[str] = ()) -> None:
+        super().__init__(message, found=found)
+        self.parts = tuple(parts)
+
+
+class SourceIncomplete(PromotionError):
+    """The source itself lacks parts that the image refers to: nothing that is waited for could bring them."""
 
 
 class AttachmentLost(PromotionError):

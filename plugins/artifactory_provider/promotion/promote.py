@@ -14,12 +14,13 @@ from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError,
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor
 from artifactory_provider.promotion.attachments import bring_attachments, find_attachments, find_tagged
 from artifactory_provider.promotion.backup import keep_previous
-from artifactory_provider.promotion.completeness import ask_for_parts, check_complete
+from artifactory_provider.promotion.completeness import ask_for_parts, check_complete, check_source_complete
 from artifactory_provider.promotion.errors import (
     InvalidPromotion,
     NotShownYet,
     PartsMissing,
     PromotionError,
+    TargetConflict,
     TargetUnverified,
 )
 from artifactory_provider.promotion.guards import check_claim, check_conflict, check_permissions, drop_left_behind
@@ -156,12 +157,20 @@ class _Attempt:
         """Make sure of a target that shows the digest already, and bring what was attached to it since."""
         # A virtual repository shows what stands in the source, if that is behind it: nothing was promoted then.
         await self.ledger.check_repositories(self.target)
-        if self.ledger.is_shared:
-            self.manifest = await self._read(self.target) if self.options.attachments == "all" else None
-        else:
-            self.manifest = await confirm(self.ledger, self.target, within=self.options.confirmation_timeout)
-        if self.manifest:
-            await self._verify_parts(self.target, self.manifest)
+        try:
+            if self.ledger.is_shared:
+                self.manifest = await self._read(self.target) if self.options.attachments == "all" else None
+            else:
+                self.manifest = await confirm(self.ledger, self.target, within=self.options.confirmation_timeout)
+            if self.manifest:
+                await self._verify_parts(self.target, self.manifest)
+        except TargetUnverified as error:
+            if error.found in {None, self.target.digest}:
+                raise
+            raise TargetConflict(
+                f"{self.promotion.target} showed {self.target.digest} already, and shows {error.found} since: somebody "
+                "else writes this tag. It was left as it is; run the promotion again."
+            ) from error
         await self._bring_attachments()
         if (
             not self.options.two_phase
@@ -227,7 +236,7 @@ class _Attempt:
             if standing is None:
                 await send(self.ledger, self.source, pending, copy=True, within=within)
             if self.manifest is None and not self.ledger.is_shared:
-                self.manifest = await self._confirm(self.source, pending)
+                self.manifest = await self._confirm(self.source, pending, is_own=True)
             seen = await self._verify_pending(pending)
             await check_claim(
                 self.ledger,
@@ -267,11 +276,13 @@ class _Attempt:
     async def _confirm_target(self, source: ImageReference) -> None:
         self.manifest = await self._confirm(source, self.target) or self.manifest
 
-    async def _confirm(self, source: ImageReference, target: ImageReference) -> Manifest | None:
+    async def _confirm(
+        self, source: ImageReference, target: ImageReference, *, is_own: bool = False
+    ) -> Manifest | None:
         try:
             return await confirm(self.ledger, target, within=self.options.confirmation_timeout, before=self._before())
         except TargetUnverified as error:
-            await explain_unverified(self.ledger, source, target, error)
+            await explain_unverified(self.ledger, source, target, error, is_own=is_own)
             raise
 
     async def _verify_pending(self, pending: ImageReference) -> Listing:
@@ -282,7 +293,7 @@ class _Attempt:
         try:
             return await wait_until_shown(self.ledger, pending, beside, within=self.options.confirmation_timeout)
         except TargetUnverified as error:
-            await explain_unverified(self.ledger, self.source, pending, error)
+            await explain_unverified(self.ledger, self.source, pending, error, is_own=True)
             raise
 
     async def _verify_parts(self, place: ImageReference, manifest: Manifest, beside: Question | None = None) -> Listing:
@@ -297,10 +308,17 @@ class _Attempt:
             return seen
 
         try:
+            try:
+                return await verify()
+            except PartsMissing as error:
+                await check_source_complete(self.client, self.source, place, error)
+            except NotShownYet:
+                pass  # It may be shown with a delay.
             return await retry_on(NotShownYet, PartsMissing, within=self.options.confirmation_timeout)(verify)
         except TargetUnverified as error:
             if error.found != place.digest:
-                await explain_unverified(self.ledger, self.source, place, error)
+                is_own = place.tag != self.target.tag
+                await explain_unverified(self.ledger, self.source, place, error, is_own=is_own)
             raise
 
     async def _record(self, place: ImageReference, *, replaced: str | None = None) -> None:

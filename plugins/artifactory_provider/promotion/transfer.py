@@ -155,7 +155,12 @@ async def wait_until_shown(
 
 
 async def explain_unverified(
-    ledger: Ledger, source: ImageReference, target: ImageReference, error: TargetUnverified
+    ledger: Ledger,
+    source: ImageReference,
+    target: ImageReference,
+    error: TargetUnverified,
+    *,
+    is_own: bool = False,
 ) -> None:
     """Raise the error that says why a target does not show what the server says it has promoted, where that is known.
 
@@ -163,6 +168,7 @@ async def explain_unverified(
     :param source: where it was promoted from, with the digest.
     :param target: where it was promoted to.
     :param error: what was found instead.
+    :param is_own: whether nobody else writes the target: a name that is given once shows what the source has shown.
     :raises SourceMoved: when another digest was promoted, since the source tag was moved meanwhile.
     :raises PermissionDenied: when the user may not read the target.
     :raises UnsupportedRepository: when one of the repositories cannot promote.
@@ -172,6 +178,11 @@ async def explain_unverified(
         await look(ledger.client, target)
     else:
         await check_source(ledger, source, error.found)
+        if is_own:
+            raise SourceMoved(
+                f"{source.unpinned()} showed {error.found} for a moment while {source.digest} was promoted: the "
+                "wrong digest is not kept. Find out who writes this tag, and promote again."
+            ) from error
     await ledger.check_repositories(source, target)
 
 

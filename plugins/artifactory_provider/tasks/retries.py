@@ -18,7 +18,13 @@ from artifactory_provider.artifactory.errors import (
     UnsupportedRepository,
 )
 from artifactory_provider.artifactory.references import InvalidReference
-from artifactory_provider.promotion.errors import InvalidPromotion, NothingToRestore, SourceMoved, TargetConflict
+from artifactory_provider.promotion.errors import (
+    InvalidPromotion,
+    NothingToRestore,
+    SourceIncomplete,
+    SourceMoved,
+    TargetConflict,
+)
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -32,6 +38,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 NothingToRestore,
                 PermissionDenied,
                 RequestRefused,
+                SourceIncomplete,
                 SourceMoved,
                 TargetConflict,
                 TlsFailed,

@@ -24,6 +24,7 @@ FAIL = [
     promotion_errors.VersionUncertain,
     promotion_errors.InvalidPromotion,
     promotion_errors.SourceMoved,
+    promotion_errors.SourceIncomplete,
     promotion_errors.TargetConflict,
     promotion_errors.NothingToRestore,
 ]
