@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +15,7 @@ from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.content_coding import ACCEPTED
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.transport import LARGEST_ANSWER, USER_AGENT
-from artifactory_provider.hooks.connections import settings_of
+from artifactory_provider.hooks.connections import explain_unknown_keys, settings_of
 from artifactory_provider.hooks.requests_adapter import ANY_STATUS, SUCCESS, ClientAdapter, is_in_event_loop
 from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.batch import promote_image, promote_many
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
     from artifactory_provider.verification.verification import Verification
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_warned: set[tuple[str, str]] = set()
+"""What this process has said of connections: once is enough."""
 
 
 class ArtifactoryHook(HttpHook):
@@ -193,10 +199,11 @@ class ArtifactoryHook(HttpHook):
             return await client.version()
 
         try:
-            version = self._run_client(look)
+            worked, said = True, f"Artifactory {self._run_client(look)} answers and accepts the credentials."
         except ArtifactoryError as error:
-            return False, str(error)
-        return True, f"Artifactory {version} answers and accepts the credentials."
+            worked, said = False, str(error)
+        warning = explain_unknown_keys(self.get_connection(self.artifactory_conn_id).extra_dejson)
+        return worked, f"{said} {warning}" if warning else said
 
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
@@ -277,8 +284,13 @@ class ArtifactoryHook(HttpHook):
 
 
 def _settings(connection: Connection, extra: dict[str, Any]) -> ServerSettings:
+    warning = explain_unknown_keys(extra)
+    if warning and (connection.conn_id, warning) not in _warned:
+        _warned.add((connection.conn_id, warning))
+        log.warning("Connection %r: %s", connection.conn_id, warning)
     return settings_of(
         conn_id=connection.conn_id,
+        conn_type=connection.conn_type,
         host=connection.host,
         schema=connection.schema,
         port=connection.port,

@@ -9,6 +9,7 @@ import traceback
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from airflow.providers.http.hooks.http import HttpHook
@@ -142,6 +143,30 @@ def test_the_test_button_shows_the_version_or_what_to_do(connect: Connect) -> No
     connect(host="")
     worked, message = ArtifactoryHook().test_connection()
     assert (worked, "The host is missing" in message) == (False, True)
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "wrong"])
+def test_the_test_button_warns_of_keys_that_mean_nothing(connect: Connect, password: str) -> None:
+    connect(extra={"timeot": 7, "timeout": 30}, password=password)
+    worked, message = ArtifactoryHook().test_connection()
+    assert worked is (password == PASSWORD)
+    assert message.endswith("nothing here: 'timeot' (is timeout meant?).")
+
+
+def test_keys_that_mean_nothing_are_logged_once(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    connect(extra={"docker_ulr": EXTRA_SECRET})
+    for _ in range(3):
+        ArtifactoryHook().run(PING)
+    assert caplog.text.count("Connection 'artifactory_default': The extra") == 1
+    assert "'docker_ulr' (is docker_url meant?)" in caplog.text
+    assert EXTRA_SECRET not in caplog.text
+
+
+def test_a_connection_from_a_uri_works(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = f"admin:{quote(PASSWORD, safe='')}@127.0.0.1:{gateway.port}/artifactory"
+    for uri in (f"http://{place}", f"artifactory://http://{place}"):
+        monkeypatch.setenv("AIRFLOW_CONN_ARTIFACTORY_DEFAULT", uri)
+        assert ArtifactoryHook().test_connection()[0]
 
 
 def test_extras_never_become_headers_and_never_change_what_they_do_not_name(connect: Connect, gateway: Gateway) -> None:
