@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down verdict test bench lint lock build clean
+.PHONY: help install demo up down verdict test bench lint lock build release-check clean
 
 run := .venv/bin/python -m
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: ## Make .venv with everything that is needed (the other targets do this by themselves)
 	@scripts/install.sh
@@ -39,9 +39,13 @@ lock: ## Write requirements.txt and requirements-dev.txt anew from their .in fil
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header -o requirements.txt requirements.in
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header -o requirements-dev.txt requirements-dev.in
 
-build: install ## Build both wheels into dist/
-	@$(run) hatchling build -t wheel -d dist
-	@cd sandbox && ../.venv/bin/python -m hatchling build -t wheel -d ../dist
+build: install ## Build both distributions into dist/, wheels and sources
+	@rm -rf dist
+	@$(run) hatchling build -d dist
+	@cd sandbox && ../.venv/bin/python -m hatchling build -d ../dist
+
+release-check: build ## Check what would be released, installed in an environment of its own
+	@$(run) scripts.release_check
 
 clean: down ## Stop everything, and remove .venv, .demo and caches
 	rm -rf .venv .demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -10,6 +10,8 @@ The chunks run in the pool `artifactory_backfill`, which has to be there:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -22,13 +24,16 @@ from artifactory_provider.operators import (
 )
 from artifactory_provider.tasks import TagSelection
 
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
 POOL = "artifactory_backfill"
 
 # Airflow shows what has no section first, and open: what every run needs. All other fields start closed.
 NARROW, TARGET, SAFETY, BULK = "Fewer tags", "Target", "Safety", "Size, reports and other DAGs"
-NAMES = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 400}}
-REPOSITORY = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
-MOMENT = {"type": ["null", "string"], "format": "date-time", "section": NARROW}
+NAMES: dict[str, Any] = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 400}}
+REPOSITORY: dict[str, Any] = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
+MOMENT: dict[str, Any] = {"type": ["null", "string"], "format": "date-time", "section": NARROW}
 PATTERN = "One a line: * and ? stand for any text and any character, or regex:… for a regular expression."
 
 FORM = {
@@ -67,7 +72,7 @@ FORM = {
         type=["null", "string"],
         maxLength=200,
         title="Versions",
-        description="A range of semantic versions, such as >=1.4.0 <2.0.0; it leaves out tags that are no versions.",
+        description="A range of versions, such as >=1.4.0 <2.0.0; it leaves out tags that are no versions.",
         section=NARROW,
     ),
     "created_from": Param(None, title="Created from", description="When the image was created there.", **MOMENT),
@@ -126,11 +131,17 @@ FORM = {
         description="Verify each image before its target tag shows it. Off takes half the requests.",
         section=SAFETY,
     ),
-    "referrers": Param(
-        True,
-        type="boolean",
-        title="Referrers and children",
-        description="Look each digest up, and bring OCI referrers along. Off saves four requests for two platforms.",
+    "attachments": Param(
+        "all",
+        type="string",
+        enum=["all", "tags", "none"],
+        values_display={
+            "all": "Signatures, SBOMs and OCI referrers, of children too",
+            "tags": "What stands under tags, such as cosign's signatures",
+            "none": "None",
+        },
+        title="What belongs to each image",
+        description="The first compares children, too, and costs four more requests for two platforms.",
         section=SAFETY,
     ),
     "chunk_size": Param(250, type="integer", minimum=1, maximum=1000, title="Promotions in a chunk", section=BULK),
@@ -153,7 +164,7 @@ FORM = {
 }
 
 
-def read_selection(context, jinja_env):
+def read_selection(context: Context, jinja_env: object) -> dict[str, Any]:
     """Return which tags the form asks for."""
     return {field: context["params"][field] for field in TagSelection.__annotations__}
 
@@ -166,7 +177,7 @@ def read_selection(context, jinja_env):
     doc_md=__doc__,
     tags=["artifactory", "promotion", "backfill"],
 )
-def retag_backfill():
+def retag_backfill() -> None:
     """Plan, ask, promote in chunks, report."""
     folder = "{{ params.report_path.rstrip('/') + '/' + run_id if params.report_path else '' }}"
     plan = ArtifactoryPlanOperator(
@@ -176,6 +187,7 @@ def retag_backfill():
         target_image="{{ params.target_image }}",
         target_tags="{{ params.target_tags | join('\n') }}",
         on_conflict="{{ params.on_conflict }}",
+        attachments="{{ params.attachments }}",
         largest="{{ params.largest }}",
         chunk_size="{{ params.chunk_size }}",
         plan_path=f"{folder}{{{{ '/plan.csv' if params.report_path else '' }}}}",
@@ -183,7 +195,7 @@ def retag_backfill():
     )
 
     @task.branch(retries=0)
-    def needs_approval(chunks):
+    def needs_approval(chunks: list[dict[str, Any]]) -> str:
         """Ask for an approval where one is wanted, and something is left to approve."""
         return "approve" if chunks and get_current_context()["params"]["approval"] else "promote"
 
@@ -196,7 +208,7 @@ def retag_backfill():
         task_id="promote",
         on_conflict="{{ params.on_conflict }}",
         two_phase="{{ params.two_phase }}",
-        referrers="{{ params.referrers }}",
+        attachments="{{ params.attachments }}",
         at_once="{{ params.at_once }}",
         emit_assets="{{ params.emit_assets }}",
         report_path=folder,

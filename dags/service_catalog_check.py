@@ -23,7 +23,7 @@ from airflow.sdk import Asset, CronTriggerTimetable, dag
     doc_md=__doc__,
     tags=["data-quality"],
 )
-def service_catalog_check():
+def service_catalog_check() -> None:
     """Load the service catalogue and check it."""
     load = SQLExecuteQueryOperator(
         task_id="load",

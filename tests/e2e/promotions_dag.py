@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, Param, get_current_context, task
 
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
 
 with DAG("promotions", schedule=None, params={"promotions": Param([], type="array")}):
 
     @task
-    def plan(params: dict[str, Any]) -> list[dict[str, Any]]:
+    def plan() -> list[dict[str, Any]]:
         """Return the arguments of each promotion."""
-        return list(params["promotions"])
+        return list(get_current_context()["params"]["promotions"])
 
     ArtifactoryPromoteOperator.partial(
         task_id="promote",

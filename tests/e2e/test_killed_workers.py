@@ -236,7 +236,7 @@ def _check_end(sandbox: RunningSandbox, history: History, victim: Victim) -> Non
     assert qa == {"1": victim.digest, **kept}, victim
     assert dev == ({} if victim.way == "move" else {"1": victim.digest}), victim
     pusher = Pusher(sandbox, f"docker-qa/{victim.name}")
-    assert all(pusher.answers(digest) for digest in qa.values()), victim
+    assert all(digest and pusher.answers(digest) for digest in qa.values()), victim
     assert set(history.shown(f"docker-qa/{victim.name}:1")) == {victim.digest}, victim
     assert history.lost(victim.digest) == []
     assert victim.before is None or history.lost(victim.before) == []

@@ -15,7 +15,7 @@ from artifactory_provider.artifactory.authentication import Bearer, IdentityExch
 from artifactory_provider.artifactory.credentials import FixedCredentials, IssuedToken, RenewedCredentials
 from artifactory_provider.artifactory.errors import AuthenticationFailed, InvalidSettings, UnexpectedAnswer
 from artifactory_provider.artifactory.tokens import lifetime_of
-from artifactory_provider.artifactory.transport import Transport
+from artifactory_provider.artifactory.transport import Reading, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ _EXCHANGE = "access/api/v1/oidc/token"
 # All but those of the way: a proxy that wants credentials, a limit of requests, a server that fails.
 _ANSWERS = frozenset({200, *range(400, 500)} - {407, 429})
 _LARGEST_TOKEN = 64 * 1024
-_LARGEST_ANSWER = 1024 * 1024
+_READING = Reading(largest=1024 * 1024)
 
 _shared: dict[tuple[str, Renewable], RenewedCredentials] = {}
 
@@ -142,7 +142,7 @@ async def _post(settings: ServerSettings, path: str, fields: Mapping[str, Any], 
     root = settings.base_url.rstrip("/").removesuffix("/artifactory")
     async with Transport(settings, FixedCredentials(InBody(secret))) as transport:
         return await transport.request(
-            "POST", f"{root}/{path}", json=fields, repeatable=True, allowed=_ANSWERS, largest=_LARGEST_ANSWER
+            "POST", f"{root}/{path}", json=fields, repeatable=True, allowed=_ANSWERS, reading=_READING
         )
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from artifactory_provider.artifactory.answers import readable
 from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
-    ImageNotFound,
-    NotFound,
+    NotArtifactory,
     RepositoryNotFound,
     RequestRefused,
     TagNotFound,
@@ -35,8 +34,6 @@ async def explain_missing(client: ArtifactoryClient, reference: ImageReference) 
     try:
         await explain_repository(client, reference.repository)
         tags = await client.tags(reference.repository, reference.image)
-    except ImageNotFound as error:
-        return _image_not_found(reference, error)
     except ArtifactoryError as error:
         return error
     shown = readable(", ".join(sorted(tags, reverse=True)[:_TAGS_SHOWN])) or "none"
@@ -73,7 +70,7 @@ async def explain_repository(client: ArtifactoryClient, key: str) -> None:
     """
     try:
         await check_promotable(client, key)
-    except (RepositoryNotFound, UnsupportedRepository):
+    except (NotArtifactory, RepositoryNotFound, UnsupportedRepository):
         raise
     except ArtifactoryError as error:
         log.info("Whether %r can promote is unknown: %s", key, error)
@@ -95,18 +92,3 @@ async def check_promotable(client: ArtifactoryClient, key: str) -> None:
             f"{key!r} is a {repository.kind} {repository.package_type} repository: images are promoted from and "
             "to local or federated Docker repositories only. For a virtual repository, name the local one behind it."
         )
-
-
-def _image_not_found(reference: ImageReference, error: NotFound) -> ImageNotFound:
-    repeated = f"{reference.repository}/"
-    advice = (
-        f"The name repeats the repository key: give the image as {reference.image.removeprefix(repeated)!r}."
-        if reference.image.startswith(repeated)
-        else "Check its name, which is given without host and repository key."
-    )
-    return ImageNotFound(
-        f"There is no image {reference.image!r} in {reference.repository!r}. {advice}",
-        status=error.status,
-        endpoint=error.endpoint,
-        detail=error.detail,
-    )

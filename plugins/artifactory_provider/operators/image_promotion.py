@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.promotion.reports import PromotionReport
 from artifactory_provider.tasks.arguments import asked_for, check_literals
 from artifactory_provider.tasks.assets import Lineage, emit_promotion, promotion_lineage, promotion_outlets
 
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.hooks.artifactory import ArtifactoryHook
-    from artifactory_provider.promotion.images import ImageRecord
-    from artifactory_provider.promotion.promotion import Promotion
-    from artifactory_provider.promotion.records import PromotionRecord
+    from artifactory_provider.promotion.record import PromotionRecord
+    from artifactory_provider.promotion.request import Promotion
 
 
 class ImagePromotionOperator(ArtifactoryOperator):
@@ -60,9 +60,12 @@ class ImagePromotionOperator(ArtifactoryOperator):
         self.image_url = image_url(self._server, target)
         return hook
 
-    def _report(self, context: Context, promotion: Promotion, outcome: PromotionRecord | ImageRecord) -> dict[str, Any]:
+    def _report(
+        self, context: Context, promotion: Promotion, outcome: PromotionRecord | PromotionReport
+    ) -> dict[str, Any]:
         """Tell Airflow and OpenLineage what was promoted, and return it as a JSON object."""
         record = outcome.as_dict()
         self._lineage = (self._server, promotion.source, promotion.target, record.get("digest"))
-        emit_promotion(self, context, promotion.target, record)
+        records = outcome.records if isinstance(outcome, PromotionReport) else (outcome,)
+        emit_promotion(self, context, promotion.target, records)
         return record

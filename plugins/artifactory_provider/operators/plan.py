@@ -13,9 +13,9 @@ from artifactory_provider.artifactory.references import InvalidReference, check_
 from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.planning.chunks import split
-from artifactory_provider.promotion.planning.rendering import as_csv, as_markdown, as_table
+from artifactory_provider.promotion.planning.rendering import as_csv, as_table, render_plan
 from artifactory_provider.promotion.planning.templates import ImageTemplate, TargetTemplate
-from artifactory_provider.promotion.promotion import OnConflict, check_on_conflict
+from artifactory_provider.promotion.request import Attachments, OnConflict, check_attachments, check_on_conflict
 from artifactory_provider.tasks.arguments import check_literal, is_known
 from artifactory_provider.tasks.forms import TagSelection, as_bool, as_list, as_number, as_text, read_criteria
 from artifactory_provider.tasks.handover import DRY_RUN, PLAN_PROBLEM, REPORT_SUMMARY, push_plan
@@ -47,7 +47,8 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
         text with one a line. (templated)
     :param on_conflict: ``fail`` plans a conflict where the target tag shows another digest; ``overwrite`` and
         ``backup`` plan a promotion. (templated)
-    :param attachments: whether cosign tags that the target lacks make a promotion of an unchanged tag. (templated)
+    :param attachments: with ``tags`` or ``all``, tags of attachments that the target lacks make a promotion of an
+        unchanged tag; with ``none`` they do not. (templated)
     :param largest: how many promotions there may be at most; more are refused. (templated)
     :param chunk_size: promotions in a chunk; more when there would be over 1,000 chunks. (templated)
     :param plan_path: CSV file that the whole plan is written to, as ``ObjectStoragePath`` takes it. (templated)
@@ -82,7 +83,7 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
         target_image: str = "{image}",
         target_tags: str | Sequence[str] = "{tag}",
         on_conflict: OnConflict = "fail",
-        attachments: bool = True,
+        attachments: Attachments = "all",
         largest: int | None = None,
         chunk_size: int = 250,
         plan_path: str | None = None,
@@ -102,6 +103,7 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
         self.plan_only = plan_only
         check_literal(target_repository, check_repository)
         check_literal(on_conflict, check_on_conflict)
+        check_literal(attachments, check_attachments)
         if is_known(selection):
             read_criteria(selection)
         if is_known(target_tags):
@@ -126,7 +128,7 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
             from artifactory_provider.tasks.files import write_file
 
             self.log.info("The whole plan is in %s.", write_file(path, lambda file: file.write(as_csv(plan))))
-        push_plan(ti, plan, summary=as_markdown(plan), chunks=chunks)
+        push_plan(ti, plan, summary=render_plan(plan), chunks=chunks)
         if as_bool(self.plan_only, name="plan_only"):
             self.log.info("This is a dry run: nothing is promoted.")
             ti.xcom_push(key=REPORT_SUMMARY, value="This was a dry run: **nothing was promoted**.\n")
@@ -143,7 +145,7 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
             target_image=self.target_image,
             target_tags=as_list(self.target_tags, name="target_tags"),
             on_conflict=self.on_conflict,
-            attachments=as_bool(self.attachments, name="attachments"),
+            attachments=self.attachments,
             largest=as_number(self.largest, name="largest"),
         )
 

@@ -1,7 +1,8 @@
 """What Airflow and OpenLineage are told of promotions: each repository/image pair is an asset and a dataset.
 
-The asset is ``artifactory://<repository>/<image>``; an event on it is one promotion into the repository, its extra is
-the promotion's record. The dataset's namespace is the server, its name ``repository/image``, its version the digest.
+The asset is ``artifactory://<repository>/<image>``; an event on it is promotions into the repository, and its
+extra ``{"promotions": [record, …]}`` holds their records, one for each tag. The dataset's namespace is the server, its
+name ``repository/image``, its version the digest.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from artifactory_provider.artifactory.references import check_image, check_repos
 from artifactory_provider.tasks.arguments import is_literal, is_mapped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from urllib.parse import SplitResult
 
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import BaseOperator, Context
 
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.record import PromotionRecord
 
 SCHEME = "artifactory"
 
@@ -79,22 +82,25 @@ def promotion_outlets(task: BaseOperator, repository: Any, image: Any) -> list[A
     return [] if asset.uri in {getattr(outlet, "uri", None) for outlet in task.outlets} else [asset]
 
 
-def emit_promotion(task: BaseOperator, context: Context, target: ImageReference, record: dict[str, Any]) -> None:
-    """Emit the event of a promotion on its target's asset.
+def emit_promotion(
+    task: BaseOperator, context: Context, target: ImageReference, records: Sequence[PromotionRecord]
+) -> None:
+    """Emit the event of an image's promotions on its target's asset: its extra is ``{"promotions": [record, …]}``.
 
     :param task: the task that promoted.
     :param context: its context.
     :param target: repository and image that were promoted to.
-    :param record: the promotion's record, the event's extra.
+    :param records: the records of what was promoted, of one tag or of many.
     """
     asset = image_asset(target.repository, target.image)
+    extra: dict[str, Any] = {"promotions": [record.as_dict() for record in records]}
     if not any(isinstance(outlet, AssetAlias) or getattr(outlet, "uri", None) == asset.uri for outlet in task.outlets):
         task.outlets = [*task.outlets, repository_alias(target.repository)]
     for outlet in task.outlets:
         if isinstance(outlet, AssetAlias):
-            context["outlet_events"][outlet].add(asset, extra=record)
+            context["outlet_events"][outlet].add(asset, extra=extra)
         elif isinstance(outlet, Asset) and outlet.uri == asset.uri:
-            context["outlet_events"][outlet].extra.update(record)
+            context["outlet_events"][outlet].extra.update(extra)
 
 
 def promotion_lineage(

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowFailException
 
-from artifactory_provider.promotion.batch.batch import Batch
-from artifactory_provider.promotion.batch.outcome import PromotionsFailed
-from artifactory_provider.promotion.errors import InvalidPromotion
-from artifactory_provider.promotion.promotion import check_on_conflict
-from artifactory_provider.promotion.records import check_record
-from artifactory_provider.tasks.arguments import check_literal
+from artifactory_provider.promotion.errors import InvalidPromotion, PromotionsFailed
+from artifactory_provider.promotion.request import (
+    PromotionOptions,
+    check_attachments,
+    check_on_conflict,
+    check_record,
+    make_promotions,
+)
+from artifactory_provider.tasks.arguments import check_literal, is_known
 from artifactory_provider.tasks.assets import emit_promotion
-from artifactory_provider.tasks.forms import as_bool, as_number
+from artifactory_provider.tasks.forms import as_bool
 from artifactory_provider.tasks.handover import read_promotions
 from artifactory_provider.tasks.task_state import run_of
 
@@ -25,10 +27,10 @@ if TYPE_CHECKING:
 
     from airflow.sdk import BaseOperator, Context, RetryPolicy
 
-    from artifactory_provider.artifactory.references import ImageReference
-    from artifactory_provider.promotion.batch.batch import BatchReport
-    from artifactory_provider.promotion.batch.engine import Progress
-    from artifactory_provider.promotion.promotion import OnConflict
+    from artifactory_provider.promotion.batch import Progress
+    from artifactory_provider.promotion.record import PromotionRecord
+    from artifactory_provider.promotion.reports import PromotionReport
+    from artifactory_provider.promotion.request import Attachments, OnConflict, Promotion
 
 _SECONDS_BETWEEN_LINES = 10.0
 _PARTS = 10
@@ -42,9 +44,9 @@ class Arguments(Protocol):
     copy: bool
     on_conflict: OnConflict
     two_phase: bool
-    attachments: bool
-    referrers: bool
+    attachments: Attachments
     property_prefix: str | None
+    properties: Mapping[str, str] | None
     confirmation_timeout: float
     at_once: int
 
@@ -58,12 +60,15 @@ def check_arguments(task: Arguments) -> None:
     if (task.chunk is None) == (task.promotions is None):
         raise InvalidPromotion("Give the batch either a chunk of a plan, or promotions.")
     check_literal(task.on_conflict, check_on_conflict)
+    check_literal(task.attachments, check_attachments)
     check_literal(task.copy, as_bool)
-    check_record(task.property_prefix, {})
+    check_record(task.property_prefix, task.properties or {} if is_known(task.properties) else {})
 
 
-def make_batch(task: Arguments, promotions: Sequence[Mapping[str, str]] | None, context: Context) -> Batch:
-    """Return the batch that a task's rendered arguments stand for.
+def read_batch(
+    task: Arguments, promotions: Sequence[Mapping[str, str]] | None, context: Context
+) -> tuple[Promotion, ...]:
+    """Return the promotions that a task's rendered arguments stand for.
 
     :param task: the task.
     :param promotions: JSON objects with source and target.
@@ -77,18 +82,17 @@ def make_batch(task: Arguments, promotions: Sequence[Mapping[str, str]] | None, 
             f"A move needs the digest of each source, so that another try can tell what is done: {unpinned} has none. "
             "Plan it first, or give the source as repository/image:tag@digest."
         )
-    return Batch(
-        promotions=pairs,
+    options = PromotionOptions(
         copy=copy,
         on_conflict=task.on_conflict,
         two_phase=as_bool(task.two_phase, name="two_phase"),
-        attachments=as_bool(task.attachments, name="attachments"),
-        referrers=as_bool(task.referrers, name="referrers"),
+        attachments=task.attachments,
         property_prefix=task.property_prefix,
+        properties=task.properties or {},
         run=run_of(context),
         confirmation_timeout=task.confirmation_timeout,
-        at_once=as_number(task.at_once, name="at_once") or 32,
     )
+    return make_promotions(pairs, options)
 
 
 class ProgressLog:
@@ -121,7 +125,7 @@ class ProgressLog:
         )
 
 
-def check_all_done(report: BatchReport, *, name: str, policy: RetryPolicy | None) -> None:
+def check_all_done(report: PromotionReport, *, name: str, policy: RetryPolicy | None) -> None:
     """Raise when promotions have failed: so that the task is tried again where that can mend any of them.
 
     :param report: what became of the batch.
@@ -134,42 +138,27 @@ def check_all_done(report: BatchReport, *, name: str, policy: RetryPolicy | None
     if not errors:
         return
     lasting = sum(error is not None and _is_lasting(error, policy) for error in errors)
-    failed = PromotionsFailed(name, report, lasting=lasting)
+    lines = [f"{each.source} → {each.target}: {each.reason}" for each in report.failures]
+    failed = PromotionsFailed(name, lines, total=len(report.results), lasting=lasting)
     if lasting == len(errors):
         raise AirflowFailException(str(failed)) from failed
     raise failed
 
 
-def emit_promotions(task: BaseOperator, context: Context, report: BatchReport, *, copy: bool) -> None:
-    """Emit an asset event for each promotion that was made.
+def emit_promotions(task: BaseOperator, context: Context, report: PromotionReport) -> None:
+    """Emit an asset event for each image that was promoted, with the records of all its tags.
 
     :param task: the task that promoted.
     :param context: its context.
     :param report: what became of the batch.
-    :param copy: whether they were copied, not moved.
     """
-    for result in report.results:
-        if result.outcome == "promoted":
-            target = replace(result.target, digest=result.source.digest)
-            record = {
-                "outcome": result.outcome,
-                "digest": target.digest,
-                "source": _reference(result.source),
-                "target": _reference(target),
-                "replaced": result.replaced,
-                "copy": copy,
-            }
-            emit_promotion(task, context, result.target, record)
+    images: dict[tuple[str, str], list[PromotionRecord]] = {}
+    for record in report.records:
+        if record.outcome == "promoted":
+            images.setdefault((record.target.repository, record.target.image), []).append(record)
+    for records in images.values():
+        emit_promotion(task, context, records[0].target, records)
 
 
 def _is_lasting(error: BaseException, policy: RetryPolicy | None) -> bool:
     return policy is not None and policy.evaluate(error, 1, 1).action is RetryAction.FAIL
-
-
-def _reference(reference: ImageReference) -> dict[str, Any]:
-    return {
-        "reference": str(reference),
-        "repository": reference.repository,
-        "image": reference.image,
-        "tag": reference.tag,
-    }

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.promotion.batch.outcome import Outcome
 from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.promotion.reports import ChunkOutcome
 
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
@@ -130,7 +130,7 @@ def read_promotions(
         ) from None
 
 
-def push_outcome(ti: RuntimeTaskInstanceProtocol, outcome: Outcome) -> None:
+def push_outcome(ti: RuntimeTaskInstanceProtocol, outcome: ChunkOutcome) -> None:
     """Hand on what became of a chunk, also where the task fails afterwards.
 
     :param ti: the task instance that has promoted.
@@ -139,11 +139,11 @@ def push_outcome(ti: RuntimeTaskInstanceProtocol, outcome: Outcome) -> None:
     ti.xcom_push(key=_OUTCOME, value=outcome.as_dict())
 
 
-def pull_outcomes(ti: RuntimeTaskInstanceProtocol, task_id: str) -> list[Outcome]:
+def pull_outcomes(ti: RuntimeTaskInstanceProtocol, task_id: str) -> list[ChunkOutcome]:
     """Return what became of the chunks whose tasks have told.
 
     :param ti: the task instance that asks.
     :param task_id: the mapped task that promotes.
     """
     told = ti.xcom_pull(task_ids=[task_id], key=_OUTCOME)
-    return [Outcome.from_dict(document) for document in told if document]
+    return [ChunkOutcome.from_dict(document) for document in told if document]

@@ -14,10 +14,17 @@ from artifactory_provider.artifactory.errors import (
     RateLimited,
     RequestRefused,
     TlsFailed,
+    UnsupportedManifest,
     UnsupportedRepository,
 )
 from artifactory_provider.artifactory.references import InvalidReference
-from artifactory_provider.promotion.errors import InvalidPromotion, NothingToRestore, SourceMoved, TargetConflict
+from artifactory_provider.promotion.errors import (
+    InvalidPromotion,
+    NothingToRestore,
+    SourceIncomplete,
+    SourceMoved,
+    TargetConflict,
+)
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -31,9 +38,11 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 NothingToRestore,
                 PermissionDenied,
                 RequestRefused,
+                SourceIncomplete,
                 SourceMoved,
                 TargetConflict,
                 TlsFailed,
+                UnsupportedManifest,
                 UnsupportedRepository,
             ],
             action=RetryAction.FAIL,

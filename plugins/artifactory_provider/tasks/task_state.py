@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from artifactory_provider.promotion.errors import SourceMoved
-from artifactory_provider.promotion.pending import run_identifier
+from artifactory_provider.promotion.tags import identify_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from artifactory_provider.artifactory.references import ImageReference
-    from artifactory_provider.promotion.promotion import Promotion
+    from artifactory_provider.promotion.request import Promotion
 
 _KEY = "artifactory_pinned_digest"
 
@@ -26,7 +26,7 @@ def run_of(context: Context) -> str:
     :param context: the task's context.
     """
     ti = context["ti"]
-    return run_identifier(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+    return identify_run(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
 
 
 class PinnedDigest:
@@ -64,7 +64,7 @@ def pinned_for_all_tries(
     :param context: the task's context.
     :param pin: what returns the digest that a tag shows now.
     """
-    if promotion.copy or promotion.source.digest or promotion.is_whole_image:
+    if promotion.options.copy or promotion.source.digest or promotion.is_whole_image:
         yield promotion
         return
     pinned = PinnedDigest(context)

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader
 
 from artifactory_provider import __version__
-from artifactory_provider.web.plugin import URL_PREFIX
+from artifactory_provider.web import URL_PREFIX
 
 if TYPE_CHECKING:
     from fastapi import Request

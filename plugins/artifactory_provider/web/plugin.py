@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
+from artifactory_provider.web import URL_PREFIX
+
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
-
-URL_PREFIX = "/artifactory"
 
 
 async def pages(scope: Scope, receive: Receive, send: Send) -> None:

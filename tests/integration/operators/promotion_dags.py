@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import DAG, Asset, Param, task
 
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
 from artifactory_provider.sensors.verification import ArtifactoryVerificationSensor
 from artifactory_provider.tasks.assets import repository_alias
 
-COMMON = {"source_repository": "docker-dev", "target_repository": "docker-qa", "tag": "1"}
+COMMON: dict[str, Any] = {"source_repository": "docker-dev", "target_repository": "docker-qa", "tag": "1"}
 
 with DAG("outlets", schedule=None, params={"image": Param("outlets/templated", type="string")}):
 

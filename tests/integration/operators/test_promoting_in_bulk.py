@@ -9,25 +9,24 @@ import re
 import signal
 import threading
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from airflow.sdk import DAG, Param
-from airflow.sdk.bases.skipmixin import DownstreamTasksSkipped
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 
 from artifactory_provider.artifactory.errors import AuthenticationFailed, RateLimited
 from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
 from artifactory_provider.operators.plan import ArtifactoryPlanOperator
 from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
-from artifactory_provider.promotion.batch.outcome import BatchInterrupted, PromotionsFailed
-from artifactory_provider.promotion.errors import InvalidPlan, InvalidPromotion
+from artifactory_provider.promotion.errors import BatchInterrupted, InvalidPlan, InvalidPromotion, PromotionsFailed
 from artifactory_provider.tasks.refusals import PlanRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from airflow.sdk import Context
     from tests.integration.gateway import Gateway
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
@@ -261,7 +260,8 @@ def test_a_chunk_that_is_not_whole_is_refused(sandbox: RunningSandbox, image: st
 def test_a_task_that_is_handed_no_promotions_fails_and_does_not_say_that_all_is_done(
     gateway: Gateway, run: Run, field: str, nothing: Any
 ) -> None:
-    made = ArtifactoryPromoteBatchOperator(task_id="promote", **{field: "{{ rendered_later }}"})
+    templated: dict[str, Any] = {field: "{{ rendered_later }}"}
+    made = ArtifactoryPromoteBatchOperator(task_id="promote", **templated)
     setattr(made, field, nothing)
     with pytest.raises(InvalidPromotion):
         made.execute(run.context(made))
@@ -278,7 +278,7 @@ def test_other_dags_are_woken_only_where_that_is_asked_for(
     context = run.context(made, 0)
     made.execute(context)
     events = [event for outlet in made.outlets for event in context["outlet_events"][outlet].asset_alias_events]
-    targets = {event.extra["target"]["reference"] for event in events}
+    targets = {one["target"]["reference"] for event in events for one in event.extra["promotions"]}
     assert targets == ({f"docker-qa/{image}:{tag}@{digest}" for tag, digest in pushed.items()} if emit else set())
 
 
@@ -327,7 +327,7 @@ def test_a_dry_run_tells_which_switch_of_the_form_made_it_one(
         plan = ArtifactoryPlanOperator(task_id="plan", plan_only="True", **dev_to_qa(image))
         plan >> ArtifactoryBatchReportOperator(task_id="report")
     with pytest.raises(DownstreamTasksSkipped):
-        plan.execute({**run.context(plan), "params": {switch: True, "images": image}})
+        plan.execute(cast("Context", {**run.context(plan), "params": {switch: True, "images": image}}))
     assert (("plan", -1, "dry_run") in run.xcoms) == offered
     if offered:
         titles = {"dry_run": "Dry run", "images": "Images"}
@@ -435,6 +435,7 @@ def test_a_batch_whose_record_could_not_be_written_is_refused_when_the_dag_is_pa
 
 
 def test_a_batch_needs_a_chunk_or_promotions() -> None:
-    for fields in ({}, {"chunk": {}, "promotions": []}):
+    neither_and_both: list[dict[str, Any]] = [{}, {"chunk": {}, "promotions": []}]
+    for fields in neither_and_both:
         with pytest.raises(InvalidPromotion, match="either a chunk"):
             ArtifactoryPromoteBatchOperator(task_id="promote", **fields)

@@ -30,7 +30,7 @@ class Store(dict[str, Any]):
 
 
 @pytest.fixture
-def context() -> dict[str, Any]:
+def context() -> Any:
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
     ti = SimpleNamespace(dag_id="ops", run_id="manual", task_id="roll_back", map_index=-1)
@@ -38,9 +38,7 @@ def context() -> dict[str, Any]:
 
 
 @pytest.fixture
-def replaced(
-    sandbox: RunningSandbox, image: str, context: dict[str, Any], connect: Callable[..., None]
-) -> tuple[str, str]:
+def replaced(sandbox: RunningSandbox, image: str, context: Any, connect: Callable[..., None]) -> tuple[str, str]:
     """An image that was replaced in qa, with a record under a prefix of its own: the old and the new digest."""
     old = sandbox.push_image(f"docker-qa/{image}:1", content="old")
     new = sandbox.push_image(f"docker-dev/{image}:1", content="new")

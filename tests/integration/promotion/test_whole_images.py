@@ -13,7 +13,7 @@ from artifactory_provider.artifactory.errors import UnexpectedAnswer
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.errors import TargetUnverified
-from artifactory_provider.promotion.promotion import promote
+from artifactory_provider.promotion.promote import promote
 
 if TYPE_CHECKING:
     from tests.integration.gateway import Gateway

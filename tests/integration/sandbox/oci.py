@@ -165,8 +165,9 @@ def foreign_layers() -> Contents:
 def custom_fields() -> Contents:
     contents = Contents()
     config = contents.blob(b'{"org.example.custom": 1}', CONFIG)
-    child = contents.manifest(config=config, **{"org.example.custom": "value"})
-    contents.index([child], tag="custom", **{"org.example.custom": {"nested": [1, 2]}})
+    plain: dict[str, Any] = {"org.example.custom": "value"}
+    nested: dict[str, Any] = {"org.example.custom": {"nested": [1, 2]}}
+    contents.index([contents.manifest(config=config, **plain)], tag="custom", **nested)
     return contents
 
 

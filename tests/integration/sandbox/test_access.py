@@ -96,7 +96,8 @@ def test_wrong_credentials_of_any_kind_are_401(anonymous: httpx.Client) -> None:
         "Negotiate abc",
     ):
         for path in ("/api/repositories", "/api/system/ping", MANIFEST):
-            assert anonymous.get(path, headers={"Authorization": header}).status_code == 401, header
+            content = header if isinstance(header, bytes) else header.encode()
+            assert anonymous.get(path, headers={b"Authorization": content}).status_code == 401, header
 
 
 @pytest.mark.parametrize(
@@ -169,9 +170,9 @@ def test_overwriting_a_tag_with_other_content_needs_delete(
     other = sandbox.push_image("docker-dev/payments/api:2.0", content="two")
     builder = httpx.Client(base_url=sandbox.url, auth=("ci", "secret"))
     manifest = builder.get(f"/api/docker/docker-dev/v2/payments/api/manifests/{other}")
-    again = {"content": manifest.content, "headers": {"Content-Type": manifest.headers["content-type"]}}
-    assert builder.put("/api/docker/docker-dev/v2/payments/api/manifests/2.0", **again).status_code == 201
-    assert builder.put(MANIFEST, **again).status_code == 403
+    kind = {"Content-Type": manifest.headers["content-type"]}
+    for path, expected in (("/api/docker/docker-dev/v2/payments/api/manifests/2.0", 201), (MANIFEST, 403)):
+        assert builder.put(path, content=manifest.content, headers=kind).status_code == expected
 
 
 def test_a_digest_is_deleted_only_with_the_permission_for_each_tag_that_stands_for_it(

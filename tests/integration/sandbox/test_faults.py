@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -124,7 +124,7 @@ def test_errors_come_in_the_shape_of_the_api_that_was_asked(
 @pytest.mark.parametrize("fault", [{"effect": "reset"}, {"effect": "status", "status": 504}])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_the_work_is_done_or_not_as_the_fault_says(
-    artifactory_sandbox: RunningSandbox, client: httpx.Client, digest: str, fault: dict[str, object], when: str
+    artifactory_sandbox: RunningSandbox, client: httpx.Client, digest: str, fault: dict[str, Any], when: str
 ) -> None:
     artifactory_sandbox.add_fault(**fault, when=when, path="*/promote", count=1)
     if fault["effect"] == "reset":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -78,7 +78,7 @@ def test_a_copy_leaves_the_source_as_it_was(
 
 @pytest.mark.parametrize("fields", [{}, {"tag": None}, {"tag": ""}, {"tag": "", "targetTag": ""}])
 def test_no_tag_promotes_every_tag_of_the_image(
-    artifactory_sandbox: RunningSandbox, client: httpx.Client, fields: dict[str, object]
+    artifactory_sandbox: RunningSandbox, client: httpx.Client, fields: dict[str, Any]
 ) -> None:
     expected = {tag: artifactory_sandbox.push_image(f"docker-dev/payments/api:{tag}") for tag in ("1.0", "1.1", "2.0")}
     artifactory_sandbox.push_image("docker-dev/payments/api/extra:1.0")
@@ -186,7 +186,7 @@ def test_a_remote_or_virtual_repository_is_400_on_either_side_and_federated_is_l
     ],
 )
 def test_fields_that_make_no_sense_are_400_and_change_nothing(
-    artifactory_sandbox: RunningSandbox, client: httpx.Client, fields: dict[str, object]
+    artifactory_sandbox: RunningSandbox, client: httpx.Client, fields: dict[str, Any]
 ) -> None:
     digest = artifactory_sandbox.push_image("docker-dev/payments/api:1.0")
     status, message = error(promote(client, **fields))
@@ -340,7 +340,7 @@ def test_a_missing_permission_is_403_before_anything_changes(
     artifactory_sandbox_factory: Callable[..., RunningSandbox],
     source: list[str],
     target: list[str],
-    fields: dict[str, object],
+    fields: dict[str, Any],
     word: str,
 ) -> None:
     permissions = [

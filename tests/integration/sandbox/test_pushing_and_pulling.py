@@ -146,7 +146,7 @@ def test_a_range_past_the_end_is_416(client: httpx.Client) -> None:
 )
 def test_a_range_that_is_none_or_more_than_one_is_passed_over(client: httpx.Client, header: str) -> None:
     digest = push_blob(client, CONTENT)
-    response = client.get(f"{IMAGE}/blobs/{digest}", headers={"Range": header.encode("latin-1")})
+    response = client.get(f"{IMAGE}/blobs/{digest}", headers={b"Range": header.encode("latin-1")})
     assert (response.status_code, response.content) == (200, CONTENT)
 
 

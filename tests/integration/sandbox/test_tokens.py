@@ -331,8 +331,7 @@ def test_a_user_whose_name_ends_like_anothers_is_not_that_user(
 ) -> None:
     users = {"admin": {"password": "password", "admin": True}, "team/admin": {"password": "q"}}
     sandbox = artifactory_sandbox_factory({"users": users})
-    login = {"base_url": sandbox.url, "auth": ("team/admin", "q")}
-    with httpx.Client(**login) as client:
+    with httpx.Client(base_url=sandbox.url, auth=("team/admin", "q")) as client:
         access = client.post(TOKENS, json={}).json()["access_token"]
         docker = client.get("/api/docker/docker-dev/v2/token").json()["token"]
         assert [probe(client, token, "/sandbox/faults") for token in (access, docker)] == [403, 403]

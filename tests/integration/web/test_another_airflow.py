@@ -78,6 +78,7 @@ def api_server() -> TestClient:
     from airflow.api_fastapi.app import create_app
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
     with create_session() as session:
@@ -88,7 +89,7 @@ def api_server() -> TestClient:
                 run_id="run",
                 run_type=DagRunType.MANUAL,
                 run_after=datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC),
-                state="success",
+                state=DagRunState.SUCCESS,
                 triggered_by=DagRunTriggeredByType.TEST,
             )
         )

@@ -66,6 +66,7 @@ def store(*events: Mapping[str, Any]) -> None:
     from airflow.models.dagbundle import DagBundleModel
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType
 
     with create_session() as session:
@@ -89,7 +90,7 @@ def store(*events: Mapping[str, Any]) -> None:
                         run_id=run,
                         run_type=event.get("started", "scheduled"),
                         run_after=NIGHT,
-                        state="success",
+                        state=DagRunState.SUCCESS,
                         triggered_by=DagRunTriggeredByType.TEST,
                         triggering_user_name=event.get("user"),
                     )

@@ -185,6 +185,7 @@ def test_a_digest_that_is_left_out_of_a_mapped_task_or_none_elsewhere_is_no_dige
     with DAG("release", schedule=None):
         mapped = ArtifactoryPromoteOperator.partial(**FIXED).expand(tag=["1", "2"])
     for left_out in (mapped.unmap({"tag": "1"}), operator(), operator(digest=None, task_id="other")):
+        assert isinstance(left_out, ArtifactoryPromoteOperator)
         assert left_out.digest is None
         check_present(left_out, left_out._asked_for)
 

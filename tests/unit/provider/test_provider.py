@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -9,7 +10,6 @@ from typing import Any
 
 import airflow
 import jsonschema
-from airflow.sdk.module_loading import import_string
 
 from artifactory_provider import __version__
 from artifactory_provider.provider_info import get_provider_info
@@ -63,7 +63,7 @@ def test_everything_that_the_provider_info_names_can_be_imported() -> None:
     for kind in ("hooks", "operators", "sensors", "triggers"):
         names += [module for part in INFO[kind] for module in part["python-modules"]]
     for name in names:
-        assert import_string(name) if name.rpartition(".")[2][0].isupper() or "check_uri" in name else __import__(name)
+        assert pkgutil.resolve_name(name)
 
 
 def test_airflow_finds_provider_and_plugin_by_their_entry_points() -> None:

@@ -12,7 +12,7 @@ from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.tasks.handover import push_plan
 from artifactory_provider.promotion.planning.chunks import split
 from artifactory_provider.promotion.planning.plan import Plan, PlannedPromotion
-from artifactory_provider.promotion.planning.rendering import as_csv, as_markdown, as_table
+from artifactory_provider.promotion.planning.rendering import as_csv, render_plan, as_table
 
 def planned(number):
     image, tag = f"team-{number // 5000}/service-{number // 50:04}", f"1.{number % 50}.0"
@@ -27,7 +27,7 @@ sizes = {}
 ti = SimpleNamespace(xcom_push=lambda key, value: sizes.update({key: len(json.dumps(value))}))
 chunks = split(plan, size=250)
 as_table(plan, limit=100), as_csv(plan)
-push_plan(ti, plan, summary=as_markdown(plan), chunks=chunks)
+push_plan(ti, plan, summary=render_plan(plan), chunks=chunks)
 ti.xcom_push(key="return_value", value=[chunk.descriptor("plan") for chunk in chunks])
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"sizes": sizes, "chunks": len(chunks), "memory": memory * 1024}))

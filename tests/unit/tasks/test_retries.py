@@ -21,8 +21,10 @@ FAIL = [
     errors.TlsFailed,
     InvalidReference,
     promotion_errors.InvalidPlan,
+    promotion_errors.VersionUncertain,
     promotion_errors.InvalidPromotion,
     promotion_errors.SourceMoved,
+    promotion_errors.SourceIncomplete,
     promotion_errors.TargetConflict,
     promotion_errors.NothingToRestore,
 ]
@@ -34,6 +36,8 @@ TRY_AGAIN = [
     errors.UnexpectedAnswer,
     errors.QueryUnusable,
     promotion_errors.TargetUnverified,
+    promotion_errors.NotShownYet,
+    promotion_errors.PartsMissing,
     promotion_errors.SourceRemains,
     promotion_errors.AttachmentLost,
 ]
@@ -57,7 +61,8 @@ def test_a_rate_limit_is_waited_for() -> None:
 
 def test_every_error_has_a_decision() -> None:
     known = {*FAIL, *TRY_AGAIN, errors.RateLimited, errors.ArtifactoryError, promotion_errors.PromotionError}
-    known |= {promotion_errors.TagsNotPromoted}  # what is left is tried again; what is done is not done twice
+    # What is left is tried again; what is done is not done twice.
+    known |= {promotion_errors.TagsNotPromoted, promotion_errors.PromotionsFailed, promotion_errors.BatchInterrupted}
     for module in (errors, promotion_errors):
         for value in vars(module).values():
             assert not (isinstance(value, type) and issubclass(value, Exception)) or value in known

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 
 from artifactory_provider.triggers.verification import VerificationTrigger
 from artifactory_provider.verification.checks import PropertyCheck, check_to_dict
 
 
 def test_the_trigger_is_made_anew_from_what_it_serialises_to() -> None:
-    from airflow.sdk.module_loading import import_string
-
     trigger = VerificationTrigger(
         artifactory_conn_id="artifactory_default",
         reference="docker-dev/app:1@sha256:" + "a" * 64,
@@ -17,7 +16,7 @@ def test_the_trigger_is_made_anew_from_what_it_serialises_to() -> None:
     )
     path, arguments = json.loads(json.dumps(trigger.serialize()))
     assert path == "artifactory_provider.triggers.verification.VerificationTrigger"
-    assert import_string(path)(**arguments).serialize() == trigger.serialize()
+    assert pkgutil.resolve_name(path)(**arguments).serialize() == trigger.serialize()
 
 
 def test_its_arguments_hold_no_credentials() -> None:
