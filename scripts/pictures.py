@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 import time
@@ -97,6 +98,7 @@ def shrink(file: Path) -> None:
 
 def main() -> int:
     """Play the demo, take all pictures, and stop everything."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     progress = Progress()
     home = Home.create("pictures", fresh=True)
     instance = Instance(home, progress)

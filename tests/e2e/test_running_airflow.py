@@ -6,6 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from demo.processes import Register
 from tests.e2e.conftest import make, until
 
 if TYPE_CHECKING:
@@ -140,6 +141,26 @@ def test_a_backfill_of_a_night_before_the_images_were_there_promotes_nothing(air
     states = airflow.states(f"dags/promote_nightly/dagRuns/{runs()[0]['dag_run_id']}")
     assert states["ladder.select[csi-attacher]"] == "skipped"
     assert {state for key, state in states.items() if "promote" in key} == {"skipped"}
+
+
+def test_make_up_brings_back_what_has_died(airflow: Airflow) -> None:
+    register = Register(airflow.home.path / "processes.json")
+    leader = next(process for process in register.read() if process.name == "airflow")
+    dead = [
+        member
+        for member in leader.members()
+        if any(member.cmdline()[-1:] == [part] for part in ("scheduler", "triggerer"))
+    ]
+    assert dead
+    for member in dead:
+        member.kill()
+    assert register.is_running
+    again = make("up", home=airflow.home.path.parent)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "No sign of life from scheduler and triggerer" in again.stdout
+    assert "It runs already" not in again.stdout
+    states = airflow.states(airflow.run("promote_nightly", {"images": ["coredns:v1.10.1"]}))
+    assert states["ladder.promote_to_prod[coredns:v1.10.1]"] == "success"
 
 
 def _raw_manifest(airflow: Airflow, reference: str) -> bytes:
