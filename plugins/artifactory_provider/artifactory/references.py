@@ -7,7 +7,7 @@ image specification 1.1, "Digests".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 _REPOSITORY_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _IMAGE = re.compile(
@@ -119,15 +119,22 @@ class ImageReference:
 
     def pinned(self, digest: str) -> ImageReference:
         """Return the same reference with this digest."""
-        return replace(self, digest=digest)
+        return self._with(self.tag, check_digest(digest))
 
     def unpinned(self) -> ImageReference:
         """Return the reference to the tag, whatever it shows."""
-        return replace(self, digest=None)
+        return self if self.digest is None else self._with(self.tag, None)
 
     def by_digest(self) -> ImageReference:
         """Return the reference to the digest alone, whatever the tag shows now."""
-        return replace(self, tag=None)
+        return self if self.tag is None else self._with(None, self.digest)
+
+    def _with(self, tag: str | None, digest: str | None) -> ImageReference:
+        """Return the same image with other parts that have been checked: batches make dozens for each promotion."""
+        made = object.__new__(ImageReference)
+        for name, value in zip(self.__slots__, (self.repository, self.image, tag, digest), strict=True):
+            object.__setattr__(made, name, value)
+        return made
 
     @property
     def name(self) -> str:

@@ -22,7 +22,7 @@ from artifactory_provider.promotion.errors import TargetConflict
 from artifactory_provider.promotion.listing import image_of
 from artifactory_provider.promotion.queries import Question
 from artifactory_provider.promotion.tags import can_have_backup, name_pending
-from artifactory_provider.promotion.transfer import retry_on
+from artifactory_provider.promotion.transfer import retry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
@@ -160,7 +160,7 @@ async def check_claim(
     async def look_again() -> None:
         await check(await ledger.look(Question(tags=(target,), pending_in=(image_of(target),))))
 
-    await retry_on(_ClaimedTwice, within=within)(look_again)
+    await retry(look_again, _ClaimedTwice, within=within)
 
 
 async def drop_left_behind(ledger: Ledger, promotion: Promotion, seen: Listing) -> None:

@@ -19,7 +19,7 @@ from artifactory_provider.artifactory.errors import (
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.errors import SourceRemains
 from artifactory_provider.promotion.tags import name_moved
-from artifactory_provider.promotion.transfer import is_shown, retry_on
+from artifactory_provider.promotion.transfer import is_shown, retry
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -50,7 +50,7 @@ async def remove_source(client: ArtifactoryClient, source: ImageReference, run: 
         log.warning("%s Looking at %s for what was done.", error, moved)
         if await is_shown(client, source):
             raise
-    await retry_on(SourceRemains, within=_SECONDS_TO_SHOW)(_settle, client, source, moved)
+    await retry(lambda: _settle(client, source, moved), SourceRemains, within=_SECONDS_TO_SHOW)
 
 
 async def finish_move(client: ArtifactoryClient, source: ImageReference, run: str) -> None:

@@ -35,7 +35,7 @@ from artifactory_provider.promotion.transfer import (
     explain_unverified,
     is_shown,
     pin,
-    retry_on,
+    retry,
     send,
     wait_until_shown,
 )
@@ -314,7 +314,7 @@ class _Attempt:
                 await check_source_complete(self.client, self.source, place, error)
             except NotShownYet:
                 pass  # It may be shown with a delay.
-            return await retry_on(NotShownYet, PartsMissing, within=self.options.confirmation_timeout)(verify)
+            return await retry(verify, NotShownYet, PartsMissing, within=self.options.confirmation_timeout)
         except TargetUnverified as error:
             if error.found != place.digest:
                 is_own = place.tag != self.target.tag

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
 
@@ -23,6 +23,8 @@ from artifactory_provider.promotion.errors import NotShownYet, PromotionError, S
 from artifactory_provider.promotion.queries import Question
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.manifests import Descriptor, Manifest
     from artifactory_provider.artifactory.references import ImageReference
@@ -31,22 +33,37 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _SHORT_LOOK = 5.0
 """Seconds to look for the work of a request that a server has refused with 404 or 5xx: it is very likely undone."""
 
 
-def retry_on(*errors: type[Exception], within: float) -> tenacity.AsyncRetrying:
-    """Return what calls a function again while it raises these errors, for a limited time.
+async def retry(call: Callable[[], Awaitable[T]], *errors: type[Exception], within: float) -> T:
+    """Return what a call returns, and call again while it raises some errors, for a limited time.
 
-    :param errors: the errors that may pass: servers show what they wrote with a delay.
+    :param call: what is called; servers show what they wrote with a delay.
+    :param errors: the errors that may pass.
     :param within: the seconds after which it is not called again.
     """
-    return tenacity.AsyncRetrying(
+    try:
+        return await call()
+    except errors as error:
+        # Most need no second try, and the machinery of retries costs more than a look.
+        seen: list[Exception] = [error]
+
+    async def call_again() -> T:
+        if seen:
+            raise seen.pop()
+        return await call()
+
+    again = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(errors),
         stop=tenacity.stop_before_delay(within),
         wait=tenacity.wait_exponential(multiplier=0.2, max=5) + tenacity.wait_random(0, 0.2),
         reraise=True,
     )
+    return await again(call_again)
 
 
 async def pin(client: ArtifactoryClient, source: ImageReference) -> Descriptor:
@@ -129,7 +146,7 @@ async def confirm(
         _check_shown(target, manifest.descriptor.digest, before)
         return manifest
 
-    return await retry_on(NotShownYet, within=within)(read)
+    return await retry(read, NotShownYet, within=within)
 
 
 async def wait_until_shown(
@@ -151,7 +168,7 @@ async def wait_until_shown(
         _check_shown(target, shown.digest if shown else None, before)
         return seen
 
-    return await retry_on(NotShownYet, within=within)(look_once)
+    return await retry(look_once, NotShownYet, within=within)
 
 
 async def explain_unverified(
