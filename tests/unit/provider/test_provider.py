@@ -136,6 +136,7 @@ FAIL = [
     errors.RepositoryNotFound,
     errors.ImageNotFound,
     errors.TagNotFound,
+    errors.UnsupportedManifest,
     errors.UnsupportedRepository,
     errors.RequestRefused,
     errors.InvalidSettings,
@@ -153,6 +154,7 @@ TRY_AGAIN = [
     errors.RequestTimedOut,
     errors.ServerFailed,
     errors.UnexpectedAnswer,
+    errors.NotArtifactory,  # a proxy's page while the server is away looks like one
     errors.QueryUnusable,
     promotion_errors.TargetUnverified,
     promotion_errors.SourceRemains,
