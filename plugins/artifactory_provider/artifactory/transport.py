@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -70,8 +70,8 @@ class _Request:
     allowed: Collection[int]
     needs: str | None
     timeout: float
-    headers: Mapping[str, str]
-    data: bytes | str | AsyncIterable[bytes] | None
+    headers: Mapping[str, str] = field(repr=False)
+    data: bytes | str | AsyncIterable[bytes] | None = field(repr=False)
     reading: Reading
 
     @property
