@@ -10,6 +10,7 @@ from airflow.sdk import BaseAsyncOperator
 from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.promotion.batch.outcome import BatchInterrupted, Outcome
 from artifactory_provider.tasks.bulk import ProgressLog, check_all_done, check_arguments, emit_promotions, make_batch
+from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import as_bool, as_text
 from artifactory_provider.tasks.handover import pull_chunk, push_outcome
 
@@ -104,6 +105,9 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote what is left, and return counts and the first failures."""
         key, name, promotions = self.task_id, self.task_id, self.promotions
+        folder = as_text(self.report_path, name="report_path", wanted="a path")
+        if folder is not None:
+            prepare_folder(f"{folder}/{key}.csv", name="report_path")
         if self.chunk is not None:
             promotions = pull_chunk(context["ti"], self.chunk)
             key, name = self.chunk["key"], self.chunk["name"]
@@ -112,9 +116,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         outcome = Outcome.of(report, key=key, name=name)
         self.log.info("%s: %s.", name, ", ".join(f"{number:,} {count}" for count, number in outcome.counts.items()))
         push_outcome(context["ti"], outcome)
-        if folder := as_text(self.report_path):
-            from artifactory_provider.tasks.files import write_file
-
+        if folder is not None:
             self.log.info("The full report is in %s.", write_file(f"{folder}/{key}.csv", report.write_csv))
         if as_bool(self.emit_assets, name="emit_assets"):
             emit_promotions(self, context, report, copy=as_bool(self.copy))
