@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import datetime
 import itertools
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from airflow.sdk import AssetAlias
 from airflow.sdk.exceptions import ParamValidationError
+from airflow.sdk.execution_time.context import set_current_context
 from demo.scenario import IMAGES
 
 if TYPE_CHECKING:
@@ -77,10 +79,17 @@ def test_the_demo_seeds_the_images_that_the_dag_promotes(dag: DAG) -> None:
     assert tuple(dag.params["images"]) == IMAGES
 
 
-@pytest.mark.parametrize("images", [[], [""], ["a", 1], "coredns", None, ["a" * 401]])
+@pytest.mark.parametrize("images", [[], [""], [" ", "\n"], ["a", 1], [1.10], [True], "coredns", None, ["a" * 401]])
 def test_a_form_that_makes_no_sense_is_refused(dag: DAG, images: object) -> None:
     with pytest.raises(ParamValidationError):
         dag.params["images"] = images
+
+
+def test_blank_lines_and_spaces_in_the_form_count_for_nothing(dag: DAG) -> None:
+    dag.params["images"] = [" coredns ", "", "\t", "coredns:v1.10.1"]
+    context = {"params": dag.params, "dag": dag, "dag_run": SimpleNamespace(conf={})}
+    with set_current_context(context):  # type: ignore[arg-type]
+        assert dag.get_task("list_images").python_callable() == ["coredns", "coredns:v1.10.1"]
 
 
 def _winter() -> datetime.datetime:
