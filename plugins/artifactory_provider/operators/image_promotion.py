@@ -65,6 +65,14 @@ class ImagePromotionOperator(ArtifactoryOperator):
     ) -> dict[str, Any]:
         """Tell Airflow and OpenLineage what was promoted, and return it as a JSON object."""
         record = outcome.as_dict()
+        target = promotion.target.pinned(record["digest"]) if record.get("digest") else promotion.target
+        self.log.info(
+            "%s: %s → %s%s",
+            record["outcome"].capitalize(),
+            promotion.source.unpinned(),
+            promotion.target,
+            f" ({target.short_digest})" if target.short_digest else "",
+        )
         self._lineage = (self._server, promotion.source, promotion.target, record.get("digest"))
         records = outcome.records if isinstance(outcome, PromotionReport) else (outcome,)
         emit_promotion(self, context, promotion.target, records)

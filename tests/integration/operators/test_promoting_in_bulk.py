@@ -358,6 +358,56 @@ def test_plain_arguments_that_make_no_sense_are_refused_when_the_dag_is_parsed(
         ArtifactoryPlanOperator(task_id="plan", **{**dev_to_qa("app"), **fields})
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"target_tags": [1.10]}, "target_tags: 1.1 is a number, not a tag"),
+        ({"target_image": 1.10}, "1.1 is a number, not an image name"),
+        ({"target_repository": True}, "True is a boolean, not a repository key"),
+        ({"selection": {"repositories": ["docker-dev"], "exclude_tags": [1.10]}}, "exclude_tags: 1.1 is a number"),
+        ({"selection": {"repositories": ["docker-dev"], "tags": [True]}}, "tags: True is a boolean, not a tag"),
+    ],
+)
+def test_names_that_yaml_has_changed_are_refused_when_the_dag_is_parsed_and_when_the_task_runs(
+    gateway: Gateway, run: Run, fields: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        ArtifactoryPlanOperator(task_id="plan", **{**dev_to_qa("app"), **fields})
+    made = ArtifactoryPlanOperator(task_id="plan", **dev_to_qa("app"))
+    for name, value in fields.items():
+        setattr(made, name, value)  # as a native template does
+    with pytest.raises(ValueError, match=said.rpartition(": ")[2]):
+        made.execute(run.context(made))
+    assert gateway.requests == []
+
+
+@pytest.mark.parametrize("end", ["source", "target"])
+@pytest.mark.parametrize("value", [1.10, True, None])
+def test_a_promotion_whose_end_is_no_text_is_refused_with_which_it_is(
+    gateway: Gateway, run: Run, end: str, value: Any
+) -> None:
+    promotions = [{"source": "docker-dev/app:1", "target": "docker-qa/app:1", end: value}]
+    made = ArtifactoryPromoteBatchOperator(task_id="promote", promotions=promotions)
+    with pytest.raises(InvalidPromotion, match=rf"^The {end} of a promotion: {value} is .*not an image reference"):
+        made.execute(run.context(made))
+    assert gateway.requests == []
+
+
+@pytest.mark.parametrize("path", ["http://example.com/reports", "s3://aws_default@bucket/reports"])
+def test_a_place_for_reports_that_is_of_no_use_is_refused_before_anything_is_asked_or_promoted(
+    sandbox: RunningSandbox, gateway: Gateway, image: str, run: Run, path: str
+) -> None:
+    push(sandbox, image, "a")
+    chunks = run.plan(**dev_to_qa(image))
+    before = len(gateway.requests)
+    with pytest.raises(InvalidPromotion, match=r"^report_path cannot be used: .* Nothing was promoted"):
+        run.promote(chunks[0], 0, report_path=path)
+    with pytest.raises(InvalidPromotion, match=r"^plan_path cannot be used: .* Nothing was promoted"):
+        run.plan(**dev_to_qa(image, plan_path=f"{path}/plan.csv"))
+    assert len(gateway.requests) == before
+    assert shown(sandbox, image) == {}
+
+
 def test_a_batch_whose_record_could_not_be_written_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(InvalidPromotion, match="no property name"):
         ArtifactoryPromoteBatchOperator(task_id="promote", promotions=[], property_prefix="my prefix")
