@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pendulum
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, dag, get_current_context, task
 
@@ -220,7 +221,11 @@ def retag_backfill() -> None:
         trigger_rule="none_failed",
     ).expand(chunk=plan.output)
     needs_approval(plan.output) >> [approve, promote]
-    approve >> promote >> ArtifactoryBatchReportOperator(task_id="report")
+    # The report needs a plan, and all chunks to have ended, however they did.
+    chunks_ended = EmptyOperator(task_id="chunks_ended", trigger_rule="all_done")
+    report = ArtifactoryBatchReportOperator(task_id="report", trigger_rule="all_success")
+    approve >> promote >> chunks_ended
+    [plan, chunks_ended] >> report
 
 
 retag_backfill()

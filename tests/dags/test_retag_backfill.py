@@ -19,11 +19,17 @@ def dag(dag_bag: DagBag) -> DAG:
 
 
 def test_a_plan_is_approved_then_promoted_then_reported(dag: DAG) -> None:
-    assert dag.get_task("plan").downstream_task_ids == {"needs_approval", "promote"}
+    assert dag.get_task("plan").downstream_task_ids == {"needs_approval", "promote", "report"}
     assert dag.get_task("needs_approval").downstream_task_ids == {"approve", "promote"}
     assert dag.get_task("approve").downstream_task_ids == {"promote"}
-    assert dag.get_task("promote").downstream_task_ids == {"report"}
-    assert dag.get_task("report").trigger_rule == "all_done"
+    assert dag.get_task("promote").downstream_task_ids == {"chunks_ended"}
+    assert dag.get_task("chunks_ended").downstream_task_ids == {"report"}
+
+
+def test_the_report_follows_however_chunks_ended_and_does_not_fail_once_more_without_a_plan(dag: DAG) -> None:
+    assert dag.get_task("report").upstream_task_ids == {"plan", "chunks_ended"}
+    assert dag.get_task("report").trigger_rule == "all_success"
+    assert dag.get_task("chunks_ended").trigger_rule == "all_done"
 
 
 def test_a_task_whose_worker_dies_is_tried_again_the_report_too(dag: DAG) -> None:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 PLAN_SUMMARY, REPORT_SUMMARY = "plan_summary", "report_summary"
 """Markdown for people: what a run would promote, and what became of it."""
+PLAN_PROBLEM = "plan_problem"
+"""Text for people: why there is no plan."""
+DRY_RUN = "dry_run"
+"""Of a dry run: ``field``, the field of the DAG's form that made it one, and ``titles``, the fields' name → title."""
 _COUNTS, _PROBLEMS, _OUTCOME = "counts", "problems", "outcome"
 _MOST_PROBLEMS = 50
 
@@ -67,6 +71,16 @@ def pull_plan(ti: RuntimeTaskInstanceProtocol, task_id: str) -> HandedOn | None:
         return None
     problems = ti.xcom_pull(task_ids=task_id, key=_PROBLEMS)
     return HandedOn(counts=counts, problems=problems or [], chunks=ti.xcom_pull(task_ids=task_id) or [])
+
+
+def pull_problem(ti: RuntimeTaskInstanceProtocol, task_id: str) -> str | None:
+    """Return why a plan's task has made no plan, or None where it has not told.
+
+    :param ti: the task instance that asks.
+    :param task_id: the plan's task.
+    """
+    problem: str | None = ti.xcom_pull(task_ids=task_id, key=PLAN_PROBLEM)
+    return problem
 
 
 def pull_chunk(ti: RuntimeTaskInstanceProtocol, chunk: Mapping[str, Any] | None) -> Sequence[Mapping[str, str]]:
