@@ -9,7 +9,7 @@ from artifactory_provider.operators.image_promotion import ImagePromotionOperato
 from artifactory_provider.promotion.promotion import Promotion
 from artifactory_provider.promotion.records import check_record
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_present
-from artifactory_provider.tasks.task_state import PinnedDigest, run_of
+from artifactory_provider.tasks.task_state import PinnedDigest, identify_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Roll back, and return the record of the promotion that did it."""
-        check_present(self, self._asked_for)
+        check_present(self, self._given)
         tag = ImageReference(self.repository, self.image, self.tag)
         hook = self._connect(tag)
         # A second try must go back to the same digest: after the first, "the one before" is another one.
@@ -72,7 +72,7 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
             target=tag,
             on_conflict="backup",
             property_prefix=self.property_prefix,
-            run=run_of(context),
+            run=identify_run(context),
         )
         record = hook.promote(promotion)
         pinned.forget()

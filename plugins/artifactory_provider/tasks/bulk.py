@@ -18,7 +18,7 @@ from artifactory_provider.tasks.arguments import check_literal
 from artifactory_provider.tasks.assets import emit_promotion
 from artifactory_provider.tasks.forms import as_bool, as_number
 from artifactory_provider.tasks.handover import read_promotions
-from artifactory_provider.tasks.task_state import run_of
+from artifactory_provider.tasks.task_state import identify_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,7 +85,7 @@ def make_batch(task: Arguments, promotions: Sequence[Mapping[str, str]] | None, 
         attachments=as_bool(task.attachments, name="attachments"),
         referrers=as_bool(task.referrers, name="referrers"),
         property_prefix=task.property_prefix,
-        run=run_of(context),
+        run=identify_run(context),
         confirmation_timeout=task.confirmation_timeout,
         at_once=as_number(task.at_once, name="at_once") or 32,
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _KEY = "artifactory_pinned_digest"
 
 
-def run_of(context: Context) -> str:
+def identify_run(context: Context) -> str:
     """Return what names a task's run, the same for all its tries.
 
     :param context: the task's context.
@@ -55,7 +55,7 @@ class PinnedDigest:
 
 
 @contextmanager
-def pinned_for_all_tries(
+def pin_for_all_tries(
     promotion: Promotion, context: Context, pin: Callable[[ImageReference], str]
 ) -> Iterator[Promotion]:
     """Give a move the digest that its first try has pinned, as the next may find the source gone; others need none.

@@ -116,7 +116,7 @@ EventFilterDep: TypeAlias = Annotated[Any, _dependency(_find_event_filter)]
 """What leaves only asset events that the user may see, as Airflow's own list of them does."""
 
 
-def airflow_url() -> str:
+def find_airflow_url() -> str:
     """Return the URL under which people reach Airflow, as it is configured, without a slash at its end.
 
     :raises AirflowLacks: where Airflow has changed.

@@ -20,7 +20,7 @@ from artifactory_provider.web.airflow_internals import (
     AssetEvent,
     EventFilterDep,
     SessionDep,
-    airflow_url,
+    find_airflow_url,
     list_asset_events,
 )
 
@@ -82,7 +82,7 @@ def show_promotions(
         promotions=_promotions(session, event_filter, limit=limit, contains=contains),
         contains=contains,
         limit=limit,
-        airflow=airflow_url(),
+        airflow=find_airflow_url(),
         nonce=nonce,
     )
     return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
