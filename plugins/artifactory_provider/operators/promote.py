@@ -16,7 +16,7 @@ from artifactory_provider.promotion.request import (
 )
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_present, is_known, is_literal
 from artifactory_provider.tasks.forms import as_bool, as_pairs
-from artifactory_provider.tasks.task_state import pinned_for_all_tries, run_of
+from artifactory_provider.tasks.task_state import identify_run, pin_for_all_tries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,11 +123,11 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, and return the record as a JSON object."""
-        check_present(self, self._asked_for)
+        check_present(self, self._given)
         properties = as_pairs(self.properties, name="properties")
-        wanted = self._promotion(self.digest, properties, run=run_of(context))
+        wanted = self._promotion(self.digest, properties, run=identify_run(context))
         hook = self._connect(wanted.target)
-        with pinned_for_all_tries(wanted, context, hook.pin) as promotion:
+        with pin_for_all_tries(wanted, context, hook.pin) as promotion:
             if promotion.is_whole_image:
                 return self._report(context, promotion, hook.promote_image(promotion, one_request=self.one_request))
             return self._report(context, promotion, hook.promote(promotion))

@@ -12,7 +12,7 @@ from artifactory_provider.artifactory.errors import TRANSIENT
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.operators.base import ArtifactoryOperator
-from artifactory_provider.tasks.arguments import NOT_GIVEN, asked_for, check_literals
+from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literals, find_given
 from artifactory_provider.triggers.verification import VerificationTrigger
 from artifactory_provider.verification.checks import PropertyCheck, check_to_dict
 from artifactory_provider.verification.verdicts import State
@@ -78,7 +78,7 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
         self.checks = tuple(checks)
         self.deferrable = deferrable
         self.image_url: str | None = None
-        self._digest_is_given = bool(asked_for(self, digest=digest))
+        self._digest_is_given = bool(find_given(self, digest=digest))
         if not self.checks:
             raise ValueError("checks is empty: a verification without a check could never pass.")
         for check in self.checks:

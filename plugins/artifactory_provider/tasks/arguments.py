@@ -87,7 +87,7 @@ def check_literals(task: object, names: Iterable[str]) -> None:
             check_literal(getattr(task, name), _CHECKS[name])
 
 
-def asked_for(task: BaseOperator, **values: Any) -> frozenset[str]:
+def find_given(task: BaseOperator, **values: Any) -> frozenset[str]:
     """Return the names of the arguments that were given, whatever they will be when the task runs.
 
     None counts as left out, except in a mapped task: there it may be the empty result of another one.

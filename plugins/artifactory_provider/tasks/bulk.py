@@ -20,7 +20,7 @@ from artifactory_provider.tasks.arguments import check_literal, is_known
 from artifactory_provider.tasks.assets import emit_promotion
 from artifactory_provider.tasks.forms import as_bool, as_pairs
 from artifactory_provider.tasks.handover import read_promotions
-from artifactory_provider.tasks.task_state import run_of
+from artifactory_provider.tasks.task_state import identify_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +91,7 @@ def read_batch(
         attachments=task.attachments,
         property_prefix=task.property_prefix,
         properties=as_pairs(task.properties, name="properties"),
-        run=run_of(context),
+        run=identify_run(context),
         confirmation_timeout=task.confirmation_timeout,
     )
     return make_promotions(pairs, options)

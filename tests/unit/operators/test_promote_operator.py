@@ -192,7 +192,7 @@ def test_a_digest_that_is_left_out_of_a_mapped_task_or_none_elsewhere_is_no_dige
     for left_out in (mapped.unmap({"tag": "1"}), operator(), operator(digest=None, task_id="other")):
         assert isinstance(left_out, ArtifactoryPromoteOperator)
         assert left_out.digest is None
-        check_present(left_out, left_out._asked_for)
+        check_present(left_out, left_out._given)
 
 
 def test_a_rollback_to_a_digest_that_comes_empty_goes_back_to_no_other() -> None:
