@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down verdict test bench lint lock build release-check clean
+.PHONY: help install demo up down verdict test bench lint hooks lock build release-check clean
 
 run := .venv/bin/python -m
 
@@ -34,6 +34,9 @@ lint: install ## Check style, types and the directions of imports
 	@$(run) ruff format --check --quiet .
 	@$(run) mypy
 	@.venv/bin/lint-imports --config pyproject.toml
+
+hooks: install ## Check style, types, imports and the commit message before each commit (once for each clone)
+	@.venv/bin/pre-commit install
 
 lock: ## Write requirements.txt and requirements-dev.txt anew from their .in files (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header -o requirements.txt requirements.in
