@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import backfill_dags, backfills, promotions, sandbox_promotions, sandbox_transfers
+from benchmarks import backfill_dags, backfills, clients, promotions, sandbox_promotions, sandbox_transfers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Each gives its rows as soon as it has them.
 BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
+    "clients": clients.measure,
     "promotions": promotions.measure,
     "backfills": backfills.measure,
     "backfill-dags": backfill_dags.measure,

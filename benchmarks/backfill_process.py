@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.settings import ServerSettings
-from artifactory_provider.promotion.batch.batch import Batch
-from artifactory_provider.promotion.batch.engine import promote_batch
+from artifactory_provider.promotion.batch import promote_many
+from artifactory_provider.promotion.request import PromotionOptions, make_promotions
 from benchmarks.tag_sets import name_tags, to_repository
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.request import Promotion
 
 CHUNK = 250
 
@@ -51,15 +52,15 @@ def settings_of(url: str) -> ServerSettings:
 async def _promote(settings: ServerSettings, promotions: Sequence[tuple[ImageReference, ImageReference]]) -> None:
     async with ArtifactoryClient(settings) as client:
         for start in range(0, len(promotions), CHUNK):
-            await promote_chunk(client, Batch(promotions=tuple(promotions[start : start + CHUNK])))
+            await promote_chunk(client, make_promotions(promotions[start : start + CHUNK], PromotionOptions()))
 
 
-async def promote_chunk(client: ArtifactoryClient, batch: Batch) -> None:
+async def promote_chunk(client: ArtifactoryClient, batch: Sequence[Promotion]) -> None:
     """Promote a batch of which nothing may fail.
 
     :raises RuntimeError: when something does.
     """
-    failures = (await promote_batch(client, batch)).failures
+    failures = (await promote_many(client, batch)).failures
     if failures:
         raise RuntimeError(
             f"{len(failures)} promotions failed, such as that to {failures[0].target}: {failures[0].error}"

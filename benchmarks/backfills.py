@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.client import ArtifactoryClient
-from artifactory_provider.promotion.batch.batch import Batch
 from artifactory_provider.promotion.planning.criteria import TagCriteria
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.planning.planner import make_plan
+from artifactory_provider.promotion.request import PromotionOptions, make_promotions
 from benchmarks import bare_posts, skopeo_copies
 from benchmarks.backfill_process import CHUNK, promote_chunk, settings_of
 from benchmarks.registries import sandbox
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.request import Attachments
     from benchmarks.registries import Registry
 
 _THOUSAND, _TEAMS = 1_000, 10
@@ -42,8 +43,9 @@ _MEBIBYTE = 1024 * 1024
 class _Way:
     """How a batch promotes."""
 
-    two_phase: bool
-    referrers: bool
+    two_phase: bool = True
+    attachments: Attachments = "all"
+    property_prefix: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,10 @@ class _Run:
     requests: int
 
 
-_FAST = _Way(two_phase=False, referrers=False)
-_TWO_PHASE = _Way(two_phase=True, referrers=False)
-_FAST_WITH_REFERRERS = _Way(two_phase=False, referrers=True)
-_DEFAULT = _Way(two_phase=True, referrers=True)
+_FAST = _Way(two_phase=False, attachments="tags")
+_TWO_PHASE = _Way(attachments="tags")
+_FAST_WITH_REFERRERS = _Way(two_phase=False)
+_DEFAULT = _Way(property_prefix="promotion")
 
 
 def measure() -> Iterator[Result]:
@@ -133,13 +135,15 @@ def _beside_bare_posts(server: Registry) -> Iterator[Result]:
         for n, at_once in enumerate(bare_posts.AT_ONCE)
     }
     best = max(speeds, key=lambda at_once: speeds[at_once])
-    engine, bare = [], []
+    fast, defaults, bare = [], [], []
     for number in range(_ROUNDS):
         ours, theirs = _tags(f"team-{2 + 2 * number}"), _tags(f"team-{3 + 2 * number}")
-        engine.append(_speed(server, ours, _FAST))
+        fast.append(_speed(server, ours, "docker-prod", _FAST))
+        defaults.append(_speed(server, ours, "docker-qa", _DEFAULT))
         bare.append(asyncio.run(bare_posts.post_all(_url(server), to_repository(theirs, "docker-prod"), best)))
     yield told("bare_post", statistics.median(bare), f"a second, {best} at once")
-    yield at_least("engine_vs_bare_post", statistics.median(engine) / statistics.median(bare), 0.8)
+    yield at_least("engine_vs_bare_post", statistics.median(fast) / statistics.median(bare), 0.8)
+    yield at_least("engine_defaults_vs_bare_post", statistics.median(defaults) / statistics.median(bare), 0.38)
 
 
 def _beside_skopeo(server: Registry) -> Result:
@@ -154,13 +158,13 @@ def _beside_skopeo(server: Registry) -> Result:
     }
     best = max(speeds, key=lambda at_once: speeds[at_once])
     theirs = skopeo_copies.copy_all(server.port, promotions[-200:], best)
-    ours = _speed(server, [source for source, _ in promotions[-400:-200]], _DEFAULT)
+    ours = _speed(server, [source for source, _ in promotions[-400:-200]], "docker-prod", _DEFAULT)
     return at_least("vs_skopeo", ours / theirs, 1, f"ratio, {best} copies at once")
 
 
-def _speed(server: Registry, tags: list[ImageReference], way: _Way) -> float:
+def _speed(server: Registry, tags: list[ImageReference], target: str, way: _Way) -> float:
     begun = time.perf_counter()
-    asyncio.run(_promote(server, tags, "docker-prod", way))
+    asyncio.run(_promote(server, tags, target, way))
     return len(tags) / (time.perf_counter() - begun)
 
 
@@ -175,7 +179,10 @@ async def _promote(server: Registry, tags: list[ImageReference], target: str, wa
     async with ArtifactoryClient(settings_of(_url(server))) as client:
         for start in range(0, len(promotions), CHUNK):
             part = promotions[start : start + CHUNK]
-            await promote_chunk(client, Batch(promotions=part, two_phase=way.two_phase, referrers=way.referrers))
+            options = PromotionOptions(
+                two_phase=way.two_phase, attachments=way.attachments, property_prefix=way.property_prefix
+            )
+            await promote_chunk(client, make_promotions(part, options))
 
 
 def _in_new_process(server: Registry, first: int, count: int, target: str) -> _Run:

@@ -158,9 +158,11 @@ def descriptor(media_type: str, digest: str, size: int) -> dict[str, object]:
 
 
 @contextmanager
-def sandbox(data: Path, repository: str = "docker-dev") -> Iterator[Registry]:
-    """Run the sandbox on a data directory."""
+def sandbox(data: Path, repository: str = "docker-dev", *, tls: tuple[Path, Path] | None = None) -> Iterator[Registry]:
+    """Run the sandbox on a data directory, with HTTPS where a certificate and its key are given."""
     line = [sys.executable, "-m", "artifactory_sandbox", "serve", "--data", str(data), "--port", "0"]
+    if tls:
+        line += ["--tls", *map(str, tls)]
     with _process(line, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None  # noqa: S101
         url = process.stdout.readline().decode().split()[4]

@@ -1,4 +1,4 @@
-"""Every night, the newest version of each image climbs from dev to qa to prod.
+"""Every night, the newest release of each image climbs from dev to qa to prod.
 
 An image moves on only when the tests of its stage have passed on that very digest. One image that fails never holds
 up the others. The DAG also runs as soon as the service catalogue has passed its check, and by hand from the UI.
@@ -19,13 +19,16 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowSkipException
 
-from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
-from artifactory_provider.retries import RETRY_POLICY
-from artifactory_provider.sensors.verification import ArtifactoryVerificationSensor
+from artifactory_provider.operators import ArtifactoryPromoteOperator
+from artifactory_provider.promotion.selection import read_candidates
+from artifactory_provider.sensors import ArtifactoryVerificationSensor
+from artifactory_provider.tasks import RETRY_POLICY
 from artifactory_provider.verification.checks import PropertyCheck
 
 TIMEZONE = pendulum.timezone("Europe/Berlin")
 
+# An image alone stands for its newest release. Where that is not certain, say which tags are meant, by a pattern or a
+# range: "payments/api:*-alpine", "payments/api >=1.4 <2".
 IMAGES = [
     "cluster-autoscaler",
     "controller",
@@ -52,12 +55,15 @@ IMAGES = [
     default_args={"retries": 3, "retry_delay": pendulum.duration(minutes=1), "retry_policy": RETRY_POLICY},
     params={
         "images": Param(
-            IMAGES,
+            read_candidates(IMAGES),
             type="array",
             items={"type": "string", "minLength": 1, "maxLength": 400},
             minItems=1,
             title="Images",
-            description="One a line: an image for its newest version, or image:tag.",
+            description=(
+                "One a line: an image for its newest release, image:tag, or a pattern or a range to choose its newest "
+                "release from. Examples: payments/api, payments/api:1.4.2, payments/api:*-alpine, payments/api >=1.4 <2"
+            ),
         ),
     },
     doc_md=__doc__,
@@ -69,7 +75,7 @@ def promote_nightly() -> None:
     @task
     def list_images() -> list[str]:
         """Return the images of this run, each once."""
-        return list(dict.fromkeys(get_current_context()["params"]["images"]))
+        return read_candidates(get_current_context()["params"]["images"])
 
     @task(multiple_outputs=True, map_index_template="{{ candidate }}")
     def select(candidate: str) -> dict[str, str | None]:
@@ -82,7 +88,7 @@ def promote_nightly() -> None:
         night = context["data_interval_end"] if is_for_a_night else None
         image = ArtifactoryHook().select("docker-dev", candidate, created_before=night)
         if image is None:
-            raise AirflowSkipException(f"There was no version of {candidate} by that night.")
+            raise AirflowSkipException(f"There was no release of {candidate} by that night.")
         return {"image": image.image, "tag": image.tag, "digest": image.digest}
 
     @task_group

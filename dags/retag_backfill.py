@@ -16,10 +16,12 @@ import pendulum
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, dag, get_current_context, task
 
-from artifactory_provider.forms import TagSelection
-from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
-from artifactory_provider.operators.plan import ArtifactoryPlanOperator
-from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
+from artifactory_provider.operators import (
+    ArtifactoryBatchReportOperator,
+    ArtifactoryPlanOperator,
+    ArtifactoryPromoteBatchOperator,
+)
+from artifactory_provider.tasks import TagSelection
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -69,7 +71,7 @@ FORM = {
         type=["null", "string"],
         maxLength=200,
         title="Versions",
-        description="A range of semantic versions, such as >=1.4.0 <2.0.0; it leaves out tags that are no versions.",
+        description="A range of versions, such as >=1.4.0 <2.0.0; it leaves out tags that are no versions.",
         section=NARROW,
     ),
     "created_from": Param(None, title="Created from", description="When the image was created there.", **MOMENT),
@@ -128,11 +130,17 @@ FORM = {
         description="Verify each image before its target tag shows it. Off takes half the requests.",
         section=SAFETY,
     ),
-    "referrers": Param(
-        True,
-        type="boolean",
-        title="Referrers and children",
-        description="Look each digest up, and bring OCI referrers along. Off saves four requests for two platforms.",
+    "attachments": Param(
+        "all",
+        type="string",
+        enum=["all", "tags", "none"],
+        values_display={
+            "all": "Signatures, SBOMs and OCI referrers, of children too",
+            "tags": "What stands under tags, such as cosign's signatures",
+            "none": "None",
+        },
+        title="What belongs to each image",
+        description="The first compares children, too, and costs four more requests for two platforms.",
         section=SAFETY,
     ),
     "chunk_size": Param(250, type="integer", minimum=1, maximum=1000, title="Promotions in a chunk", section=BULK),
@@ -178,6 +186,7 @@ def retag_backfill() -> None:
         target_image="{{ params.target_image }}",
         target_tags="{{ params.target_tags | join('\n') }}",
         on_conflict="{{ params.on_conflict }}",
+        attachments="{{ params.attachments }}",
         largest="{{ params.largest }}",
         chunk_size="{{ params.chunk_size }}",
         plan_path=f"{folder}{{{{ '/plan.csv' if params.report_path else '' }}}}",
@@ -198,7 +207,7 @@ def retag_backfill() -> None:
         task_id="promote",
         on_conflict="{{ params.on_conflict }}",
         two_phase="{{ params.two_phase }}",
-        referrers="{{ params.referrers }}",
+        attachments="{{ params.attachments }}",
         at_once="{{ params.at_once }}",
         emit_assets="{{ params.emit_assets }}",
         report_path=folder,

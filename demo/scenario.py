@@ -13,8 +13,8 @@ from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.artifactory.settings import ServerSettings
-from artifactory_provider.promotion.images import image_tags
 from artifactory_provider.promotion.selection import newest_version
+from artifactory_provider.promotion.tags import select_images
 from demo.errors import DemoError
 from demo.home import PROJECT
 
@@ -110,7 +110,7 @@ async def run_qa_tests(url: str) -> None:
         while True:
             try:
                 for reference in await _arrived(client, QA):
-                    if not image_tags([str(reference.tag)]):
+                    if not select_images([str(reference.tag)]):
                         continue
                     descriptor = await client.descriptor(reference)
                     key = (reference.image, str(reference.tag), descriptor.digest if descriptor else "")

@@ -39,6 +39,6 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "sensors": [{"integration-name": name, "python-modules": [f"{package}.sensors.verification"]}],
         "triggers": [{"integration-name": name, "python-modules": [f"{package}.triggers.verification"]}],
-        "asset-uris": [{"schemes": ["artifactory"], "handler": f"{package}.assets.check_uri"}],
+        "asset-uris": [{"schemes": ["artifactory"], "handler": f"{package}.tasks.assets.check_uri"}],
         "extra-links": [f"{package}.links.artifactory.ArtifactoryImageLink"],
     }

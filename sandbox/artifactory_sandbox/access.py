@@ -16,7 +16,7 @@ from artifactory_sandbox.errors import Forbidden, Unauthenticated
 from artifactory_sandbox.tokens import REFERENCE_PREFIX, USER_SCOPE, Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 TOKEN_SECONDS = 3600
 _PERMISSIONS = "applied-permissions/"
@@ -34,9 +34,9 @@ _RUN_KEY = secrets.token_bytes(32)
 class User:
     """Someone whose credentials have been checked, or the anonymous user.
 
-    :param has_all: whether he may do all, within the limits.
-    :param limits: where there are some, he may do no more than they grant, whatever his permissions.
-    :param scope: of the token that he came with; the limits are part of it.
+    :param has_all: whether they may do all, within the limits.
+    :param limits: where there are some, they may do no more than these grant, whatever their permissions.
+    :param scope: of the token that they came with; the limits are part of it.
     """
 
     name: str
@@ -47,16 +47,16 @@ class User:
 
     @property
     def is_anonymous(self) -> bool:
-        """Tell whether he came without a name, be it with a token that was given to one without."""
+        """Return whether they came without a name, be it with a token that was given to one without."""
         return self.name == ANONYMOUS.name and not self.has_all
 
     @property
     def is_admin(self) -> bool:
-        """Tell whether he may use what is for administrators only."""
+        """Return whether they may use what is for administrators only."""
         return self.has_all and not self.limits
 
     def is_within(self, other: User) -> bool:
-        """Tell whether this is the same user as another one, with no more than that one has."""
+        """Return whether this is the same user as another one, with no more than that one has."""
         return (
             self.name == other.name
             and self.has_all <= other.has_all
@@ -90,20 +90,22 @@ class Access:
             if config.api_keys and user.api_key is not None
         }
 
-    async def identify(self, headers: Mapping[str, str]) -> User:
-        """Return the user that the headers of a request stand for.
+    async def identify(self, authorization: str = "", *, api_key: str = "") -> User:
+        """Return the user that credentials stand for.
 
+        :param authorization: Basic or Bearer credentials, as in the header of that name.
+        :param api_key: one that came in a header of its own; looked at where there are no other credentials.
         :raises Unauthenticated: when there are no credentials and anonymous access is off, or when they are wrong.
         :raises Forbidden: when an API key is wrong, or API keys are switched off.
         """
-        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        scheme, _, credentials = authorization.partition(" ")
         if scheme.lower() == "basic":
-            return await self._by_password(credentials)
+            return await self._check_password(credentials)
         if scheme.lower() == "bearer":
-            return await self._by_token(credentials.strip())
+            return await self._check_token(credentials.strip())
         if scheme:
             raise Unauthenticated(_BAD_CREDENTIALS)
-        if api_key := headers.get("x-jfrog-art-api"):
+        if api_key:
             if user := self._api_keys.get(_digest(api_key)):
                 return user
             raise Forbidden(_BAD_CREDENTIALS)
@@ -125,12 +127,12 @@ class Access:
         parts = scope.split()
         artifacts = [_ARTIFACT_SCOPE.fullmatch(part) for part in parts if part.startswith("artifact:")]
         limits = tuple(_limit(name, *match.groups()) for match in artifacts if match)
-        whole = self._unlimited(name, parts if len(parts) > len(artifacts) else [USER_SCOPE])
+        whole = self._find_holder(name, parts if len(parts) > len(artifacts) else [USER_SCOPE])
         if whole is None or len(limits) < len(artifacts):
             return None
         return replace(whole, limits=limits, scope=scope)
 
-    def _unlimited(self, name: str, scopes: Iterable[str]) -> User | None:
+    def _find_holder(self, name: str, scopes: Iterable[str]) -> User | None:
         for scope in scopes:
             if scope == f"{_PERMISSIONS}admin":
                 return User(name, has_all=True)
@@ -144,7 +146,7 @@ class Access:
         return None
 
     def allows(self, user: User, action: Action, repository: str, path: str) -> bool:
-        """Tell whether a user may do something at a path of a repository."""
+        """Return whether a user may do something at a path of a repository."""
 
         def is_granted(targets: Iterable[PermissionConfig]) -> bool:
             return any(one.covers(repository, path) and one.grants(action, user.name, user.groups) for one in targets)
@@ -160,20 +162,20 @@ class Access:
             raise Forbidden(message)
 
     def sees(self, user: User, repository: str) -> bool:
-        """Tell whether a repository shows up in a user's list."""
+        """Return whether a repository shows up in a user's list."""
 
         def shows(targets: Iterable[PermissionConfig]) -> bool:
             return any(one.names(repository) and one.grants(Action.READ, user.name, user.groups) for one in targets)
 
         return (user.has_all or shows(self._config.permissions)) and (not user.limits or shows(user.limits))
 
-    async def _by_password(self, credentials: str) -> User:
+    async def _check_password(self, credentials: str) -> User:
         try:
             name, password = base64.b64decode(credentials, validate=True).decode().split(":", 1)
         except ValueError:
             raise Unauthenticated(_BAD_CREDENTIALS) from None
         is_token, digest = password.startswith(("eyJ", REFERENCE_PREFIX)), _digest(password)
-        user = await self._by_token(password) if is_token else self._api_keys.get(digest)
+        user = await self._check_token(password) if is_token else self._api_keys.get(digest)
         if user is not None and user.name == name:
             return user
         if not hmac.compare_digest(self._fitted.get(name, b""), digest):
@@ -185,7 +187,7 @@ class Access:
             self._fitted[name] = digest
         return self._users[name]
 
-    async def _by_token(self, token: str) -> User:
+    async def _check_token(self, token: str) -> User:
         held = await self.tokens.verify(token)
         user = self.user_of(held.username, held.scope)
         if user is None:
@@ -201,6 +203,12 @@ def hash_password(password: str, salt: str = "") -> str:
     """
     salt = salt or secrets.token_hex(16)
     return f"scrypt${salt}${hashlib.scrypt(password.encode(), salt=bytes.fromhex(salt), n=2**12, r=8, p=1).hex()}"
+
+
+def is_password(password: str, stored: str) -> bool:
+    """Return whether a password is the one that a configuration names, as it is or by its hash."""
+    found = hash_password(password, stored.split("$")[1]) if stored.startswith("scrypt$") else password
+    return hmac.compare_digest(found.encode(), stored.encode())
 
 
 def _limit(name: str, repository: str, path: str | None, letters: str) -> PermissionConfig:

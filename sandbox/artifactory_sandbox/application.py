@@ -14,22 +14,24 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route, Router
 
-from artifactory_sandbox import (
-    aql,
-    blob_api,
-    distribution,
-    events,
+from artifactory_sandbox.access import ANONYMOUS
+from artifactory_sandbox.api import (
+    blobs,
     faults,
-    journal,
+    manifests,
+    metrics,
     promotion,
-    storage_api,
-    system_api,
+    registry,
+    search,
+    storage,
+    system,
     tokens,
+    webhooks,
     xray,
 )
-from artifactory_sandbox.access import ANONYMOUS
-from artifactory_sandbox.addressing import Address, address, client_host
-from artifactory_sandbox.calls import Call
+from artifactory_sandbox.api.addressing import Address, address, client_host
+from artifactory_sandbox.api.calls import Call, identify
+from artifactory_sandbox.api.responses import refuse
 from artifactory_sandbox.errors import Failure, Forbidden, Refusal, Unauthenticated
 
 if TYPE_CHECKING:
@@ -57,21 +59,21 @@ class Application:
         self._by_port = {repository.port: key for key, repository in docker.items() if repository.port is not None}
         number = service.config.version
         self._marks = [
-            (b"x-jfrog-version", f"Artifactory/{number} {system_api.revision(number)}".encode()),
+            (b"x-jfrog-version", f"Artifactory/{number} {system.revision(number)}".encode()),
             (b"x-artifactory-id", service.service_id.encode()),
             (b"x-artifactory-node-id", b"artifactory-sandbox"),
         ]
         # What is asked for most comes first, what takes all paths last.
-        areas = (promotion, distribution, blob_api, system_api, aql, tokens, events, xray, faults, journal)
-        self.routes: list[Route] = [route for area in (*areas, storage_api) for route in area.ROUTES]
-        self._router: ASGIApp = Router(self.routes, redirect_slashes=False, lifespan=self._living)
+        areas = (promotion, manifests, registry, blobs, system, search, tokens, webhooks, xray, faults, metrics)
+        self.routes: list[Route] = [route for area in (*areas, storage) for route in area.ROUTES]
+        self._router: ASGIApp = Router(self.routes, redirect_slashes=False, lifespan=self._run_lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection by the ASGI specification."""
         await (self._serve if scope["type"] == "http" else self._router)(scope, receive, send)
 
     @asynccontextmanager
-    async def _living(self, app: object) -> AsyncIterator[None]:
+    async def _run_lifespan(self, app: object) -> AsyncIterator[None]:
         delivering = asyncio.create_task(self._service.events.deliver())
         yield
         delivering.cancel()
@@ -83,7 +85,7 @@ class Application:
         headers = Headers(scope=scope)
         where = Address(scope["path"], "")
         has_started = False
-        observe = self._service.journal.watch(scope)
+        observe = metrics.watch(scope, self._service.journal)
 
         async def send_marked(message: Message) -> None:
             nonlocal has_started
@@ -98,12 +100,12 @@ class Application:
         async def work(scope: Scope, receive: Receive, send: Send) -> None:
             await self._pass_gate(scope, headers, where)
             await self._router(scope, receive, send)
-            self._service.events.tell()
+            self._service.events.wake()
 
         try:
-            where = address(scope["path"], scope["scheme"], headers, self._alone(scope, headers))
+            where = address(scope["path"], scope["scheme"], headers, self._find_repository(scope, headers))
             if self._service.faults:
-                await self._service.faults.serve(work, where, scope, receive, send_marked)
+                await faults.serve(work, self._service, where, scope, receive, send_marked)
             else:
                 await work(scope, receive, send_marked)
         except ClientDisconnect:
@@ -114,17 +116,17 @@ class Application:
             call = scope.get("state", {}).get("call")
             is_stranger = isinstance(error, Forbidden) and call is not None and call.user.is_anonymous
             refusal = Unauthenticated() if is_stranger else _refusal(error, scope)
-            await refusal.response(where)(scope, receive, send_marked)
+            await refuse(refusal, where)(scope, receive, send_marked)
 
-    def _alone(self, scope: Scope, headers: Headers) -> str | None:
+    def _find_repository(self, scope: Scope, headers: Headers) -> str | None:
         """Return the repository that the port or the host name stands for."""
         label, dot, _ = client_host(headers).partition(".")
         _, port = scope.get("server") or ("", None)
         return (port and self._by_port.get(port)) or (self._by_label.get(label.lower()) if dot else None)
 
     async def _pass_gate(self, scope: Scope, headers: Headers, where: Address) -> None:
-        is_open = where.path in tokens.PATHS or (where.path in system_api.OPEN_PATHS and "authorization" not in headers)
-        user = ANONYMOUS if is_open else await self._service.access.identify(headers)
+        is_open = where.path in tokens.PATHS or (where.path in system.OPEN_PATHS and "authorization" not in headers)
+        user = ANONYMOUS if is_open else await identify(self._service, headers)
         scope["state"] = {"call": Call(self._service, user, where)}
         # The router answers unknown paths and methods by exceptions, as everything here is answered, if it
         # finds itself within an application.

@@ -1,4 +1,4 @@
-"""`POST /api/search/aql`: items by a query, which becomes one SQL statement; every value travels as a parameter."""
+"""Artifactory's query language: a query becomes one SQL statement; every value travels as a parameter."""
 
 from __future__ import annotations
 
@@ -7,26 +7,16 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
-
-from artifactory_sandbox.calls import Call, call_of, read_limited
-from artifactory_sandbox.config import Action
-from artifactory_sandbox.errors import Forbidden
 from artifactory_sandbox.items import timestamp
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from starlette.requests import Request
-
-_LONGEST_QUERY, _LONGEST_PATTERN = 256 * 1024, 4000
+_LONGEST_PATTERN = 4000
 _DEEPEST, _MOST_CRITERIA = 20, 5000
-_DEMANDED = {"repo", "path", "name"}
 # The order in which they must come (JFrog's documentation of AQL, "Sorting").
 _CALLS = ("find", "include", "sort", "offset", "limit")
 _CALL = re.compile(r'\s*\.\s*([a-z]+)\s*\(((?:"(?:\\.|[^"\\])*+"|[^")])*+)\)', re.DOTALL)
@@ -89,39 +79,19 @@ class Query:
     limit: int | None
 
 
-async def search(request: Request) -> Response:
-    """Answer a query with the items that the user may read."""
-    call = call_of(request)
-    if call.user.is_anonymous:
-        raise Forbidden
-    text = (await read_limited(request, _LONGEST_QUERY)).decode(errors="replace")
-    longest = call.service.config.switches.longest_query
-    if longest and len(text) > longest:
-        return PlainTextResponse(f"The query has {len(text)} characters: {longest} are allowed.", 400)
-    try:
-        query = parse_query(text)
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        near = f"it looks like there is syntax error near the following sub-query: {str(error.args[0])[:300]}"
-        return PlainTextResponse(f"Failed to parse query: {text[:1000]}, {near}", 400)
-    if not call.user.is_admin and not _DEMANDED.issubset(query.fields):
-        demanded = "For permissions reasons AQL demands the following fields: repo, path and name."
-        return PlainTextResponse(demanded, 400)
-    results = await call.service.database.read(lambda tx: _select(tx, call, query))
-    scope: dict[str, int] = {"start_pos": query.offset, "end_pos": query.offset + len(results), "total": len(results)}
-    if query.limit is not None:
-        scope["limit"] = query.limit
-    return JSONResponse({"results": results, "range": scope})
+def select(tx: sqlite3.Connection, query: Query, may_read: Callable[[str, str], bool] | None) -> list[dict[str, Any]]:
+    """Return a page; the permissions come before the page is cut, so that no page shows how much is hidden.
 
-
-def _select(tx: sqlite3.Connection, call: Call, query: Query) -> list[dict[str, Any]]:
-    """Return a page; the permissions come before the page is cut, so that no page shows how much is hidden."""
-    if call.user.is_admin:
+    :param tx: what is searched.
+    :param query: what is wanted.
+    :param may_read: whether the user may see an item, by repository and path; None for one who sees all.
+    """
+    if may_read is None:
         limits = (-1 if query.limit is None else query.limit, query.offset)
         page = tx.execute(f"{query.statement} LIMIT ? OFFSET ?", (*query.values, *limits)).fetchall()
     else:
         end = None if query.limit is None else query.offset + query.limit
-        allows = partial(call.service.access.allows, call.user, Action.READ)
-        rows = (row for row in tx.execute(query.statement, query.values) if allows(*row[1:3]))
+        rows = (row for row in tx.execute(query.statement, query.values) if may_read(*row[1:3]))
         page = list(itertools.islice(rows, query.offset, end))
     results: dict[int, dict[str, Any]] = {}
     for identity, _, _, *values in page:
@@ -143,8 +113,8 @@ def parse_query(text: str) -> Query:
     :param text: the query.
     :raises ValueError, KeyError, TypeError, OverflowError: with the part that is not understood.
     """
-    calls = _calls(text.strip())
-    fields, properties = _included(calls.get("include", []))
+    calls = _parse_calls(text.strip())
+    fields, properties = _parse_include(calls.get("include", []))
     [criteria] = calls["find"] or [()]
     if _size(criteria) > _MOST_CRITERIA:
         raise ValueError(f"more than {_MOST_CRITERIA} criteria")
@@ -152,13 +122,13 @@ def parse_query(text: str) -> Query:
     condition = _conjunction(criteria, only_files)
     if only_files:
         condition = _join("AND", [condition, Condition("kind <> 'folder'")])
-    columns, order = ", ".join([*_PERMITTED, *fields.values()]), _order(calls.get("sort", []), fields)
+    columns, order = ", ".join([*_PERMITTED, *fields.values()]), _parse_order(calls.get("sort", []), fields)
     statement = f"SELECT {columns} FROM items WHERE {condition.sql}{order}"  # noqa: S608
-    offset, limit = _number(calls.get("offset", [0])), _number(calls["limit"]) if "limit" in calls else None
+    offset, limit = _parse_number(calls.get("offset", [0])), _parse_number(calls["limit"]) if "limit" in calls else None
     return Query(tuple(fields), properties, statement, condition.values, offset, limit)
 
 
-def _calls(text: str) -> dict[str, list[Any]]:
+def _parse_calls(text: str) -> dict[str, list[Any]]:
     """Split a query into its calls, each with its arguments: JSON values, the objects among them as tuples of pairs."""
     calls: dict[str, list[Any]] = {}
     expected: Sequence[str] = ("find",) if text.startswith("items") else ()
@@ -178,7 +148,7 @@ def _calls(text: str) -> dict[str, list[Any]]:
 def _size(criteria: object, depth: int = 0) -> int:
     """Count criteria, and what they are compared with; refuse what is none, and what lies too deep."""
     if not isinstance(criteria, tuple) or depth > _DEEPEST:
-        raise ValueError(_shown(criteria))
+        raise ValueError(_show(criteria))
     size = 1
     for key, value in criteria:
         size += len(value) if isinstance(value, tuple) else 1
@@ -195,14 +165,14 @@ def _conjunction(criteria: _Object, only_files: bool) -> Condition:
 def _member(key: str, value: Any, only_files: bool) -> Condition:
     if key in {"$and", "$or", "$msp"}:
         if not isinstance(value, list) or not value:
-            raise ValueError(_shown(value))
+            raise ValueError(_show(value))
         if key == "$msp":
             return _same_property(value)
-        listed = _listed(value, only_files) if key == "$or" else None
+        listed = _join_as_list(value, only_files) if key == "$or" else None
         return listed or _join(key[1:].upper(), [_conjunction(part, only_files) for part in value])
     if key not in _FIELDS and not key.startswith("@"):
         raise ValueError(key)
-    tests = _tests(value)
+    tests = _parse_tests(value)
     if key.startswith("@"):
         return _join("AND", [_any_property(key[1:], operator, wanted) for operator, wanted in tests])
     conditions = [_field(key, operator, wanted) for operator, wanted in tests]
@@ -212,7 +182,7 @@ def _member(key: str, value: Any, only_files: bool) -> Condition:
     return _join("AND", conditions)
 
 
-def _listed(parts: Sequence[_Object], only_files: bool) -> Condition | None:
+def _join_as_list(parts: Sequence[_Object], only_files: bool) -> Condition | None:
     """Look alternatives up in one list, if all give plain values to the same fields that tell where items are."""
     keys, *others = {tuple(key for key, _ in part) for part in parts}
     is_plain = all(isinstance(value, str) for part in parts for _, value in part)
@@ -240,7 +210,7 @@ def _same_property(parts: Sequence[_Object]) -> Condition:
     for key, value in itertools.chain.from_iterable(parts):
         if not key.startswith("@"):
             raise ValueError(key)
-        by_key.setdefault(key[1:], []).extend(_tests(value))
+        by_key.setdefault(key[1:], []).extend(_parse_tests(value))
     return _join("AND", [_property(key, tests) for key, tests in by_key.items()])
 
 
@@ -257,7 +227,7 @@ def _any_property(key: str, operator: str, wanted: str) -> Condition:
     return Condition(f"NOT {found.sql}", found.values) if operator in _POSITIVE else found
 
 
-def _tests(value: object) -> list[tuple[str, str]]:
+def _parse_tests(value: object) -> list[tuple[str, str]]:
     """Read what a field is compared with: a plain value, or an object of operators."""
     if not isinstance(value, tuple):
         return [("$eq", _text(value))]
@@ -303,7 +273,7 @@ def _join(word: str, conditions: Sequence[Condition]) -> Condition:
     return Condition(f"({left.sql} {word} {right.sql})", left.values + right.values)
 
 
-def _included(names: Sequence[object]) -> tuple[Mapping[str, str], list[str]]:
+def _parse_include(names: Sequence[object]) -> tuple[Mapping[str, str], list[str]]:
     """Read what is asked for: fields, `*` for all of them, `property` for all properties, `@key` for one."""
     fields: dict[str, str] = {}
     keys: list[str] = []
@@ -319,11 +289,11 @@ def _included(names: Sequence[object]) -> tuple[Mapping[str, str], list[str]]:
     return fields or _DEFAULT_FIELDS, keys
 
 
-def _order(arguments: Sequence[object], fields: Mapping[str, str]) -> str:
+def _parse_order(arguments: Sequence[object], fields: Mapping[str, str]) -> str:
     terms: list[str] = []
     for argument in arguments:
         if not isinstance(argument, tuple):
-            raise ValueError(_shown(argument))
+            raise ValueError(_show(argument))
         for direction, names in argument:
             word = {"$asc": "ASC", "$desc": "DESC"}[direction]
             for name in map(_text, names if isinstance(names, list) else [names]):
@@ -332,10 +302,10 @@ def _order(arguments: Sequence[object], fields: Mapping[str, str]) -> str:
     return f" ORDER BY {', '.join(terms)}" if terms else ""
 
 
-def _number(arguments: Sequence[object]) -> int:
+def _parse_number(arguments: Sequence[object]) -> int:
     [number] = arguments
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**31:
-        raise ValueError(_shown(number))
+        raise ValueError(_show(number))
     return number
 
 
@@ -349,12 +319,9 @@ def _ago(period: str) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(_shown(value))
+        raise ValueError(_show(value))
     return str(value)
 
 
-def _shown(value: object) -> str:
+def _show(value: object) -> str:
     return str(dict(value)) if isinstance(value, tuple) else json.dumps(value)
-
-
-ROUTES = [Route("/api/search/aql", search, methods=["POST"])]

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from artifactory_sandbox import private_files
 from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.manifests import LARGEST_MANIFEST, content_digest
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STEP = 1024 * 1024
+# Uploads whose hash is carried along; what an older one has come to is read again when it goes on.
+_MOST_KNOWN = 1000
 
 
 class BlobStore:
@@ -28,7 +31,7 @@ class BlobStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        root.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(root)
 
     def path(self, digest: str) -> Path:
         """Return where a content is, or would be."""
@@ -51,8 +54,9 @@ class BlobStore:
         path = self.path(digest)
         if not path.exists():
             partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-            partial.parent.mkdir(parents=True, exist_ok=True)
+            private_files.make_folder(partial.parent)
             try:
+                private_files.make_file(partial)
                 partial.write_bytes(content)
                 self.adopt(partial, digest)
             except OSError:
@@ -63,7 +67,7 @@ class BlobStore:
     def adopt(self, file: Path, digest: str) -> None:
         """Take over a finished file whose digest has been checked."""
         path = self.path(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(path.parent)
         file.replace(path)
 
 
@@ -80,6 +84,11 @@ class Upload:
     _hashed: int = 0
 
     @property
+    def is_locked(self) -> bool:
+        """Return whether a request is writing it."""
+        return self._lock.locked()
+
+    @property
     def size(self) -> int:
         """How many bytes have arrived."""
         return self.file.stat().st_size
@@ -91,7 +100,7 @@ class Upload:
         :raises Refusal: when the upload stands elsewhere, or another request is writing it.
         :raises OSError: when the bytes cannot be stored; the upload is gone then.
         """
-        async with self.alone():
+        async with self.lock():
             length = self.size
             if start not in {None, length}:
                 reached = {"Range": f"0-{max(length - 1, 0)}"}
@@ -114,7 +123,7 @@ class Upload:
             return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
+    async def lock(self) -> AsyncIterator[None]:
         """Keep all other requests off: bytes that come after the digest was checked would be in the blob."""
         if self._lock.locked():
             raise Refusal(409, "another request is writing this upload", code="BLOB_UPLOAD_INVALID")
@@ -141,7 +150,7 @@ class Uploads:
         self._root = root
         self._blobs = blobs
         self._known: dict[str, Upload] = {}
-        root.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(root)
 
     def files(self) -> list[Path]:
         """Return the files of all uploads."""
@@ -153,7 +162,7 @@ class Uploads:
         :param owner: repository and image; the upload can be continued there only.
         """
         identifier = f"{_prefix(owner)}{uuid.uuid4()}"
-        (self._root / identifier).touch()
+        private_files.make_file(self._root / identifier)
         return self.find(identifier, owner)
 
     def find(self, identifier: str, owner: str) -> Upload:
@@ -165,14 +174,18 @@ class Uploads:
         is_one = identifier.startswith(prefix) and len(identifier) == len(prefix) + 36 and "/" not in identifier
         if not is_one or not file.exists():
             raise _unknown()
-        return self._known.setdefault(identifier, Upload(file))
+        upload = self._known.pop(identifier, None) or Upload(file)
+        self._known[identifier] = upload
+        if len(self._known) > _MOST_KNOWN:
+            self._forget_one()
+        return upload
 
     async def finish(self, upload: Upload, digest: str) -> int:
         """Check the digest and make the upload a blob; return its size.
 
         :raises Refusal: DIGEST_INVALID when the bytes have another digest; the upload is gone then.
         """
-        async with upload.alone():
+        async with upload.lock():
             try:
                 size = upload.size
                 if await asyncio.to_thread(upload.digest, digest.partition(":")[0]) == digest:
@@ -184,6 +197,13 @@ class Uploads:
                 self.cancel(upload)
         message = "provided digest did not match uploaded content"
         raise Refusal(400, message, code="DIGEST_INVALID", detail={"digest": digest})
+
+    def _forget_one(self) -> None:
+        """Forget the upload that was asked for longest ago and that no request is writing."""
+        for identifier, upload in self._known.items():
+            if not upload.is_locked:
+                del self._known[identifier]
+                return
 
     def cancel(self, upload: Upload) -> None:
         """Give an upload up."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import ipaddress
+import logging
+import resource
 import sqlite3
 import ssl
 import sys
@@ -13,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artifactory_sandbox import __version__
-from artifactory_sandbox.access import hash_password
-from artifactory_sandbox.config import Config, ConfigError, load_config
+from artifactory_sandbox.access import hash_password, is_password
+from artifactory_sandbox.config import DEFAULT_PASSWORD, Config, ConfigError, load_config
 from artifactory_sandbox.journal import log_to_stderr
 from artifactory_sandbox.metadata import IncompatibleDataError
 from artifactory_sandbox.seeding import SeedError, seed, select_tags
@@ -23,7 +26,12 @@ from artifactory_sandbox.service import DATABASE, Service
 from artifactory_sandbox.upkeep import check, collect_garbage, export
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
+
+# Of the database, the log and the libraries.
+_OTHER_FILES = 200
+_log = logging.getLogger(__name__)
 
 
 class UsageError(Exception):
@@ -89,9 +97,31 @@ def _serve(options: argparse.Namespace) -> None:
     with listen(options.host, options.port) as listener:
         service = _open(options, config, makes_data=True)
         log_to_stderr(has_requests=options.verbose)
+        _warn_of_default_password(config, listener)
+        _allow_files(config.limits.connections)
         url = base_url(listener, is_secure=bool(options.tls))
         ready = f"Artifactory sandbox ready at {url} (data in {options.data})"
         Server(service, listener, partial(print, ready, flush=True), tls=options.tls).run()
+
+
+def _warn_of_default_password(config: Config, listener: socket.socket) -> None:
+    address: str = listener.getsockname()[0]
+    if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+        return
+    stored = {name: user.password.get_secret_value() for name, user in config.users.items()}
+    names = [name for name, password in stored.items() if is_password(DEFAULT_PASSWORD, password)]
+    if names:
+        who, reason = ", ".join(names), f"{address} is no loopback address: others may reach it"
+        _log.warning("%s still has the default password, and %s; name another one with --config", who, reason)
+
+
+def _allow_files(connections: int) -> None:
+    """Let the process open as many files as its connections can need, where it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * connections + _OTHER_FILES
+    if resource.RLIM_INFINITY != soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _check_tls(certificate: Path, key: Path) -> None:
@@ -113,8 +143,8 @@ def _seed(options: argparse.Namespace) -> None:
     if options.repository not in known:
         raise UsageError(f"{options.repository!r} is no local Docker repository; there are: {', '.join(known)}")
     tags = select_tags(options.files, images=options.image, per_image=options.tags_per_image)
-    if not tags:
-        raise UsageError(f"no image matches {' '.join(options.image) or 'in the files'}: nothing was seeded")
+    if options.image and not tags:
+        raise UsageError(f"no image matches {' '.join(options.image)}: nothing was seeded")
     with closing(_open(options, config, makes_data=True)) as service:
         made = seed(service, options.repository, tags)
     print(f"Seeded {options.repository}: {made.tags} tags of {made.images} images, {made.digests} distinct digests.")

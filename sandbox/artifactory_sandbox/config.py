@@ -69,12 +69,12 @@ class RepositoryConfig(_Section):
 
     @property
     def is_docker(self) -> bool:
-        """Tell whether the repository holds Docker images."""
+        """Return whether the repository holds Docker images."""
         return self.package_type in {"docker", "oci"}
 
     @property
     def is_writable(self) -> bool:
-        """Tell whether images can be pushed and promoted into the repository."""
+        """Return whether images can be pushed and promoted into the repository."""
         return self.repository_class in {"local", "federated"}
 
 
@@ -104,15 +104,15 @@ class PermissionConfig(_Section):
     groups: dict[str, tuple[Action, ...]] = Field(default_factory=dict)
 
     def names(self, repository: str) -> bool:
-        """Tell whether it is about a repository."""
+        """Return whether it is about a repository."""
         return repository in self.repositories or ANY_REPOSITORY in self.repositories
 
     def covers(self, repository: str, path: str) -> bool:
-        """Tell whether it is about a path of a repository."""
+        """Return whether it is about a path of a repository."""
         return self.names(repository) and matches(path, self.include_patterns, self.exclude_patterns)
 
     def grants(self, action: Action, name: str, groups: Sequence[str]) -> bool:
-        """Tell whether it lets a user, or one of his groups, do something where it covers."""
+        """Return whether it lets a user, or one of their groups, do something where it covers."""
         return action in self.users.get(name, ()) or any(action in self.groups.get(group, ()) for group in groups)
 
 
@@ -148,6 +148,7 @@ class WebhookConfig(_Section):
 
     :param attempts: how often a delivery is tried before it is given up.
     :param pause: seconds before the second attempt; doubled before each further one.
+    :param queue: how many events may wait for one handler; the oldest are given up beyond.
     :param origin: the `jpd_origin` of events.
     :param promoted_repository: which repository the event of a promotion names; Artifactory's own choice is not
         documented.
@@ -155,8 +156,23 @@ class WebhookConfig(_Section):
 
     attempts: int = Field(default=10, ge=1, le=1000)
     pause: float = Field(default=0.5, ge=0)
+    queue: int = Field(default=10_000, ge=1)
     origin: str = "http://artifactory-sandbox"
     promoted_repository: Literal["source", "target"] = "target"
+
+
+class LimitsConfig(_Section):
+    """How much clients may take of the sandbox; what one request may hold is bounded in any case.
+
+    :param connections: how many may be open at once; 503 beyond.
+    :param head_seconds: until a request's line and headers must be there, from its first byte or the connection's
+        beginning; 408 after that.
+    :param idle_seconds: how long a client may neither send any more of a body nor take any more of an answer.
+    """
+
+    connections: int = Field(default=1000, ge=1)
+    head_seconds: float = Field(default=30.0, gt=0)
+    idle_seconds: float = Field(default=60.0, gt=0)
 
 
 class XrayFinding(_Section):
@@ -221,7 +237,8 @@ class OidcProvider(_Section):
 
 _REPOSITORIES = {f"docker-{environment}": RepositoryConfig() for environment in ("dev", "qa", "staging", "prod")}
 _REPOSITORIES["generic-local"] = RepositoryConfig(package_type="generic")
-_USERS = {"admin": UserConfig(password=SecretStr("password"), admin=True)}
+DEFAULT_PASSWORD = "password"  # noqa: S105 (whoever keeps it is warned)
+_USERS = {"admin": UserConfig(password=SecretStr(DEFAULT_PASSWORD), admin=True)}
 
 
 class Config(_Section):
@@ -237,6 +254,7 @@ class Config(_Section):
     permissions: tuple[PermissionConfig, ...] = ()
     webhooks: WebhookConfig = WebhookConfig()
     xray: XrayConfig = XrayConfig()
+    limits: LimitsConfig = LimitsConfig()
 
     def sources(self, repository: str) -> tuple[str, ...]:
         """Return the repositories in which what a repository holds lies, in the order in which they are asked."""

@@ -1,7 +1,4 @@
-"""Webhooks: who wants to hear of what happens to images, and telling them, in order, until they have heard.
-
-Their API is for administrators only; secrets go in, and never out.
-"""
+"""Events: what happens to images, who wants to hear of it, and telling them, in order, until they have heard."""
 
 from __future__ import annotations
 
@@ -16,18 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import httpx
 from pydantic import AfterValidator, BaseModel, Field, HttpUrl
 from pydantic.alias_generators import to_camel
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from artifactory_sandbox import layout
-from artifactory_sandbox.calls import read_as, require_admin
-from artifactory_sandbox.errors import Refusal
 from artifactory_sandbox.names import is_digest, matches
 
 if TYPE_CHECKING:
     import sqlite3
-
-    from starlette.requests import Request
 
     from artifactory_sandbox.blobs import BlobStore
     from artifactory_sandbox.config import Config
@@ -85,17 +76,21 @@ class Handler(BaseModel, frozen=True):
     custom_http_headers: tuple[Header, ...] = ()
     proxy: Annotated[str | None, AfterValidator(_no_proxy)] = None
 
-    async def tell(self, client: httpx.AsyncClient, body: bytes) -> str:
+    async def deliver(self, client: httpx.AsyncClient, body: bytes) -> str:
         """Send an event; return what went wrong, if something did."""
         headers = {"Content-Type": "application/json", **{one.name: one.value for one in self.custom_http_headers}}
         if self.secret:
             signature = hmac.digest(self.secret.encode(), body, "sha256").hex()
             headers["X-JFrog-Event-Auth"] = signature if self.use_secret_for_signing else self.secret
         try:
-            response = await client.post(str(self.url), content=body, headers=headers)
-        except httpx.HTTPError as error:
+            # What the receiver answers is of no interest, however long it is.
+            async with (
+                asyncio.timeout(_TIMEOUT_SECONDS),
+                client.stream("POST", str(self.url), content=body, headers=headers) as response,
+            ):
+                return "" if response.is_success else f"status {response.status_code}"
+        except (httpx.HTTPError, TimeoutError) as error:
             return type(error).__name__
-        return "" if response.is_success else f"status {response.status_code}"
 
 
 class Subscription(BaseModel, frozen=True):
@@ -108,7 +103,7 @@ class Subscription(BaseModel, frozen=True):
     handlers: tuple[Handler, ...] = Field(min_length=1)
 
     def wants(self, event: EventType, repository: str, repository_class: str, path: str) -> bool:
-        """Tell whether an event at a path of a repository is to be told."""
+        """Return whether an event at a path of a repository is to be told."""
         criteria = self.event_filter.criteria
         is_any = {"local": criteria.any_local, "remote": criteria.any_remote, "federated": criteria.any_federated}
         return (
@@ -118,7 +113,7 @@ class Subscription(BaseModel, frozen=True):
             and matches(path, criteria.include_patterns or ("**",), criteria.exclude_patterns)
         )
 
-    def shown(self) -> dict[str, Any]:
+    def show(self) -> dict[str, Any]:
         """Return it as clients see it, without its secrets."""
         shown = self.model_dump(mode="json", by_alias=True)
         for handler in shown["handlers"]:
@@ -160,7 +155,7 @@ class Events:
 
         :param source: the repository that a promoted tag comes from.
         """
-        subscriptions = {} if is_digest(tag) else _subscriptions(tx)
+        subscriptions = {} if is_digest(tag) else find_subscriptions(tx)
         item = layout.find_manifest(tx, place, tag) if subscriptions else None
         if item is None:
             return
@@ -179,9 +174,10 @@ class Events:
             }
             rows = [(subscription.key, number, json.dumps(envelope)) for number in range(len(subscription.handlers))]
             tx.executemany("INSERT INTO events (subscription, handler, body) VALUES (?, ?, ?)", rows)
+            _drop_oldest(tx, subscription, self._config.webhooks.queue)
             self._is_dirty = True
 
-    def tell(self) -> None:
+    def wake(self) -> None:
         """Let what was noted and committed be delivered; callable from any thread."""
         if self._is_dirty and self._loop is not None:
             self._is_dirty = False
@@ -204,7 +200,7 @@ class Events:
     async def _attempt(self, client: httpx.AsyncClient, delivery: _Delivery) -> None:
         subscription, problem = Subscription.model_validate_json(delivery.subscription), ""
         if delivery.handler < len(subscription.handlers):  # else it was taken away while the event waited
-            problem = await subscription.handlers[delivery.handler].tell(client, delivery.body.encode())
+            problem = await subscription.handlers[delivery.handler].deliver(client, delivery.body.encode())
         attempts, number = delivery.attempts + 1, delivery.number
         if problem and attempts < self._config.webhooks.attempts:
             due = time.time() + min(self._config.webhooks.pause * 2**delivery.attempts, _LONGEST_PAUSE)
@@ -240,7 +236,20 @@ class Events:
             return []
 
 
-def _subscriptions(tx: sqlite3.Connection) -> dict[str, Subscription]:
+def _drop_oldest(tx: sqlite3.Connection, subscription: Subscription, kept: int) -> None:
+    """Give up the events that have waited longest, where too many wait: an absent receiver must not fill the disk."""
+    query = (
+        "DELETE FROM events WHERE subscription = ?1 AND handler = ?2 AND id <= (SELECT id FROM events "
+        "WHERE subscription = ?1 AND handler = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)"
+    )
+    for number in range(len(subscription.handlers)):
+        dropped = tx.execute(query, (subscription.key, number, kept)).rowcount
+        if dropped:
+            _log.warning("webhook %s: %d events were given up, as too many wait", subscription.key, dropped)
+
+
+def find_subscriptions(tx: sqlite3.Connection) -> dict[str, Subscription]:
+    """Return the subscriptions by their keys, in order."""
     rows = tx.execute("SELECT key, body FROM subscriptions ORDER BY key")
     return {key: Subscription.model_validate_json(body) for key, body in rows}
 
@@ -252,61 +261,3 @@ def _oldest(tx: sqlite3.Connection) -> list[_Delivery]:
         "WHERE id IN (SELECT min(id) FROM events GROUP BY subscription, handler)"
     )
     return [_Delivery(*row) for row in tx.execute(query)]
-
-
-async def list_subscriptions(request: Request) -> Response:
-    """List all subscriptions."""
-    found = await require_admin(request).database.read(_subscriptions)
-    return JSONResponse([subscription.shown() for subscription in found.values()])
-
-
-async def get_subscription(request: Request) -> Response:
-    """Show one subscription."""
-    found = (await require_admin(request).database.read(_subscriptions)).get(request.path_params["key"])
-    if found is None:
-        raise _missing()
-    return JSONResponse(found.shown())
-
-
-async def add_subscription(request: Request) -> Response:
-    """Make a subscription."""
-    database, subscription = require_admin(request).database, await read_as(Subscription, request, "The subscription")
-    row = (subscription.key, subscription.model_dump_json(by_alias=True))
-    query = "INSERT OR IGNORE INTO subscriptions VALUES (?, ?)"
-    if not await database.write(lambda tx: tx.execute(query, row).rowcount):
-        raise Refusal(409, f"There is a subscription of the key '{subscription.key}' already.")
-    return JSONResponse(subscription.shown(), 201)
-
-
-async def change_subscription(request: Request) -> Response:
-    """Give a subscription other contents; what waits to be told goes the new way."""
-    database, subscription = require_admin(request).database, await read_as(Subscription, request, "The subscription")
-    if subscription.key != request.path_params["key"]:
-        raise Refusal(400, "A subscription keeps its key.")
-    row = (subscription.model_dump_json(by_alias=True), subscription.key)
-    query = "UPDATE subscriptions SET body = ? WHERE key = ?"
-    if not await database.write(lambda tx: tx.execute(query, row).rowcount):
-        raise _missing()
-    return JSONResponse(subscription.shown())
-
-
-async def delete_subscription(request: Request) -> Response:
-    """End a subscription, with what waits to be told."""
-    key, query = (request.path_params["key"],), "DELETE FROM subscriptions WHERE key = ?"
-    if not await require_admin(request).database.write(lambda tx: tx.execute(query, key).rowcount):
-        raise _missing()
-    return Response(status_code=204)
-
-
-def _missing() -> Refusal:
-    return Refusal(404, "Subscription not found")
-
-
-_SUBSCRIPTIONS = "/event/api/v1/subscriptions"
-ROUTES = [
-    Route(_SUBSCRIPTIONS, list_subscriptions, methods=["GET"]),
-    Route(_SUBSCRIPTIONS, add_subscription, methods=["POST"]),
-    Route(_SUBSCRIPTIONS + "/{key}", get_subscription, methods=["GET"]),
-    Route(_SUBSCRIPTIONS + "/{key}", change_subscription, methods=["PUT"]),
-    Route(_SUBSCRIPTIONS + "/{key}", delete_subscription, methods=["DELETE"]),
-]

@@ -1,43 +1,27 @@
-"""What goes wrong on request: faults, which requests meet them, what those get to see, and the API that sets faults."""
+"""What goes wrong on request: faults, which requests meet them, and what those get to see."""
 
 from __future__ import annotations
 
-import asyncio
 import fnmatch
 import hashlib
 import itertools
 import math
 import random
 import time
-from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from http.client import responses
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
-from starlette.datastructures import Headers
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
 
 from artifactory_sandbox import layout
-from artifactory_sandbox.calls import read_as, require_admin
-from artifactory_sandbox.errors import Failure, Refusal, Unauthenticated
+from artifactory_sandbox.errors import Refusal, Unauthenticated
 from artifactory_sandbox.items import stamp
-from artifactory_sandbox.metadata import looking_at
 from artifactory_sandbox.names import parse_reference
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from artifactory_sandbox.addressing import Address
     from artifactory_sandbox.metadata import Database, Snapshot
-
-# The name in a scope's extensions under which the server lets a request drop its own connection.
-DROP = "artifactory_sandbox.drop"
-_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>proxy</body></html>\n"
 
 
 class Fault(BaseModel, extra="forbid", frozen=True):
@@ -126,7 +110,7 @@ class _Armed:
         self._seen = self._hits = 0
         self._random = random.Random(fault.seed)  # noqa: S311
 
-    def met_by(self, method: str, paths: tuple[str, str], *, has_token: bool) -> Fault | None:
+    def match(self, method: str, paths: tuple[str, str], *, has_token: bool) -> Fault | None:
         """Count a request, and return what it meets."""
         fault = self._fault
         if (fault.method and method not in fault.method) or (fault.effect == "expire_token" and not has_token):
@@ -146,71 +130,6 @@ class _Armed:
         return {**fields, "seen": self._seen, "hits": self._hits}
 
 
-@dataclass(frozen=True, slots=True)
-class _Meeting:
-    """A request's meeting with a fault: an ASGI application around the one that works."""
-
-    fault: Fault
-    where: Address
-    database: Database
-    app: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        match self.fault.effect, self.fault.when:
-            case ("status" | "reset") as effect, when:
-                if when == "after":
-                    with suppress(Exception):  # whatever the work came to, the client is not told
-                        await self.app(scope, receive, _swallow)
-                if effect == "status":
-                    await self._answer(scope, receive, send)
-                else:
-                    await _hang_up(scope, receive, is_reset=True)
-                return
-            case "latency", _:
-                await asyncio.sleep(self.fault.seconds)
-            case "truncate", _:
-                send = self._truncating(scope, receive, send)
-            case "move_tag", "before":
-                await self.database.write(self.fault.move)
-            case "move_tag", "after":
-                send = self._moving(send)
-        await self.app(scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        fault, phrase = self.fault, responses.get(self.fault.status, "Error")
-        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-        if not fault.html:
-            raise Failure(fault.status, phrase, headers=headers)
-        page = HTMLResponse(_PAGE.format(f"{fault.status} {phrase}"), fault.status, headers=headers)
-        await page(scope, receive, send)
-
-    def _truncating(self, scope: Scope, receive: Receive, send: Send) -> Send:
-        left = self.fault.size
-
-        async def send_some(message: Message) -> None:
-            nonlocal left
-            if message["type"] == "http.response.start":
-                if left is None:
-                    left = int(Headers(raw=message["headers"]).get("content-length", 0)) // 2
-                await send(message)
-            elif left is not None and left >= 0:
-                body = message.get("body", b"")
-                await send({"type": "http.response.body", "body": body[:left], "more_body": True})
-                left -= len(body)
-                if left < 0 or not message.get("more_body"):
-                    await _hang_up(scope, receive, is_reset=False)
-
-        return send_some
-
-    def _moving(self, send: Send) -> Send:
-        async def send_after_move(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                await self.database.write(self.fault.move)
-            await send(message)
-
-        return send_after_move
-
-
 @dataclass(slots=True)
 class _Lag:
     """The past that readers see after a write: for so many reads, and until so many seconds of the monotonic clock."""
@@ -218,6 +137,17 @@ class _Lag:
     past: Snapshot
     reads: float
     end: float
+
+
+class Encounter(NamedTuple):
+    """What a request meets.
+
+    :param faults: what happens to it and its answer, the innermost first.
+    :param past: what it reads instead of the present; None for the present.
+    """
+
+    faults: tuple[Fault, ...]
+    past: Snapshot | None
 
 
 class Faults:
@@ -243,7 +173,7 @@ class Faults:
         return number
 
     def remove(self, number: int) -> bool:
-        """Take one fault back; tell whether it was set."""
+        """Take one fault back; return whether it was set."""
         armed = self._armed.pop(number, None)
         if armed and armed.past:
             armed.past.close()
@@ -261,39 +191,36 @@ class Faults:
         """Return the faults that are set, with how many requests each has seen and hit."""
         return [{"id": number, **armed.describe()} for number, armed in self._armed.copy().items()]
 
-    async def serve(self, app: ASGIApp, where: Address, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request through the faults that it meets.
+    def meet(self, method: str, paths: tuple[str, str], token: str, *, is_read: bool) -> Encounter:
+        """Count a request, and return what it meets.
 
-        :param app: what does the work; it may raise what the answer to an error is made of.
-        :param where: where the request goes.
-        :raises Refusal: as the app does, or as a fault wants it.
+        :param method: of the request.
+        :param paths: its path, in the one form and as the client wrote it.
+        :param token: the Bearer token that it comes with; empty where it has none.
+        :param is_read: whether it only reads.
+        :raises Unauthenticated: when a fault has expired the token.
         """
-        if where.path.startswith("/sandbox/"):
-            await app(scope, receive, send)
-            return
-        token, past = _token(scope), None
+        faults: list[Fault] = []
+        past, digest = None, hashlib.sha256(token.encode()).digest()
         for armed in reversed(self._armed.copy().values()):
-            fault = armed.met_by(scope["method"], (where.path, scope["path"]), has_token=bool(token))
+            fault = armed.match(method, paths, has_token=bool(token))
             if fault is None:
                 continue
             if fault.effect == "expire_token":
-                self._expired.add(token)
+                self._expired.add(digest)
             elif fault.effect == "lag":
                 end = time.monotonic() + (fault.seconds or math.inf)
                 self._lags.append(_Lag(self._database.snapshot(), fault.reads or math.inf, end))
             elif fault.effect == "stale":
                 past = past or armed.past
             else:
-                app = _Meeting(fault, where, self._database, app)
-        if token in self._expired:
+                faults.append(fault)
+        if digest in self._expired:
             raise Unauthenticated("Token failed verification: expired")
-        if scope["method"] in {"GET", "HEAD"} or where.path == "/api/search/aql":
-            lagging = self._lagging()
-            past = past or lagging
-        with looking_at(past) if past else nullcontext():
-            await app(scope, receive, send)
+        lagging = self._count_read() if is_read else None
+        return Encounter(tuple(faults), past or lagging)
 
-    def _lagging(self) -> Snapshot | None:
+    def _count_read(self) -> Snapshot | None:
         """Count a read, and return the past that it sees, if it lags."""
         for lag in self._lags.copy():
             lag.reads -= 1
@@ -301,48 +228,3 @@ class Faults:
                 self._lags.remove(lag)
                 lag.past.close()
         return self._lags[0].past if self._lags else None
-
-
-async def list_faults(request: Request) -> Response:
-    """List the faults that are set, with how many requests each has seen and hit."""
-    return JSONResponse(require_admin(request).faults.describe())
-
-
-async def add_fault(request: Request) -> Response:
-    """Set a fault."""
-    faults, fault = require_admin(request).faults, await read_as(Fault, request, "The fault")
-    return JSONResponse({"id": faults.add(fault)}, 201)
-
-
-async def clear_faults(request: Request) -> Response:
-    """Take one fault back, or all of them with what they have left behind."""
-    faults, number = require_admin(request).faults, request.path_params.get("number")
-    if number is None:
-        faults.clear()
-    elif not faults.remove(number):
-        raise Refusal(404, f"There is no fault {number}.")
-    return Response(status_code=204)
-
-
-async def _swallow(message: Message) -> None:
-    pass
-
-
-async def _hang_up(scope: Scope, receive: Receive, *, is_reset: bool) -> None:
-    scope["extensions"][DROP]["drop"](is_reset=is_reset)
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-def _token(scope: Scope) -> bytes:
-    """Return what stands for the Bearer token of a request, or nothing where there is none."""
-    scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
-    return hashlib.sha256(token.strip().encode()).digest() if scheme.lower() == "bearer" else b""
-
-
-ROUTES = [
-    Route("/sandbox/faults", list_faults, methods=["GET"]),
-    Route("/sandbox/faults", add_fault, methods=["POST"]),
-    Route("/sandbox/faults", clear_faults, methods=["DELETE"]),
-    Route("/sandbox/faults/{number:int}", clear_faults, methods=["DELETE"]),
-]

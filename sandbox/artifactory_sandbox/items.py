@@ -50,7 +50,7 @@ class Item:
 
     @property
     def is_folder(self) -> bool:
-        """Tell whether the item is a folder."""
+        """Return whether the item is a folder."""
         return self.kind == "folder"
 
 
@@ -166,6 +166,12 @@ def properties(tx: sqlite3.Connection, item: int) -> dict[str, list[str]]:
     for key, value in tx.execute("SELECT key, value FROM properties WHERE item = ?", (item,)):
         found.setdefault(key, []).append(value)
     return found
+
+
+def count_properties(tx: sqlite3.Connection, item: int) -> int:
+    """Return how many values the properties of an item have together."""
+    count: int = tx.execute("SELECT count(*) FROM properties WHERE item = ?", (item,)).fetchone()[0]
+    return count
 
 
 def set_properties(tx: sqlite3.Connection, item: int, values: Mapping[str, Iterable[str]]) -> None:

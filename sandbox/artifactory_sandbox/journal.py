@@ -5,31 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import resource
-import time
 from collections import Counter, defaultdict, deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
-
-from artifactory_sandbox.calls import require_admin
-from artifactory_sandbox.faults import DROP
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from starlette.requests import Request
-    from starlette.types import Scope
 
 _log = logging.getLogger(__name__)
 _REMEMBERED = 10_000
+_LONGEST_TEXT = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One request and how it was answered; no header and no body, so no secret.
+
+    The texts that clients choose are cut, so that remembering many requests takes a bounded memory.
 
     :param path: decoded, as the client wrote it.
     :param query: not decoded.
@@ -56,38 +45,17 @@ class Journal:
         self._counts: Counter[tuple[str, str, int]] = Counter()
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
-    def watch(self, scope: Scope) -> Callable[[int], None]:
-        """Return what is to be called with the status as a request is answered, before the client can see it."""
-        begun, path = time.perf_counter(), scope["path"]
-        extensions = scope.setdefault("extensions", {})
-        drop = extensions.get(DROP, {}).get("drop")
-        is_noted = False
-
-        def note(status: int) -> None:
-            nonlocal is_noted
-            if not is_noted:
-                is_noted = True
-                self._note(scope, path, status, time.perf_counter() - begun)
-
-        def drop_noted(*, is_reset: bool) -> None:
-            note(0)
-            if drop is not None:
-                drop(is_reset=is_reset)
-
-        extensions[DROP] = {"drop": drop_noted}
-        return note
-
-    def _note(self, scope: Scope, path: str, status: int, seconds: float) -> None:
-        method, route = scope["method"], getattr(scope.get("endpoint"), "__name__", "")
-        self._counts[method, route, status] += 1
-        self._seconds[route] += seconds
-        if path.removeprefix("/artifactory").startswith("/sandbox/"):
+    def add(self, record: Record) -> None:
+        """Remember a request as it is answered."""
+        cut = {name: getattr(record, name)[:_LONGEST_TEXT] for name in ("path", "query", "user")}
+        record = replace(record, **cut)
+        self._counts[record.method, record.route, record.status] += 1
+        self._seconds[record.route] += record.seconds
+        if record.path.removeprefix("/artifactory").startswith("/sandbox/"):
             return
-        call = scope.get("state", {}).get("call")
-        user, query = call.user.name if call else "", scope["query_string"].decode("ascii", "replace")
-        fields = {"method": method, "path": path, "status": status, "route": route, "user": user, "seconds": seconds}
-        self.requests.append(Record(query=query, **fields))
+        self.requests.append(record)
         # The query is left out: nothing that someone puts there by mistake must come to light.
+        fields = {name: value for name, value in asdict(record).items() if name != "query"}
         _log.info("request", extra={"fields": fields})
 
     def metrics(self) -> str:
@@ -102,11 +70,6 @@ class Journal:
         memory = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
         lines += ["# TYPE process_resident_memory_bytes gauge", f"process_resident_memory_bytes {memory}", ""]
         return "\n".join(lines)
-
-
-async def metrics(request: Request) -> Response:
-    """Tell how many requests were answered how, in Prometheus' text format."""
-    return PlainTextResponse(require_admin(request).journal.metrics(), media_type="text/plain; version=0.0.4")
 
 
 class _JsonLines(logging.Formatter):
@@ -128,6 +91,3 @@ def log_to_stderr(*, has_requests: bool) -> None:
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     _log.setLevel(logging.INFO if has_requests else logging.WARNING)
-
-
-ROUTES = [Route("/sandbox/metrics", metrics)]

@@ -256,7 +256,7 @@ def descendant_digests(tx: sqlite3.Connection, digest: str) -> list[str]:
 
 
 def is_child(tx: sqlite3.Connection, place: Place, digest: str) -> bool:
-    """Tell whether an index of the image refers to a manifest."""
+    """Return whether an index of the image refers to a manifest."""
     query = (
         "SELECT 1 FROM links JOIN items ON items.digest = links.parent WHERE links.child = ? AND "
         "links.role = 'manifest' AND items.repository = ? AND items.image = ? AND items.kind = 'manifest' LIMIT 1"
@@ -265,7 +265,7 @@ def is_child(tx: sqlite3.Connection, place: Place, digest: str) -> bool:
 
 
 def is_claimed(tx: sqlite3.Connection, place: Place, digest: str) -> bool:
-    """Tell whether a manifest of the image needs a blob."""
+    """Return whether a manifest of the image needs a blob."""
     condition = "repository = ? AND image = ? AND digest = ? AND path <> ? LIMIT 1"
     values = (place.repository, place.image, digest, place.path(UPLOADS_FOLDER))
     return bool(items.select(tx, condition, values))

@@ -50,7 +50,7 @@ class Manifest:
 
     @property
     def is_index(self) -> bool:
-        """Tell whether this is an index, whose children are manifests."""
+        """Return whether this is an index, whose children are manifests."""
         return self.media_type in INDEX_TYPES
 
     @property

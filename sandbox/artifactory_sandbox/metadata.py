@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from artifactory_sandbox.private_files import make_file
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -27,7 +29,7 @@ _view: ContextVar[Snapshot | None] = ContextVar("_view", default=None)
 
 
 @contextmanager
-def looking_at(snapshot: Snapshot | None) -> Iterator[None]:
+def look_at(snapshot: Snapshot | None) -> Iterator[None]:
     """Let the reads of this request see a snapshot instead of the present; None for the present."""
     token = _view.set(snapshot)
     try:
@@ -72,6 +74,8 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # SQLite gives the files beside it the rights of this one.
+        make_file(path)
         self._writing = threading.RLock()
         self._writer = self._connect()
         self._idle: list[sqlite3.Connection] = []
@@ -83,9 +87,9 @@ class Database:
 
     async def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a function on one consistent snapshot, beside the event loop."""
-        return await asyncio.to_thread(self.glance, work)
+        return await asyncio.to_thread(self.read_now, work)
 
-    def glance(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    def read_now(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a function of a few microseconds on the event loop itself: a thread would take far longer to begin."""
         snapshot = _view.get()
         if snapshot is not None:

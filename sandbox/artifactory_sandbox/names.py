@@ -22,27 +22,27 @@ _LONGEST_IMAGE = 255
 
 
 def is_image(name: str) -> bool:
-    """Tell whether a name is an image name by the OCI distribution specification ("Pulling manifests")."""
+    """Return whether a name is an image name by the OCI distribution specification ("Pulling manifests")."""
     return len(name) <= _LONGEST_IMAGE and _IMAGE.fullmatch(name) is not None
 
 
 def is_tag(tag: str) -> bool:
-    """Tell whether a tag follows OCI's grammar and does not collide with the folder of blobs in flight."""
+    """Return whether a tag follows OCI's grammar and does not collide with the folder of blobs in flight."""
     return _TAG.fullmatch(tag) is not None and tag != UPLOADS_FOLDER
 
 
 def is_loose_tag(tag: str) -> bool:
-    """Tell whether Artifactory before 7.94.1 took a tag from a promotion: `+` and `:` were allowed."""
+    """Return whether Artifactory before 7.94.1 took a tag from a promotion: `+` and `:` were allowed."""
     return _LOOSE_TAG.fullmatch(tag) is not None and tag != UPLOADS_FOLDER and not is_digest(tag)
 
 
 def is_digest(digest: str) -> bool:
-    """Tell whether a text is a whole sha256 or sha512 digest."""
+    """Return whether a text is a whole sha256 or sha512 digest."""
     return _DIGEST.fullmatch(digest) is not None
 
 
 def is_repository_key(key: str) -> bool:
-    """Tell whether a text can name a repository."""
+    """Return whether a text can name a repository."""
     return _REPOSITORY_KEY.fullmatch(key) is not None
 
 
@@ -60,7 +60,7 @@ def ant_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def matches(path: str, includes: Iterable[str], excludes: Iterable[str]) -> bool:
-    """Tell whether a path fits one of some Ant patterns, and none of others."""
+    """Return whether a path fits one of some Ant patterns, and none of others."""
     included, excluded = (any(ant_pattern(one).fullmatch(path) for one in some) for some in (includes, excludes))
     return included and not excluded
 

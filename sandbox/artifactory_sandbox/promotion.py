@@ -1,4 +1,4 @@
-"""`POST …/v2/promote`: JSON in, one line of text out; metadata only, in one transaction, all or nothing."""
+"""Promoting images: metadata only, in one transaction, all or nothing."""
 
 from __future__ import annotations
 
@@ -7,30 +7,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
-
 from artifactory_sandbox import items, layout
-from artifactory_sandbox.calls import call_of, read_limited
 from artifactory_sandbox.config import Action
 from artifactory_sandbox.errors import Refusal
-from artifactory_sandbox.names import Place, is_digest, is_image, is_loose_tag, is_tag
+from artifactory_sandbox.names import is_digest, is_tag
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping
-
-    from starlette.requests import Request
+    from collections.abc import Callable
 
     from artifactory_sandbox.access import User
     from artifactory_sandbox.blobs import BlobStore
-    from artifactory_sandbox.config import Switches
     from artifactory_sandbox.items import Stamp
+    from artifactory_sandbox.names import Place
     from artifactory_sandbox.service import Service
 
-_TEXTS = ("targetRepo", "dockerRepository", "targetDockerRepository", "tag", "targetTag")
 _DENIED = "User doesn't have permissions to {} '{}:{}'. Needs delete permissions."
-_DONE = "Promotion ended successfully"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,57 +34,6 @@ class Promotion:
     tag: str | None
     target_tag: str | None
     copy: bool
-
-
-def parse_promotion(repository: str, body: bytes, switches: Switches) -> Promotion:
-    """Read the body of a promote request, as tolerant as its many clients need it.
-
-    Absent, null and empty mean the same; booleans may be strings; unknown fields are ignored.
-
-    :param repository: the source repository, from the path.
-    :param body: the JSON text.
-    :param switches: how strict the Artifactory that is imitated is with target tags.
-    :raises Refusal: 400, saying which field is wrong.
-    """
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Refusal(400, f"The request body is not JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise Refusal(400, "The request body is not a JSON object.")
-    target_repository, image, target_image, tag, target_tag = (_text(fields, name) for name in _TEXTS)
-    if not target_repository or not image:
-        missing = "dockerRepository" if target_repository else "targetRepo"
-        raise Refusal(400, f"The field '{missing}' is mandatory for a promotion.")
-    if target_tag and not tag:
-        raise Refusal(400, "The field 'targetTag' needs the field 'tag'.")
-    if target_tag and not (is_tag if switches.strict_target_tags else is_loose_tag)(target_tag):
-        raise Refusal(400, f"Invalid target tag '{target_tag[:300]}'.")
-    source, target = Place(repository, image), Place(target_repository, target_image or image)
-    if not is_image(target.image):
-        raise Refusal(400, f"Invalid target docker repository '{target.image[:300]}'.")
-    promotion = Promotion(source, target, tag, target_tag or tag, _copy(fields))
-    if source == target and promotion.tag == promotion.target_tag:
-        raise Refusal(400, "The source and the target of the promotion are the same.")
-    return promotion
-
-
-def _text(fields: Mapping[str, object], name: str) -> str | None:
-    value = fields.get(name)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str | None):
-        raise Refusal(400, f"The field '{name}' is not a text.")
-    return value or None
-
-
-def _copy(fields: Mapping[str, object]) -> bool:
-    value = fields.get("copy")
-    if value is None or isinstance(value, str):
-        value = {"true": True, "false": False, "": False}.get((value or "").lower())
-    if not isinstance(value, bool):
-        raise Refusal(400, "The field 'copy' is neither true nor false.")
-    return value
 
 
 def promote(tx: sqlite3.Connection, promotion: Promotion, *, service: Service, user: User) -> None:
@@ -107,7 +48,7 @@ def promote(tx: sqlite3.Connection, promotion: Promotion, *, service: Service, u
     """
     source, target = promotion.source, promotion.target
     switches, stamp = service.config.switches, items.stamp(user.name)
-    pairs = _permitted(tx, promotion, partial(service.access.require, user))
+    pairs = _require_permissions(tx, promotion, partial(service.access.require, user))
     for tag, target_tag in pairs:
         if switches.carry_attachments:
             _carry_attachments(tx, source, tag, target, stamp)
@@ -122,7 +63,9 @@ def promote(tx: sqlite3.Connection, promotion: Promotion, *, service: Service, u
         service.events.record(tx, "promoted", target, target_tag, user=user.name, source=source.repository)
 
 
-def _permitted(tx: sqlite3.Connection, promotion: Promotion, require: Callable[..., None]) -> list[tuple[str, str]]:
+def _require_permissions(
+    tx: sqlite3.Connection, promotion: Promotion, require: Callable[..., None]
+) -> list[tuple[str, str]]:
     """Return the tags, each with its name in the target, if the user may promote all of them."""
     source, target = promotion.source, promotion.target
     tags = [promotion.tag] if promotion.tag is not None else layout.tags(tx, source)
@@ -177,22 +120,3 @@ def _carry_attachments(tx: sqlite3.Connection, source: Place, tag: str, target: 
             if layout.find_manifest(tx, target, referrer.digest) is None:
                 layout.copy_children(tx, source, referrer, target, stamp=stamp)
                 layout.copy_folder(tx, source, referrer.folder, target, referrer.digest, stamp=stamp)
-
-
-async def promote_image(request: Request) -> Response:
-    """Promote as JFrog's REST documentation describes it ("Promote Docker Image")."""
-    call = call_of(request)
-    config = call.service.config
-    promotion = parse_promotion(request.path_params["repository"], await read_limited(request), config.switches)
-    for key in (promotion.source.repository, promotion.target.repository):
-        repository = config.repositories.get(key)
-        if repository is not None and repository.is_docker and repository.is_writable:
-            continue
-        if repository is not None and repository.is_docker and config.switches.silent_promotion:
-            return PlainTextResponse(_DONE)
-        raise Refusal(400, f"Unsupported V2 repository request for '{key[:300]}'")
-    await call.service.database.write(lambda tx: promote(tx, promotion, service=call.service, user=call.user))
-    return PlainTextResponse(_DONE)
-
-
-ROUTES = [Route("/api/docker/{repository}/v2/promote", promote_image, methods=["POST"])]

@@ -54,11 +54,14 @@ def read_promotion_manifest(path: Path) -> list[SeedTag]:
     :raises SeedError: when it is not one.
     """
     try:
-        entries = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        text = path.read_text(encoding="utf-8")
+        entries = yaml.load(text, Loader=yaml.CSafeLoader)
     except OSError as error:
         raise SeedError(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SeedError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if entries is None and text.strip():  # comments, where an image will stand one day
+        return []
     if not isinstance(entries, list):
         raise SeedError(f"{path}: expected a list of images, each with 'name' and 'dmap'")
     return [tag for entry in entries for tag in _tags_of(path, entry)]

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import os
 import socket
-import struct
 from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from artifactory_sandbox.application import Application
-from artifactory_sandbox.faults import DROP
+from artifactory_sandbox.connection import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,24 +22,6 @@ if TYPE_CHECKING:
 
 _GRACE_SECONDS = 3
 _STEP_SECONDS = 0.02
-
-
-class _Protocol(HttpToolsProtocol):
-    """HTTP that a fault can cut off."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = {DROP: {"drop": self._drop}}
-
-    def _drop(self, *, is_reset: bool) -> None:
-        """End the connection: with a reset, or in order after what has been sent."""
-        if not is_reset:
-            self.transport.close()
-            return
-        # uvloop does not hand out the socket itself; a duplicate shares the option.
-        with socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as duplicate:
-            duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.transport.abort()
 
 
 class ListenError(Exception):
@@ -69,7 +48,8 @@ class Server(uvicorn.Server):
         certificate, key = tls or (None, None)
         config = uvicorn.Config(
             Application(service),
-            http=_Protocol,
+            http=type("LimitedConnection", (Connection,), {"limits": service.config.limits}),
+            ws="none",
             ssl_certfile=certificate,
             ssl_keyfile=key,
             log_config=None,

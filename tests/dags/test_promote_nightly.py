@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pendulum
@@ -9,6 +10,8 @@ import pytest
 from airflow.sdk import AssetAlias
 from airflow.sdk.exceptions import ParamValidationError
 from demo.scenario import IMAGES
+
+from artifactory_provider.artifactory.references import InvalidReference
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
@@ -83,3 +86,25 @@ def test_the_demo_seeds_the_images_that_the_dag_promotes(dag: DAG) -> None:
 def test_a_form_that_makes_no_sense_is_refused(dag: DAG, images: object) -> None:
     with pytest.raises(ParamValidationError):
         dag.params["images"] = images
+
+
+def test_a_line_that_names_no_image_is_refused_when_the_file_is_read(dag_bag: DagBag, tmp_path: Path) -> None:
+    source = Path(dag_bag.dags["promote_nightly"].fileloc).read_text(encoding="utf-8")
+    (tmp_path / "changed.py").write_text(source.replace('"coredns"', '"coredns >1.4"'), encoding="utf-8")
+    (reason,) = type(dag_bag)(tmp_path).import_errors.values()
+    assert "'>1.4' is no range of versions" in reason
+
+
+def test_the_first_task_of_a_run_reads_each_line_of_the_form(dag: DAG, monkeypatch: pytest.MonkeyPatch) -> None:
+    list_images = dag.get_task("list_images").python_callable
+    context: dict[str, dict[str, list[str]]] = {"params": {}}
+    monkeypatch.setitem(list_images.__globals__, "get_current_context", lambda: context)
+    context["params"]["images"] = ["payments/api:*-alpine", " coredns >=1.9 <2", "", "coredns >=1.9 <2"]
+    assert list_images() == ["payments/api:*-alpine", "coredns >=1.9 <2"]
+    context["params"]["images"] = ["coredns:1.9 <2"]
+    with pytest.raises(InvalidReference, match="names one tag and a range"):
+        list_images()
+
+
+def _winter() -> datetime.datetime:
+    return datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
-from artifactory_provider.forms import read_criteria
+from artifactory_provider.tasks.forms import read_criteria
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag

@@ -78,7 +78,8 @@ def test_a_run_by_hand_promotes_single_images_and_indexes_with_their_digests(air
     events = airflow.get("assets/events", source_dag_id="promote_nightly", order_by="-timestamp")["asset_events"]
     for image in IMAGES.values():
         name, tag = image.split(":")
-        record = next(event["extra"] for event in events if event["uri"] == f"artifactory://docker-prod/{name}")
+        extra = next(event["extra"] for event in events if event["uri"] == f"artifactory://docker-prod/{name}")
+        [record] = extra["promotions"]
         assert (record["outcome"], record["target"]["tag"]) == ("promoted", tag)
 
 

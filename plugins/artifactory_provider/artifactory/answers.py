@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import html
 import json
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
     AuthenticationFailed,
+    NotArtifactory,
     NotFound,
     PermissionDenied,
     RateLimited,
@@ -28,9 +30,16 @@ if TYPE_CHECKING:
 
 _LONGEST_DETAIL = 500
 _VERSION = re.compile(r"Artifactory/(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
+_ARTIFACTORY_HEADERS = ("X-JFrog-Version", "X-Artifactory-Id", "X-Artifactory-Node-Id")
 _SHORTEST_SECRET = 4
 _STRUCK_OUT = "***"
 _BLOCKED_BY_XRAY = "download blocking policy configured in Xray"
+_PLAIN: dict[int, tuple[type[ArtifactoryError], str]] = {
+    404: (NotFound, "There is nothing at this path."),
+    407: (AuthenticationFailed, "The HTTP proxy asks for credentials: give them in the proxy's URL."),
+    429: (RateLimited, "The server limits requests: ask less often, or let fewer tasks ask at a time."),
+    501: (RequestRefused, "The server, or a proxy before it, never does this."),
+}
 _UNSUPPORTED_REPOSITORY = re.compile(r"Unsupported (V2|docker) repository request", re.IGNORECASE)
 
 
@@ -42,7 +51,7 @@ class Answer:
     :param status: the HTTP status.
     :param headers: the headers, looked up without regard to case.
     :param content: the body's bytes.
-    :param secrets: what is shown in nothing that is said about it.
+    :param secrets: texts to strike out of whatever is said about it.
     """
 
     endpoint: str
@@ -66,26 +75,43 @@ class Answer:
         """Whether a proxy's or a login page came instead of an answer of the API."""
         return self.media_type == "text/html" or self.text[:200].lstrip().lower().startswith(("<!doctype", "<html"))
 
-    def without(self, secrets: Iterable[str]) -> Answer:
-        """Return the answer with secrets struck out of its body: error pages may show what was sent.
+    def hide(self, secrets: Iterable[str]) -> Answer:
+        """Return the answer as it came; the secrets are struck out of whatever is said about it.
 
         :param secrets: the texts; those of less than four characters stay, as they stand everywhere.
         """
-        long = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+        return replace(self, secrets=tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET))
+
+    def redact(self, secrets: Iterable[str]) -> Answer:
+        """Return the answer with the secrets struck out of its body, too: error pages may show what was sent.
+
+        :param secrets: as for ``hide``.
+        """
+        hidden = self.hide(secrets)
         content = self.content
-        for secret in long:
+        for secret in hidden.secrets:
             content = content.replace(secret.encode(), _STRUCK_OUT.encode())
-        return replace(self, content=content, secrets=long)
+        return replace(hidden, content=content)
 
     def json(self) -> Any:
         """Return the body's JSON value.
 
         :raises UnexpectedAnswer: when the body is empty, HTML, or no JSON.
         """
-        try:
+        with contextlib.suppress(ValueError, RecursionError):
             return json.loads(self.content)
-        except (ValueError, RecursionError) as error:
-            raise self.unexpected("JSON") from error
+        # Not from the parser's error: that holds the whole text.
+        raise self.unexpected("JSON")
+
+    def document(self) -> dict[str, Any]:
+        """Return the body's JSON object.
+
+        :raises UnexpectedAnswer: when the body is none.
+        """
+        document = self.json()
+        if not isinstance(document, dict):
+            raise self.unexpected("a JSON object")
+        return document
 
     def unexpected(self, wanted: str) -> UnexpectedAnswer:
         """Return the error that says that something else came than was wanted.
@@ -93,20 +119,38 @@ class Answer:
         :param wanted: what should have come, such as ``JSON``.
         """
         return UnexpectedAnswer(
-            f"{self.endpoint} answered {self.status} with {self.described} instead of {wanted}: "
-            "check that the connection's host is Artifactory's own URL (often it ends in /artifactory) and "
-            "that no proxy or login page stands before it.",
+            self._explain_other(wanted), status=self.status, endpoint=self.endpoint, detail=self.detail
+        )
+
+    def not_artifactory(self, wanted: str) -> UnexpectedAnswer:
+        """Return the error for what every Artifactory answers and this server does not.
+
+        :param wanted: what should have come.
+        """
+        if self.is_from_artifactory:
+            return self.unexpected(wanted)
+        server = self._show(self.headers.get("Server", ""))
+        named = f" (it calls itself {server!r})" if server else ""
+        return NotArtifactory(
+            f"This does not look like an Artifactory{named}: {self._explain_other(wanted)}",
             status=self.status,
             endpoint=self.endpoint,
             detail=self.detail,
         )
 
+    def _explain_other(self, wanted: str) -> str:
+        return (
+            f"{self.endpoint} answered {self.status} with {self.description} instead of {self._strike_out(wanted)}: "
+            "check that the connection's host is Artifactory's own URL (often it ends in /artifactory) and "
+            "that no proxy or login page stands before it."
+        )
+
     @property
-    def described(self) -> str:
+    def description(self) -> str:
         """What the body is, in a few words."""
         if not self.content:
             return "an empty body"
-        return "an HTML page" if self.is_html else self._shown(self.media_type) or "untyped content"
+        return "an HTML page" if self.is_html else self._show(self.media_type) or "untyped content"
 
     @property
     def detail(self) -> str | None:
@@ -115,24 +159,32 @@ class Answer:
             return None
         if self.is_html:
             title = re.search(r"<title[^>]*>(.*?)</title>", self.text, re.IGNORECASE | re.DOTALL)
-            return self._shown(html.unescape(title.group(1))) if title else None
+            return self._show(html.unescape(title.group(1))) if title else None
         try:
-            said = _messages(json.loads(self.content))
+            said = _find_messages(json.loads(self.content))
         except (ValueError, RecursionError):
-            return self._shown(self.text)
-        return self._shown("; ".join(said)) if said else None
+            return self._show(self.text)
+        return self._show("; ".join(said)) if said else None
 
-    def _shown(self, text: str) -> str | None:
+    def _show(self, text: str) -> str | None:
         """Return a text of the server's as it may be shown; what stands in it in code was not struck out before."""
+        return readable(self._strike_out(text))
+
+    def _strike_out(self, text: str) -> str:
         for secret in self.secrets:
             text = text.replace(secret, _STRUCK_OUT)
-        return readable(text)
+        return text
 
     @property
     def server_version(self) -> tuple[int, ...] | None:
         """Artifactory's version, which its newer and older versions send under two names; None where neither came."""
         named = _VERSION.search(self.headers.get("X-JFrog-Version", "") or self.headers.get("Server", ""))
         return tuple(map(int, named.groups())) if named else None
+
+    @property
+    def is_from_artifactory(self) -> bool:
+        """Whether the answer says that it comes from an Artifactory; a proxy may hide that."""
+        return self.server_version is not None or any(name in self.headers for name in _ARTIFACTORY_HEADERS)
 
     @property
     def retry_after(self) -> float | None:
@@ -156,9 +208,9 @@ def refusal(answer: Answer, *, needs: str | None = None, credentials: str | None
     :param needs: the permissions that the request needs, in words, to be named where one is missing.
     :param credentials: what is known of credentials that were refused, and what to do about them.
     """
-    kind, advice = _kind_and_advice(answer, needs, credentials)
+    kind, advice = _judge(answer, needs, credentials)
     said = f": {answer.detail}" if answer.detail else ""
-    shown = f" ({answer.described})" if answer.is_html else ""
+    shown = f" ({answer.description})" if answer.is_html else ""
     return kind(
         f"{answer.endpoint} answered {answer.status}{shown}{said.rstrip('.')}. {advice}",
         status=answer.status,
@@ -168,7 +220,7 @@ def refusal(answer: Answer, *, needs: str | None = None, credentials: str | None
     )
 
 
-def _kind_and_advice(answer: Answer, needs: str | None, credentials: str | None) -> tuple[type[ArtifactoryError], str]:
+def _judge(answer: Answer, needs: str | None, credentials: str | None) -> tuple[type[ArtifactoryError], str]:
     status = answer.status
     if status == 400 and _UNSUPPORTED_REPOSITORY.search(answer.detail or ""):
         return UnsupportedRepository, (
@@ -176,12 +228,10 @@ def _kind_and_advice(answer: Answer, needs: str | None, credentials: str | None)
         )
     if 300 <= status < 400:
         return UnexpectedAnswer, (
-            f"It redirects to {_place(answer)}: set the connection's host to the URL that answers itself."
+            f"It redirects to {_show_location(answer)}: set the connection's host to the URL that answers itself."
         )
     if status < 300:
         return UnexpectedAnswer, "That is no answer of Artifactory's here: check that no proxy answers in its place."
-    if status == 407:
-        return AuthenticationFailed, "The HTTP proxy asks for credentials: give them in the proxy's URL."
     if status == 401:
         return AuthenticationFailed, credentials or (
             "The credentials are missing, wrong or expired: check login and password or token of the connection."
@@ -191,16 +241,14 @@ def _kind_and_advice(answer: Answer, needs: str | None, credentials: str | None)
             return RequestRefused, "Xray blocks this image: see its violations in Xray, or its policy."
         needed = f"needs {needs}" if needs else "needs a permission that it does not have"
         return PermissionDenied, f"The user of the connection {needed}: ask for it in a permission target."
-    if status == 404:
-        return NotFound, "There is nothing at this path."
-    if status == 429:
-        return RateLimited, "The server limits requests: ask less often, or let fewer tasks ask at a time."
+    if status in _PLAIN:
+        return _PLAIN[status]
     if status >= 500:
         return ServerFailed, "The server, or a proxy before it, failed: try again later; its log says why."
     return RequestRefused, "The server will not do this as it was asked."
 
 
-def _place(answer: Answer) -> str:
+def _show_location(answer: Answer) -> str:
     """Return where a redirect leads, without the parts of a URL that may hold secrets."""
     try:
         parts = urlsplit(answer.headers.get("Location", ""))
@@ -210,7 +258,7 @@ def _place(answer: Answer) -> str:
     return readable(place) or "an unnamed place"
 
 
-def _messages(document: Any) -> list[str]:
+def _find_messages(document: Any) -> list[str]:
     """Collect the messages of Artifactory's, Docker's and OAuth's error documents."""
     if not isinstance(document, dict):
         return []

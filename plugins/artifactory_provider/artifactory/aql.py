@@ -89,7 +89,13 @@ def halves(criteria: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [{**criteria, "$and": [*parts[:at], half, *parts[at + 1 :]]} for half in halves(longest)]
     choices = criteria.get("$or", [])
     middle = len(choices) // 2
-    return [{**criteria, "$or": half} for half in (choices[:middle], choices[middle:])] if middle else []
+    return [_choose(criteria, half) for half in (choices[:middle], choices[middle:])] if middle else []
+
+
+def _choose(criteria: Mapping[str, Any], choices: list[Any]) -> dict[str, Any]:
+    """Return the criteria with fewer alternatives; one that is left alone can be divided in turn."""
+    others = {field: value for field, value in criteria.items() if field != "$or"}
+    return dict(choices[0]) if len(choices) == 1 and not others else {**others, "$or": choices}
 
 
 def _alternatives(criteria: Mapping[str, Any]) -> int:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from artifactory_provider.artifactory.answers import readable
 from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
-    ImageNotFound,
-    NotFound,
+    NotArtifactory,
     RepositoryNotFound,
     RequestRefused,
     TagNotFound,
@@ -29,14 +28,11 @@ _TAGS_SHOWN = 5
 async def explain_missing(client: ArtifactoryClient, reference: ImageReference) -> ArtifactoryError:
     """Return the error that names what is missing: the repository, the image, or the tag.
 
-    :param client: an open client.
     :param reference: the image that was not found.
     """
     try:
         await explain_repository(client, reference.repository)
         tags = await client.tags(reference.repository, reference.image)
-    except ImageNotFound as error:
-        return _image_not_found(reference, error)
     except ArtifactoryError as error:
         return error
     shown = readable(", ".join(sorted(tags, reverse=True)[:_TAGS_SHOWN])) or "none"
@@ -49,7 +45,6 @@ async def explain_missing(client: ArtifactoryClient, reference: ImageReference) 
 async def look(client: ArtifactoryClient, reference: ImageReference) -> Descriptor | None:
     """Return what a tag or digest shows, or None; where the server refuses to say, name the reason.
 
-    :param client: an open client.
     :param reference: the image.
     :raises RepositoryNotFound: when there is no such repository.
     :raises UnsupportedRepository: when it is no local or federated Docker repository.
@@ -66,14 +61,13 @@ async def explain_repository(client: ArtifactoryClient, key: str) -> None:
 
     Users without more permissions than they need may not be allowed to ask; then nothing is raised.
 
-    :param client: an open client.
     :param key: the repository key.
     :raises RepositoryNotFound: when there is no such repository.
     :raises UnsupportedRepository: when it is no local or federated Docker repository.
     """
     try:
         await check_promotable(client, key)
-    except (RepositoryNotFound, UnsupportedRepository):
+    except (NotArtifactory, RepositoryNotFound, UnsupportedRepository):
         raise
     except ArtifactoryError as error:
         log.info("Whether %r can promote is unknown: %s", key, error)
@@ -84,7 +78,6 @@ async def check_promotable(client: ArtifactoryClient, key: str) -> None:
 
     Servers may answer 200 to a promotion with a remote or virtual repository and do nothing.
 
-    :param client: an open client.
     :param key: the repository key.
     :raises RepositoryNotFound: when there is no such repository.
     :raises UnsupportedRepository: when it is no local or federated Docker repository.
@@ -95,18 +88,3 @@ async def check_promotable(client: ArtifactoryClient, key: str) -> None:
             f"{key!r} is a {repository.kind} {repository.package_type} repository: images are promoted from and "
             "to local or federated Docker repositories only. For a virtual repository, name the local one behind it."
         )
-
-
-def _image_not_found(reference: ImageReference, error: NotFound) -> ImageNotFound:
-    repeated = f"{reference.repository}/"
-    advice = (
-        f"The name repeats the repository key: give the image as {reference.image.removeprefix(repeated)!r}."
-        if reference.image.startswith(repeated)
-        else "Check its name, which is given without host and repository key."
-    )
-    return ImageNotFound(
-        f"There is no image {reference.image!r} in {reference.repository!r}. {advice}",
-        status=error.status,
-        endpoint=error.endpoint,
-        detail=error.detail,
-    )

@@ -1,5 +1,28 @@
 """What can go wrong between this side and Artifactory: one small tree.
 
+::
+
+    ArtifactoryError
+    ├── InvalidSettings              the connection cannot work; nothing was sent
+    ├── TlsFailed                    a certificate is not accepted; nothing was done
+    ├── ConnectionFailed             no answer                                                    (may pass)
+    │   ├── RequestNotSent           no connection; the server knows nothing of the request
+    │   └── RequestTimedOut          no answer in time; what the server did is unknown
+    ├── AuthenticationFailed         401
+    ├── PermissionDenied             403
+    ├── NotFound                     404
+    │   ├── RepositoryNotFound
+    │   ├── ImageNotFound
+    │   └── TagNotFound
+    ├── UnsupportedRepository        no local or federated Docker repository
+    ├── UnsupportedManifest          no image, or not a valid one
+    ├── RequestRefused               any other 4xx, and 501: the server will not do it
+    ├── RateLimited                  429                                                          (may pass)
+    ├── ServerFailed                 any other 5xx; what the server did is unknown                (may pass)
+    └── UnexpectedAnswer             an answer that is none of Artifactory's
+        ├── NotArtifactory           another server answers
+        └── QueryUnusable            the results of a query lack what was asked
+
 Every message has what was tried, what came back, and what to do about it. No message holds a credential:
 they are built from the request's method and URL path and from the server's answer, never from headers.
 """
@@ -81,6 +104,10 @@ class UnsupportedRepository(ArtifactoryError):
     """The repository is no local or federated Docker repository."""
 
 
+class UnsupportedManifest(ArtifactoryError):
+    """What is there is no image that can be promoted: a manifest of another kind, or one that breaks the rules."""
+
+
 class RequestRefused(ArtifactoryError):
     """4xx: the server understood the request and will not do it."""
 
@@ -95,6 +122,10 @@ class ServerFailed(ArtifactoryError):
 
 class UnexpectedAnswer(ArtifactoryError):
     """The answer is not of the kind that Artifactory gives here: HTML, an empty body, a redirect."""
+
+
+class NotArtifactory(UnexpectedAnswer):
+    """Another server than an Artifactory answers at the connection's URL."""
 
 
 class QueryUnusable(UnexpectedAnswer):

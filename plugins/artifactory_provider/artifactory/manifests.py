@@ -5,10 +5,11 @@ Media types: OCI image specification 1.1, "Media Types", and Docker image manife
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference, check_digest, check_tag
 
@@ -20,13 +21,29 @@ DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 INDEX_MEDIA_TYPES = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFEST_MEDIA_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 _MEDIA_TYPES = INDEX_MEDIA_TYPES | MANIFEST_MEDIA_TYPES
+_OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
+_DOCKER_SCHEMA_1 = (
+    "application/vnd.docker.distribution.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+)
+_OUTDATED = {
+    _OCI_ARTIFACT: "It is an OCI artifact manifest, a kind that OCI gave up: push it again as an image manifest.",
+    **dict.fromkeys(
+        _DOCKER_SCHEMA_1, "It is a Docker image of schema 1, which is outdated: push it again with a current client."
+    ),
+}
 _UNTELLING_MEDIA_TYPES = ("", "application/json", "application/octet-stream", "text/plain")
 _MOST_CHILDREN = 1000
-ACCEPT = f"{OCI_INDEX}, {DOCKER_INDEX}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
+# The last ones are taken to say what they are: a server could answer "not found" otherwise.
+ACCEPT = ", ".join((OCI_INDEX, DOCKER_INDEX, OCI_MANIFEST, DOCKER_MANIFEST, *_OUTDATED))
 
 
 class InvalidManifest(ValueError):
     """Bytes that are no image manifest or index."""
+
+
+class UnusableManifest(InvalidManifest):
+    """A manifest, but of another kind than an image's, or one that breaks the rules of its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +82,8 @@ class Manifest:
     :param config: the digest of a manifest's config; None for an index.
     :param layers: the digests of a manifest's layers that the registry keeps; empty for an index.
     :param content: the bytes.
+    :param kept_elsewhere: those of the layers that name URLs of their own, and need not be in the registry (OCI image
+        specification 1.1, "Descriptors").
     """
 
     descriptor: Descriptor
@@ -72,6 +91,7 @@ class Manifest:
     config: str | None
     layers: tuple[str, ...]
     content: bytes = field(repr=False)
+    kept_elsewhere: frozenset[str] = frozenset()
 
     @property
     def blobs(self) -> tuple[str, ...]:
@@ -86,10 +106,9 @@ class Manifest:
         :param media_type: the ``Content-Type`` that came with them, without parameters.
         :raises InvalidManifest: when they are no manifest or index.
         """
-        try:
+        document = None
+        with contextlib.suppress(ValueError, RecursionError):
             document = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise InvalidManifest(f"The manifest is no JSON ({error}).") from error
         if not isinstance(document, dict):
             raise InvalidManifest("The manifest is no JSON object.")
         kind = _media_type(document, media_type)
@@ -97,9 +116,12 @@ class Manifest:
         if descriptor.is_index:
             children = child_digests(document)
             if len(children) > _MOST_CHILDREN:
-                raise InvalidManifest(f"The index lists {len(children)} manifests: {_MOST_CHILDREN} are taken at most.")
+                raise UnusableManifest(
+                    f"The index lists {len(children)} manifests: {_MOST_CHILDREN} are taken at most."
+                )
             return cls(descriptor, children, None, (), content)
-        return cls(descriptor, (), _digest_of(document.get("config"), "config"), _layer_digests(document), content)
+        config, layers = _digest_of(document.get("config"), "config"), _layer_digests(document)
+        return cls(descriptor, (), config, layers, content, _layers_elsewhere(document))
 
 
 def manifest_path(reference: ImageReference, descriptor: Descriptor) -> str:
@@ -119,42 +141,67 @@ def _media_type(document: dict[str, Any], sent: str) -> str:
     """
     declared = document.get("mediaType") or None
     kind = sent if declared is None or sent in _MEDIA_TYPES else declared
-    if kind in _UNTELLING_MEDIA_TYPES and "manifests" in document:
-        kind = OCI_INDEX
-    elif kind in _UNTELLING_MEDIA_TYPES and "config" in document:
-        kind = OCI_MANIFEST
+    if kind in _UNTELLING_MEDIA_TYPES:
+        kind = _likely_media_type(document) or kind
     if not isinstance(kind, str) or kind not in _MEDIA_TYPES:
-        raise InvalidManifest(f"Media type {kind!r:.120} is neither an image manifest nor an index.")
+        _refuse_kind(kind)
     if declared is not None and declared != kind:
-        raise InvalidManifest(f"The manifest came as {kind} and calls itself {declared!r:.120}.")
-    foreign = {"config", "layers"} if kind in INDEX_MEDIA_TYPES else {"manifests"}
-    if foreign & document.keys():
-        raise InvalidManifest(f"The {kind} holds {', '.join(sorted(foreign & document.keys()))}.")
+        raise UnusableManifest(f"The manifest came as {kind} and calls itself {declared!r:.120}.")
+    foreign = ("config", "layers") if kind in INDEX_MEDIA_TYPES else ("manifests",)
+    if found := [name for name in foreign if document.get(name) is not None]:
+        raise UnusableManifest(f"The {kind} holds {', '.join(found)}.")
     return kind
+
+
+def _likely_media_type(document: dict[str, Any]) -> str | None:
+    """Return what a document is, by what it holds, where its media type tells nothing."""
+    if document.get("schemaVersion") == 1 and "fsLayers" in document:
+        return _DOCKER_SCHEMA_1[0]
+    kinds = {"manifests": OCI_INDEX, "config": OCI_MANIFEST}
+    # Go writes null for an empty list: that one counts where nothing else is there.
+    held = [name for name in kinds if document.get(name) is not None] or [name for name in kinds if name in document]
+    return kinds[held[0]] if held else None
+
+
+def _refuse_kind(kind: object) -> NoReturn:
+    if isinstance(kind, str) and kind in _OUTDATED:
+        raise UnusableManifest(_OUTDATED[kind])
+    if isinstance(kind, str) and kind.startswith("application/vnd."):
+        raise UnusableManifest(f"Its media type is {kind!r:.120}, which is neither an image manifest's nor an index's.")
+    raise InvalidManifest(f"Media type {kind!r:.120} is neither an image manifest nor an index.")
 
 
 def child_digests(document: dict[str, Any]) -> tuple[str, ...]:
     """Return the digests that an index lists, each once.
 
     :param document: the index.
-    :raises InvalidManifest: when it lists none, or one without a valid digest.
+    :raises UnusableManifest: when it has no list, or one with an entry without a valid digest.
     """
-    children = document.get("manifests")
-    if not isinstance(children, list):
-        raise InvalidManifest("The index lists no manifests.")
-    return tuple(dict.fromkeys(_digest_of(child, "child") for child in children))
+    return tuple(dict.fromkeys(_digest_of(child, "child") for child in _list_of(document, "manifests")))
 
 
 def _layer_digests(document: dict[str, Any]) -> tuple[str, ...]:
-    layers = document.get("layers")
-    if not isinstance(layers, list):
-        raise InvalidManifest("The manifest lists no layers.")
-    kept = [layer for layer in layers if not _is_foreign(layer)]
+    kept = [layer for layer in _list_of(document, "layers") if not _is_foreign(layer)]
     return tuple(dict.fromkeys(_digest_of(layer, "layer") for layer in kept))
 
 
+def _layers_elsewhere(document: dict[str, Any]) -> frozenset[str]:
+    layers = [layer for layer in _list_of(document, "layers") if isinstance(layer, dict) and layer.get("urls")]
+    return frozenset(str(layer.get("digest")) for layer in layers)
+
+
+def _list_of(document: dict[str, Any], name: str) -> list[Any]:
+    """Return a list that the specification's schema requires; Go writes null for an empty one."""
+    entries = document.get(name)
+    if name in document and entries is None:
+        return []
+    if not isinstance(entries, list):
+        raise UnusableManifest(f"It has no list of {name}, which the specification asks for, if only an empty one.")
+    return entries
+
+
 def _is_foreign(layer: Any) -> bool:
-    """Tell whether a layer is fetched from elsewhere, and need not be in the registry."""
+    """Return whether a layer is fetched from elsewhere, and need not be in the registry."""
     media_type = layer.get("mediaType") if isinstance(layer, dict) else None
     return isinstance(media_type, str) and (".foreign." in media_type or ".nondistributable." in media_type)
 
@@ -163,4 +210,4 @@ def _digest_of(descriptor: Any, what: str) -> str:
     try:
         return check_digest(descriptor["digest"])
     except (KeyError, TypeError, InvalidReference) as error:
-        raise InvalidManifest(f"The manifest has a {what} without a valid digest ({error}).") from error
+        raise UnusableManifest(f"It has a {what} without a valid digest ({error}).") from error

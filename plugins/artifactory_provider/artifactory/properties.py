@@ -30,7 +30,7 @@ def properties_query(properties: Mapping[str, str]) -> str:
     :param properties: name → value.
     :raises InvalidReference: when a name is not allowed.
     """
-    return ";".join(f"{_escaped(check_property_name(name))}={_escaped(value)}" for name, value in properties.items())
+    return ";".join(f"{_escape(check_property_name(name))}={_escape(value)}" for name, value in properties.items())
 
 
 def read_properties(document: Any) -> dict[str, list[str]] | None:
@@ -44,7 +44,7 @@ def read_properties(document: Any) -> dict[str, list[str]] | None:
     return {name: [str(value) for value in values] for name, values in properties.items()}
 
 
-def _escaped(value: str) -> str:
+def _escape(value: str) -> str:
     for character in "\\,|=;":
         value = value.replace(character, f"\\{character}")
     return quote(value, safe="")

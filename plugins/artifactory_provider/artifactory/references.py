@@ -7,7 +7,7 @@ image specification 1.1, "Digests".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 _REPOSITORY_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _IMAGE = re.compile(
@@ -31,7 +31,7 @@ def check_repository(key: str) -> str:
     if _fits(_REPOSITORY_KEY, key):
         return key
     raise InvalidReference(
-        f"{_shown(key)} is not a repository key: give the key alone, such as 'docker-dev' "
+        f"{_show(key)} is not a repository key: give the key alone, such as 'docker-dev' "
         "(letters, digits, '.', '_' and '-', at most 64)."
     )
 
@@ -45,7 +45,7 @@ def check_image(name: str) -> str:
     if _fits(_IMAGE, name, longest=_LONGEST_IMAGE):
         return name
     raise InvalidReference(
-        f"{_shown(name)} is not an image name: give it without host, repository key, tag and digest, such as "
+        f"{_show(name)} is not an image name: give it without host, repository key, tag and digest, such as "
         f"'payments/api' (lower-case letters, digits, and '.', '_', '-' between them, "
         f"at most {_LONGEST_IMAGE})."
     )
@@ -60,7 +60,7 @@ def check_tag(tag: str) -> str:
     if _fits(_TAG, tag):
         return tag
     raise InvalidReference(
-        f"{_shown(tag)} is not a tag: letters, digits, '_', '.' and '-', the first one no '.' or '-', "
+        f"{_show(tag)} is not a tag: letters, digits, '_', '.' and '-', the first one no '.' or '-', "
         "at most 128 (a digest is given as the digest, not as the tag)."
     )
 
@@ -74,7 +74,7 @@ def check_digest(digest: str) -> str:
     if _fits(_DIGEST, digest):
         return digest
     raise InvalidReference(
-        f"{_shown(digest)} is not a digest: 'sha256:' and 64 lower-case hexadecimal digits are needed."
+        f"{_show(digest)} is not a digest: 'sha256:' and 64 lower-case hexadecimal digits are needed."
     )
 
 
@@ -111,7 +111,7 @@ class ImageReference:
         repository, slash, rest = text.partition("/")
         if not slash:
             raise InvalidReference(
-                f"{_shown(text)} is not an image reference: 'repository/image:tag' is needed, such as "
+                f"{_show(text)} is not an image reference: 'repository/image:tag' is needed, such as "
                 "'docker-dev/payments/api:1.4.2'."
             )
         image, tag, digest = split_image(rest)
@@ -119,15 +119,22 @@ class ImageReference:
 
     def pinned(self, digest: str) -> ImageReference:
         """Return the same reference with this digest."""
-        return replace(self, digest=digest)
+        return self._with(self.tag, check_digest(digest))
 
     def unpinned(self) -> ImageReference:
         """Return the reference to the tag, whatever it shows."""
-        return replace(self, digest=None)
+        return self if self.digest is None else self._with(self.tag, None)
 
     def by_digest(self) -> ImageReference:
         """Return the reference to the digest alone, whatever the tag shows now."""
-        return replace(self, tag=None)
+        return self if self.tag is None else self._with(None, self.digest)
+
+    def _with(self, tag: str | None, digest: str | None) -> ImageReference:
+        """Return the same image with other parts that have been checked: batches make dozens for each promotion."""
+        made = object.__new__(ImageReference)
+        for name, value in zip(self.__slots__, (self.repository, self.image, tag, digest), strict=True):
+            object.__setattr__(made, name, value)
+        return made
 
     @property
     def name(self) -> str:
@@ -144,7 +151,7 @@ class ImageReference:
 
 
 def is_tag(text: str) -> bool:
-    """Tell whether a text can be a tag: repositories may hold folders with other names, such as ``1.4.2+build``."""
+    """Return whether a text can be a tag: repositories may hold folders with other names, such as ``1.4.2+build``."""
     return _fits(_TAG, text)
 
 
@@ -163,10 +170,10 @@ def split_image(text: str) -> tuple[str, str | None, str | None]:
 
 
 def _fits(pattern: re.Pattern[str], value: object, *, longest: int = 1000) -> bool:
-    """Tell whether a value is a text of that form: what YAML and templates hand on may be a number, or nothing."""
+    """Return whether a value is a text of that form: what YAML and templates hand on may be a number, or nothing."""
     return isinstance(value, str) and len(value) <= longest and pattern.fullmatch(value) is not None
 
 
-def _shown(text: object) -> str:
+def _show(text: object) -> str:
     shown = repr(text)
     return shown if len(shown) <= 120 else f"{shown[:117]}…'"

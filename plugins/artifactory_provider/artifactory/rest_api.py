@@ -1,4 +1,4 @@
-"""Artifactory's own REST API, as far as a promotion needs it: each endpoint is written here, once.
+"""Artifactory's own REST API, as far as a promotion needs it.
 
 Sources: JFrog's REST API documentation ("System Health Ping", "Get Repository Configuration", "Item Properties",
 "File Info", "Delete Item", "Artifactory Query Language").
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from artifactory_provider.artifactory import aql
-from artifactory_provider.artifactory.api import Api, document_of
 from artifactory_provider.artifactory.errors import (
     NotFound,
     QueryUnusable,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from artifactory_provider.artifactory.answers import Answer
+    from artifactory_provider.artifactory.server import Server
 
 _ITEMS_A_PAGE = 1000
 _MOST_STEPS_BACK = 20
@@ -57,26 +57,29 @@ class Repository:
         return self.kind in {"local", "federated"} and self.package_type in {"docker", "oci"}
 
 
-class RestApi(Api):
+class RestApi:
     """The REST API."""
 
+    _server: Server
     _longest_query: float = math.inf
 
     async def ping(self) -> None:
         """Ask whether the server works.
 
-        :raises ArtifactoryError: when it does not.
+        :raises ArtifactoryError: when it does not, or when another server answers.
         """
-        answer = await self._transport.request("GET", f"{await self.base()}/api/system/ping")
-        if answer.is_html or answer.text.strip() != "OK":
-            raise answer.unexpected("'OK'")
+        await self._server.ping()
 
     async def version(self) -> str:
         """Return the server's version, such as ``7.117.1``; this asks for credentials, unlike ``ping``."""
-        answer = await self._transport.request("GET", f"{await self.base()}/api/system/version")
-        version = document_of(answer).get("version")
+        answer = await self._server.request(
+            "GET", f"{await self._server.base()}/api/system/version", allowed=(200, 404)
+        )
+        if answer.status == 404:
+            raise answer.not_artifactory("a version")
+        version = answer.document().get("version")
         if not isinstance(version, str):
-            raise answer.unexpected("a version")
+            raise answer.not_artifactory("a version")
         return version
 
     async def repository(self, key: str) -> Repository:
@@ -87,10 +90,11 @@ class RestApi(Api):
         """
         check_repository(key)
         try:
-            answer = await self._transport.request(
-                "GET", f"{await self.base()}/api/repositories/{key}", needs=f"Read on {key!r}"
+            answer = await self._server.request(
+                "GET", f"{await self._server.base()}/api/repositories/{key}", needs=f"Read on {key!r}"
             )
         except (NotFound, RequestRefused) as error:
+            await self._server.check_artifactory()
             raise RepositoryNotFound(
                 f"There is no repository {key!r} on this server, or the user of the connection cannot see it: "
                 "check the key, and that the user has Read on it.",
@@ -98,7 +102,7 @@ class RestApi(Api):
                 endpoint=error.endpoint,
                 detail=error.detail,
             ) from error
-        document = document_of(answer)
+        document = answer.document()
         kind, package_type = document.get("rclass") or document.get("type"), document.get("packageType")
         if not isinstance(kind, str) or not isinstance(package_type, str):
             raise answer.unexpected("a repository's description")
@@ -110,8 +114,8 @@ class RestApi(Api):
         :param path: ``<repository>/<path of the item>``.
         :raises NotFound: when there is no such item.
         """
-        url = f"{await self._storage(path)}?properties"
-        answer = await self._transport.request("GET", url, allowed=(200, 404), needs=f"Read on {path!r}")
+        url = f"{await self._storage_url(path)}?properties"
+        answer = await self._server.request("GET", url, allowed=(200, 404), needs=f"Read on {path!r}")
         if answer.status == 404:
             if "No properties" in (answer.detail or ""):
                 return {}
@@ -128,9 +132,9 @@ class RestApi(Api):
         :param properties: name → value.
         :raises NotFound: when there is no such item.
         """
-        answer = await self._transport.request(
+        answer = await self._server.request(
             "PUT",
-            f"{await self._storage(path)}?properties={properties_query(properties)}&recursive=0",
+            f"{await self._storage_url(path)}?properties={properties_query(properties)}&recursive=0",
             repeatable=True,
             allowed=(200, 204),
             needs=f"Annotate on {path!r}",
@@ -144,7 +148,7 @@ class RestApi(Api):
         :param path: ``<repository>/<path of the item>``.
         :raises NotFound: when there is no such item.
         """
-        return await self._time(path, "created", "creation time")
+        return await self._read_time(path, "created", "creation time")
 
     async def updated(self, path: str) -> datetime.datetime:
         """Return when an item was last written, copied or moved to where it is.
@@ -152,16 +156,16 @@ class RestApi(Api):
         :param path: ``<repository>/<path of the item>``.
         :raises NotFound: when there is no such item.
         """
-        return await self._time(path, "lastUpdated", "time of its last change")
+        return await self._read_time(path, "lastUpdated", "time of its last change")
 
     async def delete_item(self, path: str) -> None:
         """Delete an item, with all that is below it; one that is gone already is no error.
 
         :param path: ``<repository>/<path of the item>``.
         """
-        answer = await self._transport.request(
+        answer = await self._server.request(
             "DELETE",
-            f"{await self.base()}/{_quoted(path)}",
+            f"{await self._server.base()}/{_quote_path(path)}",
             repeatable=True,
             allowed=(200, 202, 204, 404),
             needs=f"Delete/Overwrite on {path!r}",
@@ -200,15 +204,15 @@ class RestApi(Api):
         found: dict[Place, aql.Item] = {}
         offset = steps_back = without_news = 0
         while True:
-            page, is_trimmed = await self._page(criteria, offset)
+            page, is_trimmed = await self._read_page(criteria, offset)
             # Each page begins with the last one's last item. If it does not, items have been deleted meanwhile, and
             # as many were passed over: they are in the page before.
-            if offset and steps_back < _MOST_STEPS_BACK and not (page and _place(page[0]) in found):
+            if offset and steps_back < _MOST_STEPS_BACK and not (page and _place_of(page[0]) in found):
                 offset = max(0, offset - _ITEMS_A_PAGE)
                 steps_back += 1
                 continue
             known = len(found)
-            found.update((_place(item), item) for item in page)
+            found.update((_place_of(item), item) for item in page)
             if len(page) < _ITEMS_A_PAGE and not is_trimmed:
                 return found
             without_news = without_news + 1 if len(found) == known else 0
@@ -219,11 +223,11 @@ class RestApi(Api):
                 )
             offset += max(0, len(page) - 1)
 
-    async def _page(self, criteria: Mapping[str, Any], offset: int) -> tuple[list[aql.Item], bool]:
+    async def _read_page(self, criteria: Mapping[str, Any], offset: int) -> tuple[list[aql.Item], bool]:
         """Return one page, and whether the server says that it has left out some of it."""
-        answer = await self._query(aql.find_items(criteria, offset=offset, limit=_ITEMS_A_PAGE))
+        answer = await self._send_query(aql.find_items(criteria, offset=offset, limit=_ITEMS_A_PAGE))
         try:
-            document = document_of(answer)
+            document = answer.document()
             items = [aql.Item.read(result) for result in document["results"]]
         except aql.DigestUnknown as error:
             raise QueryUnusable(str(error), status=answer.status, endpoint=answer.endpoint) from error
@@ -232,32 +236,32 @@ class RestApi(Api):
         bounds = document.get("range")
         return items, isinstance(bounds, dict) and bool(bounds.get("notification"))
 
-    async def _time(self, path: str, field: str, what: str) -> datetime.datetime:
-        answer = await self._transport.request("GET", await self._storage(path), needs=f"Read on {path!r}")
+    async def _read_time(self, path: str, field: str, what: str) -> datetime.datetime:
+        answer = await self._server.request("GET", await self._storage_url(path), needs=f"Read on {path!r}")
         try:
-            moment = datetime.datetime.fromisoformat(document_of(answer)[field])
+            moment = datetime.datetime.fromisoformat(answer.document()[field])
         except (KeyError, TypeError, ValueError) as error:
             raise answer.unexpected(f"an item's {what}") from error
         return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
-    async def _query(self, query: str) -> Answer:
-        return await self._transport.request(
+    async def _send_query(self, query: str) -> Answer:
+        return await self._server.request(
             "POST",
-            f"{await self.base()}/api/search/aql",
+            f"{await self._server.base()}/api/search/aql",
             repeatable=True,
             headers={"Content-Type": "text/plain"},
             data=query,
         )
 
-    async def _storage(self, path: str) -> str:
-        return f"{await self.base()}/api/storage/{_quoted(path)}"
+    async def _storage_url(self, path: str) -> str:
+        return f"{await self._server.base()}/api/storage/{_quote_path(path)}"
 
 
-def _quoted(path: str) -> str:
+def _quote_path(path: str) -> str:
     if {"", ".", ".."} & set(path.split("/")):
         raise InvalidReference(f"{path!r} is no path of an item: 'repository/path' without '.' and '..'.")
     return quote(path, safe="/")
 
 
-def _place(item: aql.Item) -> Place:
+def _place_of(item: aql.Item) -> Place:
     return item.repository, item.folder, item.name

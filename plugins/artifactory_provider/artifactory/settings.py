@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import ssl
 import string
 import urllib.request
 from dataclasses import dataclass, field
@@ -12,8 +11,10 @@ from urllib.parse import urlsplit
 
 from artifactory_provider.artifactory.authentication import Anonymous, Authentication, Renewable
 from artifactory_provider.artifactory.errors import InvalidSettings
+from artifactory_provider.artifactory.tls import TlsSettings, shared_context
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
 
 DOCKER_URL = "{base}/api/docker/{repository}/v2"
@@ -100,25 +101,24 @@ class ServerSettings:
         _check_url(proxy, f"proxy in the environment's {parts.scheme.upper()}_PROXY", credentials_allowed=True)
         return proxy
 
+    @property
+    def needs_tls(self) -> bool:
+        """Whether it is known that TLS is spoken: the server's URL says so, or certificate files are named."""
+        return urlsplit(self.base_url).scheme == "https" or bool(self.ca_file or self.client_certificate)
+
     def tls_context(self) -> ssl.SSLContext:
-        """Return the TLS context, read from the files anew.
+        """Return the TLS context, which all that share these settings share; it is made anew when a file has changed.
 
         :raises InvalidSettings: when a certificate file is missing or unreadable.
         """
-        try:
-            context = ssl.create_default_context(cafile=self.ca_file)
-            if self.client_certificate:
-                # With a password, if only an empty one, OpenSSL does not ask for it on the terminal.
-                context.load_cert_chain(self.client_certificate, self.client_key, password="")
-        except OSError as error:
-            raise InvalidSettings(
-                f"The certificate files of the connection cannot be used ({error}): "
-                "check ca_file, client_certificate and client_key."
-            ) from error
-        if not self.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+        return shared_context(
+            TlsSettings(
+                verify=self.verify,
+                ca_file=self.ca_file,
+                client_certificate=self.client_certificate,
+                client_key=self.client_key,
+            )
+        )
 
 
 def _check_url(url: str, what: str, *, credentials_allowed: bool = False) -> None:

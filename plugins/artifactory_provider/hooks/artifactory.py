@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 from airflow.providers.http.hooks.http import HttpHook
 
-from artifactory_provider.artifactory.access import credentials_of
 from artifactory_provider.artifactory.answers import Answer, refusal
-from artifactory_provider.artifactory.authentication import Anonymous, credentials_in
 from artifactory_provider.artifactory.client import ArtifactoryClient
-from artifactory_provider.artifactory.credentials import FixedCredentials
-from artifactory_provider.artifactory.errors import (
-    ArtifactoryError,
-    ConnectionFailed,
-    RequestNotSent,
-    RequestTimedOut,
-    TlsFailed,
-)
-from artifactory_provider.artifactory.references import ImageReference, InvalidReference, split_image
-from artifactory_provider.hooks.connections import settings_of
-from artifactory_provider.promotion.images import promote_image
+from artifactory_provider.artifactory.content_coding import ACCEPTED
+from artifactory_provider.artifactory.errors import ArtifactoryError
+from artifactory_provider.artifactory.transport import LARGEST_ANSWER, USER_AGENT
+from artifactory_provider.hooks.connections import explain_unknown_keys, settings_of
+from artifactory_provider.hooks.requests_adapter import ANY_STATUS, SUCCESS, ClientAdapter, is_in_event_loop
+from artifactory_provider.promotion.backup import find_previous
+from artifactory_provider.promotion.batch import promote_image, promote_many
 from artifactory_provider.promotion.planning.planner import make_plan
-from artifactory_provider.promotion.promotion import promote
-from artifactory_provider.promotion.rollback import find_previous
-from artifactory_provider.promotion.selection import newest_version
-from artifactory_provider.promotion.sending import pin
+from artifactory_provider.promotion.promote import promote
+from artifactory_provider.promotion.selection import Candidate, select
+from artifactory_provider.promotion.transfer import pin
 from artifactory_provider.verification.verification import verify
 
 if TYPE_CHECKING:
@@ -37,18 +31,22 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-    from artifactory_provider.artifactory.authentication import Authentication
-    from artifactory_provider.artifactory.credentials import Credentials
+    from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.artifactory.settings import ServerSettings
-    from artifactory_provider.promotion.images import ImageRecord
     from artifactory_provider.promotion.planning.criteria import TagCriteria
     from artifactory_provider.promotion.planning.plan import Plan
-    from artifactory_provider.promotion.promotion import OnConflict, Promotion
-    from artifactory_provider.promotion.records import PromotionRecord
+    from artifactory_provider.promotion.record import PromotionRecord
+    from artifactory_provider.promotion.reports import PromotionReport
+    from artifactory_provider.promotion.request import Attachments, OnConflict, Promotion
     from artifactory_provider.verification.checks import Check
     from artifactory_provider.verification.verification import Verification
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_warned: set[tuple[str, str]] = set()
+"""What this process has said of connections: once is enough."""
 
 
 class ArtifactoryHook(HttpHook):
@@ -71,11 +69,8 @@ class ArtifactoryHook(HttpHook):
     hook_name = "JFrog Artifactory"
 
     def __init__(self, artifactory_conn_id: str = default_conn_name, *, method: str = "GET") -> None:
-        super().__init__(method=method, http_conn_id=artifactory_conn_id)
+        super().__init__(method=method, http_conn_id=artifactory_conn_id, tcp_keep_alive=False)
         self.artifactory_conn_id = artifactory_conn_id
-        self._credentials: Credentials = FixedCredentials(Anonymous())
-        self._authentication: Authentication = Anonymous()
-        self._proxy_secrets: tuple[str, ...] = ()
 
     def settings(self) -> ServerSettings:
         """Return how the connection says that the server is reached.
@@ -107,25 +102,18 @@ class ArtifactoryHook(HttpHook):
     def select(
         self, repository: str, candidate: str, *, created_before: datetime.datetime | None = None
     ) -> ImageReference | None:
-        """Return what is to be promoted, pinned to its digest, or None where there was no version by then.
+        """Return what is to be promoted, pinned to its digest, or None where there was no such release by then.
 
         :param repository: the repository key.
-        :param candidate: ``image:tag``, ``image:tag@digest``, or ``image`` for its newest released version.
-        :param created_before: for ``image`` alone, passes over what was created at this moment or later.
+        :param candidate: ``image`` for its newest release, ``image:pattern`` or ``image >=1.4 <2`` for the newest of
+            these, ``image:tag`` or ``image:tag@digest``; see ``promotion.selection.Candidate``.
+        :param created_before: passes over what was created at this moment or later; not for a tag that is named.
         :raises InvalidReference: when the candidate is malformed.
         :raises NotFound: naming what is missing.
+        :raises VersionUncertain: when nobody can tell which release is the newest.
         """
-        image, tag, digest = split_image(candidate)
-        if digest is not None and tag is None:
-            raise InvalidReference(f"{candidate!r} names a digest without a tag: give image:tag@digest.")
-
-        async def look(client: ArtifactoryClient) -> ImageReference | None:
-            if tag is None:
-                return await newest_version(client, repository, image, created_before=created_before)
-            reference = ImageReference(repository, image, tag, digest)
-            return reference.pinned((await pin(client, reference)).digest)
-
-        return self._run_client(look)
+        Candidate.parse(candidate)
+        return self._run_client(lambda client: select(client, repository, candidate, created_before=created_before))
 
     def promote(self, promotion: Promotion) -> PromotionRecord:
         """Promote one image and make sure of the result; see ``artifactory_provider.promotion``.
@@ -134,7 +122,15 @@ class ArtifactoryHook(HttpHook):
         """
         return self._run_client(lambda client: promote(client, promotion))
 
-    def promote_image(self, promotion: Promotion, *, one_request: bool = False) -> ImageRecord:
+    def promote_many(self, promotions: Sequence[Promotion], *, at_once: int = 32) -> PromotionReport:
+        """Promote many images; one that fails does not stop the others.
+
+        :param promotions: what is promoted to where, and how; see ``artifactory_provider.promotion.make_promotions``.
+        :param at_once: how many requests are under way at a time, at most.
+        """
+        return self._run_client(lambda client: promote_many(client, promotions, at_once=at_once))
+
+    def promote_image(self, promotion: Promotion, *, one_request: bool = False) -> PromotionReport:
         """Promote all tags of an image; one that fails does not stop the others.
 
         :param promotion: source and target without tags, and the options for each tag.
@@ -150,7 +146,7 @@ class ArtifactoryHook(HttpHook):
         target_tags: Sequence[str] = ("{tag}",),
         target_image: str = "{image}",
         on_conflict: OnConflict = "fail",
-        attachments: bool = True,
+        attachments: Attachments = "all",
         largest: int | None = None,
     ) -> Plan:
         """Return the promotions that a run would make, and change nothing; see ``planning.planner.make_plan``.
@@ -160,7 +156,8 @@ class ArtifactoryHook(HttpHook):
         :param target_tags: templates of what each is called there.
         :param target_image: the template of what its image is called there.
         :param on_conflict: ``fail``, ``overwrite`` or ``backup``.
-        :param attachments: whether an image that is there is promoted again where one of its cosign tags is not.
+        :param attachments: with ``tags`` or ``all``, an image that is there is promoted again where a tag of its
+            attachments is not.
         :param largest: how many promotions there may be.
         :raises InvalidPlan: when nothing is meant, or too much, or what cannot be.
         """
@@ -202,42 +199,37 @@ class ArtifactoryHook(HttpHook):
             return await client.version()
 
         try:
-            version = self._run_client(look)
+            worked, said = True, f"Artifactory {self._run_client(look)} answers and accepts the credentials."
         except ArtifactoryError as error:
-            return False, str(error)
-        return True, f"Artifactory {version} answers and accepts the credentials."
+            worked, said = False, str(error)
+        warning = explain_unknown_keys(self.get_connection(self.artifactory_conn_id).extra_dejson)
+        return worked, f"{said} {warning}" if warning else said
 
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
     ) -> requests.Session:
-        """Return a ``requests`` session with the connection's credentials, TLS and proxy settings.
+        """Return a ``requests`` session that asks as the client does: with the same credentials, TLS, proxy and errors.
+
+        An answer is read whole before it is returned, also where a stream is asked for.
 
         :param headers: additional request headers.
-        :param extra_options: ``timeout``, the seconds without a byte from the server, and ``check_response``;
-            nothing else counts.
+        :param extra_options: ``timeout``, the seconds that a request may take from its start to the end of its answer
+            (the connection's, if left out), or a pair of the seconds until the connection stands and those;
+            ``largest``, the bytes that an answer may have (32 MiB); ``check_response``, whether ``run`` raises an
+            error when the answer is no success. Nothing else counts.
         """
         settings = self.settings()
         self.base_url = f"{settings.base_url.rstrip('/')}/"
         self._base_url_initialized = True
-        self._credentials = credentials_of(settings)
-        self._authentication = self._credentials.current()
         given = {name: value for name, value in (extra_options or {}).items() if value is not None}
-        self.merged_extra = {"timeout": settings.timeout, "check_response": True, **given}
+        self.merged_extra = {"timeout": None, "largest": LARGEST_ANSWER, "check_response": True, **given}
         session = requests.Session()
+        # No .netrc and no other variable of the environment replaces what the connection says.
         session.trust_env = False
-        session.auth = _HeaderAuthentication(self._authentication.headers())
-        session.verify = settings.verify and (settings.ca_file or True)
-        if settings.client_certificate:
-            session.cert = (
-                (settings.client_certificate, settings.client_key)
-                if settings.client_key
-                else settings.client_certificate
-            )
-        if proxy := settings.proxy_for(self.base_url):
-            self._proxy_secrets = credentials_in(proxy).secrets()
-            session.proxies = {"http": proxy, "https": proxy}
-        session.headers.update(headers or {})
-        return self._configure_session_from_mount_adapters(session)
+        session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPTED, **(headers or {})})
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, ClientAdapter(settings))
+        return session
 
     def url_from_endpoint(self, endpoint: str | None) -> str:
         """Return the URL of an endpoint, such as ``api/system/ping``: it follows the connection's URL as that is.
@@ -256,49 +248,28 @@ class ArtifactoryHook(HttpHook):
     ) -> requests.Response:
         """Send a prepared request, once more with a new token if the server refuses a renewable one, and check it.
 
+        :param session: what ``get_conn`` returned; it is closed.
+        :param prepped_request: the request.
+        :param extra_options: ``timeout``, ``largest`` and ``check_response``, as for ``get_conn``.
         :raises ArtifactoryError: when the answer is no success, or there is none.
         """
-        try:
-            response = self._send(session, prepped_request, extra_options)
-            is_whole = isinstance(prepped_request.body, bytes | str | None)
-            if response.status_code == requests.codes.unauthorized and self._credentials.is_renewable and is_whole:
-                self._authentication = self._credentials.current(self._authentication)
-                prepped_request.headers.update(self._authentication.headers())
-                response = self._send(session, prepped_request, extra_options)
-        finally:
-            session.close()
-        if extra_options["check_response"]:
-            self.check_response(response)
-        return response
+        with session:
+            return session.send(
+                prepped_request,
+                timeout=extra_options["timeout"],
+                largest=extra_options["largest"],
+                allowed=SUCCESS if extra_options["check_response"] else ANY_STATUS,
+                allow_redirects=False,
+            )
 
     def check_response(self, response: requests.Response) -> None:
         """Raise the typed error that an unsuccessful answer stands for."""
-        if not 200 <= response.status_code < 300:
+        if response.status_code not in SUCCESS:
             endpoint = f"{response.request.method} {response.request.path_url.partition('?')[0]}"
-            answer = Answer(endpoint, response.status_code, response.headers, response.content)
-            raise refusal(
-                answer.without((*self._authentication.secrets(), *self._proxy_secrets)),
-                credentials=self._credentials.explain(self._authentication),
-            )
-
-    def _send(
-        self, session: requests.Session, request: requests.PreparedRequest, extra_options: dict[Any, Any]
-    ) -> requests.Response:
-        try:
-            return session.send(
-                request,
-                timeout=extra_options["timeout"],
-                allow_redirects=False,
-                verify=session.verify,
-                cert=session.cert,
-                proxies=session.proxies,
-            )
-        except requests.RequestException as error:
-            endpoint = f"{request.method} {request.path_url.partition('?')[0]}"
-            raise _no_answer(endpoint, error, timeout=extra_options["timeout"]) from error
+            raise refusal(Answer(endpoint, response.status_code, response.headers, response.content))
 
     def _run_client(self, work: Callable[[ArtifactoryClient], Awaitable[T]]) -> T:
-        if _is_in_event_loop():
+        if is_in_event_loop():
             raise RuntimeError(
                 "A synchronous method of ArtifactoryHook was called in asynchronous code, which it would block: use "
                 "'async with hook.client() as client' there."
@@ -312,44 +283,14 @@ class ArtifactoryHook(HttpHook):
         return asyncio.run(run())
 
 
-class _HeaderAuthentication(requests.auth.AuthBase):
-    """Puts the headers on every request, so that no ``.netrc`` of the worker replaces them."""
-
-    def __init__(self, headers: dict[str, str]) -> None:
-        self._headers = headers
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.update(self._headers)
-        return request
-
-
-def _no_answer(endpoint: str, error: requests.RequestException, *, timeout: Any) -> ArtifactoryError:
-    """Return the error that ``requests`` had instead of an answer."""
-    reason = type(error).__name__
-    kind: type[ArtifactoryError] = ConnectionFailed
-    advice = f"there was no answer ({reason}). Check host and port of the connection, and that the server runs."
-    if isinstance(error, requests.exceptions.SSLError):
-        kind, advice = TlsFailed, "TLS failed. Check the URL's https, ca_file and client_certificate of the connection."
-    elif isinstance(error, requests.ConnectTimeout):
-        kind, advice = RequestNotSent, f"no connection within {timeout} s. Check host and port of the connection."
-    elif isinstance(error, requests.exceptions.ProxyError):
-        kind, advice = RequestNotSent, "the proxy did not let it through. Check the proxy of the connection."
-    elif isinstance(error, requests.Timeout):
-        kind, advice = RequestTimedOut, f"no answer within {timeout} s; what the server did with it is unknown."
-    return kind(f"{endpoint}: {advice}", endpoint=endpoint)
-
-
-def _is_in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
 def _settings(connection: Connection, extra: dict[str, Any]) -> ServerSettings:
+    warning = explain_unknown_keys(extra)
+    if warning and (connection.conn_id, warning) not in _warned:
+        _warned.add((connection.conn_id, warning))
+        log.warning("Connection %r: %s", connection.conn_id, warning)
     return settings_of(
         conn_id=connection.conn_id,
+        conn_type=connection.conn_type,
         host=connection.host,
         schema=connection.schema,
         port=connection.port,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, ValidationError
 
@@ -19,17 +21,19 @@ from artifactory_provider.artifactory.authentication import (
     Renewable,
 )
 from artifactory_provider.artifactory.errors import InvalidSettings
-from artifactory_provider.artifactory.settings import DOCKER_URL, ServerSettings
+from artifactory_provider.artifactory.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _API_KEY_START = "AKCp8"
+_PROTOCOLS = ("http", "https")
+_KEYS_SHOWN = 5
 
 AuthenticationKind = Literal["automatic", "basic", "access_token", "refreshable_token", "oidc", "api_key", "anonymous"]
 
 
-def _absent_when_empty(value: Any) -> Any:
+def _empty_to_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
@@ -40,9 +44,9 @@ def _read_json(value: Any) -> Any:
         raise ValueError("It is nested too deeply.") from None
 
 
-Text: TypeAlias = Annotated[str | None, BeforeValidator(_absent_when_empty)]
-Switch: TypeAlias = Annotated[bool | None, BeforeValidator(_absent_when_empty)]
-Seconds: TypeAlias = Annotated[PositiveFloat | None, BeforeValidator(_absent_when_empty)]
+Text: TypeAlias = Annotated[str | None, BeforeValidator(_empty_to_none)]
+Switch: TypeAlias = Annotated[bool | None, BeforeValidator(_empty_to_none)]
+Seconds: TypeAlias = Annotated[PositiveFloat | None, BeforeValidator(_empty_to_none)]
 
 
 class ConnectionExtra(BaseModel):
@@ -50,7 +54,7 @@ class ConnectionExtra(BaseModel):
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    auth_kind: Annotated[AuthenticationKind | None, BeforeValidator(_absent_when_empty)] = None
+    auth_kind: Annotated[AuthenticationKind | None, BeforeValidator(_empty_to_none)] = None
     refresh_token: Text = Field(default=None, repr=False)
     oidc_provider: Text = None
     oidc_token_file: Text = None
@@ -68,9 +72,39 @@ class ConnectionExtra(BaseModel):
     promote_timeout: Seconds = None
 
 
+_SAME_SETTINGS = {
+    "ca_file",
+    "client_certificate",
+    "client_key",
+    "docker_url",
+    "docker_urls",
+    "promote_timeout",
+    "proxy",
+    "timeout",
+}
+
+
+def explain_unknown_keys(extra: object) -> str | None:
+    """Return the warning that names the keys of an extra that mean nothing here, or None where there are none.
+
+    :param extra: the connection's extra; what is no JSON object has no keys.
+    """
+    known = list(ConnectionExtra.model_fields)
+    unknown = [key for key in map(str, extra) if key not in known] if isinstance(extra, dict) else []
+    if not unknown:
+        return None
+    shown = []
+    for key in unknown[:_KEYS_SHOWN]:
+        (likely, *_) = [*get_close_matches(key.lower(), known, n=1, cutoff=0.75), None]
+        shown.append(f"{key!r:.60}" + (f" (is {likely} meant?)" if likely else ""))
+    more = f" and {len(unknown) - _KEYS_SHOWN} more" if len(unknown) > _KEYS_SHOWN else ""
+    return f"The extra of the connection has keys that mean nothing here: {', '.join(shown)}{more}."
+
+
 def settings_of(
     *,
     conn_id: str,
+    conn_type: str | None = None,
     host: str | None,
     schema: str | None,
     port: int | None,
@@ -81,45 +115,46 @@ def settings_of(
     """Return the settings that a connection's fields describe.
 
     :param conn_id: the connection's id, for messages.
+    :param conn_type: the connection's type: ``http`` means HTTP where neither host nor schema says so, all others
+        mean HTTPS.
     :param host: the server's URL, or its host alone.
-    :param schema: ``http`` or ``https``, where the host is no URL; ``https`` by default.
+    :param schema: ``http`` or ``https``, where the host is no URL; or the path of the server's URL: what Airflow
+        calls the schema when it reads a connection from a URI.
     :param port: the port, where the host does not name it.
     :param login: the user name, if there is one.
     :param password: password or token.
     :param extra: the connection's extra.
     :raises InvalidSettings: when they cannot work, naming the field and never a secret.
     """
-    try:
-        fields = ConnectionExtra.model_validate(extra)
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise InvalidSettings(f"The extra of connection {conn_id!r} cannot be used: {wrong}.") from None
+    fields = _read_extra(conn_id, extra)
     try:
         return ServerSettings(
-            base_url=_base_url(host, schema, port),
+            base_url=_base_url(conn_type, host, schema, port),
             authentication=_authentication(fields, login, password),
-            docker_url=fields.docker_url or DOCKER_URL,
-            docker_urls=fields.docker_urls or {},
             verify=fields.verify is not False,
-            ca_file=fields.ca_file,
-            client_certificate=fields.client_certificate,
-            client_key=fields.client_key,
-            proxy=fields.proxy,
-            timeout=fields.timeout or ServerSettings.timeout,
-            promote_timeout=fields.promote_timeout or ServerSettings.promote_timeout,
+            **fields.model_dump(include=_SAME_SETTINGS, exclude_none=True),
         )
     except InvalidSettings as error:
         raise InvalidSettings(f"Connection {conn_id!r}: {error}") from error
 
 
-def _base_url(host: str | None, schema: str | None, port: int | None) -> str:
+def _read_extra(conn_id: str, extra: Mapping[str, Any]) -> ConnectionExtra:
+    try:
+        return ConnectionExtra.model_validate(extra)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InvalidSettings(f"The extra of connection {conn_id!r} cannot be used: {wrong}.") from None
+
+
+def _base_url(conn_type: str | None, host: str | None, schema: str | None, port: int | None) -> str:
+    host = (host or "").strip()
     if not host:
         raise InvalidSettings("The host is missing: give Artifactory's URL, such as https://example.com/artifactory.")
-    if schema not in {None, "", "http", "https"}:
-        raise InvalidSettings("The schema is http or https, or is left out where the host is a complete URL.")
-    url = host.strip() if "://" in host else f"{schema or 'https'}://{host.strip()}"
+    protocol, path = _split_schema(schema or "")
+    if "://" not in host:
+        host = f"{protocol or (conn_type if conn_type in _PROTOCOLS else 'https')}://{_bracket_ipv6(host)}"
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(host)
         named = parts.port
     except ValueError:
         # From None: that error shows what was taken for the port, and that may be a password.
@@ -128,7 +163,35 @@ def _base_url(host: str | None, schema: str | None, port: int | None) -> str:
         ) from None
     if port and named is None:
         parts = parts._replace(netloc=f"{parts.netloc}:{port}")
+    if path and parts.path in {"", "/"}:
+        parts = parts._replace(path=path)
     return urlunsplit(parts)
+
+
+def _split_schema(schema: str) -> tuple[str | None, str]:
+    """Return the protocol that a connection's schema names, if it does, and the path, if it is one."""
+    schema = schema.strip()
+    protocol = schema.lower().removesuffix("://")
+    if protocol in _PROTOCOLS:
+        return protocol, ""
+    if "@" in schema:
+        # Not shown: it is the end of a password.
+        raise InvalidSettings(
+            "The connection's URI has a login or password with '/', '?', '#' or '@' in it: percent-encode them."
+        )
+    if ":" in schema:
+        raise InvalidSettings(
+            f"The schema {schema!r:.60} is neither http nor https, nor the path of Artifactory's URL."
+        )
+    return None, f"/{quote(schema.strip('/'))}" if schema.strip("/") else ""
+
+
+def _bracket_ipv6(host: str) -> str:
+    """Return a host as it stands in URLs: Airflow takes the brackets from an IPv6 address in a URI."""
+    try:
+        return f"[{ipaddress.IPv6Address(host)}]"
+    except ValueError:
+        return host
 
 
 def _authentication(fields: ConnectionExtra, login: str | None, password: str | None) -> Authentication | Renewable:

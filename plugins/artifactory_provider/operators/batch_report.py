@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import BaseOperator, TriggerRule
 from airflow.sdk.exceptions import AirflowFailException
 
-from artifactory_provider.handover import REPORT_SUMMARY, HandedOn, pull_outcomes, pull_plan
-from artifactory_provider.promotion.batch.outcome import total
-from artifactory_provider.promotion.batch.summary import as_markdown
-from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.promotion.errors import InvalidPromotion, name_first
+from artifactory_provider.promotion.reports import render_report, sum_counts
+from artifactory_provider.tasks.handover import REPORT_SUMMARY, HandedOn, pull_outcomes, pull_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from airflow.sdk import Context
 
-    from artifactory_provider.promotion.batch.outcome import Outcome
-
-_NAMED = 10
+    from artifactory_provider.promotion.reports import ChunkOutcome
 
 
 class ArtifactoryBatchReportOperator(BaseOperator):
@@ -64,44 +61,38 @@ class ArtifactoryBatchReportOperator(BaseOperator):
         if plan.chunks and self._is_held_back(context):
             ti.xcom_push(key=REPORT_SUMMARY, value="**Nothing was promoted:** the plan was not approved.\n")
             self.log.info("Nothing was promoted: the plan was not approved.")
-            return total([])
+            return sum_counts([])
         outcomes = sorted(pull_outcomes(ti, self.batch_task_id), key=lambda outcome: outcome.key)
         told = {outcome.key for outcome in outcomes}
         lost = [chunk["name"] for chunk in plan.chunks if chunk["key"] not in told]
-        ti.xcom_push(key=REPORT_SUMMARY, value=as_markdown(outcomes, counts=plan.counts, lost=lost))
-        self.log.info("%s", ", ".join(f"{number:,} {count}" for count, number in total(outcomes).items()))
+        ti.xcom_push(key=REPORT_SUMMARY, value=render_report(outcomes, counts=plan.counts, lost=lost))
+        self.log.info("%s", ", ".join(f"{number:,} {count}" for count, number in sum_counts(outcomes).items()))
         if reasons := list(self._reasons(plan, outcomes, lost)):
             raise AirflowFailException("\n".join(reasons))
-        return total(outcomes)
+        return sum_counts(outcomes)
 
     def _is_held_back(self, context: Context) -> bool:
         ti = context["ti"]
         states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[self.batch_task_id], run_ids=[ti.run_id])
         return set(states.get(ti.run_id, {}).values()) == {"skipped"}
 
-    def _reasons(self, plan: HandedOn, outcomes: Sequence[Outcome], lost: Sequence[str]) -> Iterator[str]:
+    def _reasons(self, plan: HandedOn, outcomes: Sequence[ChunkOutcome], lost: Sequence[str]) -> Iterator[str]:
         failures = [failure for outcome in outcomes for failure in outcome.failures]
-        if failed := total(outcomes)["failed"]:
+        if failed := sum_counts(outcomes)["failed"]:
             yield f"{failed:,} promotions failed:"
-            yield from _first([f"{each.source} → {each.target}: {each.reason}" for each in failures], failed)
+            yield name_first([f"{each.source} → {each.target}: {each.reason}" for each in failures], failed)
         if lost:
             yield f"{len(lost):,} chunks have told nothing; see their logs, and clear them:"
-            yield from _first(lost, len(lost))
+            yield name_first(lost)
         for action, what in (("conflict", "in conflict"), ("missing", "missing")):
             number = plan.counts.get(action, 0)
             if number and self.on_problems == "fail":
                 yield f"The plan had {number:,} {what}:"
                 found = [each for each in plan.problems if each["action"] == action]
-                yield from _first([_problem(each) for each in found], number)
+                yield name_first([_problem(each) for each in found], number)
 
 
 def _problem(promotion: Any) -> str:
     current = f" shows {promotion['current']}" if promotion.get("current") else ""
     reason = f" ({promotion['reason']})" if promotion.get("reason") else ""
     return f"{promotion['source']} → {promotion['target']}{current}{reason}"
-
-
-def _first(lines: Sequence[str], number: int) -> Iterator[str]:
-    yield from (f"  {line}" for line in lines[:_NAMED])
-    if number > _NAMED:
-        yield f"  … and {number - min(_NAMED, len(lines)):,} more"

@@ -4,48 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
-from artifactory_provider.arguments import asked_for, check_literals
-from artifactory_provider.assets import emit_promotion, promotion_outlets
-from artifactory_provider.lineage import Lineage, promotion_lineage
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
-from artifactory_provider.retries import RETRY_POLICY
+from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.promotion.reports import PromotionReport
+from artifactory_provider.tasks.arguments import asked_for, check_literals
+from artifactory_provider.tasks.assets import Lineage, emit_promotion, promotion_lineage, promotion_outlets
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context
 
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.hooks.artifactory import ArtifactoryHook
-    from artifactory_provider.promotion.images import ImageRecord
-    from artifactory_provider.promotion.promotion import Promotion
-    from artifactory_provider.promotion.records import PromotionRecord
+    from artifactory_provider.promotion.record import PromotionRecord
+    from artifactory_provider.promotion.request import Promotion
 
 
-class ImagePromotionOperator(BaseOperator):
+class ImagePromotionOperator(ArtifactoryOperator):
     """An operator that promotes an image; a subclass says what is promoted to where.
 
     A subclass calls ``_check_arguments`` at the end of its constructor, and in ``execute`` ``_connect``, then
     ``_report``.
 
-    :param artifactory_conn_id: the Airflow connection. (templated)
-    :param retry_policy: which failures are worth another try.
     :param map_index_template: how mapped instances are called in the UI.
     """
 
     operator_extra_links = (ArtifactoryImageLink(),)
 
-    def __init__(
-        self,
-        *,
-        artifactory_conn_id: str = "artifactory_default",
-        retry_policy: RetryPolicy | None = RETRY_POLICY,
-        map_index_template: str | None = "{{ task.image }}:{{ task.tag }}",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(retry_policy=retry_policy, map_index_template=map_index_template, **kwargs)
-        self.artifactory_conn_id = artifactory_conn_id
+    def __init__(self, *, map_index_template: str | None = "{{ task.image }}:{{ task.tag }}", **kwargs: Any) -> None:
+        super().__init__(map_index_template=map_index_template, **kwargs)
         self.image_url: str | None = None
         self._server = ""
         self._lineage: Lineage | None = None
@@ -68,16 +55,17 @@ class ImagePromotionOperator(BaseOperator):
 
     def _connect(self, target: ImageReference) -> ArtifactoryHook:
         """Return the hook, and leave the link to the target for the task's end."""
-        from artifactory_provider.hooks.artifactory import ArtifactoryHook
-
-        hook = ArtifactoryHook(self.artifactory_conn_id)
+        hook = self._hook()
         self._server = hook.settings().base_url
         self.image_url = image_url(self._server, target)
         return hook
 
-    def _report(self, context: Context, promotion: Promotion, outcome: PromotionRecord | ImageRecord) -> dict[str, Any]:
+    def _report(
+        self, context: Context, promotion: Promotion, outcome: PromotionRecord | PromotionReport
+    ) -> dict[str, Any]:
         """Tell Airflow and OpenLineage what was promoted, and return it as a JSON object."""
         record = outcome.as_dict()
         self._lineage = (self._server, promotion.source, promotion.target, record.get("digest"))
-        emit_promotion(self, context, promotion.target, record)
+        records = outcome.records if isinstance(outcome, PromotionReport) else (outcome,)
+        emit_promotion(self, context, promotion.target, records)
         return record

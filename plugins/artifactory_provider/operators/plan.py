@@ -5,30 +5,29 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.bases.skipmixin import SkipMixin
 
-from artifactory_provider.arguments import as_bool, check_literal
 from artifactory_provider.artifactory.references import check_repository
-from artifactory_provider.forms import TagSelection, as_list, as_number, as_text, is_known, read_criteria
-from artifactory_provider.handover import REPORT_SUMMARY, push_plan
+from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.promotion.planning.chunks import split
-from artifactory_provider.promotion.planning.rendering import as_csv, as_markdown, as_table
+from artifactory_provider.promotion.planning.rendering import as_csv, as_table, render_plan
 from artifactory_provider.promotion.planning.templates import ImageTemplate, TargetTemplate
-from artifactory_provider.promotion.promotion import OnConflict, check_on_conflict
-from artifactory_provider.retries import RETRY_POLICY
+from artifactory_provider.promotion.request import Attachments, OnConflict, check_attachments, check_on_conflict
+from artifactory_provider.tasks.arguments import check_literal, is_known
+from artifactory_provider.tasks.forms import TagSelection, as_bool, as_list, as_number, as_text, read_criteria
+from artifactory_provider.tasks.handover import REPORT_SUMMARY, push_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context
 
     from artifactory_provider.promotion.planning.plan import Plan
 
 _LOGGED = 100
 
 
-class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
+class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
     """Plan the promotion of many tags, and hand the plan on in chunks; nothing is changed on the server.
 
     The task returns the chunks' descriptors, which ``ArtifactoryPromoteBatchOperator`` is mapped over; each chunk's
@@ -41,13 +40,14 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         text with one a line. (templated)
     :param on_conflict: ``fail`` plans a conflict where the target tag shows another digest; ``overwrite`` and
         ``backup`` plan a promotion. (templated)
-    :param attachments: whether cosign tags that the target lacks make a promotion of an unchanged tag. (templated)
+    :param attachments: with ``tags`` or ``all``, tags of attachments that the target lacks make a promotion of an
+        unchanged tag; with ``none`` they do not. (templated)
     :param largest: how many promotions there may be at most; more are refused. (templated)
     :param chunk_size: promotions in a chunk; more when there would be over 1,000 chunks. (templated)
     :param plan_path: CSV file that the whole plan is written to, as ``ObjectStoragePath`` takes it. (templated)
     :param plan_only: plans, then skips all downstream tasks: a dry run. (templated)
     :param artifactory_conn_id: the Airflow connection. (templated)
-    :param retry_policy: which failures are worth another try.
+    :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
     :raises InvalidPromotion: when an argument makes no sense; for plain values at parse time.
     """
 
@@ -75,16 +75,14 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         target_image: str = "{image}",
         target_tags: str | Sequence[str] = "{tag}",
         on_conflict: OnConflict = "fail",
-        attachments: bool = True,
+        attachments: Attachments = "all",
         largest: int | None = None,
         chunk_size: int = 250,
         plan_path: str | None = None,
         plan_only: bool = False,
-        artifactory_conn_id: str = "artifactory_default",
-        retry_policy: RetryPolicy | None = RETRY_POLICY,
         **kwargs: Any,
     ) -> None:
-        super().__init__(retry_policy=retry_policy, **kwargs)
+        super().__init__(**kwargs)
         self.selection = selection
         self.target_repository = target_repository
         self.target_image = target_image
@@ -95,9 +93,9 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         self.chunk_size = chunk_size
         self.plan_path = plan_path
         self.plan_only = plan_only
-        self.artifactory_conn_id = artifactory_conn_id
         check_literal(target_repository, check_repository)
         check_literal(on_conflict, check_on_conflict)
+        check_literal(attachments, check_attachments)
         if is_known(selection):
             read_criteria(selection)
         if is_known(target_tags):
@@ -114,10 +112,10 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         self._show(plan)
         chunks = split(plan, size=as_number(self.chunk_size, name="chunk_size") or 250)
         if path := as_text(self.plan_path):
-            from artifactory_provider.storage import write_file
+            from artifactory_provider.tasks.files import write_file
 
             self.log.info("The whole plan is in %s.", write_file(path, lambda file: file.write(as_csv(plan))))
-        push_plan(ti, plan, summary=as_markdown(plan), chunks=chunks)
+        push_plan(ti, plan, summary=render_plan(plan), chunks=chunks)
         if as_bool(self.plan_only, name="plan_only"):
             self.log.info("This is a dry run: nothing is promoted.")
             ti.xcom_push(key=REPORT_SUMMARY, value="This was a dry run: **nothing was promoted**.\n")
@@ -125,15 +123,13 @@ class ArtifactoryPlanOperator(BaseOperator, SkipMixin):
         return [chunk.descriptor(self.task_id) for chunk in chunks]
 
     def _plan(self) -> Plan:
-        from artifactory_provider.hooks.artifactory import ArtifactoryHook
-
-        return ArtifactoryHook(self.artifactory_conn_id).plan(
+        return self._hook().plan(
             read_criteria(self.selection),
             target_repository=self.target_repository,
             target_image=self.target_image,
             target_tags=as_list(self.target_tags, name="target_tags"),
             on_conflict=self.on_conflict,
-            attachments=as_bool(self.attachments, name="attachments"),
+            attachments=self.attachments,
             largest=as_number(self.largest, name="largest"),
         )
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.arguments import NOT_GIVEN, as_bool, check_present, is_literal
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.forms import is_known
 from artifactory_provider.operators.image_promotion import ImagePromotionOperator
 from artifactory_provider.promotion.errors import InvalidPromotion
-from artifactory_provider.promotion.promotion import OnConflict, Promotion
-from artifactory_provider.promotion.records import check_record
-from artifactory_provider.tries import pinned_for_all_tries, run_of
+from artifactory_provider.promotion.request import (
+    Attachments,
+    OnConflict,
+    Promotion,
+    PromotionOptions,
+    check_record,
+)
+from artifactory_provider.tasks.arguments import NOT_GIVEN, check_present, is_known, is_literal
+from artifactory_provider.tasks.forms import as_bool
+from artifactory_provider.tasks.task_state import pinned_for_all_tries, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +46,8 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
     :param one_request: with ``tag=None``, sends the endpoint its own form for a whole image, once: nothing is verified
         before its tag shows it then, but everything after.
     :param two_phase: whether the image is verified under a pending tag before the target tag shows it.
-    :param attachments: whether signatures, attestations and referrers are looked for and brought along first.
+    :param attachments: what is brought along first of what belongs to the image: ``none``; ``tags``, such as cosign's
+        signatures; ``all``, which has OCI referrers and what belongs to children, too. (templated)
     :param property_prefix: the first part of the names of the properties that record the promotion on the target's
         manifest; None writes none.
     :param properties: further properties to record, name → value. (templated)
@@ -63,6 +68,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         "target_tag",
         "copy",
         "on_conflict",
+        "attachments",
         "properties",
         "artifactory_conn_id",
     )
@@ -82,14 +88,13 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         on_conflict: OnConflict = "fail",
         one_request: bool = False,
         two_phase: bool = True,
-        attachments: bool = True,
+        attachments: Attachments = "all",
         property_prefix: str | None = "promotion",
         properties: Mapping[str, str] | None = None,
         confirmation_timeout: float = 60,
-        artifactory_conn_id: str = "artifactory_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(artifactory_conn_id=artifactory_conn_id, **kwargs)
+        super().__init__(**kwargs)
         self.source_repository = source_repository
         self.target_repository = target_repository
         self.image = image
@@ -108,7 +113,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         self._check_arguments(
             target_repository=target_repository, target_image=target_image or image, tag=tag, digest=digest
         )
-        named = (source_repository, target_repository, image, copy, on_conflict)
+        named = (source_repository, target_repository, image, copy, on_conflict, attachments)
         optional = (tag, target_image, target_tag)
         check_record(property_prefix, properties or {} if is_known(properties) else {})
         if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
@@ -119,22 +124,26 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, and return the record as a JSON object."""
         check_present(self, self._asked_for)
-        wanted = replace(self._promotion(self.digest, self.properties or {}), run=run_of(context))
+        wanted = self._promotion(self.digest, self.properties or {}, run=run_of(context))
         hook = self._connect(wanted.target)
         with pinned_for_all_tries(wanted, context, hook.pin) as promotion:
             if promotion.is_whole_image:
                 return self._report(context, promotion, hook.promote_image(promotion, one_request=self.one_request))
             return self._report(context, promotion, hook.promote(promotion))
 
-    def _promotion(self, digest: str | None, properties: Mapping[str, str]) -> Promotion:
-        return Promotion(
-            source=ImageReference(self.source_repository, self.image, self.tag, digest),
-            target=ImageReference(self.target_repository, self.target_image or self.image, self.target_tag or self.tag),
+    def _promotion(self, digest: str | None, properties: Mapping[str, str], *, run: str = "run") -> Promotion:
+        options = PromotionOptions(
             copy=as_bool(self.copy),
             on_conflict=self.on_conflict,
             two_phase=self.two_phase,
             attachments=self.attachments,
             property_prefix=self.property_prefix,
             properties=properties,
+            run=run,
             confirmation_timeout=self.confirmation_timeout,
+        )
+        return Promotion(
+            source=ImageReference(self.source_repository, self.image, self.tag, digest),
+            target=ImageReference(self.target_repository, self.target_image or self.image, self.target_tag or self.tag),
+            options=options,
         )

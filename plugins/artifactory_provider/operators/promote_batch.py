@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseAsyncOperator
 
-from artifactory_provider.arguments import as_bool
-from artifactory_provider.batches import ProgressLog, check_all_done, check_arguments, emit_promotions, make_batch
-from artifactory_provider.forms import as_text
-from artifactory_provider.handover import pull_chunk, push_outcome
-from artifactory_provider.promotion.batch.outcome import BatchInterrupted, Outcome
-from artifactory_provider.retries import RETRY_POLICY
+from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.promotion.batch import check_at_once, promote_many
+from artifactory_provider.promotion.errors import BatchInterrupted
+from artifactory_provider.promotion.reports import ChunkOutcome
+from artifactory_provider.tasks.bulk import ProgressLog, check_all_done, check_arguments, emit_promotions, read_batch
+from artifactory_provider.tasks.forms import as_bool, as_number, as_text
+from artifactory_provider.tasks.handover import pull_chunk, push_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context
 
-    from artifactory_provider.promotion.batch.batch import BatchReport
-    from artifactory_provider.promotion.promotion import OnConflict
+    from artifactory_provider.promotion.reports import PromotionReport
+    from artifactory_provider.promotion.request import Attachments, OnConflict
 
 
-class ArtifactoryPromoteBatchOperator(BaseAsyncOperator):
+class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
     """Promote many tags: those of one chunk of a plan, or any others; one that fails never stops the others.
 
     It is safe to run again after any end, and does only what is left then: the registry itself says what is done.
@@ -36,19 +37,20 @@ class ArtifactoryPromoteBatchOperator(BaseAsyncOperator):
     :param copy: True copies; False moves, which needs sources with digests. (templated)
     :param on_conflict: what a target tag with another digest leads to: ``fail``, ``overwrite``, ``backup``. (templated)
     :param two_phase: whether each image is verified under a pending tag before its target tag shows it. (templated)
-    :param attachments: whether cosign's tags are brought along. (templated)
-    :param referrers: whether each manifest is read as well, so that the children of indexes are looked for, and OCI
-        referrers are brought along. (templated)
+    :param attachments: what is brought along of what belongs to each image: ``none``; ``tags``, such as cosign's
+        signatures; ``all``, which reads each manifest, so that children are compared, and OCI referrers come, too.
+        (templated)
     :param property_prefix: the first part of the names of the properties that record each promotion on its target's
         manifest, a request each; None writes none.
+    :param properties: further properties to record, name → value. (templated)
     :param confirmation_timeout: seconds that the targets may take to show what was promoted.
     :param at_once: how many requests are under way at a time, at most. (templated)
     :param emit_assets: whether each promotion is an asset event, which may start other DAGs. (templated)
     :param report_path: folder that the full report is written to as ``<chunk>.csv``, as ``ObjectStoragePath`` takes
         it. (templated)
     :param artifactory_conn_id: the Airflow connection. (templated)
-    :param retry_policy: which failures are worth another try.
     :param map_index_template: how mapped instances are called in the UI.
+    :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
     :raises InvalidPromotion: when an argument makes no sense; for plain values at parse time.
     """
 
@@ -59,7 +61,7 @@ class ArtifactoryPromoteBatchOperator(BaseAsyncOperator):
         "on_conflict",
         "two_phase",
         "attachments",
-        "referrers",
+        "properties",
         "at_once",
         "emit_assets",
         "report_path",
@@ -75,32 +77,29 @@ class ArtifactoryPromoteBatchOperator(BaseAsyncOperator):
         copy: bool = True,
         on_conflict: OnConflict = "fail",
         two_phase: bool = True,
-        attachments: bool = True,
-        referrers: bool = True,
-        property_prefix: str | None = None,
+        attachments: Attachments = "all",
+        property_prefix: str | None = "promotion",
+        properties: Mapping[str, str] | None = None,
         confirmation_timeout: float = 60,
         at_once: int = 32,
         emit_assets: bool = False,
         report_path: str | None = None,
-        artifactory_conn_id: str = "artifactory_default",
-        retry_policy: RetryPolicy | None = RETRY_POLICY,
         map_index_template: str | None = "{{ task.chunk.name }}",
         **kwargs: Any,
     ) -> None:
-        super().__init__(retry_policy=retry_policy, map_index_template=map_index_template, **kwargs)
+        super().__init__(map_index_template=map_index_template, **kwargs)
         self.chunk = chunk
         self.promotions = promotions
         self.copy = copy
         self.on_conflict = on_conflict
         self.two_phase = two_phase
         self.attachments = attachments
-        self.referrers = referrers
         self.property_prefix = property_prefix
+        self.properties = properties
         self.confirmation_timeout = confirmation_timeout
         self.at_once = at_once
         self.emit_assets = emit_assets
         self.report_path = report_path
-        self.artifactory_conn_id = artifactory_conn_id
         self._work: asyncio.Task[Any] | None = None
         self._is_killed = False
         check_arguments(self)
@@ -111,33 +110,32 @@ class ArtifactoryPromoteBatchOperator(BaseAsyncOperator):
         if self.chunk is not None:
             promotions = pull_chunk(context["ti"], self.chunk)
             key, name = self.chunk["key"], self.chunk["name"]
-        self._batch = make_batch(self, promotions, context)
-        report: BatchReport = super().execute(context)  # type: ignore[no-untyped-call]
-        outcome = Outcome.of(report, key=key, name=name)
+        self._batch = read_batch(self, promotions, context)
+        self._at_once = check_at_once(as_number(self.at_once, name="at_once") or 32)
+        report: PromotionReport = super().execute(context)  # type: ignore[no-untyped-call]
+        outcome = ChunkOutcome.of(report, key=key, name=name)
         self.log.info("%s: %s.", name, ", ".join(f"{number:,} {count}" for count, number in outcome.counts.items()))
         push_outcome(context["ti"], outcome)
         if folder := as_text(self.report_path):
-            from artifactory_provider.storage import write_file
+            from artifactory_provider.tasks.files import write_file
 
             self.log.info("The full report is in %s.", write_file(f"{folder}/{key}.csv", report.write_csv))
         if as_bool(self.emit_assets, name="emit_assets"):
-            emit_promotions(self, context, report, copy=as_bool(self.copy))
+            emit_promotions(self, context, report)
         check_all_done(report, name=name, policy=self.retry_policy)
         return outcome.as_dict()
 
-    async def aexecute(self, context: Context) -> BatchReport:
+    async def aexecute(self, context: Context) -> PromotionReport:
         """Promote what is left, and return the report."""
-        from artifactory_provider.hooks.artifactory import ArtifactoryHook
-        from artifactory_provider.promotion.batch.engine import promote_batch
 
         progress = ProgressLog(self.log)
         self._work = asyncio.current_task()
         try:
-            async with ArtifactoryHook(self.artifactory_conn_id).client() as client:
-                return await promote_batch(client, self._batch, on_progress=progress)
+            async with self._hook().client() as client:
+                return await promote_many(client, self._batch, at_once=self._at_once, on_progress=progress)
         except asyncio.CancelledError:
             if self._is_killed:
-                raise BatchInterrupted(progress.done, len(self._batch.promotions)) from None
+                raise BatchInterrupted(progress.done, len(self._batch)) from None
             raise
 
     def on_kill(self) -> None:

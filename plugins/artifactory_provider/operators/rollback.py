@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.arguments import NOT_GIVEN, check_present
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.operators.image_promotion import ImagePromotionOperator
-from artifactory_provider.promotion.promotion import Promotion
-from artifactory_provider.promotion.records import check_record
-from artifactory_provider.tries import PinnedDigest, run_of
+from artifactory_provider.promotion.request import Promotion, PromotionOptions, check_record
+from artifactory_provider.tasks.arguments import NOT_GIVEN, check_present
+from artifactory_provider.tasks.task_state import PinnedDigest, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,10 +45,9 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         tag: str,
         digest: str | None = NOT_GIVEN,
         property_prefix: str = "promotion",
-        artifactory_conn_id: str = "artifactory_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(artifactory_conn_id=artifactory_conn_id, **kwargs)
+        super().__init__(**kwargs)
         self.repository = repository
         self.image = image
         self.tag = tag
@@ -68,13 +66,8 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         digest = self.digest or pinned.get()
         previous = hook.find_previous(tag.pinned(digest) if digest else tag, property_prefix=self.property_prefix)
         pinned.keep(str(previous.digest))
-        promotion = Promotion(
-            source=previous,
-            target=tag,
-            on_conflict="backup",
-            property_prefix=self.property_prefix,
-            run=run_of(context),
-        )
+        options = PromotionOptions(on_conflict="backup", property_prefix=self.property_prefix, run=run_of(context))
+        promotion = Promotion(source=previous, target=tag, options=options)
         record = hook.promote(promotion)
         pinned.forget()
         return self._report(context, promotion, record)

@@ -1,1 +1,51 @@
-"""What promoting means: safe promotions out of an endpoint that overwrites silently. Knows no Airflow."""
+"""Promoting images: one protocol over one ledger. What is public is named here."""
+
+from __future__ import annotations
+
+from artifactory_provider.promotion.backup import find_previous
+from artifactory_provider.promotion.batch import Progress, promote_image, promote_many
+from artifactory_provider.promotion.errors import (
+    AttachmentLost,
+    InvalidPlan,
+    InvalidPromotion,
+    NothingToRestore,
+    PromotionError,
+    SourceIncomplete,
+    SourceMoved,
+    SourceRemains,
+    TagsNotPromoted,
+    TargetConflict,
+    TargetUnverified,
+)
+from artifactory_provider.promotion.promote import promote
+from artifactory_provider.promotion.record import Attachment, PromotionRecord
+from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
+from artifactory_provider.promotion.request import Promotion, PromotionOptions, make_promotions
+from artifactory_provider.promotion.transfer import pin
+
+__all__ = [
+    "Attachment",
+    "AttachmentLost",
+    "InvalidPlan",
+    "InvalidPromotion",
+    "NothingToRestore",
+    "Progress",
+    "Promotion",
+    "PromotionError",
+    "PromotionOptions",
+    "PromotionRecord",
+    "PromotionReport",
+    "PromotionResult",
+    "SourceIncomplete",
+    "SourceMoved",
+    "SourceRemains",
+    "TagsNotPromoted",
+    "TargetConflict",
+    "TargetUnverified",
+    "find_previous",
+    "make_promotions",
+    "pin",
+    "promote",
+    "promote_image",
+    "promote_many",
+]

@@ -1,85 +1,111 @@
-"""Keeping what a promotion replaces, so that a rollback can restore it."""
+"""Keeping what a promotion replaces, and going back to it."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
 
-from artifactory_provider.artifactory.references import ImageReference, InvalidReference
-from artifactory_provider.promotion.confirmation import shows
-from artifactory_provider.promotion.conflicts import may_delete_layers
-from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError, SourceMoved, TargetConflict
-from artifactory_provider.promotion.pending import drop
-from artifactory_provider.promotion.sending import send
+from artifactory_provider.artifactory.answers import readable
+from artifactory_provider.artifactory.errors import ArtifactoryError
+from artifactory_provider.artifactory.layout import tag_path
+from artifactory_provider.artifactory.manifests import manifest_path
+from artifactory_provider.artifactory.references import check_digest
+from artifactory_provider.promotion.errors import NothingToRestore, PromotionError, TargetConflict, TargetUnverified
+from artifactory_provider.promotion.guards import may_delete_layers
+from artifactory_provider.promotion.tags import BACKUP_INFIX, name_backup
+from artifactory_provider.promotion.transfer import confirm, is_shown, pin, send
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.promotion.observation import Shown
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
-INFIX = "-previous-"
 
-
-def backup_reference(target: ImageReference, digest: str) -> ImageReference:
-    """Return the tag that keeps a digest when another one takes its tag.
-
-    :param target: repository, image and tag.
-    :param digest: the digest that is kept.
-    :raises InvalidPromotion: when the tag is too long to have such a companion.
-    """
-    tag = f"{target.tag}{INFIX}{digest.removeprefix('sha256:')[:12]}"
-    try:
-        return ImageReference(target.repository, target.image, tag, digest)
-    except InvalidReference as error:
-        raise InvalidPromotion(
-            f"on_conflict='backup' keeps the old image under {tag!r}, which is too long for a tag: use a shorter "
-            "target tag."
-        ) from error
-
-
-def can_be_kept(target: ImageReference) -> bool:
-    """Tell whether what a tag shows could be kept: whether its backup's name would be a tag, too.
-
-    :param target: repository, image and tag.
-    """
-    try:
-        backup_reference(target, f"sha256:{'0' * 64}")
-    except InvalidPromotion:
-        return False
-    return True
-
-
-async def keep_previous(
-    client: ArtifactoryClient, target: ImageReference, previous: Shown, *, within: float
-) -> ImageReference:
+async def keep_previous(ledger: Ledger, target: ImageReference, digest: str, *, within: float) -> ImageReference:
     """Keep what the target tag shows under its backup tag, and return that.
 
     Where overwriting a tag may delete layers that others share, the target tag is not copied but renamed: what is
     not there is not overwritten.
 
-    :param client: an open client.
+    :param ledger: what is known of the registry.
     :param target: the target tag.
-    :param previous: what it shows.
+    :param digest: the digest that it shows.
     :param within: the seconds that the backup tag may take to show it.
     :raises TargetConflict: when the target tag does not show it any more.
     """
-    backup = backup_reference(target, previous.digest)
+    client = ledger.client
+    backup = name_backup(target, digest)
     must_move = may_delete_layers(client)
-    if await shows(client, backup):
+    if await is_shown(client, backup):
         if not must_move:
             log.info("%s is kept already.", backup)
             return backup
-        await drop(client, backup)
+        await _drop(client, backup)
+    source = target.pinned(digest)
     try:
-        await send(client, target.pinned(previous.digest), backup, copy=not must_move, within=within)
+        await send(ledger, source, backup, copy=not must_move, within=within)
+        await confirm(ledger, backup, within=within)
     except PromotionError as error:
+        moved = isinstance(error, TargetUnverified) and error.found is not None
         if must_move:
             await client.promote(backup, target, copy=False)
         else:
-            await drop(client, backup)
-        if not isinstance(error, SourceMoved):
+            await _drop(client, backup)
+        if not moved:
             raise
         raise TargetConflict(f"{target} was moved while it was kept: somebody else writes this tag. {error}") from error
     log.info("Kept %s.", backup)
     return backup
+
+
+async def find_previous(
+    client: ArtifactoryClient, target: ImageReference, *, property_prefix: str = "promotion"
+) -> ImageReference:
+    """Return the backup of what a tag showed before its last promotion, pinned.
+
+    :param client: an open client.
+    :param target: repository, image and tag; with a digest, that one is gone back to.
+    :param property_prefix: the first part of the names of the properties that record promotions.
+    :raises NotFound: when there is no such tag.
+    :raises NothingToRestore: when there is no backup of it.
+    """
+    tag = target.unpinned()
+    wanted = target.digest or await _read_replaced(client, tag, property_prefix)
+    backup = name_backup(tag, wanted)
+    found = await client.descriptor(backup)
+    if found is None or found.digest != wanted:
+        raise NothingToRestore(
+            f"{tag} showed {wanted} before, but there is no backup of it under {backup.tag}: promotions keep one with "
+            f"on_conflict='backup'. {await _name_others(client, tag)}"
+        )
+    return backup
+
+
+async def _read_replaced(client: ArtifactoryClient, target: ImageReference, prefix: str) -> str:
+    """Return the digest that the last promotion has replaced, as its record says."""
+    descriptor = await pin(client, target)
+    properties = await client.properties(manifest_path(target, descriptor))
+    replaced = properties.get(f"{prefix}.replaced", [])
+    if len(replaced) != 1 or replaced[0] in {"none", "unknown"}:
+        raise NothingToRestore(
+            f"{target} shows {descriptor.digest}, and nothing says that it showed another digest before "
+            f"({prefix}.replaced is {readable(', '.join(replaced)) or 'not set'}). {await _name_others(client, target)}"
+        )
+    return check_digest(replaced[0])
+
+
+async def _name_others(client: ArtifactoryClient, target: ImageReference) -> str:
+    tags = await client.tags(target.repository, target.image)
+    kept = sorted(tag for tag in tags if tag.startswith(f"{target.tag}{BACKUP_INFIX}"))
+    if not kept:
+        return "There is nothing to go back to."
+    return f"Name the digest to go back to one of {', '.join(kept)}."
+
+
+async def _drop(client: ArtifactoryClient, backup: ImageReference) -> None:
+    try:
+        await client.delete_item(tag_path(backup))
+    except ArtifactoryError as error:
+        log.warning("%s is left behind: %s", backup, error)

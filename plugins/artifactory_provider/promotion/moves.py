@@ -16,9 +16,10 @@ from artifactory_provider.artifactory.errors import (
     ServerFailed,
     UnexpectedAnswer,
 )
-from artifactory_provider.promotion.confirmation import patience_for, shows
+from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.errors import SourceRemains
-from artifactory_provider.promotion.pending import moved_reference
+from artifactory_provider.promotion.tags import name_moved
+from artifactory_provider.promotion.transfer import is_shown, retry
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -37,8 +38,8 @@ async def remove_source(client: ArtifactoryClient, source: ImageReference, run: 
     :param run: the run's identifier.
     :raises SourceRemains: when the tag could not be removed.
     """
-    moved = moved_reference(source, run)
-    if not await shows(client, source):
+    moved = name_moved(source, run)
+    if not await is_shown(client, source):
         log.info("%s shows it no longer: nothing to remove.", source)
         return
     try:
@@ -47,9 +48,9 @@ async def remove_source(client: ArtifactoryClient, source: ImageReference, run: 
         raise
     except (ConnectionFailed, ServerFailed, NotFound, UnexpectedAnswer) as error:
         log.warning("%s Looking at %s for what was done.", error, moved)
-        if await shows(client, source):
+        if await is_shown(client, source):
             raise
-    await patience_for(SourceRemains, within=_SECONDS_TO_SHOW)(_settle, client, source, moved)
+    await retry(lambda: _settle(client, source, moved), SourceRemains, within=_SECONDS_TO_SHOW)
 
 
 async def finish_move(client: ArtifactoryClient, source: ImageReference, run: str) -> None:
@@ -60,7 +61,7 @@ async def finish_move(client: ArtifactoryClient, source: ImageReference, run: st
     :param run: the run's identifier, the same as that of the try before.
     :raises SourceRemains: when the tag could not be removed.
     """
-    moved = moved_reference(source, run)
+    moved = name_moved(source, run)
     if await client.descriptor(moved) is not None:
         await _settle(client, source, moved)
     await remove_source(client, source, run)
@@ -75,10 +76,10 @@ async def _settle(client: ArtifactoryClient, source: ImageReference, moved: Imag
             "to finish it; check that the user of the connection has Delete/Overwrite and Deploy/Cache on the source."
         )
     if found.digest == moved.digest:
-        await client.delete_item(f"{moved.repository}/{moved.image}/{moved.tag}")
+        await client.delete_item(tag_path(moved))
         log.info("Removed %s.", source)
         return
-    tag = f"{source.repository}/{source.image}:{source.tag}"
+    tag = source.unpinned()
     if await client.descriptor(source) is not None:
         raise SourceRemains(
             f"{tag} was written twice while it was removed: {found.digest} is kept as {moved.tag}. Give it a tag of "

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from artifactory_provider.arguments import NOT_GIVEN, asked_for, check_literals
 from artifactory_provider.artifactory.errors import TRANSIENT
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
-from artifactory_provider.retries import RETRY_POLICY
+from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.tasks.arguments import NOT_GIVEN, asked_for, check_literals
 from artifactory_provider.triggers.verification import VerificationTrigger
 from artifactory_provider.verification.checks import PropertyCheck, check_to_dict
 from artifactory_provider.verification.verdicts import State
@@ -20,9 +20,7 @@ from artifactory_provider.verification.verdicts import State
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.sdk import Context, RetryPolicy
-
-    from artifactory_provider.hooks.artifactory import ArtifactoryHook
+    from airflow.sdk import Context
 
 
 class VerificationFailed(AirflowFailException):
@@ -33,7 +31,7 @@ class VerificationSuperseded(AirflowFailException):
     """The tag was moved while its verdict was waited for: what comes now is about another digest."""
 
 
-class ArtifactoryVerificationSensor(BaseSensorOperator):
+class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
     """Wait until what a tag shows has passed its checks, and hand its digest on.
 
     The result is the digest that passed: give it to the promotion that follows. The sensor holds for this one
@@ -48,8 +46,8 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
     :param checks: what must be true of the digest; by default ``test.status`` must be ``passed``.
     :param deferrable: whether it waits in the triggerer, holding no worker slot.
     :param artifactory_conn_id: the Airflow connection. (templated)
-    :param retry_policy: which failures are worth another try.
     :param map_index_template: how mapped instances are called in the UI.
+    :param kwargs: what every sensor takes; ``retry_policy`` knows which failures are worth another try.
     :raises InvalidReference: when a repository key, image, tag or digest is malformed; for plain values at parse
         time.
     """
@@ -66,12 +64,10 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
         digest: str | None = NOT_GIVEN,
         checks: Sequence[PropertyCheck] = (PropertyCheck(),),
         deferrable: bool = True,
-        artifactory_conn_id: str = "artifactory_default",
-        retry_policy: RetryPolicy | None = RETRY_POLICY,
         map_index_template: str | None = "{{ task.image }}:{{ task.tag }}",
         **kwargs: Any,
     ) -> None:
-        super().__init__(retry_policy=retry_policy, map_index_template=map_index_template, **kwargs)
+        super().__init__(map_index_template=map_index_template, **kwargs)
         self.repository = repository
         self.image = image
         self.tag = tag
@@ -80,7 +76,6 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
             raise ValueError(f"checks is a list of checks: write [{checks!r}].")
         self.checks = tuple(checks)
         self.deferrable = deferrable
-        self.artifactory_conn_id = artifactory_conn_id
         self.image_url: str | None = None
         self._digest_is_given = bool(asked_for(self, digest=digest))
         if not self.checks:
@@ -155,11 +150,6 @@ class ArtifactoryVerificationSensor(BaseSensorOperator):
         if status == State.SUPERSEDED.value:
             raise VerificationSuperseded(f"{reference} was moved while it was verified. {reason}")
         raise AirflowFailException(f"{reference} could not be verified: {reason}")
-
-    def _hook(self) -> ArtifactoryHook:
-        from artifactory_provider.hooks.artifactory import ArtifactoryHook
-
-        return ArtifactoryHook(self.artifactory_conn_id)
 
     def _reference(self) -> ImageReference:
         """Return what is waited for; a digest that was asked for and came empty must not become any digest."""

@@ -41,7 +41,8 @@ class Verification:
 async def verify(client: ArtifactoryClient, reference: ImageReference, checks: Sequence[Check]) -> Verification:
     """Look once at what a tag shows and ask every check about it.
 
-    The verdicts count only when the tag shows the same digest after they were read as before.
+    Verdicts that end the waiting count only when the tag shows the same digest after they were read as before. While
+    one is pending, the next look shows whether the tag has moved.
 
     :param client: an open client.
     :param reference: repository, image and tag; with a digest, the verification holds for that one alone.
@@ -64,10 +65,10 @@ async def verify(client: ArtifactoryClient, reference: ImageReference, checks: S
         if after == before:
             raise
         return _superseded(pinned, after)
-    after = await client.descriptor(reference)
-    if after != before:
+    state = _together(verdicts)
+    if state is not State.PENDING and (after := await client.descriptor(reference)) != before:
         return _superseded(pinned, after)
-    return Verification(pinned, _together(verdicts), tuple(verdict.reason for verdict in verdicts))
+    return Verification(pinned, state, tuple(verdict.reason for verdict in verdicts))
 
 
 def _superseded(reference: ImageReference, found: Descriptor | None) -> Verification:

@@ -7,19 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.common.db.common import SessionDep  # noqa: TC002 - FastAPI reads it at run time
-from airflow.api_fastapi.core_api.security import requires_access_dag
-from airflow.models.dagrun import DagRun
-from airflow.models.xcom import XComModel
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader
 from markdown_it import MarkdownIt
 from markupsafe import Markup
-from sqlalchemy import select
 
-from artifactory_provider.handover import PLAN_SUMMARY, REPORT_SUMMARY
+from artifactory_provider.tasks.handover import PLAN_SUMMARY, REPORT_SUMMARY
+from artifactory_provider.web.airflow_internals import REQUIRES_XCOM_ACCESS, SessionDep, find_run_state, read_xcoms
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -28,7 +23,7 @@ _HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-in
 _templates = Environment(loader=PackageLoader(__package__), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"])
 
-router = APIRouter(dependencies=[Depends(requires_access_dag(method="GET", access_entity=DagAccessEntity.XCOM))])
+router = APIRouter(dependencies=[REQUIRES_XCOM_ACCESS])
 
 
 @router.get("/plans/{dag_id}/{run_id}")
@@ -38,24 +33,18 @@ def show_plan(dag_id: str, run_id: str, session: SessionDep) -> HTMLResponse:
     :param dag_id: the DAG.
     :param run_id: its run.
     """
-    run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
-    if run is None:
+    state = find_run_state(session, dag_id=dag_id, run_id=run_id)
+    if state is None:
         raise HTTPException(404, "There is no such run.")
     page = _templates.get_template("plan.html").render(
         plans=_texts(session, dag_id, run_id, PLAN_SUMMARY),
         reports=_texts(session, dag_id, run_id, REPORT_SUMMARY),
-        is_over=run.state in {"success", "failed"},
+        is_over=state in {"success", "failed"},
     )
     return HTMLResponse(page, headers=_HEADERS)
 
 
 def _texts(session: Session, dag_id: str, run_id: str, key: str) -> list[Markup]:
-    query = (
-        select(XComModel)
-        .where(XComModel.dag_id == dag_id, XComModel.run_id == run_id, XComModel.key == key)
-        .order_by(XComModel.timestamp)
-        .limit(10)
-    )
-    values = [XComModel.deserialize_value(entry) for entry in session.scalars(query)]
+    values = read_xcoms(session, dag_id=dag_id, run_id=run_id, key=key, limit=10)
     # Safe, since the renderer escapes all HTML that it finds.
     return [Markup(_markdown.render(value)) for value in values if isinstance(value, str)]  # noqa: S704

@@ -7,27 +7,22 @@ sees the promotions of a DAG that they may not read; those that no DAG has made 
 from __future__ import annotations
 
 from secrets import token_urlsafe
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.common.db.common import SessionDep  # noqa: TC002 - FastAPI reads it at run time
-from airflow.api_fastapi.core_api.security import (
-    GetUserDep,
-    PermittedAssetEventFilter,
-    requires_access_asset,
-)
-from airflow.configuration import conf
-from airflow.models.asset import AssetEvent, AssetModel
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader
 from pydantic import AwareDatetime, BaseModel
-from sqlalchemy import select
 
-from artifactory_provider.assets import SCHEME
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
+from artifactory_provider.tasks.assets import SCHEME
+from artifactory_provider.web.airflow_internals import (
+    REQUIRES_ASSET_ACCESS,
+    AssetEvent,
+    EventFilterDep,
+    SessionDep,
+    airflow_url,
+    list_asset_events,
+)
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; "
@@ -59,76 +54,63 @@ class PromotionEvent(BaseModel):
     map_index: int
 
 
-router = APIRouter(dependencies=[Depends(requires_access_asset(method="GET"))])
+router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS])
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Contains = Annotated[str, Query(max_length=400)]
 
 
-def _readable(user: GetUserDep) -> PermittedAssetEventFilter:
-    """Return what leaves only events that the user may see, as Airflow's own list of them does."""
-    return PermittedAssetEventFilter(get_auth_manager().get_authorized_dag_ids(user=user, method="GET"))
-
-
-Readable = Annotated[PermittedAssetEventFilter, Depends(_readable)]
-
-
 @router.get("/promotions.json")
 def list_promotions(
-    session: SessionDep, readable: Readable, limit: Limit = 100, contains: Contains = ""
+    session: SessionDep, event_filter: EventFilterDep, limit: Limit = 100, contains: Contains = ""
 ) -> list[PromotionEvent]:
     """Return the newest promotions first.
 
     :param limit: how many at most.
     :param contains: only targets whose repository or image holds this text.
     """
-    return _promotions(session, readable, limit=limit, contains=contains)
+    return _promotions(session, event_filter, limit=limit, contains=contains)
 
 
 @router.get("/promotions")
 def show_promotions(
-    session: SessionDep, readable: Readable, limit: Limit = 100, contains: Contains = ""
+    session: SessionDep, event_filter: EventFilterDep, limit: Limit = 100, contains: Contains = ""
 ) -> HTMLResponse:
     """Show the newest promotions first."""
-    airflow = (conf.get("api", "base_url", fallback=None) or "").rstrip("/")
     nonce = token_urlsafe()
     page = _templates.get_template("promotions.html").render(
-        promotions=_promotions(session, readable, limit=limit, contains=contains),
+        promotions=_promotions(session, event_filter, limit=limit, contains=contains),
         contains=contains,
         limit=limit,
-        airflow=airflow,
+        airflow=airflow_url(),
         nonce=nonce,
     )
     return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
 
 
 def _promotions(
-    session: Session, readable: PermittedAssetEventFilter, *, limit: int, contains: str
+    session: SessionDep, event_filter: EventFilterDep, *, limit: int, contains: str
 ) -> list[PromotionEvent]:
-    query = readable.to_orm(
-        select(AssetEvent, AssetModel.uri)
-        .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
-        .where(AssetModel.uri.startswith(f"{SCHEME}://", autoescape=True))
-        .order_by(AssetEvent.timestamp.desc(), AssetEvent.id.desc())
-        .limit(limit)
-    )
-    if contains:
-        query = query.where(AssetModel.uri.contains(contains, autoescape=True))
-    return [_promotion(event, uri) for event, uri in session.execute(query)]
+    events = list_asset_events(session, event_filter, uri_start=f"{SCHEME}://", contains=contains, limit=limit)
+    return [_promotion(event, record) for event in events for record in _records(event.extra)]
 
 
-def _promotion(event: AssetEvent, uri: str) -> PromotionEvent:
-    """Read one event; one that somebody else has emitted may carry anything."""
-    extra = event.extra
+def _records(extra: Any) -> list[dict[str, Any]]:
+    """Return the records that an event holds; one that somebody else has emitted may carry anything."""
+    found = extra.get("promotions") if isinstance(extra, dict) else None
+    return [record for record in found if isinstance(record, dict)] if isinstance(found, list) else [{}]
+
+
+def _promotion(event: AssetEvent, record: dict[str, Any]) -> PromotionEvent:
     return PromotionEvent(
         timestamp=event.timestamp,
-        target=_reference(extra.get("target")) or uri.removeprefix(f"{SCHEME}://"),
-        source=_reference(extra.get("source")),
-        outcome=str(extra.get("outcome", "")),
-        dag_id=event.source_dag_id,
-        run_id=event.source_run_id,
-        task_id=event.source_task_id,
-        map_index=-1 if event.source_map_index is None else event.source_map_index,
+        target=_reference(record.get("target")) or event.uri.removeprefix(f"{SCHEME}://"),
+        source=_reference(record.get("source")),
+        outcome=str(record.get("outcome", "")),
+        dag_id=event.dag_id,
+        run_id=event.run_id,
+        task_id=event.task_id,
+        map_index=event.map_index,
     )
 
 

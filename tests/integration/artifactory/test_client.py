@@ -8,17 +8,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.integration.gateway import Reply, html, with_header, without
+from tests.integration.raw_server import raw_server
 
 from artifactory_provider.artifactory.authentication import Basic, Bearer
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.errors import (
+    ArtifactoryError,
     AuthenticationFailed,
     ImageNotFound,
     NotFound,
     PermissionDenied,
     RepositoryNotFound,
+    RequestRefused,
+    ServerFailed,
     TagNotFound,
     UnexpectedAnswer,
+    UnsupportedManifest,
     UnsupportedRepository,
 )
 from artifactory_provider.artifactory.manifests import Descriptor, manifest_path
@@ -65,6 +70,7 @@ async def test_there_is_no_descriptor_of_what_is_not_there(client: ArtifactoryCl
         with_header("Content-Type", "application/octet-stream"),
         with_header("Content-Type", "text/html"),
         lambda reply: replace(reply, status=405),
+        lambda reply: replace(reply, status=501),
     ],
 )
 async def test_a_head_that_says_too_little_is_completed_from_the_bytes(
@@ -136,6 +142,102 @@ async def test_a_page_or_nothing_instead_of_json_is_an_unexpected_answer_that_na
     for question in asked:
         with pytest.raises(UnexpectedAnswer, match="check that the connection's host is Artifactory's own URL"):
             await question
+
+
+ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
+SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content", "said"),
+    [
+        (ARTIFACT, b'{"blobs": []}', "It is an OCI artifact manifest"),
+        (SCHEMA_1, b'{"schemaVersion": 1, "fsLayers": []}', "It is a Docker image of schema 1"),
+        (OCI_MANIFEST, b'{"config": {"digest": "' + ABSENT.encode() + b'"}}', "It has no list of layers"),
+    ],
+)
+async def test_what_is_no_image_is_refused_as_what_it_is_and_nobody_blames_the_host(
+    client: ArtifactoryClient, gateway: Gateway, media_type: str, content: bytes, said: str
+) -> None:
+    gateway.rule("*", "/manifests/", reply=Reply(200, content, {"Content-Type": media_type}), does_work=False)
+    reference = ImageReference("docker-dev", "app", "1")
+    for ask in (client.manifest, client.descriptor):
+        with pytest.raises(UnsupportedManifest, match=f"docker-dev/app:1 is no image.* {said}") as caught:
+            await ask(reference)
+        assert "host" not in str(caught.value)
+    assert all(media_type in seen.headers["Accept"] for seen in gateway.requests)
+
+
+async def test_referrers_of_an_empty_list_are_none(client: ArtifactoryClient, gateway: Gateway) -> None:
+    gateway.rule("GET", "/referrers/", reply=Reply(200, b'{"schemaVersion": 2, "manifests": null}'), does_work=False)
+    assert await client.referrers(ImageReference("docker-dev", "app", digest=ABSENT)) == ()
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "said"),
+    [
+        (
+            Reply(200, b'{"manifests": [{"digest": "sha512:' + b"a" * 128 + b'"}]}'),
+            UnsupportedManifest,
+            f"What refers to docker-dev/app@{ABSENT} cannot be promoted with it. .*'sha512:aaa.* is not a digest",
+        ),
+        (Reply(200, b"null"), UnexpectedAnswer, f"referrers/{ABSENT} answered 200 .* instead of a JSON object"),
+        (Reply(200, b"{}"), UnexpectedAnswer, f"referrers/{ABSENT} answered 200 .* instead of an index of referrers"),
+        (html(), UnexpectedAnswer, f"referrers/{ABSENT} answered 200 with an HTML page"),
+        (Reply(400, b"no"), RequestRefused, f"referrers/{ABSENT} answered 400: no"),
+        (Reply(500, b"no"), ServerFailed, f"referrers/{ABSENT} answered 500: no"),
+    ],
+)
+async def test_referrers_that_cannot_be_read_are_a_typed_error_that_names_the_digest(
+    client: ArtifactoryClient, gateway: Gateway, reply: Reply, kind: type[ArtifactoryError], said: str
+) -> None:
+    gateway.rule("GET", "/referrers/", reply=reply, does_work=False)
+    with pytest.raises(kind, match=said):
+        await client.referrers(ImageReference("docker-dev", "app", digest=ABSENT))
+
+
+@pytest.mark.parametrize("status", [400, 405, 406, 501])
+async def test_a_blob_is_looked_for_by_get_where_head_is_refused(
+    client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str, status: int
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    place = ImageReference("docker-dev", image, "1")
+    (layer, *_) = (await client.manifest(place)).layers
+    gateway.rule("HEAD", "/blobs/", reply=Reply(status), does_work=False)
+    assert await client.has_blob(place, layer)
+    assert not await client.has_blob(place, ABSENT)
+    assert gateway.count("HEAD", "/blobs/") == gateway.count("GET", "/blobs/") == 2
+
+
+@pytest.mark.parametrize("reply", [Reply(206, b"x"), Reply(416), Reply(307, b"", {"Location": "/elsewhere"})])
+async def test_a_blob_of_which_a_byte_comes_or_that_is_empty_or_lies_elsewhere_is_there(
+    client: ArtifactoryClient, gateway: Gateway, reply: Reply
+) -> None:
+    gateway.rule("HEAD", "/blobs/", reply=Reply(405), does_work=False)
+    gateway.rule("GET", "/blobs/", reply=reply, does_work=False)
+    assert await client.has_blob(ImageReference("docker-dev", "app", "1"), ABSENT)
+    assert gateway.requests[-1].headers["Range"] == "bytes=0-0"
+
+
+async def test_a_blob_is_not_downloaded_to_know_that_it_is_there(settings: MakeSettings) -> None:
+    """The server knows no ranges, and never comes to the blob's end."""
+
+    def answer(head: bytes) -> bytes:
+        if head.startswith(b"HEAD"):
+            return b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n"
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n" + b"x" * 100_000
+
+    with raw_server(answer) as url:
+        async with ArtifactoryClient(settings(base_url=url, timeout=20, attempts=1)) as client:
+            assert await client.has_blob(ImageReference("docker-dev", "app", "1"), ABSENT)
+
+
+async def test_a_page_instead_of_a_blob_is_no_blob_by_get_either(client: ArtifactoryClient, gateway: Gateway) -> None:
+    gateway.rule("HEAD", "/blobs/", reply=Reply(405), does_work=False)
+    gateway.rule("GET", "/blobs/", reply=html(), does_work=False)
+    with pytest.raises(UnexpectedAnswer, match=f"an HTML page instead of the blob {ABSENT}"):
+        await client.has_blob(ImageReference("docker-dev", "app", "1"), ABSENT)
 
 
 async def test_an_unknown_image_and_an_unknown_tag_are_told_apart(

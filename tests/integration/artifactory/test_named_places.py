@@ -11,8 +11,8 @@ from tests.integration.promotion.attaching import Pusher
 
 from artifactory_provider.artifactory.errors import ArtifactoryError, UnexpectedAnswer
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.promotion.batch.batch import Batch
-from artifactory_provider.promotion.batch.engine import promote_batch
+from artifactory_provider.promotion.batch import promote_many
+from artifactory_provider.promotion.request import PromotionOptions, make_promotions
 
 if TYPE_CHECKING:
     from tests.integration.gateway import Gateway
@@ -48,6 +48,6 @@ async def test_an_image_whose_blobs_lead_nowhere_stops_no_other(
     Pusher(sandbox, f"docker-dev/{image}").refer(str(sandbox.digest(f"docker-dev/{image}:1")), "a layer")
     gateway.rule("GET", "/blobs/", reply=Reply(307, b"", {"Location": "http://[bad"}))
     pairs = [(ImageReference("docker-dev", image, tag), ImageReference("docker-qa", image, tag)) for tag in "12"]
-    first, second = (await promote_batch(client, Batch(promotions=tuple(pairs)))).results
+    first, second = (await promote_many(client, make_promotions(pairs, PromotionOptions()))).results
     assert (first.outcome, second.outcome) == ("failed", "promoted")
     assert isinstance(first.error and first.error.__cause__, ArtifactoryError)

@@ -108,7 +108,7 @@ async def test_a_proxy_that_refuses_the_password_is_named_and_the_password_is_no
         with pytest.raises(AuthenticationFailed, match=f"the proxy http://127.0.0.1:{tunnel.port} answered 407") as own:
             await client.version()
     connect(host=secure_gateway.url, extra={"proxy": proxy})
-    with pytest.raises(RequestNotSent, match="Check the proxy of the connection") as hooks:
+    with pytest.raises(AuthenticationFailed, match=f"the proxy http://127.0.0.1:{tunnel.port} answered 407") as hooks:
         await asyncio.to_thread(ArtifactoryHook().run, "api/system/version")
     for caught in (own, hooks):
         assert not is_shown("wr0ng/s3cret", everything_shown(caught.value, caplog))

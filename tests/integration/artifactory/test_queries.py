@@ -10,10 +10,11 @@ from tests.integration.gateway import Reply
 from artifactory_provider.artifactory import rest_api
 from artifactory_provider.artifactory.errors import RequestRefused, UnexpectedAnswer
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.promotion.batch.batch import Batch
-from artifactory_provider.promotion.batch.engine import promote_batch
-from artifactory_provider.promotion.observation import observe_tags
-from artifactory_provider.promotion.promotion import Promotion, promote
+from artifactory_provider.promotion.batch import promote_many
+from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.promotion.promote import promote
+from artifactory_provider.promotion.queries import Question
+from artifactory_provider.promotion.request import Promotion, PromotionOptions, make_promotions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +42,9 @@ async def test_a_query_that_is_too_long_is_sent_in_parts_that_find_the_same(
     refuse_long(gateway)
     for refused in (1, 0):
         gateway.requests.clear()
-        seen = await observe_tags(client, tags)
-        assert {tag: shown.digest for tag, shown in seen.items()} == there
+        async with Ledger(client) as ledger:
+            seen = await ledger.look(Question(tags=tuple(tags)))
+        assert {tag: shown.digest for tag in tags if (shown := seen.shows(tag))} == there
         assert sum(len(one.body) > LONGEST for one in gateway.requests) == refused
         assert gateway.count("HEAD", "/manifests/") == 0
         assert len(gateway.requests) < 20
@@ -120,7 +122,7 @@ async def test_where_queries_do_not_tell_a_digest_the_docker_api_does(
     gateway.rule("POST", QUERY, reply=_changed(lambda item: {**item, "sha256": sha256}))
     pairs = [(ImageReference("docker-dev", image, tag), ImageReference("docker-qa", image, tag)) for tag in digests]
     await promote(client, Promotion(source=pairs[0][0], target=pairs[0][1]))
-    report = await promote_batch(client, Batch(promotions=tuple(pairs)))
+    report = await promote_many(client, make_promotions(pairs, PromotionOptions()))
     assert report.counts == {"promoted": 2, "unchanged": 1, "failed": 0}
     assert {tag: sandbox.digest(f"docker-qa/{image}:{tag}") for tag in digests} == digests
 

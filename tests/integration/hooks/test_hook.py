@@ -9,6 +9,7 @@ import traceback
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from airflow.providers.http.hooks.http import HttpHook
@@ -19,6 +20,7 @@ from artifactory_provider.artifactory.errors import (
     ArtifactoryError,
     AuthenticationFailed,
     ConnectionFailed,
+    ImageNotFound,
     InvalidSettings,
     NotFound,
     RateLimited,
@@ -29,7 +31,7 @@ from artifactory_provider.artifactory.errors import (
 )
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
-from artifactory_provider.promotion.promotion import Promotion
+from artifactory_provider.promotion.request import Promotion
 from artifactory_provider.verification.checks import PropertyCheck
 from artifactory_provider.verification.verdicts import State
 
@@ -108,6 +110,15 @@ def test_a_candidate_that_is_no_image_is_refused_before_anything_is_sent(gateway
     assert gateway.requests == []
 
 
+@pytest.mark.parametrize("tag", ["", ":1.0.0"])
+def test_an_image_whose_name_repeats_the_repository_key_is_told_so(
+    sandbox: RunningSandbox, image: str, tag: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0.0")
+    with pytest.raises(ImageNotFound, match=f"repeats the repository key: give the image as '{image}'"):
+        ArtifactoryHook().select("docker-dev", f"docker-dev/{image}{tag}")
+
+
 async def test_asynchronous_code_opens_the_client_itself(sandbox: RunningSandbox, image: str) -> None:
     digest = sandbox.push_image(f"docker-dev/{image}:1")
     async with ArtifactoryHook().client() as client:
@@ -132,6 +143,30 @@ def test_the_test_button_shows_the_version_or_what_to_do(connect: Connect) -> No
     connect(host="")
     worked, message = ArtifactoryHook().test_connection()
     assert (worked, "The host is missing" in message) == (False, True)
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "wrong"])
+def test_the_test_button_warns_of_keys_that_mean_nothing(connect: Connect, password: str) -> None:
+    connect(extra={"timeot": 7, "timeout": 30}, password=password)
+    worked, message = ArtifactoryHook().test_connection()
+    assert worked is (password == PASSWORD)
+    assert message.endswith("nothing here: 'timeot' (is timeout meant?).")
+
+
+def test_keys_that_mean_nothing_are_logged_once(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    connect(extra={"docker_ulr": EXTRA_SECRET})
+    for _ in range(3):
+        ArtifactoryHook().run(PING)
+    assert caplog.text.count("Connection 'artifactory_default': The extra") == 1
+    assert "'docker_ulr' (is docker_url meant?)" in caplog.text
+    assert EXTRA_SECRET not in caplog.text
+
+
+def test_a_connection_from_a_uri_works(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = f"admin:{quote(PASSWORD, safe='')}@127.0.0.1:{gateway.port}/artifactory"
+    for uri in (f"http://{place}", f"artifactory://http://{place}"):
+        monkeypatch.setenv("AIRFLOW_CONN_ARTIFACTORY_DEFAULT", uri)
+        assert ArtifactoryHook().test_connection()[0]
 
 
 def test_extras_never_become_headers_and_never_change_what_they_do_not_name(connect: Connect, gateway: Gateway) -> None:
@@ -232,7 +267,7 @@ def test_run_always_has_a_time_limit(connect: Connect, gateway: Gateway, options
 
 def test_run_names_a_server_that_is_not_there_or_breaks_off(connect: Connect, gateway: Gateway) -> None:
     gateway.rule("GET", VERSION, ending="reset")
-    with pytest.raises(ConnectionFailed, match="no answer"):
+    with pytest.raises(ConnectionFailed, match=r"broke \(.*unknown"):
         ArtifactoryHook().run(VERSION)
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))

@@ -6,9 +6,9 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, Param, task
 
-from artifactory_provider.assets import repository_alias
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
 from artifactory_provider.sensors.verification import ArtifactoryVerificationSensor
+from artifactory_provider.tasks.assets import repository_alias
 
 COMMON: dict[str, Any] = {"source_repository": "docker-dev", "target_repository": "docker-qa", "tag": "1"}
 

@@ -18,8 +18,7 @@ from artifactory_provider.artifactory.errors import RateLimited
 from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
 from artifactory_provider.operators.plan import ArtifactoryPlanOperator
 from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
-from artifactory_provider.promotion.batch.outcome import BatchInterrupted, PromotionsFailed
-from artifactory_provider.promotion.errors import InvalidPlan, InvalidPromotion
+from artifactory_provider.promotion.errors import BatchInterrupted, InvalidPlan, InvalidPromotion, PromotionsFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -278,7 +277,7 @@ def test_other_dags_are_woken_only_where_that_is_asked_for(
     context = run.context(made, 0)
     made.execute(context)
     events = [event for outlet in made.outlets for event in context["outlet_events"][outlet].asset_alias_events]
-    targets = {event.extra["target"]["reference"] for event in events}
+    targets = {one["target"]["reference"] for event in events for one in event.extra["promotions"]}
     assert targets == ({f"docker-qa/{image}:{tag}@{digest}" for tag, digest in pushed.items()} if emit else set())
 
 

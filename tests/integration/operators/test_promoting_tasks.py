@@ -14,9 +14,9 @@ from tests.integration.conftest import PASSWORD
 
 from artifactory_provider.artifactory.errors import ImageNotFound
 from artifactory_provider.artifactory.references import InvalidReference
-from artifactory_provider.assets import image_asset
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
 from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved, TargetConflict
+from artifactory_provider.tasks.assets import image_asset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,10 +225,15 @@ def test_every_way_to_name_the_image_ends_in_an_event_on_its_asset_with_the_reco
     assert dags["outlets"].test().state == "success"
     for image, digest in zip(images, digests, strict=True):
         (extra,) = events(f"artifactory://docker-qa/{image}")
-        assert (extra["digest"], extra["target"]["image"]) == (digest, image)
+        (record,) = extra["promotions"]
+        assert (record["digest"], record["target"]["image"]) == (digest, image)
         assert PASSWORD not in json.dumps(extra)
     assert sandbox.tags("docker-qa", "outlets/tags") == ["1", "2"]
-    assert {extra["target"]["tag"] for extra in events("artifactory://docker-qa/outlets/tags")} == {"1", "2"}
+    assert {
+        record["target"]["tag"]
+        for extra in events("artifactory://docker-qa/outlets/tags")
+        for record in extra["promotions"]
+    } == {"1", "2"}
     assert len(events("artifactory://docker-prod/outlets/anywhere")) == 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.promotion.promotion import Promotion
+from artifactory_provider.promotion.request import Promotion, PromotionOptions
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
 ABSENT = "sha256:" + "0" * 64
@@ -14,9 +14,7 @@ PROMOTE = "/promote$"
 
 def promotion(image: str, *, tag: str = "1", digest: str | None = None, **changes: Any) -> Promotion:
     """Make dev → qa of one image; patience is short, as nothing in the sandbox needs time."""
-    fields: dict[str, Any] = {
-        "source": ImageReference("docker-dev", image, tag, digest),
-        "target": ImageReference("docker-qa", image, tag),
-        "confirmation_timeout": 0,
-    }
-    return Promotion(**{**fields, **changes})
+    source = changes.pop("source", ImageReference("docker-dev", image, tag, digest))
+    target = changes.pop("target", ImageReference("docker-qa", image, tag))
+    options = PromotionOptions(**{"confirmation_timeout": 0, **changes})
+    return Promotion(source=source, target=target, options=options)

@@ -11,13 +11,14 @@ from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.artifactory.settings import ServerSettings
-from artifactory_provider.promotion.promotion import Promotion, promote
+from artifactory_provider.promotion.promote import promote
+from artifactory_provider.promotion.request import Promotion, PromotionOptions
 
 
 def read_promotion(fields: dict[str, Any]) -> Promotion:
     """Make the promotion out of its JSON object."""
     source, target = (ImageReference.parse(fields.pop(name)) for name in ("source", "target"))
-    return Promotion(source=source, target=target, **fields)
+    return Promotion(source=source, target=target, options=PromotionOptions(**fields))
 
 
 async def main() -> None:

@@ -9,10 +9,11 @@ from tests.integration.promotion.dev_to_qa import PLATFORMS, PROMOTE
 
 from artifactory_provider.artifactory.errors import ImageNotFound
 from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion.batch import promote_image
 from artifactory_provider.promotion.errors import InvalidPromotion, TagsNotPromoted, TargetConflict
-from artifactory_provider.promotion.images import image_tags, promote_image
-from artifactory_provider.promotion.pending import moved_reference, new_pending
-from artifactory_provider.promotion.promotion import Promotion, promote
+from artifactory_provider.promotion.promote import promote
+from artifactory_provider.promotion.request import Promotion, PromotionOptions
+from artifactory_provider.promotion.tags import name_moved, name_pending, select_images
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -23,7 +24,7 @@ def whole(image: str, **changes: Any) -> Promotion:
     return Promotion(
         source=ImageReference("docker-dev", image),
         target=ImageReference("docker-qa", image),
-        **{"confirmation_timeout": 2.0, **changes},
+        options=PromotionOptions(**{"confirmation_timeout": 2.0, **changes}),
     )
 
 
@@ -48,7 +49,7 @@ async def test_every_tag_of_an_image_is_promoted_and_verified(
 ) -> None:
     pushed = push_three(sandbox, image)
     record = await promote_image(client, whole(image), one_request=one_request)
-    assert {(r.target.tag, r.target.digest) for r in record.promotions} == set(pushed.items())
+    assert {(r.target.tag, r.target.digest) for r in record.records} == set(pushed.items())
     assert shown(sandbox, "docker-qa", image) == pushed
     assert shown(sandbox, "docker-dev", image) == pushed
 
@@ -139,7 +140,7 @@ def test_tags_of_attachments_backups_and_promotions_under_way_are_no_images_of_t
         f"sha256-{'a' * 64}",
         f"sha256-{'a' * 64}.sig",
         "1.0-previous-0123456789ab",
-        str(new_pending(pinned, "run1").tag),
-        str(moved_reference(pinned, "run1").tag),
+        str(name_pending(pinned, "run1").tag),
+        str(name_moved(pinned, "run1").tag),
     ]
-    assert image_tags([*own, *others]) == own
+    assert select_images([*own, *others]) == own

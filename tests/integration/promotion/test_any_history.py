@@ -15,10 +15,11 @@ from tests.integration.promotion.history import History
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.errors import PromotionError
-from artifactory_provider.promotion.promotion import Promotion, promote
-from artifactory_provider.promotion.records import PromotionRecord
-from artifactory_provider.promotion.rollback import find_previous
+from artifactory_provider.promotion.promote import promote
+from artifactory_provider.promotion.record import PromotionRecord
+from artifactory_provider.promotion.request import Promotion, PromotionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ OPTIONS = st.fixed_dictionaries(
     {
         "copy": st.booleans(),
         "on_conflict": st.sampled_from(["fail", "overwrite", "backup"]),
-        "attachments": st.booleans(),
+        "attachments": st.sampled_from(["all", "tags", "none"]),
     }
 )
 _IMAGES = (f"any/history-{number}" for number in itertools.count(1))
@@ -128,7 +129,7 @@ class Promotions(RuleBasedStateMachine):
             previous = self.loop.run_until_complete(find_previous(self.client, target))
         except (PromotionError, ArtifactoryError):
             return
-        self.try_twice(previous, target, {"copy": True, "on_conflict": "backup", "attachments": True}, fault)
+        self.try_twice(previous, target, {"copy": True, "on_conflict": "backup", "attachments": "all"}, fault)
 
     def try_twice(
         self,
@@ -159,7 +160,11 @@ class Promotions(RuleBasedStateMachine):
         assert own == [], (first, second)
 
     def run(self, source: ImageReference, target: ImageReference, run: str, options: dict[str, Any]) -> Any:
-        wanted = Promotion(source=source, target=target, run=run, confirmation_timeout=0.3, **options)
+        wanted = Promotion(
+            source=source,
+            target=target,
+            options=PromotionOptions(run=run, confirmation_timeout=0.3, **options),
+        )
         try:
             return self.loop.run_until_complete(promote(self.client, wanted))
         except (PromotionError, ArtifactoryError) as error:

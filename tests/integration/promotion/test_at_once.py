@@ -13,15 +13,15 @@ from tests.integration.promotion.history import History
 
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.errors import TargetConflict
-from artifactory_provider.promotion.pending import new_pending
-from artifactory_provider.promotion.promotion import promote
-from artifactory_provider.promotion.records import PromotionRecord
+from artifactory_provider.promotion.promote import promote
+from artifactory_provider.promotion.record import PromotionRecord
+from artifactory_provider.promotion.tags import name_pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.promotion.promotion import OnConflict, Promotion
+    from artifactory_provider.promotion.request import OnConflict, Promotion
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 ROUNDS = 6
@@ -119,7 +119,7 @@ async def test_a_claim_of_a_run_that_may_still_live_is_respected_and_one_of_a_de
     faulty: RunningSandbox, image: str, direct: ArtifactoryClient, queries: str
 ) -> None:
     digest = faulty.push_image(f"docker-dev/{image}:1")
-    claim = new_pending(ImageReference("docker-qa", image, "1", f"sha256:{'0' * 64}"), "other")
+    claim = name_pending(ImageReference("docker-qa", image, "1", f"sha256:{'0' * 64}"), "other")
     theirs = faulty.push_image(f"docker-qa/{image}:{claim.tag}", content="theirs")
     with pytest.raises(TargetConflict, match=f"waits under {claim.tag}.*after 3600 s it no longer counts"):
         await promote(direct, promotion(image))

@@ -10,7 +10,7 @@ from tests.integration.promotion.dev_to_qa import PLATFORMS, promotion
 from tests.integration.promotion.history import History
 
 from artifactory_provider.promotion.errors import AttachmentLost
-from artifactory_provider.promotion.promotion import promote
+from artifactory_provider.promotion.promote import promote
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -160,6 +160,6 @@ async def test_attachments_are_left_where_they_are_when_nobody_asks_for_them(
     direct: ArtifactoryClient, signed: Signed
 ) -> None:
     signed.dev.sign(signed.digest, "signature")
-    record = await promote(direct, promotion(signed.image, attachments=False))
+    record = await promote(direct, promotion(signed.image, attachments="none"))
     assert record.attachments == ()
     assert signed.sandbox.tags("docker-qa", signed.image) == ["1"]

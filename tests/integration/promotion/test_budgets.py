@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.integration.promotion.dev_to_qa import PLATFORMS, promotion
 
-from artifactory_provider.promotion.promotion import promote
+from artifactory_provider.promotion.promote import promote
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.promotion.request import Attachments
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 
 @pytest.mark.parametrize(
-    ("two_phase", "attachments", "most"), [(False, True, 10), (True, True, 14), (False, False, 4), (True, False, 7)]
+    ("two_phase", "attachments", "most"), [(False, "all", 10), (True, "all", 14), (False, "none", 4), (True, "none", 7)]
 )
 async def test_an_unsigned_two_platform_image_is_promoted_in_few_requests(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, two_phase: bool, attachments: bool, most: int
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, two_phase: bool, attachments: Attachments, most: int
 ) -> None:
     sandbox.push_image(f"docker-dev/{image}:1", platforms=PLATFORMS)
     seen = sandbox.service.journal.requests
@@ -33,7 +34,7 @@ async def test_a_promotion_that_is_done_already_costs_fewer_requests_than_one_th
     sandbox.push_image(f"docker-dev/{image}:1", platforms=PLATFORMS)
     await promote(direct, promotion(image))
     seen = sandbox.service.journal.requests
-    for attachments, most in ((True, 8), (False, 4)):
+    for attachments, most in (("all", 8), ("none", 4)):
         seen.clear()
         assert (await promote(direct, promotion(image, attachments=attachments))).outcome == "unchanged"
         assert len(seen) <= most

@@ -17,13 +17,14 @@ from artifactory_provider.artifactory.authentication import Bearer
 from artifactory_provider.artifactory.errors import ArtifactoryError, NotFound
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.errors import PromotionError
-from artifactory_provider.promotion.promotion import Promotion, promote
+from artifactory_provider.promotion.promote import promote
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.promotion.records import PromotionRecord
+    from artifactory_provider.promotion.record import PromotionRecord
+    from artifactory_provider.promotion.request import Promotion
     from artifactory_sandbox.journal import Record
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
@@ -106,7 +107,7 @@ class Scene:
         }
         properties = self.sandbox.properties(self.target)
         unlike = {"promotion.time", "promotion.source"}
-        if not self.promotion.two_phase:
+        if not self.promotion.options.two_phase:
             unlike |= {"promotion.replaced"}
         own = {name for name in properties if name.startswith("promotion.")} - unlike
         return {**tags, "record": {name: [self._named(value) for value in properties[name]] for name in own}}
@@ -268,7 +269,7 @@ def _check_others(scene: Scene, history: History, deed: str, ended: PromotionRec
             scene.check_whole()
     elif isinstance(ended, Exception):
         assert isinstance(ended, PromotionError | NotFound), ended
-    if scene.promotion.two_phase:
+    if scene.promotion.options.two_phase:
         allowed = {scene.digest, scene.before, scene.other if deed == "the target tag moved" else None}
         assert set(history.shown(scene.target)) <= allowed
     if deed in {"the source tag moved", "the target tag moved"}:

@@ -16,7 +16,7 @@ from tests.integration.promotion.dev_to_qa import PLATFORMS
 from tests.integration.promotion.history import History
 from tests.integration.promotion.promoting_process import read_promotion
 
-from artifactory_provider.promotion.promotion import promote
+from artifactory_provider.promotion.promote import promote
 
 if TYPE_CHECKING:
     from tests.integration.gateway import Gateway

@@ -12,7 +12,7 @@ from tests.integration.promotion.dev_to_qa import PLATFORMS, promotion
 from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.errors import PermissionDenied
 from artifactory_provider.promotion.errors import AttachmentLost
-from artifactory_provider.promotion.promotion import promote
+from artifactory_provider.promotion.promote import promote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,7 @@ async def test_a_copy_that_asks_for_nothing_first_names_what_it_lacks_and_the_ta
     """Without Delete nobody can take the pending tag away."""
     guarded.push_image(f"docker-dev/{image}:1")
     with pytest.raises(PermissionDenied, match="Delete/Overwrite on 'docker-qa'"):
-        await _promote_as("fast", guarded, reach, promotion(image, attachments=False))
+        await _promote_as("fast", guarded, reach, promotion(image, attachments="none"))
     assert guarded.digest(f"docker-qa/{image}:1") is None
 
 

@@ -12,7 +12,7 @@ from tests.integration.promotion.dev_to_qa import PLATFORMS, promotion
 from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.errors import RepositoryNotFound, UnsupportedRepository
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.promotion.promotion import promote
+from artifactory_provider.promotion.promote import promote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,8 +29,8 @@ NAMES = {
 PLACES = [*((name, "docker-qa") for name in NAMES), *(("docker-dev", name) for name in NAMES)]
 WAYS: dict[str, dict[str, Any]] = {
     "two-phase": {},
-    "fast": {"two_phase": False, "attachments": False},
-    "fast, without a record": {"two_phase": False, "attachments": False, "property_prefix": None},
+    "fast": {"two_phase": False, "attachments": "none"},
+    "fast, without a record": {"two_phase": False, "attachments": "none", "property_prefix": None},
     "move": {"copy": False},
 }
 

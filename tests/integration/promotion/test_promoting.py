@@ -11,8 +11,8 @@ from artifactory_provider.artifactory.errors import (
 )
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.errors import SourceMoved, TargetConflict, TargetUnverified
-from artifactory_provider.promotion.promotion import promote
-from artifactory_provider.promotion.sending import pin
+from artifactory_provider.promotion.promote import promote
+from artifactory_provider.promotion.transfer import pin
 
 if TYPE_CHECKING:
     from tests.integration.gateway import Gateway

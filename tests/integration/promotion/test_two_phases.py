@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,16 +11,16 @@ from tests.integration.promotion.history import History
 
 from artifactory_provider.artifactory.errors import TagNotFound
 from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.errors import NothingToRestore, SourceMoved, TargetConflict
-from artifactory_provider.promotion.pending import moved_reference
-from artifactory_provider.promotion.promotion import promote
-from artifactory_provider.promotion.rollback import find_previous
+from artifactory_provider.promotion.promote import promote
+from artifactory_provider.promotion.tags import name_moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.promotion.records import PromotionRecord
+    from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 PROMOTE = "*/promote"
@@ -202,8 +201,8 @@ async def test_a_half_done_removal_of_the_source_is_finished_by_the_next_try(
 ) -> None:
     digest = sandbox.push_image(f"docker-dev/{image}:1")
     moving = promotion(image, copy=False, digest=digest, run="run1")
-    await promote(direct, replace(moving, copy=True))
-    moved = moved_reference(ImageReference("docker-dev", image, "1", digest), "run1")
+    await promote(direct, promotion(image, digest=digest, run="run1"))
+    moved = name_moved(ImageReference("docker-dev", image, "1", digest), "run1")
     sandbox.tag(f"docker-dev/{image}:1", f"docker-dev/{image}:{moved.tag}")
     sandbox.delete(f"docker-dev/{image}:1")
     assert (await promote(direct, moving)).outcome == "unchanged"

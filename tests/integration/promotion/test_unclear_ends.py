@@ -17,10 +17,9 @@ from artifactory_provider.artifactory.errors import (
     UnsupportedRepository,
 )
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.promotion.batch.batch import Batch
-from artifactory_provider.promotion.batch.engine import promote_batch
+from artifactory_provider.promotion.batch import promote_many
 from artifactory_provider.promotion.errors import SourceRemains, TargetUnverified
-from artifactory_provider.promotion.promotion import promote
+from artifactory_provider.promotion.promote import promote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +87,7 @@ async def test_a_server_that_refused_is_not_looked_at_for_as_long_as_one_that_ma
     client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With an hour of patience for the target, a 503 is reported after the short look."""
-    from artifactory_provider.promotion import sending as module
+    from artifactory_provider.promotion import transfer as module
 
     monkeypatch.setattr(module, "_SHORT_LOOK", 0.1)
     sandbox.push_image(f"docker-dev/{image}:1")
@@ -188,7 +187,7 @@ async def test_a_request_that_is_carried_out_when_nobody_waits_for_it_any_more_c
     carry_out_late(gateway, sandbox, image)
     one = promotion(image, digest=digest, run="run1")
     if is_batch:
-        report = await promote_batch(client, Batch(promotions=((one.source, one.target),), run="run1"))
+        report = await promote_many(client, [one])
         assert report.counts["promoted"] == 1
     else:
         with pytest.raises(ServerFailed):

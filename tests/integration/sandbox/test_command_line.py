@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import httpx
 import pytest
 
+from artifactory_sandbox.access import hash_password
 from artifactory_sandbox.cli import main
 
 if TYPE_CHECKING:
@@ -114,6 +115,33 @@ def test_what_was_acknowledged_outlives_kill_9(tmp_path: Path) -> None:
         assert httpx.get(f"{url}/{image}/blobs/{digest}", auth=ADMIN).content == content
 
 
+@pytest.mark.parametrize(
+    ("host", "password", "is_told"),
+    [
+        ("0.0.0.0", None, True),  # noqa: S104
+        ("0.0.0.0", "by its hash", True),  # noqa: S104
+        ("0.0.0.0", "another", False),  # noqa: S104
+        ("127.0.0.1", None, False),
+        ("localhost", None, False),
+    ],
+)
+def test_a_default_password_is_told_of_where_others_can_reach_it(
+    tmp_path: Path, host: str, password: str | None, is_told: bool
+) -> None:
+    arguments = ["--host", host]
+    if password is not None:
+        shown = hash_password("password") if password == "by its hash" else password
+        (tmp_path / "config.yaml").write_text(f"users: {{admin: {{password: '{shown}', admin: true}}}}")
+        arguments += ["--config", str(tmp_path / "config.yaml")]
+    line = [*PROGRAM, "serve", "--data", str(tmp_path / "data"), "--port", "0", *arguments]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        ready_url(process.stdout)
+        process.terminate()
+        told = process.communicate(timeout=SHORT)[1]
+    assert ("admin still has the default password" in told) is is_told
+    assert told.count("\n") == is_told
+
+
 def test_a_port_that_is_taken_is_one_clear_sentence(command: Command, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -207,6 +235,16 @@ def test_seeding_takes_the_chosen_images_and_their_highest_versions(
     with served(tmp_path) as (_, url):
         tags = httpx.get(f"{url}/api/docker/docker-qa/v2/controller/tags/list", auth=ADMIN).json()["tags"]
     assert tags == ["v1.10.0"]
+
+
+def test_a_file_of_comments_alone_seeds_nothing_and_is_no_mistake(
+    command: Command, tmp_path: Path, manifests: Path
+) -> None:
+    comments = tmp_path / "none-yet.yaml"
+    comments.write_text("# Images of the next release.\n# - name: controller\n", encoding="utf-8")
+    line = ("seed", "--data", tmp_path / "data", "--repository", "docker-dev")
+    assert command(*line, comments) == (0, "Seeded docker-dev: 0 tags of 0 images, 0 distinct digests.\n", "")
+    assert "5 tags of 2 images" in command(*line, comments, manifests).stdout
 
 
 @pytest.mark.parametrize(

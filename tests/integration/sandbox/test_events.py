@@ -7,7 +7,7 @@ import hmac
 import json
 import queue
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,6 +47,7 @@ class Receiver(ThreadingHTTPServer):
     def __init__(self, port: int = 0, statuses: tuple[int, ...] = ()) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.statuses = list(statuses)
+        self.is_endless = False
         self.deliveries: queue.Queue[Delivery] = queue.Queue()
 
     @property
@@ -66,9 +67,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(2**40 if self.server.is_endless else 0))
         self.end_headers()
         self.server.deliveries.put(Delivery({key.lower(): value for key, value in self.headers.items()}, body))
+        with suppress(OSError):
+            while self.server.is_endless:
+                self.wfile.write(b"x" * 65_536)
 
     def log_message(self, *arguments: object) -> None:
         pass
@@ -236,6 +240,35 @@ def test_a_receiver_that_is_down_keeps_no_other_from_hearing(
     assert receiver.tags(2) == ["1", "2"]
     for key in ("mine", "down"):
         assert client.delete(f"{SUBSCRIPTIONS}/{key}").status_code == 204
+
+
+def test_a_receiver_that_is_never_there_has_no_more_events_kept_for_it_than_the_queue_holds(tmp_path: Path) -> None:
+    with receiving() as gone:
+        port = gone.server_address[1]
+    config = {"webhooks": {"pause": 0.01, "attempts": 1000, "queue": 5}}
+    with running_sandbox(tmp_path, config) as sandbox:
+        body = subscription(f"http://127.0.0.1:{port}/hook")
+        auth = (sandbox.username, sandbox.password)
+        assert httpx.post(f"{sandbox.url}{SUBSCRIPTIONS}", json=body, auth=auth).status_code == 201
+        for tag in range(12):
+            sandbox.push_image(f"docker-dev/app:{tag}")
+        with sandbox.service.database.reading() as tx:
+            waiting = [json.loads(body)["data"]["tag"] for (body,) in tx.execute("SELECT body FROM events ORDER BY id")]
+    assert waiting == ["7", "8", "9", "10", "11"]
+    with receiving(port) as receiver, running_sandbox(tmp_path, config):
+        assert receiver.tags(5) == waiting
+
+
+def test_a_receiver_that_never_ends_its_answer_is_told_the_next_event_all_the_same(
+    client: httpx.Client, sandbox: RunningSandbox
+) -> None:
+    with receiving() as receiver:
+        receiver.is_endless = True
+        subscribe(client, receiver.url)
+        for tag in ("1", "2"):
+            sandbox.push_image(f"docker-dev/endless:{tag}")
+        assert receiver.tags(2) == ["1", "2"]
+        assert client.delete(f"{SUBSCRIPTIONS}/mine").status_code == 204
 
 
 def test_what_was_not_told_before_a_restart_is_told_after_it(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 
+from artifactory_sandbox.api.system import OPENAPI
 from artifactory_sandbox.application import Application
 from artifactory_sandbox.config import Config
 from artifactory_sandbox.service import Service
-from artifactory_sandbox.system_api import OPENAPI
 
 if TYPE_CHECKING:
     from collections.abc import Callable

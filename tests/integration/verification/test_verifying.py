@@ -69,6 +69,32 @@ async def test_a_verdict_that_is_not_there_is_waited_for(
     assert found.reason == "test.status is not set; passed is waited for."
 
 
+@pytest.mark.parametrize(("value", "requests"), [(None, 2), ("running", 2), ("passed", 3), ("failed", 3)])
+async def test_a_look_that_has_to_be_repeated_asks_two_requests_and_one_that_decides_three(
+    client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str, value: str | None, requests: int
+) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1")
+    if value:
+        sandbox.set_properties(f"docker-dev/{image}:1", {"test.status": value})
+    await verify(client, dev(image, digest), [CHECK])
+    assert len(gateway.requests) == requests
+
+
+async def test_a_tag_that_moves_while_its_verdict_is_pending_is_superseded_at_the_next_look(
+    client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    before = sandbox.push_image(f"docker-dev/{image}:1", content="before")
+
+    def move() -> None:
+        sandbox.push_image(f"docker-dev/{image}:1", content="after")
+        sandbox.set_properties(f"docker-dev/{image}:1", {"test.status": "passed"})
+
+    gateway.rule("GET", "properties", times=1, after=move)
+    found = await verify(client, dev(image), [CHECK])
+    assert (found.state, found.reference.digest) == (State.PENDING, before)
+    assert (await verify(client, found.reference, [CHECK])).state is State.SUPERSEDED
+
+
 async def test_all_checks_have_to_pass_and_the_worst_of_them_counts(
     client: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import delete, text
 
-from artifactory_provider.handover import PLAN_SUMMARY, REPORT_SUMMARY
+from artifactory_provider.tasks.handover import PLAN_SUMMARY, REPORT_SUMMARY
 
 RUN = "manual__2026-11-01T00:00:00+00:00"
 PAGE = f"/artifactory/plans/backfill/{quote(RUN, safe='')}"

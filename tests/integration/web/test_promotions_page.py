@@ -56,7 +56,8 @@ def promoted(api_server: TestClient) -> None:
             asset = session.scalar(select(AssetModel).where(AssetModel.uri == uri)) or AssetModel(name=uri, uri=uri)
             session.add(asset)
             session.flush()
-            extra = {"outcome": "promoted", "target": {"reference": target}, "source": {"reference": "docker-dev/x:1"}}
+            ends = {"target": {"reference": target}, "source": {"reference": "docker-dev/x:1"}}
+            extra = {"promotions": [{"outcome": "promoted", **ends}]}
             event = {"source_dag_id": "night", "source_task_id": "promote", "source_run_id": "manual__1+00:00"}
             session.add(AssetEvent(asset_id=asset.id, extra=extra if target else {}, **event))
 

@@ -17,6 +17,7 @@ from artifactory_provider.artifactory.manifests import (
     Descriptor,
     InvalidManifest,
     Manifest,
+    UnusableManifest,
     manifest_path,
 )
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
@@ -37,6 +38,68 @@ def test_a_manifest_has_the_digest_of_its_bytes_and_no_children(media_type: str)
     manifest = Manifest.read(content, media_type=media_type)
     assert manifest.descriptor == Descriptor(f"sha256:{hashlib.sha256(content).hexdigest()}", media_type)
     assert manifest.children == ()
+
+
+@pytest.mark.parametrize("media_type", [OCI_INDEX, DOCKER_INDEX, "", "application/json"])
+@pytest.mark.parametrize("others", [{}, {"config": None}, {"config": None, "layers": None, "subject": None}])
+def test_an_index_whose_list_is_null_is_empty_and_what_else_is_null_is_not_there(
+    media_type: str, others: dict[str, None]
+) -> None:
+    manifest = read({"schemaVersion": 2, "manifests": None, **others}, media_type)
+    assert manifest.descriptor.is_index
+    assert (manifest.children, manifest.blobs) == ((), ())
+    assert read({**INDEX, **others}, media_type).children == (CHILD, OTHER)
+
+
+@pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_MANIFEST, "", "application/json"])
+@pytest.mark.parametrize("others", [{}, {"manifests": None}])
+def test_a_manifest_whose_layers_are_null_has_none(media_type: str, others: dict[str, None]) -> None:
+    manifest = read({**MANIFEST, "layers": None, **others}, media_type)
+    assert not manifest.descriptor.is_index
+    assert manifest.blobs == (CHILD,)
+
+
+ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json"
+SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1"
+
+
+@pytest.mark.parametrize("sent", ["", "application/json", None])
+@pytest.mark.parametrize(
+    ("kind", "document", "said"),
+    [
+        (ARTIFACT, {"blobs": []}, "It is an OCI artifact manifest"),
+        (f"{SCHEMA_1}+json", {"schemaVersion": 1, "fsLayers": []}, "It is a Docker image of schema 1"),
+        (f"{SCHEMA_1}+prettyjws", {"schemaVersion": 1, "fsLayers": []}, "It is a Docker image of schema 1"),
+        ("application/vnd.example.chart.v2+json", {"chart": "x"}, "Its media type is 'application/vnd.example"),
+    ],
+)
+def test_a_manifest_of_another_kind_is_refused_by_its_name(
+    kind: str, document: dict[str, Any], said: str, sent: str | None
+) -> None:
+    with pytest.raises(UnusableManifest, match=said):
+        read({**document, "mediaType": kind}, kind if sent is None else sent)
+
+
+@pytest.mark.parametrize("sent", ["", "application/json", "text/plain"])
+def test_a_docker_image_of_schema_1_is_known_even_where_nothing_names_it(sent: str) -> None:
+    with pytest.raises(UnusableManifest, match="It is a Docker image of schema 1"):
+        read({"schemaVersion": 1, "name": "app", "fsLayers": [{"blobSum": CHILD}]}, sent)
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"config": {"digest": CHILD}}, "no list of layers, which the specification asks for"),
+        ({"config": None, "layers": []}, "a config without a valid digest"),
+        ({"layers": []}, "a config without a valid digest"),
+        ({"config": {"digest": CHILD}, "layers": {}}, "no list of layers"),
+        ({"config": {"digest": CHILD}, "layers": [None]}, "a layer without a valid digest"),
+        ({"config": {"digest": f"sha512:{'a' * 128}"}, "layers": []}, "a config without a valid digest"),
+    ],
+)
+def test_a_manifest_that_breaks_the_rules_is_refused_by_the_rule(document: dict[str, Any], said: str) -> None:
+    with pytest.raises(UnusableManifest, match=said):
+        read(document, OCI_MANIFEST)
 
 
 @pytest.mark.parametrize("media_type", [OCI_INDEX, DOCKER_INDEX])

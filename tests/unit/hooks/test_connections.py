@@ -4,6 +4,7 @@ import traceback
 from typing import Any
 
 import pytest
+from airflow.sdk import Connection
 
 from artifactory_provider.artifactory.authentication import (
     Anonymous,
@@ -15,7 +16,7 @@ from artifactory_provider.artifactory.authentication import (
 )
 from artifactory_provider.artifactory.errors import InvalidSettings
 from artifactory_provider.artifactory.settings import DOCKER_URL, ServerSettings
-from artifactory_provider.hooks.connections import settings_of
+from artifactory_provider.hooks.connections import explain_unknown_keys, settings_of
 
 SECRET = "s3cret-in-extra"
 
@@ -37,6 +38,15 @@ def settings(extra: Any = None, **fields: Any) -> ServerSettings:
         ({"host": "http://example.com", "port": 2}, "http://example.com:2"),
         ({"host": "[::1]", "schema": "http", "port": 8082}, "http://[::1]:8082"),
         ({"host": "http://[::1]:8082/artifactory"}, "http://[::1]:8082/artifactory"),
+        ({"host": "::1", "schema": "http"}, "http://[::1]"),
+        ({"host": "example.com", "schema": "HTTP"}, "http://example.com"),
+        ({"host": "example.com", "schema": "http://"}, "http://example.com"),
+        ({"host": "example.com", "conn_type": "http"}, "http://example.com"),
+        ({"host": "example.com", "conn_type": "http", "schema": "https"}, "https://example.com"),
+        ({"host": "https://example.com", "conn_type": "http"}, "https://example.com"),
+        ({"host": "example.com", "conn_type": "generic"}, "https://example.com"),
+        ({"host": "example.com/a", "schema": "b"}, "https://example.com/a"),
+        ({"host": "example.com", "schema": "jfrog/art ifactory/"}, "https://example.com/jfrog/art%20ifactory"),
     ],
 )
 def test_host_schema_and_port_come_together_as_people_fill_them_in(fields: dict[str, Any], url: str) -> None:
@@ -48,9 +58,10 @@ def test_host_schema_and_port_come_together_as_people_fill_them_in(fields: dict[
     [
         ({"host": None}, "The host is missing"),
         ({"host": ""}, "The host is missing"),
-        ({"host": "::1", "schema": "http"}, "in brackets"),
+        ({"host": "1:2:3", "schema": "http"}, "in brackets"),
         ({"host": "https://example.com:abc"}, "malformed"),
-        ({"host": "example.com", "schema": "artifactory"}, "http or https"),
+        ({"host": "example.com", "schema": "ftp://"}, "'ftp://' is neither http nor https, nor the path"),
+        ({"host": "example.com", "schema": "s3cret@example.com"}, "percent-encode"),
         ({"host": "https://admin:pw@example.com"}, "holds credentials"),
         ({"password": None, "login": "admin"}, "The password is missing"),
     ],
@@ -60,6 +71,62 @@ def test_a_connection_that_cannot_work_says_so_with_its_id(fields: dict[str, Any
         settings(**fields)
     assert advice in str(caught.value)
     assert "pw@" not in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "url"),
+    [
+        ("http://user:pw%2F%40@example.com:8081/artifactory", "http://example.com:8081/artifactory"),
+        ("http://user:pw%2F%40@example.com:8081", "http://example.com:8081"),
+        ("http://user:pw%2F%40@example.com/", "http://example.com"),
+        ("https://user:pw%2F%40@example.com/artifactory", "https://example.com/artifactory"),
+        ("artifactory://user:pw%2F%40@example.com:8443/artifactory", "https://example.com:8443/artifactory"),
+        ("artifactory://user:pw%2F%40@example.com/jfrog/artifactory/", "https://example.com/jfrog/artifactory"),
+        ("artifactory://user:pw%2F%40@example.com:8081/http", "http://example.com:8081"),
+        ("artifactory://https://user:pw%2F%40@example.com:8443/artifactory", "https://example.com:8443/artifactory"),
+        ("artifactory://user:pw%2F%40@http%3A%2F%2Fexample.com%3A1%2Fartifactory", "http://example.com:1/artifactory"),
+        ("http://user:pw%2F%40@[::1]:8081/artifactory?timeout=7&verify=false", "http://[::1]:8081/artifactory"),
+    ],
+)
+def test_a_connections_uri_means_what_people_read_in_it(uri: str, url: str) -> None:
+    connection = Connection.from_uri(uri, conn_id="c")
+    fields = {name: getattr(connection, name) for name in ("conn_type", "host", "schema", "port", "login", "password")}
+    made = settings(connection.extra_dejson, **fields)
+    assert made.base_url == url
+    assert made.authentication == Basic("user", "pw/@")
+    assert (made.timeout, made.verify) == ((7, False) if "?" in uri else (60, True))
+
+
+@pytest.mark.parametrize("uri", ["artifactory://user:12/s3cret@example.com/artifactory", "http://u:1/s3cret@h"])
+def test_a_password_that_breaks_a_uri_is_told_to_be_encoded_and_not_shown(uri: str) -> None:
+    connection = Connection.from_uri(uri, conn_id="c")
+    with pytest.raises(InvalidSettings, match="percent-encode them") as caught:
+        settings(host=connection.host, schema=connection.schema, port=connection.port)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        ({"timeot": 7}, "'timeot' (is timeout meant?)"),
+        ({"Timeout": 7, "cafile": "x"}, "'Timeout' (is timeout meant?), 'cafile' (is ca_file meant?)"),
+        ({"X-Secret": SECRET, "timeout": 1}, "nothing here: 'X-Secret'."),
+        ({f"k{number}": number for number in range(9)}, "'k4' and 4 more."),
+        ({"x\n\x1b" + "y" * 9000: 1}, "'x\\n\\x1byyy"),
+    ],
+)
+def test_keys_that_mean_nothing_are_named_with_what_is_probably_meant(extra: dict[str, Any], named: str) -> None:
+    warning = explain_unknown_keys(extra)
+    assert warning is not None
+    assert named in warning
+    assert SECRET not in warning
+    assert len(warning) < 600
+
+
+@pytest.mark.parametrize("extra", [{}, [SECRET], SECRET, None, {"timeout": "7", "docker_urls": {}, "auth_kind": None}])
+def test_keys_that_mean_something_are_not_warned_of(extra: Any) -> None:
+    assert explain_unknown_keys(extra) is None
 
 
 @pytest.mark.parametrize(

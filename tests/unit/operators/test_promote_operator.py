@@ -7,11 +7,11 @@ import pytest
 from airflow.sdk import DAG, Asset, AssetAlias, ExceptionRetryPolicy, task
 
 from artifactory_provider.artifactory.references import InvalidReference
-from artifactory_provider.assets import image_asset, repository_alias
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
 from artifactory_provider.operators.rollback import ArtifactoryRollbackOperator
 from artifactory_provider.promotion.errors import InvalidPromotion
-from artifactory_provider.retries import RETRY_POLICY
+from artifactory_provider.tasks.assets import image_asset, repository_alias
+from artifactory_provider.tasks.retries import RETRY_POLICY
 
 DIGEST = "sha256:" + "a" * 64
 PLAIN: dict[str, Any] = {
@@ -180,7 +180,7 @@ def test_what_a_mapped_task_is_handed_empty_never_comes_to_mean_that_it_was_left
 
 
 def test_a_digest_that_is_left_out_of_a_mapped_task_or_none_elsewhere_is_no_digest_that_came_empty() -> None:
-    from artifactory_provider.arguments import check_present
+    from artifactory_provider.tasks.arguments import check_present
 
     with DAG("release", schedule=None):
         mapped = ArtifactoryPromoteOperator.partial(**FIXED).expand(tag=["1", "2"])

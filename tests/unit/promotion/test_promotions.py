@@ -6,11 +6,9 @@ from typing import Any
 import pytest
 
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.promotion.attachments import Attachment
 from artifactory_provider.promotion.errors import InvalidPromotion
-from artifactory_provider.promotion.promotion import Promotion
-from artifactory_provider.promotion.records import PromotionRecord
-from artifactory_provider.promotion.selection import released_versions
+from artifactory_provider.promotion.record import Attachment, PromotionRecord
+from artifactory_provider.promotion.request import Promotion, PromotionOptions
 
 DIGEST = "sha256:" + "a" * 64
 DEV = ImageReference("docker-dev", "app", "1")
@@ -53,8 +51,9 @@ LONG = ImageReference("docker-qa", "app", "1" * 120)
     ],
 )
 def test_a_promotion_that_makes_no_sense_is_refused(fields: dict[str, Any], advice: str) -> None:
+    places = {name: fields.pop(name) for name in ("source", "target") if name in fields}
     with pytest.raises(InvalidPromotion, match=advice):
-        Promotion(**{"source": DEV, "target": QA, **fields})
+        Promotion(**{"source": DEV, "target": QA, **places}, options=PromotionOptions(**fields))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +61,7 @@ def test_a_promotion_that_makes_no_sense_is_refused(fields: dict[str, Any], advi
     [QA, ImageReference("docker-dev", "other", "1"), ImageReference("docker-dev", "app", "2")],
 )
 def test_another_repository_image_or_tag_is_another_place(target: ImageReference) -> None:
-    assert Promotion(source=DEV, target=target).copy is True
+    assert Promotion(source=DEV, target=target).options.copy is True
 
 
 def test_the_record_is_json_with_stable_keys() -> None:
@@ -93,20 +92,3 @@ def test_the_record_is_json_with_stable_keys() -> None:
         "replaced": None,
         "copy": True,
     }
-
-
-def test_released_versions_are_ordered_by_number_and_all_else_is_passed_over() -> None:
-    tags = [
-        "1.9.0",
-        "1.10.0",
-        "v1.10.1",
-        "2.0.0-rc.1",
-        "latest",
-        "1.10",
-        "1.4.2-linux-amd64",
-        "sha256-ab.sig",
-        "01.0.0",
-        "9.0.0+build",
-        f"{'9' * 128}.0.0",
-    ]
-    assert released_versions(tags) == ["v1.10.1", "1.10.0", "1.9.0"]

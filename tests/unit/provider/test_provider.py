@@ -10,16 +10,9 @@ from typing import Any
 
 import airflow
 import jsonschema
-import pytest
-from airflow.sdk import Asset, RetryAction
 
 from artifactory_provider import __version__
-from artifactory_provider.artifactory import errors
-from artifactory_provider.artifactory.references import InvalidReference
-from artifactory_provider.assets import image_asset, repository_alias
-from artifactory_provider.promotion import errors as promotion_errors
 from artifactory_provider.provider_info import get_provider_info
-from artifactory_provider.retries import RETRY_POLICY
 
 SCHEMAS = Path(airflow.__file__).parent
 INFO = get_provider_info()
@@ -94,10 +87,10 @@ LAZY = """
 import sys
 import airflow.sdk, airflow.sdk.exceptions, airflow.triggers.base
 before = set(sys.modules)
-import artifactory_provider.assets
+import artifactory_provider.tasks.assets
 import artifactory_provider.operators.promote
 import artifactory_provider.provider_info
-import artifactory_provider.retries
+import artifactory_provider.tasks.retries
 import artifactory_provider.sensors.verification
 import artifactory_provider.triggers.verification
 new = set(sys.modules) - before
@@ -106,79 +99,32 @@ print(sorted(new & heavy))
 """
 
 
-def test_what_dag_files_import_brings_no_http_client() -> None:
-    done = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, timeout=60, check=True)
+PUBLIC = """
+import importlib, sys
+for room in ("hooks", "links", "operators", "sensors", "tasks", "triggers"):
+    module = importlib.import_module(f"artifactory_provider.{room}")
+    missing = [name for name in module.__all__ if not hasattr(module, name)]
+    assert module.__all__ and not missing, (room, missing)
+    assert not hasattr(module, "NoSuchName"), room
+"""
+
+FORM = """
+import sys
+import artifactory_provider.provider_info
+artifactory_provider.provider_info.get_provider_info()
+print(sorted({"aiohttp", "airflow", "requests", "artifactory_provider.hooks.artifactory"} & set(sys.modules)))
+"""
+
+
+def test_every_room_has_the_public_names_that_it_declares_and_no_others() -> None:
+    subprocess.run([sys.executable, "-c", PUBLIC], timeout=60, check=True)
+
+
+def test_the_connection_form_is_read_without_airflow_or_an_http_client() -> None:
+    done = subprocess.run([sys.executable, "-c", FORM], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
-def test_an_asset_is_a_repository_and_an_image() -> None:
-    assert image_asset("docker-qa", "payments/api").uri == "artifactory://docker-qa/payments/api"
-    assert repository_alias("docker-qa").name == "artifactory://docker-qa"
-    assert Asset("artifactory://docker-qa/payments/api") == image_asset("docker-qa", "payments/api")
-
-
-@pytest.mark.parametrize("uri", ["artifactory://docker-qa", "artifactory:///app", "artifactory://docker-qa/App:1"])
-def test_an_asset_uri_that_names_no_image_is_refused_when_the_dag_is_read(uri: str) -> None:
-    with pytest.raises(ValueError, match="is not a"):
-        Asset(uri)
-
-
-@pytest.mark.parametrize(("repository", "image"), [("docker qa", "app"), ("docker-qa", "App"), ("docker-qa", "app:1")])
-def test_an_asset_of_a_malformed_name_is_refused(repository: str, image: str) -> None:
-    with pytest.raises(InvalidReference):
-        image_asset(repository, image)
-
-
-FAIL = [
-    errors.AuthenticationFailed,
-    errors.PermissionDenied,
-    errors.NotFound,
-    errors.RepositoryNotFound,
-    errors.ImageNotFound,
-    errors.TagNotFound,
-    errors.UnsupportedRepository,
-    errors.RequestRefused,
-    errors.InvalidSettings,
-    errors.TlsFailed,
-    InvalidReference,
-    promotion_errors.InvalidPlan,
-    promotion_errors.InvalidPromotion,
-    promotion_errors.SourceMoved,
-    promotion_errors.TargetConflict,
-    promotion_errors.NothingToRestore,
-]
-TRY_AGAIN = [
-    errors.ConnectionFailed,
-    errors.RequestNotSent,
-    errors.RequestTimedOut,
-    errors.ServerFailed,
-    errors.UnexpectedAnswer,
-    errors.QueryUnusable,
-    promotion_errors.TargetUnverified,
-    promotion_errors.SourceRemains,
-    promotion_errors.AttachmentLost,
-]
-
-
-@pytest.mark.parametrize("kind", FAIL)
-def test_what_would_fail_again_fails_at_once(kind: type[Exception]) -> None:
-    assert RETRY_POLICY.evaluate(kind("…"), 1, 3, None).action is RetryAction.FAIL
-
-
-@pytest.mark.parametrize("kind", TRY_AGAIN)
-def test_what_may_be_gone_is_tried_again(kind: type[Exception]) -> None:
-    assert RETRY_POLICY.evaluate(kind("…"), 1, 3, None).action is not RetryAction.FAIL
-
-
-def test_a_rate_limit_is_waited_for() -> None:
-    decision = RETRY_POLICY.evaluate(errors.RateLimited("…"), 1, 3, None)
-    assert decision.action is RetryAction.RETRY
-    assert decision.retry_delay is not None
-
-
-def test_every_error_has_a_decision() -> None:
-    known = {*FAIL, *TRY_AGAIN, errors.RateLimited, errors.ArtifactoryError, promotion_errors.PromotionError}
-    known |= {promotion_errors.TagsNotPromoted}  # what is left is tried again; what is done is not done twice
-    for module in (errors, promotion_errors):
-        for value in vars(module).values():
-            assert not (isinstance(value, type) and issubclass(value, Exception)) or value in known
+def test_what_dag_files_import_brings_no_http_client() -> None:
+    done = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"

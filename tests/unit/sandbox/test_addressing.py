@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.datastructures import Headers
 
-from artifactory_sandbox.addressing import address
+from artifactory_sandbox.api.addressing import address
 from artifactory_sandbox.errors import Refusal
 
 HOST = Headers({"host": "artifacts.example.com"})

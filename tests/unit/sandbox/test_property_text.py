@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifactory_sandbox.errors import Refusal
-from artifactory_sandbox.storage_api import parse_keys, parse_properties
+from artifactory_sandbox.properties import parse_keys, parse_properties
 
 KEY = st.from_regex(r"[a-zA-Z][a-zA-Z0-9._-]{0,10}", fullmatch=True)
 VALUE = st.text(min_size=1, max_size=20)

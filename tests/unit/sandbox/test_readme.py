@@ -27,3 +27,14 @@ def test_no_row_of_the_emulator_table_is_missing() -> None:
 def test_every_switch_is_described_with_its_default() -> None:
     described = re.findall(r"^\| `(\w+)` \| (?:off|from|before) ?[\d.]* \|", README, re.MULTILINE)
     assert described == list(Switches.model_fields)
+
+
+def test_every_module_stands_in_the_map_and_every_name_in_the_map_is_a_module() -> None:
+    package, section = ROOT / "sandbox" / "artifactory_sandbox", README.partition("## What is where")[2]
+    endpoints, outside = section.partition("\n## ")[0].split("| outside | |")
+    tables = {package / "api": endpoints.partition("| `api/` | |")[2], package: outside}
+    for folder, table in tables.items():
+        cells = "".join(re.findall(r"^\| (.+?) \|", table, re.MULTILINE))
+        named = {name.partition(".")[0] for name in cells.split("`")[1::2]}
+        there = {file.stem for file in folder.iterdir() if file.suffix in {".py", ".sql", ".yaml"}}
+        assert named == there - {"__init__", "__main__", "application", "connection", "server"}

@@ -7,12 +7,12 @@ from airflow.sdk import DAG, ExceptionRetryPolicy
 from airflow.sdk.exceptions import AirflowFailException
 
 from artifactory_provider.artifactory.references import InvalidReference
-from artifactory_provider.retries import RETRY_POLICY
 from artifactory_provider.sensors.verification import (
     ArtifactoryVerificationSensor,
     VerificationFailed,
     VerificationSuperseded,
 )
+from artifactory_provider.tasks.retries import RETRY_POLICY
 from artifactory_provider.verification.checks import PropertyCheck
 
 DIGEST = "sha256:" + "a" * 64

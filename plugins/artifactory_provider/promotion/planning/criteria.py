@@ -26,7 +26,7 @@ class TagCriteria:
     :param repositories: the keys of the repositories where they are.
     :param images: the patterns of their images' names.
     :param tags: the patterns of the tags.
-    :param versions: a range of semantic versions, such as ``>=1.4.0 <2.0.0``; None for all tags.
+    :param versions: a range of versions, such as ``>=1.4.0 <2.0.0``; None for all tags.
     :param created_from: the image was created at this moment or later; all moments have a time zone.
     :param created_before: the image was created before this moment.
     :param updated_from: it came to this repository at this moment or later.

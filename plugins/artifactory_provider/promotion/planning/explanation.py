@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.errors import NotFound
 from artifactory_provider.promotion.errors import InvalidPlan
-from artifactory_provider.promotion.images import image_tags
-from artifactory_provider.promotion.planning.listing import list_tags
+from artifactory_provider.promotion.planning.sources import list_tags
+from artifactory_provider.promotion.tags import select_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.promotion.ledger import Ledger
     from artifactory_provider.promotion.planning.criteria import TagCriteria
     from artifactory_provider.promotion.planning.patterns import Patterns
 
@@ -24,12 +25,13 @@ _NAMES_COMPARED = 2000
 _IMAGES_LOOKED_AT = 20
 
 
-async def explain_nothing(client: ArtifactoryClient, criteria: TagCriteria) -> InvalidPlan:
+async def explain_nothing(ledger: Ledger, criteria: TagCriteria) -> InvalidPlan:
     """Return the error that says which part of the criteria nothing meets.
 
-    :param client: an open client.
+    :param ledger: what is known of the registry.
     :param criteria: which tags are meant: none is there.
     """
+    client = ledger.client
     where = " and ".join(criteria.repositories)
     places = [(key, image) for key in criteria.repositories for image in await _images(client, key)]
     if not places:
@@ -49,14 +51,13 @@ async def explain_nothing(client: ArtifactoryClient, criteria: TagCriteria) -> I
     if not any(map(criteria.selects_tag, named)):
         return InvalidPlan(
             f"No tag of {among} is a version in {criteria.versions!r}: there are {_examples(named)}. Pre-releases are "
-            "in a range only where it names one, as in '>=1.4.0-rc.1'."
+            "in a range only where it names one, as in '>=1.4.0-rc.1'; what is more than a version, such as "
+            "1.4.2-alpine, never is."
         )
-    return await _explain_narrowing(client, criteria, among, named)
+    return await _explain_narrowing(ledger, criteria, among, named)
 
 
-async def _explain_narrowing(
-    client: ArtifactoryClient, criteria: TagCriteria, among: str, named: Sequence[str]
-) -> InvalidPlan:
+async def _explain_narrowing(ledger: Ledger, criteria: TagCriteria, among: str, named: Sequence[str]) -> InvalidPlan:
     """Say which of the windows and properties, left out, would leave something."""
     created = f"was created {_window(criteria.created_from, criteria.created_before)}"
     updated = f"came here {_window(criteria.updated_from, criteria.updated_before)}"
@@ -68,7 +69,7 @@ async def _explain_narrowing(
     }
     for reason, relaxed in wider.items():
         if relaxed != criteria:
-            listing = await list_tags(client, relaxed, with_times=False, with_attachments=False)
+            listing = await list_tags(ledger, relaxed, with_times=False, with_attachments=False)
             if listing.tags:
                 names = [str(listed.reference.tag) for listed in listing.tags]
                 return InvalidPlan(f"No tag that is meant by its name {reason}: there are {_examples(names)}.")
@@ -106,6 +107,6 @@ async def _images(client: ArtifactoryClient, repository: str) -> list[str]:
 
 async def _tags(client: ArtifactoryClient, repository: str, image: str) -> list[str]:
     try:
-        return image_tags(await client.tags(repository, image))
+        return select_images(await client.tags(repository, image))
     except NotFound:
         return []

@@ -7,27 +7,26 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from artifactory_provider.artifactory.diagnosis import explain_repository
 from artifactory_provider.artifactory.errors import RepositoryNotFound, UnsupportedRepository
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference, check_repository
-from artifactory_provider.promotion.backup import can_be_kept
 from artifactory_provider.promotion.errors import InvalidPlan
-from artifactory_provider.promotion.images import image_tags
-from artifactory_provider.promotion.observation import observe_tags
+from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.planning.explanation import explain_nothing
-from artifactory_provider.promotion.planning.listing import ListedTag, list_tags
 from artifactory_provider.promotion.planning.plan import Plan, PlannedPromotion
+from artifactory_provider.promotion.planning.sources import ListedTag, list_tags
 from artifactory_provider.promotion.planning.templates import ImageTemplate, TargetTemplate
-from artifactory_provider.promotion.promotion import OnConflict, check_on_conflict
+from artifactory_provider.promotion.queries import Question
+from artifactory_provider.promotion.request import Attachments, OnConflict, check_attachments, check_on_conflict
+from artifactory_provider.promotion.tags import can_have_backup, select_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.promotion.observation import Shown
+    from artifactory_provider.promotion.listing import Listing
     from artifactory_provider.promotion.planning.criteria import TagCriteria
-    from artifactory_provider.promotion.planning.listing import Listing
     from artifactory_provider.promotion.planning.plan import Action
+    from artifactory_provider.promotion.planning.sources import SourceTags
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +80,7 @@ async def make_plan(
     target_tags: Sequence[str] = ("{tag}",),
     target_image: str = "{image}",
     on_conflict: OnConflict = "fail",
-    attachments: bool = True,
+    attachments: Attachments = "all",
     largest: int | None = None,
 ) -> Plan:
     """Return the promotions that a run would make, and change nothing.
@@ -93,69 +92,69 @@ async def make_plan(
     :param target_image: what its image is called there, such as ``mirror/{image}``.
     :param on_conflict: what a target tag that shows another digest means: ``fail`` is a conflict; with ``overwrite``
         and ``backup`` it is promoted to.
-    :param attachments: whether an image that is there already is promoted again where one of its cosign tags is not.
+    :param attachments: with ``tags`` or ``all``, an image that is there already is promoted again where a tag of its
+        attachments is not.
     :param largest: how many promotions there may be; None for any number, unless everything is meant.
     :raises InvalidPlan: when nothing is meant, or more than confirmed; when two sources would become one target; when
         a template makes no tag; when a repository cannot promote.
     :raises ArtifactoryError: when the server cannot be asked.
     """
     check_on_conflict(on_conflict)
+    check_attachments(attachments)
     naming = _Naming.read(target_repository, target_image, target_tags)
     if largest is not None and largest < 1:
         raise InvalidPlan(f"largest is the number of promotions that there may be, 1 or more, not {largest!r}.")
     try:
-        listing, wanted = await _choose(client, criteria, naming, with_attachments=attachments)
-        _check_size(len(wanted), largest, is_everything=criteria.is_everything)
-        return await _compare(client, listing, wanted, on_conflict)
+        async with Ledger(client) as ledger:
+            sources, wanted = await _choose(ledger, criteria, naming, with_attachments=attachments != "none")
+            _check_size(len(wanted), largest, is_everything=criteria.is_everything)
+            return await _compare(ledger, sources, wanted, on_conflict)
     except (RepositoryNotFound, UnsupportedRepository) as error:
         raise InvalidPlan(str(error)) from error
 
 
 async def _choose(
-    client: ArtifactoryClient, criteria: TagCriteria, naming: _Naming, *, with_attachments: bool
-) -> tuple[Listing, list[_Wanted]]:
-    listing = await _list(client, criteria, with_times=naming.needs_date, with_attachments=with_attachments)
-    missing = await _missing(client, criteria, listing)
-    if not listing.tags and not missing:
-        raise await explain_nothing(client, criteria)
-    return listing, _wanted(naming, listing.tags, missing)
+    ledger: Ledger, criteria: TagCriteria, naming: _Naming, *, with_attachments: bool
+) -> tuple[SourceTags, list[_Wanted]]:
+    sources = await _list(ledger, criteria, with_times=naming.needs_date, with_attachments=with_attachments)
+    missing = await _find_missing(ledger, criteria, sources)
+    if not sources.tags and not missing:
+        raise await explain_nothing(ledger, criteria)
+    return sources, _list_wanted(naming, sources.tags, missing)
 
 
-async def _compare(
-    client: ArtifactoryClient, listing: Listing, wanted: Sequence[_Wanted], on_conflict: OnConflict
-) -> Plan:
-    carried = {one.target: _carried(listing, one) for one in wanted}
+async def _compare(ledger: Ledger, sources: SourceTags, wanted: Sequence[_Wanted], on_conflict: OnConflict) -> Plan:
+    carried = {one.target: _list_carried(sources, one) for one in wanted}
     # Both in the same queries: most of what is looked at is there already in a run that is repeated.
-    asked = itertools.chain((one.target for one in wanted), *carried.values())
-    there = await observe_tags(client, asked)
-    if not there:
-        await explain_repository(client, wanted[0].target.repository)
-    return Plan(tuple(_planned(one, there, on_conflict, carried[one.target]) for one in wanted))
+    asked = (*(one.target for one in wanted), *itertools.chain.from_iterable(carried.values()))
+    there = await ledger.look(Question(tags=asked))
+    # A virtual repository shows what stands behind it, too; queries do not take that for its own.
+    if not there.knows_files or not any(there.shows(tag) for tag in asked):
+        await ledger.check_repositories(wanted[0].target)
+    return Plan(tuple(_plan_one(one, there, on_conflict, carried[one.target]) for one in wanted))
 
 
-async def _list(
-    client: ArtifactoryClient, criteria: TagCriteria, *, with_times: bool, with_attachments: bool
-) -> Listing:
+async def _list(ledger: Ledger, criteria: TagCriteria, *, with_times: bool, with_attachments: bool) -> SourceTags:
     try:
-        listing = await list_tags(client, criteria, with_times=with_times, with_attachments=with_attachments)
+        sources = await list_tags(ledger, criteria, with_times=with_times, with_attachments=with_attachments)
     except UnsupportedRepository:
         for repository in criteria.repositories:
-            await explain_repository(client, repository)
+            await ledger.check_repository(repository)
         raise
-    seen = {listed.reference.repository for listed in listing.tags}
+    seen = {listed.reference.repository for listed in sources.tags}
     for repository in criteria.repositories:
         if repository not in seen:
-            await explain_repository(client, repository)
+            await ledger.check_repository(repository)
             log.info("Nothing in %s is meant.", repository)
-    return listing
+    return sources
 
 
-async def _missing(client: ArtifactoryClient, criteria: TagCriteria, listing: Listing) -> list[ListedTag]:
+async def _find_missing(ledger: Ledger, criteria: TagCriteria, sources: SourceTags) -> list[ListedTag]:
     """Return the tags that are named as they are, in images that are, and that no repository has."""
-    listed = {(one.reference.image, one.reference.tag) for one in listing.tags}
+    listed = {(one.reference.image, one.reference.tag) for one in sources.tags}
     names = [
         (image, tag)
-        for tag in image_tags(criteria.tags.exact)
+        for tag in select_images(criteria.tags.exact)
         if criteria.selects_tag(tag)
         for image in criteria.images.exact
         if (image, tag) not in listed
@@ -165,15 +164,17 @@ async def _missing(client: ArtifactoryClient, criteria: TagCriteria, listing: Li
         absent = {name: ImageReference(first, *name) for name in names}
     except InvalidReference as error:
         raise InvalidPlan(str(error)) from error
-    if criteria.has_times or criteria.properties:
+    if absent and (criteria.has_times or criteria.properties):
         # What is there, but outside of a window, is not missing: it is not meant.
         places = [ImageReference(key, *name) for key in criteria.repositories for name in names]
-        for tag in await observe_tags(client, places):
-            absent.pop((tag.image, str(tag.tag)), None)
+        seen = await ledger.look(Question(tags=tuple(places)))
+        for tag in places:
+            if seen.shows(tag):
+                absent.pop((tag.image, str(tag.tag)), None)
     return [ListedTag(reference, None) for reference in absent.values()]
 
 
-def _wanted(naming: _Naming, tags: Iterable[ListedTag], missing: Iterable[ListedTag]) -> list[_Wanted]:
+def _list_wanted(naming: _Naming, tags: Iterable[ListedTag], missing: Iterable[ListedTag]) -> list[_Wanted]:
     """Return all sources with their targets, in the targets' order; no two have one target."""
     sources: dict[ImageReference, ImageReference] = {}
     collisions: list[str] = []
@@ -212,23 +213,23 @@ def _check_size(number: int, largest: int | None, *, is_everything: bool) -> Non
         )
 
 
-def _carried(listing: Listing, one: _Wanted) -> list[ImageReference]:
-    """Return the cosign tags as the target would have them, pinned to what they show in the source."""
+def _list_carried(sources: SourceTags, one: _Wanted) -> list[ImageReference]:
+    """Return the tags of attachments as the target would have them, pinned to what they show in the source."""
     if (one.source.repository, one.source.image) == (one.target.repository, one.target.image):
         return []
     return [
         ImageReference(one.target.repository, one.target.image, tag.tag, tag.digest)
-        for tag in listing.attachments_of(one.source)
+        for tag in sources.attachments_of(one.source)
     ]
 
 
-def _planned(
+def _plan_one(
     one: _Wanted,
-    there: Mapping[ImageReference, Shown],
+    there: Listing,
     on_conflict: OnConflict,
     carried: Sequence[ImageReference],
 ) -> PlannedPromotion:
-    shown = there.get(one.target)
+    shown = there.shows(one.target)
     current = shown.digest if shown else None
     if one.source.digest is None:
         return PlannedPromotion(source=one.source, target=one.target, action="missing", current=current)
@@ -237,12 +238,12 @@ def _planned(
     if current != one.source.digest:
         reason = _REPLACING.get(on_conflict, "")
         action: Action = "promote" if reason else "conflict"
-        if on_conflict == "backup" and not can_be_kept(one.target):
+        if on_conflict == "backup" and not can_have_backup(one.target):
             action, reason = "conflict", "its tag is too long for a backup tag of it"
         return PlannedPromotion(source=one.source, target=one.target, action=action, current=current, reason=reason)
-    lacking = [tag for tag in carried if (seen := there.get(tag.unpinned())) is None or seen.digest != tag.digest]
+    lacking = [tag for tag in carried if (seen := there.shows(tag)) is None or seen.digest != tag.digest]
     if not lacking:
         return PlannedPromotion(source=one.source, target=one.target, action="unchanged", current=current)
     names = ", ".join(f"{str(tag.tag)[:19]}…{str(tag.tag)[71:]}" for tag in lacking[:_NAMES_SHOWN])
-    reason = f"the target lacks {len(lacking)} of its cosign tags as they are in the source: {names}"
+    reason = f"the target lacks {len(lacking)} of its attachments' tags as they are in the source: {names}"
     return PlannedPromotion(source=one.source, target=one.target, action="promote", current=current, reason=reason)

@@ -80,7 +80,7 @@ def from_json(text: str) -> Plan:
     return Plan(promotions)
 
 
-def as_markdown(plan: Plan, limit: int = 50) -> str:
+def render_plan(plan: Plan, limit: int = 50) -> str:
     """Return a summary of the plan that a person reads: counts, images, problems first, then examples.
 
     No name and no reason can be taken for Markdown or HTML.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from artifactory_provider.artifactory.references import InvalidReference, check_image, check_tag
 from artifactory_provider.promotion.errors import InvalidPlan
-from artifactory_provider.promotion.planning.versions import version_of
+from artifactory_provider.promotion.planning.versions import read_tag
 
 _PIECE = re.compile(r"\{(?P<field>[^{}]*)\}|(?P<text>[^{}]+)|(?P<stray>[{}])")
 _VERSION_FIELDS = ("version", "version.major", "version.minor", "version.patch")
@@ -24,8 +24,9 @@ class TargetTemplate:
     """What a target tag is called: literal text and fields.
 
     ``{tag}`` is the source tag; ``{version}`` the version that it is, without a leading ``v``; ``{version.major}``,
-    ``{version.minor}`` and ``{version.patch}`` are parts of it; ``{date:%Y%m%d}`` is the time, in UTC, when the image
-    was created in the source: it is the same in every run. Its format has %Y, %m, %d, %H, %M, %S, %y, %j, %G, %V, %u.
+    ``{version.minor}`` and ``{version.patch}`` are its first three numbers, all as they are written in the tag, so that
+    the minor of ``2026.02.0`` is ``02``; ``{date:%Y%m%d}`` is the time, in UTC, when the image was created in the
+    source: it is the same in every run. Its format has %Y, %m, %d, %H, %M, %S, %y, %j, %G, %V, %u.
 
     :param text: the template.
     :raises InvalidPlan: when it is none.
@@ -67,13 +68,24 @@ class TargetTemplate:
                     "known: leave this tag out, or use a template without a date."
                 )
             return created.astimezone(datetime.UTC).strftime(text)
-        version = version_of(tag)
-        if version is None:
+        return self._part_of_version(text, tag)
+
+    def _part_of_version(self, name: str, tag: str) -> str:
+        reading = read_tag(tag)
+        if not reading.is_version:
             raise InvalidPlan(
-                f"The target template {self.text!r} needs a semantic version, which {tag!r:.200} is not: leave this "
-                "tag out by a range such as versions='>=0.0.0', or use '{tag}'."
+                f"The target template {self.text!r} needs a version, which {tag!r:.200} is not: leave this tag out by "
+                "a range such as versions='>=0.0.0', or use '{tag}'."
             )
-        return str(version) if text == "version" else str(getattr(version, text.removeprefix("version.")))
+        if name == "version":
+            return reading.text
+        position = _VERSION_FIELDS.index(name) - 1
+        if position >= len(reading.numbers):
+            raise InvalidPlan(
+                f"The target template {self.text!r} needs {{{name}}}, which {tag!r:.200} has not: its numbers are "
+                f"{', '.join(reading.numbers)}. Leave this tag out, or use a template without it."
+            )
+        return reading.numbers[position]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from artifactory_provider.promotion.planning.patterns import Patterns
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.promotion.promotion import OnConflict
+    from artifactory_provider.promotion.request import OnConflict
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 pytestmark = pytest.mark.usefixtures("queries")
@@ -88,8 +88,8 @@ async def test_an_image_that_is_there_without_its_signature_is_promoted_again(
 
     [promotion] = (await plan(client, image)).promotions
     assert promotion.action == "promote"
-    assert promotion.reason.startswith("the target lacks 1 of its cosign tags")
-    assert actions(await plan(client, image, attachments=False)) == {"1": "unchanged"}
+    assert promotion.reason.startswith("the target lacks 1 of its attachments' tags")
+    assert actions(await plan(client, image, attachments="none")) == {"1": "unchanged"}
 
     sandbox.push_image(f"docker-qa/{image}:{signature}", content="another signature")
     assert actions(await plan(client, image)) == {"1": "promote"}

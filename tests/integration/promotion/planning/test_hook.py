@@ -9,7 +9,7 @@ from artifactory_provider.promotion.errors import InvalidPlan
 from artifactory_provider.promotion.planning.criteria import TagCriteria
 from artifactory_provider.promotion.planning.differences import differences
 from artifactory_provider.promotion.planning.patterns import Patterns
-from artifactory_provider.promotion.promotion import Promotion
+from artifactory_provider.promotion.request import Promotion
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from tests.integration.promotion.planning.planning import QUERY, actions, plan
 
 from artifactory_provider.artifactory import rest_api
 from artifactory_provider.artifactory.errors import PermissionDenied, ServerFailed, UnexpectedAnswer
-from artifactory_provider.promotion.planning.rendering import as_csv, as_markdown, as_table
+from artifactory_provider.promotion.planning.rendering import as_csv, as_table, render_plan
 
 if TYPE_CHECKING:
     from tests.integration.gateway import Gateway
@@ -49,7 +49,7 @@ async def test_files_that_no_docker_client_could_name_are_passed_over(
     gateway.rule("POST", QUERY, times=1, reply=add)
     made = await plan(client, image)
     assert actions(made) == {"1": "promote"}
-    assert all("script" not in text(made) for text in (as_markdown, as_csv, as_table))
+    assert all("script" not in text(made) for text in (render_plan, as_csv, as_table))
 
 
 @pytest.mark.parametrize(

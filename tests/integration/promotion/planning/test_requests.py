@@ -7,7 +7,7 @@ from tests.integration.promotion.attaching import cosign_tag
 from tests.integration.promotion.planning.planning import PLATFORMS, QUERY, actions, plan
 
 from artifactory_provider.artifactory import rest_api
-from artifactory_provider.promotion import observation
+from artifactory_provider.promotion import queries
 from artifactory_provider.promotion.planning.patterns import Patterns
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def by(factor: int) -> None:
         monkeypatch.setattr(rest_api, "_ITEMS_A_PAGE", rest_api._ITEMS_A_PAGE // factor)
-        monkeypatch.setattr(observation, "_TAGS_A_QUERY", observation._TAGS_A_QUERY // factor)
+        monkeypatch.setattr(queries, "_FILES_A_QUERY", queries._FILES_A_QUERY // factor)
 
     return by
 
@@ -69,7 +69,7 @@ async def test_queries_ask_for_no_more_than_names_times_and_properties_may_mean(
 ) -> None:
     sandbox.push_image(f"docker-dev/{image}:release-1")
     sandbox.set_properties(f"docker-dev/{image}:release-1", {"qa": "passed"})
-    await plan(client, image, "release-*", properties={"qa": "passed"}, attachments=False)
+    await plan(client, image, "release-*", properties={"qa": "passed"}, attachments="none")
     asked = gateway.requests[0].body.decode()
     for part in ('"repo": "docker-dev"', f'{{"$match": "{image}/release-*"}}', '"@qa": {"$eq": "passed"}'):
         assert part in asked
@@ -79,7 +79,7 @@ async def test_named_tags_are_asked_for_by_their_names(
     client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str
 ) -> None:
     sandbox.push_image(f"docker-dev/{image}:1")
-    await plan(client, image, "1", "2", attachments=False)
+    await plan(client, image, "1", "2", attachments="none")
     assert f'"path": "{image}/1"' in gateway.requests[0].body.decode()
     assert "$match" not in gateway.requests[0].body.decode()
 

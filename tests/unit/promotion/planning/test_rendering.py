@@ -12,7 +12,7 @@ from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.errors import InvalidPlan
 from artifactory_provider.promotion.planning.differences import differences
 from artifactory_provider.promotion.planning.plan import Plan, PlannedPromotion
-from artifactory_provider.promotion.planning.rendering import as_csv, as_json, as_markdown, as_table, from_json
+from artifactory_provider.promotion.planning.rendering import as_csv, as_json, as_table, from_json, render_plan
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 HOSTILE = "`</code><script>alert(1)</script> | [x](javascript:alert(1))\n# heading\n![i](//evil) \\`"
@@ -92,7 +92,7 @@ def test_csv_has_every_promotion_and_no_cell_that_a_spreadsheet_would_run(plan: 
 
 
 def test_markdown_shows_counts_then_images_then_problems_then_examples() -> None:
-    text = as_markdown(PLAN)
+    text = render_plan(PLAN)
     places = [
         text.index(part) for part in ("5 promotions", "| image |", "### Conflicts", "### Missing", "### To promote")
     ]
@@ -103,7 +103,7 @@ def test_markdown_shows_counts_then_images_then_problems_then_examples() -> None
 
 def test_markdown_of_ten_thousand_promotions_is_short_and_says_what_it_leaves_out() -> None:
     plan = Plan(tuple(planned(str(number), "promote", image=f"team/app-{number % 100}") for number in range(10_000)))
-    text = as_markdown(plan, limit=20)
+    text = render_plan(plan, limit=20)
     assert "… and 9,980 more" in text
     assert "… and 80 more images" in text
     assert len(text.splitlines()) < 60
@@ -112,8 +112,8 @@ def test_markdown_of_ten_thousand_promotions_is_short_and_says_what_it_leaves_ou
 @given(st.text() | st.just(HOSTILE))
 def test_no_reason_can_be_taken_for_markdown_or_html(reason: str) -> None:
     plan = Plan((planned("1", "conflict", current=B, reason=reason),))
-    plain = as_markdown(Plan((planned("1", "conflict", current=B, reason="x"),)))
-    text = as_markdown(plan)
+    plain = render_plan(Plan((planned("1", "conflict", current=B, reason="x"),)))
+    text = render_plan(plan)
     assert len(text.splitlines()) == len(plain.splitlines())
     assert not set("<>\\&") & set(text)
     assert text.count("`") == plain.count("`") - (0 if reason else 2)

@@ -13,7 +13,9 @@ from artifactory_provider.promotion.planning.templates import ImageTemplate, Tar
 
 CREATED = datetime.datetime(2026, 1, 2, 23, 30, tzinfo=datetime.timezone(datetime.timedelta(hours=-2)))
 
-tags = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", fullmatch=True) | st.sampled_from(["1.4.2", "v1.4.2-rc.1"])
+tags = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", fullmatch=True) | st.sampled_from(
+    ["1.4.2", "v1.4.2-rc.1", "1.4", "v7", "3.5.9-0", "2026.02.0", "104.1.1_up57.0.3"]
+)
 fields = st.sampled_from(
     ["{tag}", "{version}", "{version.major}", "{version.minor}", "{version.patch}", "{date:%Y%m%d}"]
 )
@@ -90,9 +92,34 @@ def test_an_invalid_template_is_refused_with_an_example(template: Any) -> None:
         TargetTemplate(template)
 
 
-def test_a_tag_that_is_no_version_is_refused_with_template_and_tag() -> None:
-    with pytest.raises(InvalidPlan, match=r"'\{version.major\}' needs a semantic version, which 'latest' is not"):
-        TargetTemplate("{version.major}").render("latest", CREATED)
+@pytest.mark.parametrize(
+    ("template", "tag", "target"),
+    [
+        ("{version}", "v3.5.9-0", "3.5.9-0"),
+        ("{version.major}.{version.minor}.{version.patch}", "3.5.9-0", "3.5.9"),
+        ("{version.patch}", "3.4.7.0", "7"),
+        ("{version.major}.{version.minor}", "2026.02.0", "2026.02"),
+        ("{version}", "2026.02.0", "2026.02.0"),
+        ("{version}", "104.1.1_up57.0.3", "104.1.1_up57.0.3"),
+        ("release-{version.major}", "v7", "release-7"),
+        ("{version.major}.{version.minor}", "1.4", "1.4"),
+    ],
+)
+def test_a_version_and_its_numbers_are_written_as_in_the_tag(template: str, tag: str, target: str) -> None:
+    assert TargetTemplate(template).render(tag, None) == target
+
+
+@pytest.mark.parametrize(
+    "tag", ["latest", "20240101", "9334553", "v20230721-40f94ef1b", "1.4.2-alpine", "buster-v1.4.2"]
+)
+def test_a_tag_that_is_no_version_is_refused_with_template_and_tag(tag: str) -> None:
+    with pytest.raises(InvalidPlan, match=rf"'\{{version.major\}}' needs a version, which '{tag}' is not"):
+        TargetTemplate("{version.major}").render(tag, CREATED)
+
+
+def test_a_part_that_a_version_has_not_is_refused_with_the_numbers_that_it_has() -> None:
+    with pytest.raises(InvalidPlan, match=r"needs \{version.patch\}, which 'v1.4' has not: its numbers are 1, 4\."):
+        TargetTemplate("{version.patch}").render("v1.4", CREATED)
 
 
 def test_a_result_that_is_too_long_for_a_tag_is_refused_with_template_and_tag() -> None:

@@ -1,0 +1,258 @@
+"""Many promotions: the same protocol, at most so many at a time, over one ledger; one that fails stops no other.
+
+The registry is the record of what is done, so a batch that is run again does what is left. Memory is bounded by what is
+under way, and by one result for each promotion.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from artifactory_provider.artifactory.diagnosis import explain_missing
+from artifactory_provider.artifactory.errors import (
+    TRANSIENT,
+    ArtifactoryError,
+    AuthenticationFailed,
+    ImageNotFound,
+    NotFound,
+)
+from artifactory_provider.artifactory.references import ImageReference, InvalidReference
+from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError, TagsNotPromoted, TargetConflict
+from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.promotion.promote import promote_over
+from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
+from artifactory_provider.promotion.request import make_promotions
+from artifactory_provider.promotion.tags import select_images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
+
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.promotion.record import PromotionRecord
+    from artifactory_provider.promotion.request import Promotion
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_PROMOTIONS_A_REQUEST = 16
+"""While some wait for the server's work, many wait for a look that all of them share."""
+_MOST_UNDER_WAY = 512
+_TRIES = 6
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a batch has come.
+
+    :param done: how many promotions have ended, in whatever way.
+    :param total: how many there are.
+    :param failed: how many of those that have ended have failed.
+    """
+
+    done: int
+    total: int
+    failed: int
+
+
+async def promote_many(
+    client: ArtifactoryClient,
+    promotions: Sequence[Promotion],
+    *,
+    at_once: int = 32,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> PromotionReport:
+    """Promote many images and make sure of each; one that fails does not stop the others.
+
+    It is safe to run again after any end, and does only what is missing then. When it is cancelled, what is under way
+    is brought to its end, and nothing new is begun.
+
+    :param client: an open client.
+    :param promotions: what is promoted to where, and how; see ``make_promotions``.
+    :param at_once: how many requests are under way at a time, at most; a server that limits requests or becomes slow
+        gets fewer.
+    :param on_progress: called with how far it has come, after each promotion.
+    :raises InvalidPromotion: when ``at_once`` makes no sense.
+    :raises AuthenticationFailed: when the credentials are refused: no other promotion could go better.
+    """
+    check_at_once(at_once)
+    work = _Batch(client, promotions, min(_MOST_UNDER_WAY, at_once * _PROMOTIONS_A_REQUEST), on_progress)
+    with client.at_most(at_once):
+        return await work.run()
+
+
+def check_at_once(at_once: int) -> int:
+    """Return how many requests may be under way at a time when that makes sense.
+
+    :param at_once: 1 to 256.
+    :raises InvalidPromotion: when it does not.
+    """
+    if 1 <= at_once <= 256:
+        return at_once
+    raise InvalidPromotion(f"at_once is a number of requests, 1 to 256, not {at_once!r:.120}.")
+
+
+class _Batch:
+    def __init__(
+        self,
+        client: ArtifactoryClient,
+        promotions: Sequence[Promotion],
+        under_way: int,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._client, self._promotions, self._on_progress = client, promotions, on_progress
+        self._under_way = min(under_way, len(promotions))
+        self._results: list[PromotionResult | None] = [None] * len(promotions)
+        self._done = self._failed = 0
+        self._is_stopping = False
+
+    async def run(self) -> PromotionReport:
+        async with Ledger(self._client) as ledger, ledger.shared_by(self._under_way):
+            await self._bring_to_end(self._promote_all(ledger))
+        return PromotionReport(tuple(result for result in self._results if result is not None))
+
+    async def _promote_all(self, ledger: Ledger) -> None:
+        waiting = iter(enumerate(self._promotions))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._under_way):
+                    group.create_task(self._promote_some(ledger, waiting))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _promote_some(self, ledger: Ledger, waiting: Iterator[tuple[int, Promotion]]) -> None:
+        try:
+            for number, promotion in waiting:
+                if self._is_stopping:
+                    return
+                result = await _promote_one(ledger, promotion)
+                self._results[number] = result
+                self._done += 1
+                self._failed += result.outcome == "failed"
+                if self._on_progress is not None:
+                    self._on_progress(Progress(self._done, len(self._promotions), self._failed))
+        finally:
+            ledger.leave()
+
+    async def _bring_to_end(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for the work; when that is cancelled, let it end what it is at, unless it is cancelled once more."""
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            log.warning("Stopping: what is under way is brought to its end.")
+            self._is_stopping = True
+            await task
+            raise
+
+
+async def _promote_one(ledger: Ledger, promotion: Promotion) -> PromotionResult:
+    """Promote one image, and again while that may help."""
+    try:
+        record = await _promote_and_try_again(ledger, promotion)
+    except AuthenticationFailed:
+        raise
+    except (PromotionError, ArtifactoryError, InvalidReference) as error:
+        log.warning("%s was not promoted: %s", promotion.source, error)
+        return PromotionResult(source=promotion.source, target=promotion.target, error=error)
+    return PromotionResult(source=record.source, target=promotion.target, record=record)
+
+
+async def _promote_and_try_again(ledger: Ledger, promotion: Promotion) -> PromotionRecord:
+    for attempt in range(1, _TRIES):
+        try:
+            return await promote_over(ledger, promotion)
+        except (PromotionError, ArtifactoryError) as error:
+            if not _may_pass(error):
+                raise
+            pause = _choose_pause(attempt, error)
+            log.warning("%s Trying %s again in %.1f s (%d of %d).", error, promotion.source, pause, attempt + 1, _TRIES)
+        await asyncio.sleep(pause)
+    return await promote_over(ledger, promotion)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Return whether another try may go better: also where something kept an attachment from being brought."""
+    return isinstance(error, TRANSIENT) or isinstance(error.__cause__, TRANSIENT)
+
+
+def _choose_pause(attempt: int, error: Exception) -> float:
+    """Return the seconds until the next try: longer after each, never in step with others, and as the server asks."""
+    longest = min(_SHORTEST_PAUSE * 2**attempt, _LONGEST_PAUSE)
+    asked: float = getattr(error, "retry_after", None) or 0
+    return max(min(asked, _LONGEST_PAUSE), random.uniform(0, longest))  # noqa: S311 - spreads requests, keeps no secret
+
+
+async def promote_image(
+    client: ArtifactoryClient, promotion: Promotion, *, one_request: bool = False, at_once: int = 32
+) -> PromotionReport:
+    """Promote all tags of an image; one that fails does not stop the others.
+
+    The endpoint promotes every tag when it is given none, in one request that may last longer than any proxy waits, and
+    overwrites whatever is there. So a whole image is one promotion for each of its tags, unless the one request is
+    asked for.
+
+    :param client: an open client.
+    :param promotion: source and target without tags, and the options for each tag.
+    :param one_request: whether the endpoint is sent its own form for a whole image, once; each tag is pinned before and
+        verified after it. Nothing is verified before its tag shows it then.
+    :param at_once: how many requests are under way at a time, at most.
+    :raises ImageNotFound: when there is no such image.
+    :raises TagsNotPromoted: after all others, when some tags could not be promoted.
+    """
+    source, target = promotion.source, promotion.target
+    try:
+        tags = select_images(await client.tags(source.repository, source.image))
+    except NotFound as error:
+        raise await explain_missing(client, source) from error
+    if not tags:
+        raise ImageNotFound(f"{source} has no tags to promote.")
+    log.info("Promoting %d tags of %s to %s.", len(tags), source, target)
+    if one_request:
+        await _send_whole(client, promotion, tags)
+    pairs: list[tuple[ImageReference, ImageReference]] = []
+    malformed: dict[str, Exception] = {}
+    for tag in tags:
+        try:
+            pairs.append(
+                (
+                    ImageReference(source.repository, source.image, tag),
+                    ImageReference(target.repository, target.image, tag),
+                )
+            )
+        except InvalidReference as error:
+            malformed[tag] = error
+    report = await promote_many(client, make_promotions(pairs, promotion.options), at_once=at_once)
+    failures = malformed | {str(each.source.tag): each.error for each in report.failures if each.error}
+    if failures:
+        raise TagsNotPromoted(f"{source}", promoted=len(tags) - len(failures), failures=failures)
+    return report
+
+
+async def _send_whole(client: ArtifactoryClient, promotion: Promotion, tags: list[str]) -> None:
+    """Send the one request, if it would overwrite nothing that it may not; what it did is verified tag by tag."""
+    if not promotion.options.copy:
+        raise InvalidPromotion("One request for a whole image copies: a move verifies each tag before it is removed.")
+    target = promotion.target
+    standing = [] if promotion.options.on_conflict == "overwrite" else await _find_standing(client, target, tags)
+    if standing:
+        raise TargetConflict(
+            f"{target} has {', '.join(standing[:5])} already, and one request would overwrite them: promote "
+            "tag by tag, or set on_conflict='overwrite'."
+        )
+    try:
+        await client.promote(promotion.source, target, copy=True)
+    except ArtifactoryError as error:
+        log.warning("%s Looking at each tag for what was done.", error)
+
+
+async def _find_standing(client: ArtifactoryClient, target: ImageReference, tags: list[str]) -> list[str]:
+    try:
+        return sorted(set(tags).intersection(await client.tags(target.repository, target.image)))
+    except NotFound:
+        return []

@@ -1,0 +1,67 @@
+"""Questions of promotions where the server refuses queries: its Docker API is asked, tag by tag."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from artifactory_provider.artifactory.concurrency import concurrently
+from artifactory_provider.artifactory.diagnosis import explain_repository, look
+from artifactory_provider.artifactory.errors import NotFound, UnsupportedRepository
+from artifactory_provider.artifactory.references import ImageReference, is_tag
+from artifactory_provider.promotion.listing import Listing, Shown, image_of
+
+if TYPE_CHECKING:
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.promotion.listing import Image
+    from artifactory_provider.promotion.queries import Question
+
+
+class EachTag:
+    """Answers questions that were asked at the same moment; lists of tags are read once for all of them.
+
+    :param client: an open client.
+    """
+
+    def __init__(self, client: ArtifactoryClient) -> None:
+        self._client = client
+        self._lists: dict[Image, asyncio.Task[list[str]]] = {}
+
+    async def find(self, question: Question) -> Listing:
+        """Return what answers a question; the files of folders stay unknown.
+
+        :param question: the question.
+        :raises ArtifactoryError: when the server cannot be asked.
+        """
+        listing = Listing(knows_files=False)
+        # The lists first: what is promoted from a pending tag meanwhile is seen under the target tag then.
+        images = dict.fromkeys(
+            [*question.pending_in, *question.attachments_in, *map(image_of, question.attachments_to)]
+        )
+        for image in images:
+            listing.add_names(image, await self._read_list(image))
+        attached = [
+            ImageReference(subject.repository, subject.image, tag)
+            for subject in question.attachments_to
+            for tag in listing.attachments_in(image_of(subject)).get(str(subject.digest), {})
+        ]
+        tags = list(dict.fromkeys([*(tag.unpinned() for tag in question.tags), *attached]))
+        descriptors = await concurrently(lambda tag: look(self._client, tag), tags)
+        for tag, descriptor in zip(tags, descriptors, strict=True):
+            if descriptor is not None:
+                listing.add_shown(tag, Shown(descriptor.digest, descriptor.is_index))
+        return listing
+
+    async def _read_list(self, image: Image) -> list[str]:
+        if image not in self._lists:
+            self._lists[image] = asyncio.ensure_future(self._list(image))
+        return await asyncio.shield(self._lists[image])
+
+    async def _list(self, image: Image) -> list[str]:
+        try:
+            return [tag for tag in await self._client.tags(*image) if is_tag(tag)]
+        except NotFound:
+            return []
+        except UnsupportedRepository:
+            await explain_repository(self._client, image[0])
+            raise

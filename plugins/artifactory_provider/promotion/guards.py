@@ -1,0 +1,233 @@
+"""May this promotion begin, may it overwrite, may the target tag change now?
+
+The server itself refuses the first request of most promotions that cannot work, and has changed nothing then. What is
+asked here is what would come to light only after a change.
+
+The endpoint knows no condition, so what a tag showed a moment ago may be gone when it is overwritten. A pending tag is
+therefore the claim of its run on the target tag: whoever has put one up looks whether another digest waits for the same
+target tag. Of two that may see each other, the one whose pending tag comes later in the alphabet gives way, and the
+other waits until it has: so at most one of them retags, in whatever order their requests arrive.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from artifactory_provider.artifactory.diagnosis import explain_repository
+from artifactory_provider.artifactory.errors import PermissionDenied, RequestRefused, UnsupportedRepository
+from artifactory_provider.artifactory.layout import tag_path
+from artifactory_provider.promotion.errors import TargetConflict
+from artifactory_provider.promotion.listing import image_of
+from artifactory_provider.promotion.queries import Question
+from artifactory_provider.promotion.tags import can_have_backup, name_pending
+from artifactory_provider.promotion.transfer import retry
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable
+
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.ledger import Ledger
+    from artifactory_provider.promotion.listing import Listing, Shown
+    from artifactory_provider.promotion.request import Promotion
+    from artifactory_provider.promotion.tags import PendingTag
+
+log = logging.getLogger(__name__)
+
+_KEEPS_SHARED_LAYERS = (7, 117, 1)
+"""From this version on, overwriting a tag keeps the layers that other tags share (JFrog, "Docker Repositories")."""
+
+
+def check_conflict(
+    client: ArtifactoryClient, promotion: Promotion, source: Shown | None, before: Shown | None, digest: str
+) -> None:
+    """Refuse what the conflict policy does not allow, and what known defects of servers would spoil.
+
+    :param client: a client that has asked the server something.
+    :param promotion: what is promoted, and the policy.
+    :param source: what the source tag shows.
+    :param before: what the target tag shows.
+    :param digest: what is to be promoted.
+    :raises TargetConflict: when the target tag may not be overwritten.
+    """
+    if before is None:
+        return
+    target, policy = promotion.target, promotion.options.on_conflict
+    if policy == "fail":
+        other = "set on_conflict='backup' or 'overwrite'"
+        if not can_have_backup(target):
+            other = "set on_conflict='overwrite' (the name of a backup of it would be too long for a tag)"
+        raise TargetConflict(
+            f"{target} shows {before.digest} already, and {digest} was to be promoted: nothing was changed. Promote to "
+            f"another target tag, or {other}."
+        )
+    if before.is_index and source is not None and not source.is_index:
+        raise TargetConflict(
+            f"{target} shows a multi-platform image, and {digest} has one platform: Artifactory keeps both under one "
+            "tag then, and pulls would still get the old one. Nothing was changed: delete the tag first, or promote to "
+            "another one."
+        )
+    if policy == "overwrite" and may_delete_layers(client):
+        number = ".".join(map(str, client.server_version or ()))
+        raise TargetConflict(
+            f"{target} shows {before.digest} already, and Artifactory {number} may delete layers that other tags need "
+            "when it is overwritten (fixed in 7.117.1). Nothing was changed: set on_conflict='backup', or promote to "
+            "another target tag."
+        )
+    log.info("%s shows %s and will be overwritten.", target, before.digest)
+
+
+def may_delete_layers(client: ArtifactoryClient) -> bool:
+    """Return whether the server may delete layers that other tags need when a tag is overwritten.
+
+    :param client: a client that has asked the server something.
+    """
+    version = client.server_version
+    return version is not None and version < _KEEPS_SHARED_LAYERS
+
+
+async def check_permissions(
+    ledger: Ledger, promotion: Promotion, source: ImageReference, target: ImageReference, *, is_put_up: bool
+) -> None:
+    """Make sure that the user may do what comes last: drop the pending tag, and remove the source tag of a move.
+
+    Artifactory tells nobody but administrators what they may do. So what is not there is deleted, and an upload is
+    begun and given up: who may not do that is refused, and nothing is changed. With ``attachments="none"`` a copy makes
+    as few requests as it can, and does not ask.
+
+    :param ledger: what is known of the registry.
+    :param promotion: what is promoted, and how.
+    :param source: the source with its digest.
+    :param target: the target with its digest.
+    :param is_put_up: whether the pending tag is there already.
+    :raises PermissionDenied: naming the permission that is missing, and all that are needed there.
+    """
+    client, options = ledger.client, promotion.options
+    asks = options.attachments != "none" or ledger.is_shared
+    if options.two_phase and asks and not is_put_up:
+        record = ", and Annotate for the record" if options.property_prefix else ""
+        needs = f"Read, Deploy/Cache and Delete/Overwrite{record}"
+        absent = tag_path(name_pending(target, options.run))
+        await ledger.permit(target, lambda: _ask(client, client.delete_item(absent), target, needs))
+    if not options.copy:
+        # A name that no move renames to: under that one an earlier try may have left what others have pushed.
+        gone = tag_path(name_pending(source, options.run))
+        needs = "Read, Deploy/Cache and Delete/Overwrite, as it is moved from there"
+
+        async def ask_both() -> None:
+            await _ask(client, client.delete_item(gone), source, needs)
+            await _ask(client, client.check_may_push(source), source, needs)
+
+        await ledger.permit(source, ask_both, what="move")
+
+
+async def check_claim(
+    ledger: Ledger,
+    pending: ImageReference,
+    target: ImageReference,
+    before: Shown | None,
+    seen: Listing,
+    *,
+    within: float,
+    dead_after: float,
+) -> None:
+    """Make sure that nobody else is about to write the target tag, or has written it since it was looked at first.
+
+    :param ledger: what is known of the registry.
+    :param pending: the pending tag of this run.
+    :param target: repository, image and tag, with the digest that waits under the pending tag.
+    :param before: what the target tag showed at first.
+    :param seen: what it shows now that the pending tag is there, and the pending tags beside it.
+    :param within: the seconds that others are given to finish or to give way.
+    :param dead_after: the seconds after which the run of a pending tag has certainly ended.
+    :raises TargetConflict: when somebody else has written the target tag, or is about to.
+    """
+
+    async def check(now: Listing) -> None:
+        _check_written(target, before, now.shows(target))
+        rivals = [other for other in now.pending_for(target) if other.is_rival_to(target)]
+        _check_rivals(pending, target, await _find_living(ledger, rivals, dead_after), dead_after)
+
+    try:
+        await check(seen)
+    except _ClaimedTwice as error:
+        log.info("%s Waiting for that.", error)
+    else:
+        return
+
+    async def look_again() -> None:
+        await check(await ledger.look(Question(tags=(target,), pending_in=(image_of(target),))))
+
+    await retry(look_again, _ClaimedTwice, within=within)
+
+
+async def drop_left_behind(ledger: Ledger, promotion: Promotion, seen: Listing) -> None:
+    """Remove the pending tags that earlier tries have left for this target tag, and those of runs that have died.
+
+    :param ledger: what is known of the registry.
+    :param promotion: what was promoted.
+    :param seen: what was seen at first.
+    """
+    options, target = promotion.options, promotion.target
+    others = [other for other in seen.pending_in(image_of(target)) if other.run != options.run]
+    dead = [other for other in await _date(ledger, others) if other.is_dead(after=options.pending_timeout)]
+    own = [other for other in seen.pending_for(target) if other.run == options.run]
+    for pending in (*own, *dead):
+        log.info("Dropping %s, which was left behind.", pending.place)
+        await ledger.drop(pending.place)
+
+
+class _ClaimedTwice(TargetConflict):
+    """Another promotion to the same tag is under way, and it is its turn to give way."""
+
+
+def _check_written(target: ImageReference, before: Shown | None, now: Shown | None) -> None:
+    if now != before and (now is None or now.digest != target.digest):
+        raise TargetConflict(
+            f"{target.unpinned()} showed {before.digest if before else 'nothing'} when the promotion began, and now "
+            f"shows {now.digest if now else 'nothing'}: somebody else writes this tag. It was left as it is; run the "
+            "promotion again."
+        )
+
+
+def _check_rivals(
+    pending: ImageReference, target: ImageReference, rivals: Iterable[PendingTag], dead_after: float
+) -> None:
+    first = min((str(other.place.tag) for other in rivals), default=None)
+    if first is None:
+        return
+    kind = TargetConflict if first < str(pending.tag) else _ClaimedTwice
+    raise kind(
+        f"{target.unpinned()} is about to be given another digest by another promotion, which waits under {first}. It "
+        "was left as it was; run the promotion again when that one has ended. If that one has died, run it again "
+        f"or delete its tag; after {dead_after:g} s it no longer counts."
+    )
+
+
+async def _find_living(ledger: Ledger, found: Iterable[PendingTag], dead_after: float) -> list[PendingTag]:
+    return [other for other in await _date(ledger, found) if not other.is_dead(after=dead_after)]
+
+
+async def _date(ledger: Ledger, found: Iterable[PendingTag]) -> list[PendingTag]:
+    """Return pending tags with their times, asking for those that are not known."""
+    return [
+        other if other.updated is not None else replace(other, updated=await ledger.date(other.place))
+        for other in found
+    ]
+
+
+async def _ask(client: ArtifactoryClient, request: Awaitable[None], place: ImageReference, needs: str) -> None:
+    try:
+        await request
+    except (PermissionDenied, RequestRefused, UnsupportedRepository) as error:
+        await explain_repository(client, place.repository)
+        if not isinstance(error, PermissionDenied):
+            raise
+        raise PermissionDenied(
+            f"{error} Nothing was changed. This promotion needs on {place.repository!r}: {needs}.",
+            status=error.status,
+            endpoint=error.endpoint,
+            detail=error.detail,
+        ) from error

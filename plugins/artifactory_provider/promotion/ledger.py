@@ -1,0 +1,312 @@
+"""What the registry shows, asked for many promotions together, and each thing once.
+
+A promotion asks its questions as if it were alone. Questions that wait at the same moment are joined into few queries;
+what does not change while promotions run (a manifest by its digest, a permission, a repository's kind) is asked for
+once. That a server refuses queries is remembered: its Docker API is asked tag by tag then. Nothing else is kept: what
+tags show is asked for anew each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from artifactory_provider.artifactory.concurrency import concurrently
+from artifactory_provider.artifactory.diagnosis import explain_repository
+from artifactory_provider.artifactory.errors import (
+    TRANSIENT,
+    ArtifactoryError,
+    AuthenticationFailed,
+    NotFound,
+    PermissionDenied,
+    QueryUnusable,
+    RequestRefused,
+    ServerFailed,
+    UnexpectedAnswer,
+)
+from artifactory_provider.artifactory.layout import tag_path
+from artifactory_provider.promotion.each_tag import EachTag
+from artifactory_provider.promotion.listing import Image, Listing, image_of
+from artifactory_provider.promotion.queries import Question, find_together, tags_of
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from artifactory_provider.artifactory.aql import Item
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.manifests import Manifest
+    from artifactory_provider.artifactory.references import ImageReference
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_Waiting = tuple[Question, asyncio.Future[Listing]]
+
+_JOIN_WITHIN = 0.1
+"""Seconds that a question waits for others at most."""
+_QUERIES_AT_ONCE = 2
+_MOST_KNOWN = 2000
+_LASTING = frozenset({"permission", "repository"})
+_REFUSED_FOR_GOOD = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, 405, 501})
+_REFUSALS: tuple[type[ArtifactoryError], ...] = (
+    AuthenticationFailed,
+    NotFound,
+    PermissionDenied,
+    QueryUnusable,
+    RequestRefused,
+)
+"""Servers refuse queries of anonymous users, proxies may not let them through, and digests may be missing in the
+results: each tag is asked for then."""
+
+
+class Ledger:
+    """What promotions over one open client know of the registry. Use it as an asynchronous context manager.
+
+    :param client: an open client.
+    """
+
+    def __init__(self, client: ArtifactoryClient) -> None:
+        self.client = client
+        self.is_shared = False
+        self._refuses_queries = False
+        self._partners = 1
+        self._waiting: list[_Waiting] = []
+        self._unanswered = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._answering: set[asyncio.Task[None]] = set()
+        self._queries = asyncio.Semaphore(_QUERIES_AT_ONCE)
+        self._known: dict[tuple[object, ...], asyncio.Task[Any]] = {}
+        self._permitted: set[tuple[str, str]] = set()
+        self._asking: dict[tuple[str, str], asyncio.Lock] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        left = [task for task in (*self._answering, *self._known.values()) if not task.done()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    @asynccontextmanager
+    async def shared_by(self, partners: int) -> AsyncIterator[None]:
+        """Let several promotions ask at a time; each says with ``leave`` when it asks no more.
+
+        :param partners: how many.
+        """
+        self.is_shared, self._partners = True, partners
+        try:
+            yield
+        finally:
+            self.is_shared, self._partners = False, 1
+
+    def leave(self) -> None:
+        """Ask no more: nobody waits for one's questions from now on."""
+        self._partners -= 1
+        self._ask_when_all_wait()
+
+    async def look(self, question: Question) -> Listing:
+        """Return what the registry shows now.
+
+        :param question: what is asked.
+        :raises ArtifactoryError: when the server cannot be asked.
+        """
+        answer: asyncio.Future[Listing] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, answer))
+        self._unanswered += 1
+        self._ask_when_all_wait()
+        if self._waiting and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_JOIN_WITHIN, self._ask)
+        return await answer
+
+    async def read(self, place: ImageReference) -> Manifest:
+        """Return the manifest of a digest.
+
+        :param place: repository, image and digest.
+        :raises TagNotFound: when the image does not have it.
+        """
+        place = place.by_digest()
+        return await self._once(("manifest", place), lambda: self.client.manifest(place))
+
+    async def find_referrers(self, subject: ImageReference) -> tuple[str, ...]:
+        """Return the digests of the manifests that refer to a digest.
+
+        :param subject: repository, image and digest.
+        """
+        subject = subject.by_digest()
+        return await self._once(("referrers", subject), lambda: self.client.referrers(subject))
+
+    async def list_digests(self, image: ImageReference) -> set[str]:
+        """Return the digests that the tags of an image show; none where the server refuses queries.
+
+        :param image: repository and image.
+        """
+        key = image_of(image)
+        return await self._once(("digests", key), lambda: self._list_digests(key))
+
+    async def _list_digests(self, image: Image) -> set[str]:
+        items = await self.find_items(tags_of(image))
+        return {item.digest for item in items or ()}
+
+    async def find_items(self, criteria: Mapping[str, Any]) -> list[Item] | None:
+        """Return the files that meet AQL criteria, or None where the server does not answer queries.
+
+        :param criteria: as AQL has them.
+        :raises ArtifactoryError: when the server cannot be asked.
+        """
+        return await self._query(lambda: self.client.find_items(criteria))
+
+    async def check_repositories(self, *references: ImageReference) -> None:
+        """Make sure that promotions from and to some repositories can work, as far as the user may ask.
+
+        :param references: what stands in them.
+        :raises RepositoryNotFound: when there is no such repository.
+        :raises UnsupportedRepository: when one is no local or federated Docker repository.
+        """
+        for key in dict.fromkeys(reference.repository for reference in references):
+            await self.check_repository(key)
+
+    async def check_repository(self, key: str) -> None:
+        """Make sure that promotions from and to a repository can work, as far as the user may ask.
+
+        :param key: the repository key.
+        :raises RepositoryNotFound: when there is no such repository.
+        :raises UnsupportedRepository: when it is no local or federated Docker repository.
+        """
+        await self._once(("repository", key), lambda: explain_repository(self.client, key))
+
+    async def date(self, place: ImageReference) -> datetime.datetime | None:
+        """Return when a tag was last written, or None where the server does not say.
+
+        :param place: repository, image and tag.
+        """
+        try:
+            return await self._once(("updated", place), lambda: self.client.updated(tag_path(place)))
+        except ArtifactoryError as error:
+            log.info("How old %s is stays unknown: %s", place, error)
+            return None
+
+    async def drop(self, place: ImageReference) -> None:
+        """Remove a tag of a promotion's own, once; what cannot be removed is left for the next promotion of the image.
+
+        :param place: repository, image and tag, a name that is given once.
+        """
+        try:
+            await self._once(("drop", place.unpinned()), lambda: self.client.delete_item(tag_path(place)))
+        except ArtifactoryError as error:
+            log.warning("%s is left behind: %s", place, error)
+
+    async def permit(self, place: ImageReference, ask: Callable[[], Awaitable[None]], *, what: str = "promote") -> None:
+        """Ask for a permission: image by image, until one of the repository's has it; what is refused is kept, too.
+
+        :param place: repository and image.
+        :param ask: raises when the permission is missing.
+        :param what: the deed that it is for.
+        """
+        key = (what, place.repository)
+        async with self._asking.setdefault(key, asyncio.Lock()):
+            if key not in self._permitted:
+                await self._once(("permission", *key, place.image), ask)
+                self._permitted.add(key)
+
+    async def _once(self, key: tuple[object, ...], ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask once for all who want to know; an error that may pass is forgotten."""
+        task: asyncio.Task[T] | None = self._known.get(key)
+        if task is None:
+            task = asyncio.ensure_future(_run(ask))
+            task.add_done_callback(lambda done: self._forget_failure(key, done))
+            self._known[key] = task
+            if len(self._known) > _MOST_KNOWN:
+                self._forget_oldest()
+        return await asyncio.shield(task)
+
+    def _forget_failure(self, key: tuple[object, ...], task: asyncio.Task[Any]) -> None:
+        """Keep of the failures what will not change: which permission is missing, which repository cannot promote."""
+        error = None if task.cancelled() else task.exception()
+        lasts = key[0] in _LASTING and not isinstance(error, TRANSIENT)
+        if task.cancelled() or (error is not None and not lasts):
+            self._known.pop(key, None)
+
+    def _forget_oldest(self) -> None:
+        oldest = next((key for key, task in self._known.items() if task.done()), None)
+        if oldest is not None:
+            del self._known[oldest]
+
+    def _ask_when_all_wait(self) -> None:
+        if self._waiting and self._unanswered >= self._partners:
+            self._ask()
+
+    def _ask(self) -> None:
+        """Ask all questions that wait, together."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            task = asyncio.ensure_future(self._answer(waiting))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, waiting: Sequence[_Waiting]) -> None:
+        try:
+            async with self._queries:
+                await self._answer_together(waiting)
+        except Exception as error:  # noqa: BLE001 - whoever has asked gets it
+            for _, answer in waiting:
+                if not answer.done():
+                    answer.set_exception(error)
+        finally:
+            self._unanswered -= len(waiting)
+
+    async def _answer_together(self, waiting: Sequence[_Waiting]) -> None:
+        # One odd name may spoil a query for many: whatever was answered to it, each is asked for alone then.
+        refusals = (*_REFUSALS, ServerFailed, UnexpectedAnswer) if len(waiting) > 1 else _REFUSALS
+        questions = [question for question, _ in waiting]
+        listing = await self._query(lambda: find_together(self.client, questions), refusals)
+        if listing is not None:
+            for _, answer in waiting:
+                if not answer.done():
+                    answer.set_result(listing)
+            return
+        each = EachTag(self.client)
+
+        async def answer_one(one: _Waiting) -> None:
+            question, answer = one
+            try:
+                listing = await each.find(question)
+            except AuthenticationFailed:
+                raise
+            except ArtifactoryError as error:
+                if not answer.done():
+                    answer.set_exception(error)
+            else:
+                if not answer.done():
+                    answer.set_result(listing)
+
+        await concurrently(answer_one, waiting)
+
+    async def _query(
+        self, ask: Callable[[], Awaitable[T]], refusals: tuple[type[ArtifactoryError], ...] = _REFUSALS
+    ) -> T | None:
+        """Return what queries find; None where the server refuses them, or fails in one of some other ways."""
+        if self._refuses_queries:
+            return None
+        try:
+            return await ask()
+        except refusals as error:
+            self._refuses_queries = error.status in _REFUSED_FOR_GOOD
+            log.info("%s Asking for each tag instead.", error)
+            return None
+
+
+async def _run(ask: Callable[[], Awaitable[T]]) -> T:
+    return await ask()

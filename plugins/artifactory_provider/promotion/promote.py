@@ -1,0 +1,348 @@
+"""The protocol of a promotion, once: look, pin, attachments, pending, verify, record, retag, verify again.
+
+The endpoint takes a tag and never a digest, overwrites silently, moves unless told otherwise, and answers one line of
+text whatever it did. The order of the steps here makes a safe promotion out of it; ``docs/promotion.md`` says what is
+guaranteed, and what each option costs. Many promotions are this one, run many times over one ledger: see ``batch``.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RequestRefused, TagNotFound
+from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor
+from artifactory_provider.promotion.attachments import bring_attachments, find_attachments, find_tagged
+from artifactory_provider.promotion.backup import keep_previous
+from artifactory_provider.promotion.completeness import ask_for_parts, check_complete, check_source_complete
+from artifactory_provider.promotion.errors import (
+    InvalidPromotion,
+    NotShownYet,
+    PartsMissing,
+    PromotionError,
+    TargetConflict,
+    TargetUnverified,
+)
+from artifactory_provider.promotion.guards import check_claim, check_conflict, check_permissions, drop_left_behind
+from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.promotion.listing import image_of
+from artifactory_provider.promotion.moves import finish_move, remove_source
+from artifactory_provider.promotion.queries import Question
+from artifactory_provider.promotion.record import PromotionRecord, has_record, write_record
+from artifactory_provider.promotion.tags import name_pending
+from artifactory_provider.promotion.transfer import (
+    confirm,
+    explain_unverified,
+    is_shown,
+    pin,
+    retry,
+    send,
+    wait_until_shown,
+)
+
+if TYPE_CHECKING:
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.manifests import Manifest
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.listing import Listing, Shown
+    from artifactory_provider.promotion.record import Attachment
+    from artifactory_provider.promotion.request import Promotion
+
+log = logging.getLogger(__name__)
+
+
+async def promote(client: ArtifactoryClient, promotion: Promotion) -> PromotionRecord:
+    """Promote one image and make sure of the result; safe to run again after any end.
+
+    :param client: an open client.
+    :param promotion: what is promoted to where, and how.
+    :raises SourceMoved: when the source tag does not show the pinned digest, before or after.
+    :raises TargetConflict: when the target tag shows another digest and may not be overwritten.
+    :raises AttachmentLost: when something that belongs to the image could not be brought along.
+    :raises TargetUnverified: when the target does not answer with the whole image in time.
+    :raises SourceRemains: when a move leaves the source tag as it was.
+    :raises ArtifactoryError: when the server refuses or cannot be reached.
+    """
+    async with Ledger(client) as ledger:
+        return await promote_over(ledger, promotion)
+
+
+async def promote_over(ledger: Ledger, promotion: Promotion) -> PromotionRecord:
+    """Promote one image over a ledger that others may share; see ``promote``.
+
+    :param ledger: what is known of the registry.
+    :param promotion: what is promoted to where, and how.
+    """
+    if promotion.is_whole_image:
+        raise InvalidPromotion("All tags of an image are promoted with promote_image().")
+    source, target, options = promotion.source, promotion.target, promotion.options
+    seen = await ledger.look(
+        Question(
+            tags=(source, target),
+            pending_in=(image_of(target),) if options.two_phase else (),
+            # What belongs to any digest of the image is asked for with it: the digest is not known yet.
+            attachments_in=(image_of(source),) if options.attachments == "tags" else (),
+        )
+    )
+    try:
+        record = await (await _Attempt.begin(ledger, promotion, seen)).run()
+    except TRANSIENT:
+        raise  # The next try goes on from the pending tag.
+    except (PromotionError, ArtifactoryError):
+        await drop_left_behind(ledger, promotion, seen)
+        raise
+    await drop_left_behind(ledger, promotion, seen)
+    return record
+
+
+class _Attempt:
+    """One try of a promotion whose source is pinned.
+
+    :param ledger: what is known of the registry.
+    :param promotion: what is promoted, and how.
+    :param seen: what was seen at first.
+    :param digest: what is promoted.
+    """
+
+    def __init__(self, ledger: Ledger, promotion: Promotion, seen: Listing, digest: str) -> None:
+        self.ledger, self.client = ledger, ledger.client
+        self.promotion, self.options = promotion, promotion.options
+        self.seen = seen
+        self.source, self.target = promotion.source.pinned(digest), promotion.target.pinned(digest)
+        self.before: Shown | None = seen.shows(promotion.target)
+        self.manifest: Manifest | None = None
+        self.attachments: tuple[Attachment, ...] = ()
+        log.info("Pinned %s.", self.source)
+
+    @classmethod
+    async def begin(cls, ledger: Ledger, promotion: Promotion, seen: Listing) -> _Attempt:
+        """Pin the source; where the target shows the wanted digest already, the source tag may be anywhere by now."""
+        source, target = seen.shows(promotion.source), seen.shows(promotion.target)
+        wanted = promotion.source.digest
+        if wanted is not None and target is not None and target.digest == wanted:
+            return cls(ledger, promotion, seen, wanted)
+        if source is not None and wanted in {None, source.digest}:
+            return cls(ledger, promotion, seen, source.digest)
+        digest = (await pin(ledger.client, promotion.source)).digest
+        # What the Docker API shows and no query finds may stand in a repository that only passes it on.
+        await ledger.check_repositories(promotion.source)
+        return cls(ledger, promotion, seen, digest)
+
+    async def run(self) -> PromotionRecord:
+        is_there = self.before is not None and self.before.digest == self.target.digest
+        if is_there:
+            log.info("%s shows this digest already.", self.promotion.target)
+            await self._make_sure()
+        else:
+            check_conflict(
+                self.client, self.promotion, self.seen.shows(self.source), self.before, str(self.target.digest)
+            )
+            await self._bring()
+        if not self.options.copy:
+            await (finish_move if is_there else remove_source)(self.client, self.source, self.options.run)
+        children = self.manifest.children if self.manifest else ()
+        log.info("Verified %s (%d children, %d attachments).", self.target, len(children), len(self.attachments))
+        return PromotionRecord(
+            outcome="unchanged" if is_there else "promoted",
+            source=self.source,
+            target=self.target,
+            media_type=self.manifest.descriptor.media_type if self.manifest else None,
+            children=children,
+            attachments=self.attachments,
+            replaced=None if is_there or self.before is None else self.before.digest,
+            copy=self.options.copy,
+        )
+
+    async def _make_sure(self) -> None:
+        """Make sure of a target that shows the digest already, and bring what was attached to it since."""
+        # A virtual repository shows what stands in the source, if that is behind it: nothing was promoted then.
+        await self.ledger.check_repositories(self.target)
+        try:
+            if self.ledger.is_shared:
+                self.manifest = await self._read(self.target) if self.options.attachments == "all" else None
+            else:
+                self.manifest = await confirm(self.ledger, self.target, within=self.options.confirmation_timeout)
+            if self.manifest:
+                await self._verify_parts(self.target, self.manifest)
+        except TargetUnverified as error:
+            if error.found in {None, self.target.digest}:
+                raise
+            raise TargetConflict(
+                f"{self.promotion.target} showed {self.target.digest} already, and shows {error.found} since: somebody "
+                "else writes this tag. It was left as it is; run the promotion again."
+            ) from error
+        await self._bring_attachments()
+        if (
+            not self.options.two_phase
+            and self.options.property_prefix
+            and not await has_record(self.client, self.promotion, self.target, self._descriptor())
+        ):
+            # A try of the fast way has ended between the tag and its record; through a pending tag this cannot be.
+            await self._record(self.target, replaced="unknown")
+
+    async def _bring(self) -> None:
+        """Bring the attachments, then the image."""
+        own = [other for other in self.seen.pending_for(self.target) if other.is_of(self.target, self.options.run)]
+        await check_permissions(self.ledger, self.promotion, self.source, self.target, is_put_up=bool(own))
+        if self.options.attachments == "all":
+            self.manifest = await self._read(self.source)
+        await self._bring_attachments()
+        if not self.options.two_phase:
+            await self._promote_directly()
+            return
+        pending = await self._find_standing([other.place for other in own])
+        await self._promote_through(pending)
+
+    async def _bring_attachments(self) -> None:
+        if self.options.attachments == "none":
+            return
+        if self.options.attachments == "all" and self.manifest is not None:
+            digests = (self.manifest.descriptor.digest, *self.manifest.children)
+            self.attachments = await find_attachments(self.ledger, self.source, digests)
+        else:
+            shown = self.seen.shows(self.source) or self.before
+            is_index = shown is None or shown.is_index
+            self.attachments = await find_tagged(self.ledger, self.source, self.seen, is_index=is_index)
+        await bring_attachments(
+            self.ledger,
+            self.attachments,
+            self.source,
+            self.target,
+            is_thorough=self.options.attachments == "all",
+            within=self.options.confirmation_timeout,
+        )
+
+    async def _read(self, place: ImageReference) -> Manifest:
+        try:
+            return await self.ledger.read(place)
+        except TagNotFound:
+            await pin(self.client, place)
+            raise
+
+    async def _find_standing(self, own: list[ImageReference]) -> ImageReference | None:
+        """Return the pending tag of an earlier try that shows the digest; drop one that shows another."""
+        for place in own:
+            pending = place.pinned(str(self.target.digest))
+            if place.digest == self.target.digest or (place.digest is None and await is_shown(self.client, pending)):
+                return pending
+            await self.ledger.drop(place)
+        return None
+
+    async def _promote_through(self, standing: ImageReference | None) -> None:
+        """Promote to a pending tag, verify and record there, then retag: nothing unverified is under the target tag."""
+        within = self.options.confirmation_timeout
+        pending = standing or name_pending(self.target, self.options.run)
+        try:
+            if standing is None:
+                await send(self.ledger, self.source, pending, copy=True, within=within)
+            if self.manifest is None and not self.ledger.is_shared:
+                self.manifest = await self._confirm(self.source, pending, is_own=True)
+            seen = await self._verify_pending(pending)
+            await check_claim(
+                self.ledger,
+                pending,
+                self.target,
+                self.before,
+                seen,
+                within=within,
+                dead_after=self.options.pending_timeout,
+            )
+            await self._record(pending)
+            await self._keep_previous()
+            await send(self.ledger, pending, self.target, copy=False, within=within, before=self._before())
+            await self._confirm_target(pending)
+        except TRANSIENT:
+            raise
+        except (PromotionError, ArtifactoryError):
+            await self.ledger.drop(pending)
+            raise
+
+    async def _promote_directly(self) -> None:
+        """Promote to the target tag at once: the fast way, for where a wrong tag can be put right."""
+        if not self.options.property_prefix:
+            await self.ledger.check_repositories(self.target)
+        await self._keep_previous()
+        within = self.options.confirmation_timeout
+        await send(self.ledger, self.source, self.target, copy=True, within=within, before=self._before())
+        await self._confirm_target(self.source)
+        if self.manifest and self.options.attachments == "all":
+            await self._verify_parts(self.target, self.manifest)
+        try:
+            await self._record(self.target)
+        except RequestRefused:
+            await self.ledger.check_repositories(self.target)
+            raise
+
+    async def _confirm_target(self, source: ImageReference) -> None:
+        self.manifest = await self._confirm(source, self.target) or self.manifest
+
+    async def _confirm(
+        self, source: ImageReference, target: ImageReference, *, is_own: bool = False
+    ) -> Manifest | None:
+        try:
+            return await confirm(self.ledger, target, within=self.options.confirmation_timeout, before=self._before())
+        except TargetUnverified as error:
+            await explain_unverified(self.ledger, source, target, error, is_own=is_own)
+            raise
+
+    async def _verify_pending(self, pending: ImageReference) -> Listing:
+        """Make sure that all of the image waits under its pending tag; return what was seen beside it."""
+        beside = Question(tags=(pending, self.target), pending_in=(image_of(self.target),))
+        if self.manifest is not None:
+            return await self._verify_parts(pending, self.manifest, beside)
+        try:
+            return await wait_until_shown(self.ledger, pending, beside, within=self.options.confirmation_timeout)
+        except TargetUnverified as error:
+            await explain_unverified(self.ledger, self.source, pending, error, is_own=True)
+            raise
+
+    async def _verify_parts(self, place: ImageReference, manifest: Manifest, beside: Question | None = None) -> Listing:
+        """Wait until a tag shows the digest with all that belongs to it; return what was seen beside it."""
+        question = ask_for_parts(self.source, place, manifest)
+        if beside is not None:
+            question = question.joined(beside)
+
+        async def verify() -> Listing:
+            seen = await wait_until_shown(self.ledger, place, question, within=0)
+            await check_complete(self.client, self.source, place, manifest, seen)
+            return seen
+
+        try:
+            try:
+                return await verify()
+            except PartsMissing as error:
+                await check_source_complete(self.client, self.source, place, error)
+            except NotShownYet:
+                pass  # It may be shown with a delay.
+            return await retry(verify, NotShownYet, PartsMissing, within=self.options.confirmation_timeout)
+        except TargetUnverified as error:
+            if error.found != place.digest:
+                is_own = place.tag != self.target.tag
+                await explain_unverified(self.ledger, self.source, place, error, is_own=is_own)
+            raise
+
+    async def _record(self, place: ImageReference, *, replaced: str | None = None) -> None:
+        await write_record(
+            self.client,
+            self.promotion,
+            self.source,
+            place,
+            self._descriptor(),
+            replaced=replaced or self._before() or "none",
+            attachments=len(self.attachments),
+        )
+
+    async def _keep_previous(self) -> None:
+        if self.options.on_conflict == "backup" and self.before is not None:
+            within = self.options.confirmation_timeout
+            await keep_previous(self.ledger, self.promotion.target, self.before.digest, within=within)
+
+    def _before(self) -> str | None:
+        return self.before.digest if self.before else None
+
+    def _descriptor(self) -> Descriptor:
+        """Return digest and kind of what is promoted, as far as it is known."""
+        if self.manifest is not None:
+            return self.manifest.descriptor
+        shown = self.seen.shows(self.source) or self.before
+        return Descriptor(str(self.target.digest), OCI_INDEX if shown and shown.is_index else OCI_MANIFEST)

@@ -1,0 +1,133 @@
+"""What a promotion tells of itself: task result, extra of the asset event, and properties of the target's manifest."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from artifactory_provider.artifactory.manifests import manifest_path
+
+if TYPE_CHECKING:
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.manifests import Descriptor
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.request import Promotion
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """What belongs to a digest but stands elsewhere: a signature, an attestation, an SBOM, any OCI referrer.
+
+    :param subject: the digest that it belongs to.
+    :param digest: its own digest.
+    :param tag: the tag that it stands under; None for a referrer.
+    """
+
+    subject: str
+    digest: str
+    tag: str | None
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return f"the attachment {self.tag or self.digest}"
+
+    def as_dict(self) -> dict[str, str | None]:
+        """Return it as a JSON object."""
+        return {"subject": self.subject, "digest": self.digest, "tag": self.tag}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionRecord:
+    """What was promoted from where to where, as it was verified.
+
+    :param outcome: ``promoted``, or ``unchanged`` where the target showed the digest already.
+    :param source: the source with the pinned digest.
+    :param target: the target with the same digest.
+    :param media_type: the media type of the manifest or index; None where it was not read.
+    :param children: the digests of an index's children; none where it was not read.
+    :param attachments: the signatures, attestations and referrers that belong to it, all of them in the target.
+    :param replaced: the digest that the target tag showed before and no longer shows, if there was one.
+    :param copy: whether it was copied, not moved.
+    """
+
+    outcome: Literal["promoted", "unchanged"]
+    source: ImageReference
+    target: ImageReference
+    media_type: str | None
+    children: tuple[str, ...]
+    attachments: tuple[Attachment, ...]
+    replaced: str | None
+    copy: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the record as a small JSON object of strings, lists and booleans; its keys are stable."""
+        return {
+            "outcome": self.outcome,
+            "digest": self.target.digest,
+            "source": _describe(self.source),
+            "target": _describe(self.target),
+            "media_type": self.media_type,
+            "children": list(self.children),
+            "attachments": [attachment.as_dict() for attachment in self.attachments],
+            "replaced": self.replaced,
+            "copy": self.copy,
+        }
+
+
+async def write_record(
+    client: ArtifactoryClient,
+    promotion: Promotion,
+    source: ImageReference,
+    place: ImageReference,
+    descriptor: Descriptor,
+    *,
+    replaced: str,
+    attachments: int,
+) -> None:
+    """Write the record of a promotion into the properties of a tag's manifest, if one is wanted.
+
+    :param promotion: the promotion, with the prefix of the properties' names and further properties.
+    :param source: the source with its digest.
+    :param place: repository, image and tag where the manifest stands, with its digest.
+    :param descriptor: digest and media type of the manifest.
+    :param replaced: the digest that the target tag showed before, ``none``, or ``unknown``.
+    :param attachments: how many there are.
+    """
+    prefix = promotion.options.property_prefix
+    if prefix is None:
+        return
+    record = {
+        "digest": str(place.digest),
+        "source": str(source.unpinned()),
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "run": promotion.options.run,
+        "replaced": replaced,
+        "attachments": str(attachments),
+        **promotion.options.properties,
+    }
+    properties = {f"{prefix}.{name}": value for name, value in record.items()}
+    await client.set_properties(manifest_path(place, descriptor), properties)
+
+
+async def has_record(
+    client: ArtifactoryClient, promotion: Promotion, place: ImageReference, descriptor: Descriptor
+) -> bool:
+    """Return whether the record of a promotion of this digest stands on a tag's manifest.
+
+    :param promotion: the promotion, with the prefix of the properties' names.
+    :param place: repository, image, tag and digest.
+    :param descriptor: what the tag shows.
+    """
+    properties = await client.properties(manifest_path(place, descriptor))
+    return properties.get(f"{promotion.options.property_prefix}.digest") == [place.digest]
+
+
+def _describe(reference: ImageReference) -> dict[str, str | None]:
+    return {
+        "repository": reference.repository,
+        "image": reference.image,
+        "tag": reference.tag,
+        "reference": str(reference),
+    }

@@ -1,0 +1,12 @@
+"""What operators, sensors, triggers and pages share: arguments, forms, retries, assets, what tasks hand on.
+
+What DAG files need of it can be imported from here; the rest is for this package alone.
+"""
+
+from __future__ import annotations
+
+from artifactory_provider.tasks.assets import image_asset, repository_alias
+from artifactory_provider.tasks.forms import TagSelection
+from artifactory_provider.tasks.retries import RETRY_POLICY
+
+__all__ = ["RETRY_POLICY", "TagSelection", "image_asset", "repository_alias"]

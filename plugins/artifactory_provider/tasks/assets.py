@@ -1,0 +1,126 @@
+"""What Airflow and OpenLineage are told of promotions: each repository/image pair is an asset and a dataset.
+
+The asset is ``artifactory://<repository>/<image>``; an event on it is promotions into the repository, and its
+extra ``{"promotions": [record, …]}`` holds their records, one for each tag. The dataset's namespace is the server, its
+name ``repository/image``, its version the digest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
+
+from airflow.sdk import Asset, AssetAlias
+
+from artifactory_provider.artifactory.references import check_image, check_repository
+from artifactory_provider.tasks.arguments import is_literal, is_mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from urllib.parse import SplitResult
+
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from airflow.sdk import BaseOperator, Context
+
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.record import PromotionRecord
+
+SCHEME = "artifactory"
+
+Lineage: TypeAlias = "tuple[str, ImageReference, ImageReference, str | None]"
+"""The arguments of ``promotion_lineage``."""
+
+
+def image_asset(repository: str, image: str) -> Asset:
+    """Return the asset of an image in a repository.
+
+    :param repository: the repository key.
+    :param image: the image name.
+    :raises InvalidReference: when one of them is malformed.
+    """
+    return Asset(f"{SCHEME}://{check_repository(repository)}/{check_image(image)}")
+
+
+def repository_alias(repository: str) -> AssetAlias:
+    """Return the alias that stands for every image promoted into a repository.
+
+    A DAG scheduled on it runs whatever image was promoted there.
+
+    :param repository: the repository key.
+    """
+    return AssetAlias(f"{SCHEME}://{check_repository(repository)}")
+
+
+def check_uri(parts: SplitResult) -> SplitResult:
+    """Check the URI of such an asset, for Airflow's asset registry.
+
+    :param parts: the URI, split.
+    :raises InvalidReference: when it does not name a repository and an image.
+    """
+    check_repository(parts.netloc)
+    check_image(parts.path.removeprefix("/"))
+    return parts
+
+
+def promotion_outlets(task: BaseOperator, repository: Any, image: Any) -> list[Asset | AssetAlias]:
+    """Return the outlets that a task which promotes has besides its own: the asset, or the alias of the repository.
+
+    Where neither is known at parse time, and in mapped instances, the alias comes with the event: Airflow drops events
+    on assets that it has not seen in the DAG, and it sees none of a mapped operator's own.
+
+    :param task: the task.
+    :param repository: the target repository, as the task was given it.
+    :param image: the target image, as the task was given it; the alias stands for one that is known only later.
+    """
+    if not is_literal(repository) or is_mapped(task):
+        return []
+    if not is_literal(image):
+        alias = repository_alias(repository)
+        return [] if alias in task.outlets else [alias]
+    asset = image_asset(repository, image)
+    # Airflow refuses two names for one URI.
+    return [] if asset.uri in {getattr(outlet, "uri", None) for outlet in task.outlets} else [asset]
+
+
+def emit_promotion(
+    task: BaseOperator, context: Context, target: ImageReference, records: Sequence[PromotionRecord]
+) -> None:
+    """Emit the event of an image's promotions on its target's asset: its extra is ``{"promotions": [record, …]}``.
+
+    :param task: the task that promoted.
+    :param context: its context.
+    :param target: repository and image that were promoted to.
+    :param records: the records of what was promoted, of one tag or of many.
+    """
+    asset = image_asset(target.repository, target.image)
+    extra: dict[str, Any] = {"promotions": [record.as_dict() for record in records]}
+    if not any(isinstance(outlet, AssetAlias) or getattr(outlet, "uri", None) == asset.uri for outlet in task.outlets):
+        task.outlets = [*task.outlets, repository_alias(target.repository)]
+    for outlet in task.outlets:
+        if isinstance(outlet, AssetAlias):
+            context["outlet_events"][outlet].add(asset, extra=extra)
+        elif isinstance(outlet, Asset) and outlet.uri == asset.uri:
+            context["outlet_events"][outlet].extra.update(extra)
+
+
+def promotion_lineage(
+    base_url: str, source: ImageReference, target: ImageReference, digest: str | None
+) -> OperatorLineage[Any, Any]:
+    """Return what OpenLineage is told, where its provider is installed: where an image came from and what it became.
+
+    :param base_url: the server's URL.
+    :param source: what was promoted.
+    :param target: what it became.
+    :param digest: the version of both; None for all tags of an image.
+    """
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.generated.base import Dataset
+    from openlineage.client.generated.dataset_version_dataset import DatasetVersionDatasetFacet
+
+    namespace = f"{SCHEME}://{urlsplit(base_url).netloc}"
+
+    def dataset(reference: ImageReference) -> Dataset:
+        facets: dict[str, Any] = {"version": DatasetVersionDatasetFacet(datasetVersion=digest)} if digest else {}
+        return Dataset(namespace=namespace, name=f"{reference.repository}/{reference.image}", facets=facets)
+
+    return OperatorLineage(inputs=[dataset(source)], outputs=[dataset(target)])

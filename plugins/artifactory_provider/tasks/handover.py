@@ -1,0 +1,135 @@
+"""What the tasks of a backfill hand to each other, and to the page that shows it: XComs, each of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.promotion.reports import ChunkOutcome
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
+
+    from artifactory_provider.promotion.planning.chunks import Chunk
+    from artifactory_provider.promotion.planning.plan import Plan
+
+PLAN_SUMMARY, REPORT_SUMMARY = "plan_summary", "report_summary"
+"""Markdown for people: what a run would promote, and what became of it."""
+_COUNTS, _PROBLEMS, _OUTCOME = "counts", "problems", "outcome"
+_MOST_PROBLEMS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandedOn:
+    """What a plan's task has handed on.
+
+    :param counts: how many promotions there are of each action.
+    :param problems: the first 50 in conflict and the first 50 missing, as they describe themselves.
+    :param chunks: the descriptors of the chunks.
+    """
+
+    counts: Mapping[str, int]
+    problems: Sequence[Mapping[str, Any]]
+    chunks: Sequence[Mapping[str, Any]]
+
+
+def push_plan(ti: RuntimeTaskInstanceProtocol, plan: Plan, *, summary: str, chunks: Sequence[Chunk]) -> None:
+    """Hand on a plan.
+
+    :param ti: the task instance that has made it.
+    :param plan: the plan.
+    :param summary: the plan as Markdown.
+    :param chunks: what it leaves to promote.
+    """
+    problems = [
+        each.as_dict()
+        for action in ("conflict", "missing")
+        for each in [each for each in plan.promotions if each.action == action][:_MOST_PROBLEMS]
+    ]
+    ti.xcom_push(key=PLAN_SUMMARY, value=summary)
+    ti.xcom_push(key=_COUNTS, value=plan.counts)
+    ti.xcom_push(key=_PROBLEMS, value=problems)
+    for chunk in chunks:
+        ti.xcom_push(key=chunk.key, value=chunk.as_list())
+
+
+def pull_plan(ti: RuntimeTaskInstanceProtocol, task_id: str) -> HandedOn | None:
+    """Return what a plan's task has handed on, or None where it has not come that far.
+
+    :param ti: the task instance that asks.
+    :param task_id: the plan's task.
+    """
+    counts = ti.xcom_pull(task_ids=task_id, key=_COUNTS)
+    if not counts:
+        return None
+    problems = ti.xcom_pull(task_ids=task_id, key=_PROBLEMS)
+    return HandedOn(counts=counts, problems=problems or [], chunks=ti.xcom_pull(task_ids=task_id) or [])
+
+
+def pull_chunk(ti: RuntimeTaskInstanceProtocol, chunk: Mapping[str, Any] | None) -> Sequence[Mapping[str, str]]:
+    """Return the promotions of a chunk.
+
+    :param ti: the task instance that asks.
+    :param chunk: its descriptor.
+    :raises InvalidPromotion: when the chunk is not there, or not whole, or that is no descriptor.
+    """
+    if not isinstance(chunk, Mapping) or not {"key", "name", "promotions", "task_id"} <= chunk.keys():
+        raise InvalidPromotion(
+            f"The chunk is {chunk!r:.120}, and none that a plan has handed on: nothing was promoted. Check that the "
+            "plan's task ran, and map this one over what it returned."
+        )
+    promotions: list[dict[str, str]] | None = ti.xcom_pull(task_ids=chunk["task_id"], key=chunk["key"])
+    found = len(promotions or [])
+    if promotions is None or found != chunk["promotions"]:
+        raise InvalidPromotion(
+            f"The chunk {chunk['name']} should have {chunk['promotions']} promotions, but {found} were found under "
+            f"the XCom {chunk['key']} of the task {chunk['task_id']}: clear that task, which plans anew."
+        )
+    return promotions
+
+
+def read_promotions(
+    promotions: Sequence[Mapping[str, str]] | None,
+) -> tuple[tuple[ImageReference, ImageReference], ...]:
+    """Return source and target of each promotion.
+
+    :param promotions: JSON objects with ``source`` and ``target``, each ``repository/image:tag[@digest]``.
+    :raises InvalidPromotion: when there is no list of them, or one has no source or target.
+    :raises InvalidReference: when one is malformed.
+    """
+    if not isinstance(promotions, Sequence) or isinstance(promotions, str):
+        raise InvalidPromotion(
+            f"The promotions are {promotions!r:.120}, and no list: nothing was promoted. Check that the task that "
+            "should hand them on ran, and that it returned a list."
+        )
+    try:
+        return tuple(
+            (ImageReference.parse(each["source"]), ImageReference.parse(each["target"])) for each in promotions
+        )
+    except (AttributeError, KeyError, TypeError):
+        raise InvalidPromotion(
+            "Each promotion has a source and a target, such as {'source': 'docker-dev/payments/api:1.4.2', 'target': "
+            "'docker-qa/payments/api:1.4.2'}."
+        ) from None
+
+
+def push_outcome(ti: RuntimeTaskInstanceProtocol, outcome: ChunkOutcome) -> None:
+    """Hand on what became of a chunk, also where the task fails afterwards.
+
+    :param ti: the task instance that has promoted.
+    :param outcome: what became of it.
+    """
+    ti.xcom_push(key=_OUTCOME, value=outcome.as_dict())
+
+
+def pull_outcomes(ti: RuntimeTaskInstanceProtocol, task_id: str) -> list[ChunkOutcome]:
+    """Return what became of the chunks whose tasks have told.
+
+    :param ti: the task instance that asks.
+    :param task_id: the mapped task that promotes.
+    """
+    told = ti.xcom_pull(task_ids=[task_id], key=_OUTCOME)
+    return [ChunkOutcome.from_dict(document) for document in told if document]
