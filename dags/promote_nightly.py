@@ -2,6 +2,14 @@
 
 An image moves on only when the tests of its stage have passed on that very digest. One image that fails never holds
 up the others. The DAG also runs as soon as the service catalogue has passed its check, and by hand from the UI.
+
+| a red | means |
+|---|---|
+| `select` | there is no such image or tag, or which release is the newest is not certain |
+| `verify_dev`, `verify_qa` | the tests of that stage failed on this digest, or had no verdict for four hours |
+| `promote_to_qa`, `promote_to_prod` | the server refused, or the target tag shows another digest |
+
+Its log says what to do. Clear it then: what is done already is left as it is.
 """
 
 from __future__ import annotations
@@ -46,13 +54,19 @@ IMAGES = [
 
 
 @dag(
+    dag_display_name="Promote nightly: dev → qa → prod",
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("0 2 * * *", timezone=TIMEZONE, interval=pendulum.duration(days=1)),
         assets=[Asset("service_catalog")],
     ),
     catchup=False,
     max_active_runs=4,  # one that waits for a verdict holds up no other
-    default_args={"retries": 3, "retry_delay": pendulum.duration(minutes=1), "retry_policy": RETRY_POLICY},
+    default_args={
+        "owner": "platform",
+        "retries": 3,
+        "retry_delay": pendulum.duration(minutes=1),
+        "retry_policy": RETRY_POLICY,
+    },
     params={
         "images": Param(
             read_candidates(IMAGES),

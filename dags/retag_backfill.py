@@ -175,9 +175,10 @@ def read_selection(context: Context, jinja_env: object) -> dict[str, Any]:
 
 
 @dag(
+    dag_display_name="Retag backfill: promote in bulk",
     schedule=None,
     max_active_runs=4,
-    default_args={"retries": 3, "retry_delay": pendulum.duration(minutes=1)},
+    default_args={"owner": "platform", "retries": 3, "retry_delay": pendulum.duration(minutes=1)},
     params=FORM,
     doc_md=__doc__,
     tags=["artifactory", "promotion", "backfill"],

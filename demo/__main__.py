@@ -127,7 +127,7 @@ async def _say_what_to_try(home: Home) -> None:
         verdict = (await newest_verdicts(client))[LATE]
     waiting = _WAITING if verdict is None else _WAITED
     print(
-        _WHAT_TO_TRY.format(
+        WHAT_TO_TRY.format(
             home=home,
             late=LATE,
             password=home.secrets.airflow_password,
@@ -236,20 +236,21 @@ def _alone(name: str) -> Iterator[None]:
         yield
 
 
-_WHAT_TO_TRY = """
+WHAT_TO_TRY = """
 Airflow    {home.airflow_url}    user admin, password {password}
 Sandbox    {home.sandbox_url}    user admin, password password
 Logs       {home.shown_path}
 
 What to try:
-  1. In Airflow, trigger service_catalog_check: when it is done, promote_nightly starts by itself.
+  1. In Airflow, trigger 'Service catalogue check' (service_catalog_check): when it is done, 'Promote nightly'
+     (promote_nightly) starts by itself.
   2. {waiting}
   3. Open a promote_to_prod task and follow its link 'Artifactory' to the image.
-  4. Under Assets, open artifactory://docker-prod/coredns: every event is a promotion, with its record.
-  5. Trigger promote_nightly by hand with 'coredns:v1.10.0' as its only image.
-  6. Trigger retag_backfill as its form stands, and open the run's tab Plan: that was a dry run.
-  7. The images were pushed over the last three weeks: backfill the nights since (promote_nightly, Trigger,
-     Backfill), or let retag_backfill take only what came last week (Fewer tags, Created from).
+  4. Under Browse, open Promotions: what was promoted, where to, and by which run.
+  5. Trigger 'Promote nightly' by hand with 'coredns:v1.10.0' as its only image.
+  6. Trigger 'Retag backfill' (retag_backfill) as its form stands, and open the run's tab Plan: that was a dry run.
+  7. The images were pushed over the last three weeks: backfill the nights since ('Promote nightly', Trigger,
+     Backfill), or let 'Retag backfill' take only what came last week (Fewer tags, Created from).
   8. Pull what was promoted:
        skopeo inspect --tls-verify=false --creds admin:password \\
          docker://127.0.0.1:{home.ports.sandbox}/docker-prod/coredns:v1.11.0
@@ -258,7 +259,7 @@ What to try:
 """
 
 _WAITING = """
-In its graph, watch verify_dev of {late} wait in the triggerer: its tests have no verdict yet. Give it one:
+In the graph of its run, watch verify_dev of {late} wait in the triggerer: its tests have no verdict yet. Give it one:
        make verdict IMAGE={late} STATUS=passed
 """
 

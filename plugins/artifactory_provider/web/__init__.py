@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 URL_PREFIX = "/artifactory"
-"""Where all pages are."""
+"""Where Airflow's API server has the pages."""

@@ -88,7 +88,7 @@ def records(extra: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """
     told = extra.get("promotions")
     found = [record for record in told if isinstance(record, Mapping)] if isinstance(told, list) else []
-    yield from found or [extra]
+    yield from found or [{}]
 
 
 def _promotion(event: AssetEvent, record: Mapping[str, Any]) -> Promotion:

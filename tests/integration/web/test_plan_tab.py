@@ -21,7 +21,7 @@ from artifactory_provider.promotion.planning.rendering import render_plan
 from artifactory_provider.tasks.handover import DRY_RUN, PLAN_PROBLEM, PLAN_SUMMARY, REPORT_SUMMARY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 RUN = "manual__2026-11-01T00:00:00+00:00"
@@ -48,7 +48,7 @@ def headers(api_server: TestClient) -> dict[str, str]:
     return {"Authorization": f"Bearer {get_auth_manager().generate_jwt(viewer)}"}
 
 
-def store(state: str, *, conf: Any = None, **told: Any) -> None:
+def store(state: str, told: Mapping[str, Any] | None = None, *, conf: dict[str, Any] | None = None) -> None:
     """Store a run with what its tasks have handed on, as a scheduler would."""
     from airflow.models.dagrun import DagRun
     from airflow.models.xcom import XComModel
@@ -73,7 +73,7 @@ def store(state: str, *, conf: Any = None, **told: Any) -> None:
         )
         session.add(run)
         session.flush()
-        for key, value in told.items():
+        for key, value in (told or {}).items():
             session.add(
                 XComModel(
                     dag_run_id=run.id, dag_id="backfill", run_id=RUN, task_id=key, map_index=-1, key=key, value=value
@@ -82,7 +82,7 @@ def store(state: str, *, conf: Any = None, **told: Any) -> None:
 
 
 def test_nobody_sees_a_plan_without_logging_in(api_server: TestClient) -> None:
-    store("success", **{PLAN_SUMMARY: "secret"})
+    store("success", {PLAN_SUMMARY: "secret"})
     assert api_server.get(PAGE).status_code == 401
 
 
@@ -91,7 +91,7 @@ def test_whoever_may_not_read_the_dags_xcoms_sees_no_plan(
 ) -> None:
     from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 
-    store("success", **{PLAN_SUMMARY: "secret"})
+    store("success", {PLAN_SUMMARY: "secret"})
     asked = []
 
     def refuse(self: object, **question: object) -> bool:
@@ -106,7 +106,7 @@ def test_whoever_may_not_read_the_dags_xcoms_sees_no_plan(
 
 
 def test_a_run_shows_its_report_before_its_plan(api_server: TestClient, headers: dict[str, str]) -> None:
-    store("failed", **{PLAN_SUMMARY: "**3 promotions**", REPORT_SUMMARY: "| a |\n|---|\n| 2 promoted |"})
+    store("failed", {PLAN_SUMMARY: "**3 promotions**", REPORT_SUMMARY: "| a |\n|---|\n| 2 promoted |"})
     page = api_server.get(PAGE, headers=headers).text
     assert page.index("<td>2 promoted</td>") < page.index("<strong>3 promotions</strong>")
     assert "refresh" not in page
@@ -119,17 +119,17 @@ def test_a_run_without_a_plan_says_so(api_server: TestClient, headers: dict[str,
 
 
 def test_a_run_that_goes_on_looks_again(api_server: TestClient, headers: dict[str, str]) -> None:
-    store("running", **{PLAN_SUMMARY: "three"})
+    store("running", {PLAN_SUMMARY: "three"})
     assert 'http-equiv="refresh"' in api_server.get(PAGE, headers=headers).text
 
 
 def test_a_run_that_ended_without_a_report_says_so(api_server: TestClient, headers: dict[str, str]) -> None:
-    store("failed", **{PLAN_SUMMARY: "three"})
+    store("failed", {PLAN_SUMMARY: "three"})
     assert "ended without a report" in api_server.get(PAGE, headers=headers).text
 
 
 def test_what_tasks_hand_on_is_never_html_link_or_image(api_server: TestClient, headers: dict[str, str]) -> None:
-    store("success", **{PLAN_SUMMARY: HOSTILE, REPORT_SUMMARY: f"# {HOSTILE}\n\n<img src=x onerror=alert(3)>"})
+    store("success", {PLAN_SUMMARY: HOSTILE, REPORT_SUMMARY: f"# {HOSTILE}\n\n<img src=x onerror=alert(3)>"})
     answer = api_server.get(PAGE, headers=headers)
     body = answer.text.partition("<body>")[2]
     for tag in ("<script", "<img", "<a ", "<b>"):
@@ -139,7 +139,7 @@ def test_what_tasks_hand_on_is_never_html_link_or_image(api_server: TestClient, 
 
 
 def test_why_a_plan_was_refused_stands_where_the_plan_would(api_server: TestClient, headers: dict[str, str]) -> None:
-    store("failed", **{PLAN_PROBLEM: "The plan was refused. Say “Most promotions” = 72, or choose 'a/*' <b>."})
+    store("failed", {PLAN_PROBLEM: "The plan was refused. Say “Most promotions” = 72, or choose 'a/*' <b>."})
     page = api_server.get(PAGE, headers=headers).text
     assert "The plan was refused. Say “Most promotions” = 72, or choose &#39;a/*&#39; &lt;b&gt;." in page
     assert "no plan" not in page
@@ -166,7 +166,7 @@ def test_a_dry_run_offers_the_same_form_for_real_to_whoever_may_start_it(
     api_server: TestClient, users: dict[str, dict[str, str]]
 ) -> None:
     conf = {"images": ["a/*", "<b>"], "largest": 72, "dry_run": True, "approval": False, "versions": None}
-    store("success", conf=conf, **{PLAN_SUMMARY: "three", REPORT_SUMMARY: "dry", DRY_RUN: DRY})
+    store("success", {PLAN_SUMMARY: "three", REPORT_SUMMARY: "dry", DRY_RUN: DRY}, conf=conf)
     assert "Run this for real" not in api_server.get(PAGE, headers=users["viewer"]).text
     page = api_server.get(PAGE, headers=users["user"]).text
     assert "Run this for real" in page
@@ -196,7 +196,7 @@ def test_a_dry_run_offers_the_same_form_for_real_to_whoever_may_start_it(
 def test_no_other_run_offers_it(
     api_server: TestClient, users: dict[str, dict[str, str]], state: str, told: dict[str, Any]
 ) -> None:
-    store(state, **{PLAN_SUMMARY: "three", REPORT_SUMMARY: "dry", **told})
+    store(state, {PLAN_SUMMARY: "three", REPORT_SUMMARY: "dry", **told})
     answer = api_server.get(PAGE, headers=users["user"])
     assert answer.status_code == 200
     assert "for real" not in answer.text
@@ -215,7 +215,7 @@ def test_a_long_plan_is_shown_in_milliseconds(api_server: TestClient, headers: d
     ]
     text = render_plan(Plan(tuple(planned)))
     assert len(text) > 40_000
-    store("success", **{PLAN_SUMMARY: text})
+    store("success", {PLAN_SUMMARY: text})
     began = time.perf_counter()
     page = api_server.get(PAGE, headers=headers).text
     assert time.perf_counter() - began < 1
@@ -240,7 +240,7 @@ def test_a_long_plan_is_shown_in_milliseconds(api_server: TestClient, headers: d
 def test_whatever_a_task_hands_on_the_page_does_not_take_long(
     api_server: TestClient, headers: dict[str, str], text: str
 ) -> None:
-    store("success", **{PLAN_SUMMARY: text, REPORT_SUMMARY: "the report"})
+    store("success", {PLAN_SUMMARY: text, REPORT_SUMMARY: "the report"})
     began = time.perf_counter()
     page = api_server.get(PAGE, headers=headers).text
     assert time.perf_counter() - began < 1.5
@@ -289,7 +289,7 @@ def store_of_xcoms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 def test_a_plan_in_an_object_store_is_shown_and_not_its_path(api_server: TestClient, tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text(json.dumps("**3 promotions** <b>"))
-    store("success", **{PLAN_SUMMARY: f"file://{tmp_path}/plan.json", REPORT_SUMMARY: "inline"})
+    store("success", {PLAN_SUMMARY: f"file://{tmp_path}/plan.json", REPORT_SUMMARY: "inline"})
     command, environment = [sys.executable, "-c", IN_A_STORE, PAGE], {**os.environ, **keep_in(tmp_path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     status, page = json.loads(done.stdout.splitlines()[-1])
@@ -305,7 +305,7 @@ def test_all_that_tasks_hand_on_may_be_in_the_store(
     (store_of_xcoms / "report.json").write_text(json.dumps("the **report**"))
     (store_of_xcoms / "form.json").write_text(json.dumps(DRY))
     address = f"file://{store_of_xcoms}"
-    store("success", **{REPORT_SUMMARY: f"{address}/report.json", DRY_RUN: f"{address}/form.json"})
+    store("success", {REPORT_SUMMARY: f"{address}/report.json", DRY_RUN: f"{address}/form.json"})
     page = api_server.get(PAGE, headers=users["user"]).text
     assert "the <strong>report</strong>" in page
     assert "Run this for real" in page
@@ -314,7 +314,7 @@ def test_all_that_tasks_hand_on_may_be_in_the_store(
 def test_what_is_no_longer_in_the_store_is_said_to_be_gone(
     api_server: TestClient, headers: dict[str, str], store_of_xcoms: Path
 ) -> None:
-    store("success", **{PLAN_SUMMARY: f"file://{store_of_xcoms}/gone.json", REPORT_SUMMARY: "the report"})
+    store("success", {PLAN_SUMMARY: f"file://{store_of_xcoms}/gone.json", REPORT_SUMMARY: "the report"})
     page = api_server.get(PAGE, headers=headers).text
     assert "nothing is there any more" in page
     assert "the report" in page
@@ -325,7 +325,7 @@ def test_a_store_that_the_server_cannot_read_costs_no_page(
     api_server: TestClient, headers: dict[str, str], store_of_xcoms: Path
 ) -> None:
     (store_of_xcoms / "folder").mkdir()
-    store("success", **{PLAN_SUMMARY: f"file://{store_of_xcoms}/folder", REPORT_SUMMARY: "the report"})
+    store("success", {PLAN_SUMMARY: f"file://{store_of_xcoms}/folder", REPORT_SUMMARY: "the report"})
     page = api_server.get(PAGE, headers=headers).text
     assert "a store that this server cannot read (IsADirectoryError)" in page
     assert "the report" in page
@@ -337,7 +337,7 @@ def test_no_file_but_those_in_the_store_is_read(
 ) -> None:
     (store_of_xcoms.parent / "secret.json").write_text('"secret"')
     for address in (f"file://{store_of_xcoms}/../secret.json", f"file://{store_of_xcoms.parent}/secret.json"):
-        store("success", **{PLAN_SUMMARY: address})
+        store("success", {PLAN_SUMMARY: address})
         assert "secret</p>" not in api_server.get(PAGE, headers=headers).text
 
 
