@@ -93,7 +93,7 @@ class Nest:
         self._sandbox = sandbox
         self._image = image
         self.digests = [sandbox.push_image(f"docker-dev/{image}:leaf")]
-        kind = OCI_MANIFEST
+        kind, body = OCI_MANIFEST, b""
         for level in range(depth):
             child = {"mediaType": kind, "digest": self.digests[-1], "size": 1}
             body = json.dumps(
