@@ -163,7 +163,7 @@ def test_a_value_that_is_missing_from_the_file_is_named_and_nothing_is_changed(
     before = file.read_text(encoding="utf-8")
     text = re.sub(r"^JWT_SECRET=.*$", "JWT_SECRET=", before, flags=re.MULTILINE)
     file.write_text(text, encoding="utf-8")
-    line = ["sh", tmp_path / "deploy" / "make-secrets.sh"]
+    line = ["sh", str(tmp_path / "deploy" / "make-secrets.sh")]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert (done.returncode, file.read_text(encoding="utf-8")) == (1, text)
     assert "without a value for JWT_SECRET" in done.stderr
