@@ -19,7 +19,7 @@ down: ## Stop what 'make up' has started
 	@if [ -x .venv/bin/python ]; then $(run) demo down; else echo "Nothing is installed here, so nothing runs."; fi
 
 verdict: install ## Say what the tests of an image in dev came to: make verdict IMAGE=coredns STATUS=passed
-	@$(if $(and $(IMAGE),$(STATUS)),$(run) demo verdict "$(IMAGE)" "$(STATUS)",echo "Name both: make verdict IMAGE=coredns STATUS=passed (or failed)" >&2; exit 2)
+	@$(if $(and $(IMAGE),$(STATUS)),$(run) demo verdict "$(IMAGE)" "$(STATUS)",echo "Name both: make verdict IMAGE=coredns STATUS=passed (or failed, or none)" >&2; exit 2)
 
 test: install ## Run all tests, two at a time
 	@scripts/install-tools.sh 'the tests' skopeo buildah podman

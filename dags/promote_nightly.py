@@ -2,6 +2,14 @@
 
 An image moves on only when the tests of its stage have passed on that very digest. One image that fails never holds
 up the others. The DAG also runs as soon as the service catalogue has passed its check, and by hand from the UI.
+
+| a red | means |
+|---|---|
+| `select` | there is no such image or tag, or which release is the newest is not certain |
+| `verify_dev`, `verify_qa` | the tests of that stage failed on this digest, or had no verdict for four hours |
+| `promote_to_qa`, `promote_to_prod` | the server refused, or the target tag shows another digest |
+
+Its log says what to do. Clear it then: what is done already is left as it is.
 """
 
 from __future__ import annotations
@@ -22,7 +30,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from artifactory_provider.operators import ArtifactoryPromoteOperator
 from artifactory_provider.promotion.selection import read_candidates
 from artifactory_provider.sensors import ArtifactoryVerificationSensor
-from artifactory_provider.tasks import RETRY_POLICY
+from artifactory_provider.tasks import RETRY_POLICY, check_conf
 from artifactory_provider.verification.checks import PropertyCheck
 
 TIMEZONE = pendulum.timezone("Europe/Berlin")
@@ -46,19 +54,25 @@ IMAGES = [
 
 
 @dag(
+    dag_display_name="Promote nightly: dev → qa → prod",
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("0 2 * * *", timezone=TIMEZONE, interval=pendulum.duration(days=1)),
         assets=[Asset("service_catalog")],
     ),
     catchup=False,
     max_active_runs=4,  # one that waits for a verdict holds up no other
-    default_args={"retries": 3, "retry_delay": pendulum.duration(minutes=1), "retry_policy": RETRY_POLICY},
+    default_args={
+        "owner": "platform",
+        "retries": 3,
+        "retry_delay": pendulum.duration(minutes=1),
+        "retry_policy": RETRY_POLICY,
+    },
     params={
         "images": Param(
             read_candidates(IMAGES),
             type="array",
-            items={"type": "string", "minLength": 1, "maxLength": 400},
-            minItems=1,
+            items={"type": "string", "maxLength": 400},
+            contains={"pattern": r"\S"},  # blank lines count for nothing
             title="Images",
             description=(
                 "One a line: an image for its newest release, image:tag, or a pattern or a range to choose its newest "
@@ -75,7 +89,9 @@ def promote_nightly() -> None:
     @task
     def list_images() -> list[str]:
         """Return the images of this run, each once."""
-        return read_candidates(get_current_context()["params"]["images"])
+        context = get_current_context()
+        check_conf(context)
+        return read_candidates(context["params"]["images"])
 
     @task(multiple_outputs=True, map_index_template="{{ candidate }}")
     def select(candidate: str) -> dict[str, str | None]:
@@ -88,6 +104,7 @@ def promote_nightly() -> None:
         night = context["data_interval_end"] if is_for_a_night else None
         image = ArtifactoryHook().select("docker-dev", candidate, created_before=night)
         if image is None:
+            context["candidate"] = f"{candidate}: no release by that night"  # the grid shows why it was skipped
             raise AirflowSkipException(f"There was no release of {candidate} by that night.")
         return {"image": image.image, "tag": image.tag, "digest": image.digest}
 

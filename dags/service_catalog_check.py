@@ -16,10 +16,16 @@ from airflow.sdk import Asset, CronTriggerTimetable, dag
 
 
 @dag(
+    dag_display_name="Service catalogue check",
     schedule=CronTriggerTimetable("30 1 * * *", timezone="Europe/Berlin"),
     catchup=False,
     max_active_runs=1,
-    default_args={"conn_id": "service_catalog", "retries": 2, "retry_delay": pendulum.duration(minutes=1)},
+    default_args={
+        "owner": "platform",
+        "conn_id": "service_catalog",
+        "retries": 2,
+        "retry_delay": pendulum.duration(minutes=1),
+    },
     doc_md=__doc__,
     tags=["data-quality"],
 )

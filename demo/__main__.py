@@ -25,9 +25,12 @@ from demo.scenario import (
     FAILING,
     LATE,
     PROD,
+    VERDICT,
     candidates,
     held,
+    newest_verdicts,
     places,
+    remove_verdict,
     run_qa_tests,
     sandbox_client,
     write_verdict,
@@ -53,7 +56,7 @@ def main() -> int:
     commands.add_parser("qa-tests", help="pass everything that arrives in qa").add_argument("url")
     verdict = commands.add_parser("verdict", help="write what the tests in dev say of an image's newest version")
     verdict.add_argument("image")
-    verdict.add_argument("status", choices=["passed", "failed"])
+    verdict.add_argument("status", choices=["passed", "failed", "none"])
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
@@ -87,27 +90,50 @@ def run() -> int:
 
 
 def up() -> int:
-    """Start everything and leave it running."""
+    """Start everything and leave it running; start again what has ended since."""
     with _alone("up"):
-        if Register(HOMES / "up" / "processes.json").is_running:
-            print("It runs already; 'make down' stops it.")
-            _say_what_to_try(Home.running("up"))
-            return 0
-        _stop_leftovers("up")
         progress = Progress()
-        home = Home.create("up", fresh=False)
-        instance = Instance(home, progress)
-        try:
-            instance.start()
-        except BaseException:
-            instance.stop()
-            raise
-    _say_what_to_try(home)
+        if Register(HOMES / "up" / "processes.json").is_running:
+            home = Home.running("up")
+            _mend(Instance(home, progress), progress)
+        else:
+            _stop_leftovers("up")
+            home = Home.create("up", fresh=False)
+            _start(Instance(home, progress))
+    asyncio.run(_say_what_to_try(home))
     return 0
 
 
-def _say_what_to_try(home: Home) -> None:
-    print(_WHAT_TO_TRY.format(home=home, late=LATE, password=home.secrets.airflow_password))
+def _start(instance: Instance) -> None:
+    try:
+        instance.start()
+    except BaseException:
+        instance.stop()
+        raise
+
+
+def _mend(instance: Instance, progress: Progress) -> None:
+    dead = instance.find_dead()
+    if not dead:
+        print("It runs already; 'make down' stops it.")
+        return
+    progress.say(f"No sign of life from {' and '.join(dead)}: starting again what is needed.")
+    instance.mend(dead)
+
+
+async def _say_what_to_try(home: Home) -> None:
+    """Print URLs, login and what to try, as things stand now."""
+    async with sandbox_client(home.sandbox_url) as client:
+        verdict = (await newest_verdicts(client))[LATE]
+    waiting = _WAITING if verdict is None else _WAITED
+    print(
+        WHAT_TO_TRY.format(
+            home=home,
+            late=LATE,
+            password=home.secrets.airflow_password,
+            waiting=waiting.format(late=LATE, verdict=verdict).strip(),
+        )
+    )
 
 
 def down() -> int:
@@ -147,7 +173,7 @@ def _is_late(task: Task) -> bool:
 
 async def _pass_late(url: str) -> None:
     async with sandbox_client(url) as client:
-        await write_verdict(client, (await candidates(client))[LATE], "test.status", "passed")
+        await write_verdict(client, (await candidates(client))[LATE], VERDICT, "passed")
 
 
 async def _give_verdict(image: str, status: str) -> int:
@@ -156,8 +182,11 @@ async def _give_verdict(image: str, status: str) -> int:
         reference = await newest_version(client, DEV, image)
         if reference is None:
             raise DemoError(f"{DEV}/{image} has no version.")
-        await write_verdict(client, reference, "test.status", status)
-    print(f"{reference}: test.status is {status}.")
+        if status == "none":
+            await remove_verdict(client, reference, url)
+        else:
+            await write_verdict(client, reference, VERDICT, status)
+    print(f"{reference}: {VERDICT} is {'not set' if status == 'none' else status}.")
     return 0
 
 
@@ -207,24 +236,36 @@ def _alone(name: str) -> Iterator[None]:
         yield
 
 
-_WHAT_TO_TRY = """
+WHAT_TO_TRY = """
 Airflow    {home.airflow_url}    user admin, password {password}
 Sandbox    {home.sandbox_url}    user admin, password password
 Logs       {home.shown_path}
 
 What to try:
-  1. In Airflow, trigger service_catalog_check: when it is done, promote_nightly starts by itself.
-  2. In its graph, watch verify_dev of {late} wait in the triggerer: its tests have no verdict yet. Give it one:
-       make verdict IMAGE={late} STATUS=passed
+  1. In Airflow, trigger 'Service catalogue check' (service_catalog_check): when it is done, 'Promote nightly'
+     (promote_nightly) starts by itself.
+  2. {waiting}
   3. Open a promote_to_prod task and follow its link 'Artifactory' to the image.
-  4. Under Assets, open artifactory://docker-prod/coredns: every event is a promotion, with its record.
-  5. Trigger promote_nightly by hand with 'coredns:v1.10.0' as its only image.
-  6. Trigger retag_backfill as its form stands, and open the run's tab Plan: that was a dry run.
-  7. Pull what was promoted:
+  4. Under Browse, open Promotions: what was promoted, where to, and by which run.
+  5. Trigger 'Promote nightly' by hand with 'coredns:v1.10.0' as its only image.
+  6. Trigger 'Retag backfill' (retag_backfill) as its form stands, and open the run's tab Plan: that was a dry run.
+  7. The images were pushed over the last three weeks: backfill the nights since ('Promote nightly', Trigger,
+     Backfill), or let 'Retag backfill' take only what came last week (Fewer tags, Created from).
+  8. Pull what was promoted:
        skopeo inspect --tls-verify=false --creds admin:password \\
          docker://127.0.0.1:{home.ports.sandbox}/docker-prod/coredns:v1.11.0
 
 'make down' stops everything; what was promoted is there again after the next 'make up'.
+"""
+
+_WAITING = """
+In the graph of its run, watch verify_dev of {late} wait in the triggerer: its tests have no verdict yet. Give it one:
+       make verdict IMAGE={late} STATUS=passed
+"""
+
+_WAITED = """
+The tests of {late} have a verdict by now: {verdict}. Take it away, and the next run waits for it in the triggerer:
+       make verdict IMAGE={late} STATUS=none
 """
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,14 +13,24 @@ from demo.airflow_api import AirflowApi
 from demo.errors import DemoError
 from demo.home import PROJECT, is_free
 from demo.processes import Process, Register, end_of, uninterrupted, wait_until
-from demo.scenario import FAILING, LATE, PASSWORD, USERNAME, sandbox_client, seed, write_dev_verdicts
+from demo.scenario import (
+    PASSWORD,
+    USERNAME,
+    describe_verdicts,
+    newest_verdicts,
+    sandbox_client,
+    seed,
+    write_dev_verdicts,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
     from demo.home import Home
     from demo.report import Progress
 
+PARTS = ("sandbox", "airflow", "qa-tests")
+_LONGEST_SILENCE = 30.0
 DAGS = ("service_catalog_check", "promote_nightly", "retag_backfill")
 
 
@@ -36,20 +47,56 @@ class Instance:
         self._register = Register(home.path / "processes.json")
         self.api = AirflowApi(home.airflow_url, home.secrets.airflow_password)
 
-    def start(self) -> None:
-        """Start everything and wait until it works.
+    def start(self, parts: Collection[str] = PARTS) -> None:
+        """Start everything, or some parts of it, and wait until it works.
 
+        :param parts: which of ``PARTS``.
         :raises DemoError: when a part does not come up.
         """
-        self._progress.say(seed(self._home))
-        self._start_sandbox()
-        asyncio.run(self._write_verdicts())
-        self._start_airflow()
-        self.api.log_in()
-        self._create_connections()
-        self.api.put_pool("artifactory_backfill", 4, "Chunks of backfills")
-        self._run("qa-tests", [sys.executable, "-m", "demo", "qa-tests", self._home.sandbox_url])
-        self._wait_for_dags()
+        if "sandbox" in parts:
+            self._progress.say(seed(self._home))
+            self._start_sandbox()
+            self._progress.say(asyncio.run(self._write_verdicts()))
+        if "airflow" in parts:
+            self._start_airflow()
+            self.api.log_in()
+            self._create_connections()
+            self.api.put_pool("artifactory_backfill", 4, "Chunks of backfills")
+        if "qa-tests" in parts:
+            self._run("qa-tests", [sys.executable, "-m", "demo", "qa-tests", self._home.sandbox_url])
+        if "airflow" in parts:
+            self._wait_for_dags()
+
+    def find_dead(self) -> list[str]:
+        """Return what of it has ended, or gives no sign of life; asking takes a few seconds where all is well."""
+        processes = {process.name: process for process in self._register.read()}
+        dead = [name for name in PARTS if name not in processes or not processes[name].is_running]
+        if "sandbox" not in dead and not self._sandbox_answers():
+            dead.insert(0, "sandbox")
+        return dead if "airflow" in dead else [*dead, *self._silent_parts()]
+
+    def mend(self, dead: Sequence[str]) -> None:
+        """Start again what has ended; what is written to the sandbox and to Airflow's database is there again.
+
+        :param dead: what ``find_dead`` has returned.
+        :raises DemoError: when a part does not come up.
+        """
+        ended = [name for name in PARTS if name in dead or (name == "airflow" and set(dead) - set(PARTS))]
+        for name in reversed(ended):
+            self._register.stop(name)
+        self.start(ended)
+
+    def _silent_parts(self) -> list[str]:
+        """Return which parts of Airflow give no sign of life for as long as Airflow itself allows."""
+        before = self.api.heartbeats()
+        if not before:
+            return ["API server"]
+        silent, deadline = set(before), time.monotonic() + _LONGEST_SILENCE
+        while silent and time.monotonic() < deadline:
+            time.sleep(0.5)
+            now = self.api.heartbeats()
+            silent = {part for part in silent if now.get(part, before[part]) == before[part]}
+        return sorted(silent)
 
     def check(self) -> None:
         """Make sure that everything that was started still runs.
@@ -86,10 +133,10 @@ class Instance:
             return False
         return answer.status_code == 200
 
-    async def _write_verdicts(self) -> None:
+    async def _write_verdicts(self) -> str:
         async with sandbox_client(self._home.sandbox_url) as client:
             await write_dev_verdicts(client)
-        self._progress.say(f"The tests in dev have written their verdicts, but for {LATE}'s; {FAILING}'s failed.")
+            return describe_verdicts(await newest_verdicts(client))
 
     def _start_airflow(self) -> None:
         self._progress.say("Airflow starts: scheduler, DAG processor, triggerer, API server.")

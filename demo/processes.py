@@ -137,6 +137,14 @@ class Register:
         """Note a process that was started."""
         self._write([*self.read(), process])
 
+    def stop(self, name: str) -> None:
+        """Stop one of what was started, and forget it."""
+        processes = self.read()
+        for process in processes:
+            if process.name == name:
+                process.stop()
+        self._write([process for process in processes if process.name != name])
+
     def stop_all(self) -> bool:
         """Stop everything, last started first; return whether there was anything."""
         processes = self.read()

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import yaml
 
 from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -15,10 +19,14 @@ from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.artifactory.settings import ServerSettings
 from artifactory_provider.promotion.selection import newest_version
 from artifactory_provider.promotion.tags import select_images
+from artifactory_sandbox.seeding import select_tags
 from demo.errors import DemoError
 from demo.home import PROJECT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from artifactory_sandbox.seeding import SeedTag
     from demo.home import Home
 
 USERNAME, PASSWORD = "admin", "password"
@@ -39,7 +47,9 @@ IMAGES = (
 )
 FAILING = "csi-resizer"
 LATE = "livenessprobe"
+VERDICT = "test.status"
 _TAGS_PER_IMAGE = 6
+_PAST = timedelta(weeks=3)
 
 
 @dataclass(frozen=True)
@@ -60,16 +70,36 @@ class Places:
 
 
 def seed(home: Home) -> str:
-    """Fill docker-dev from the promotion manifests, and return what the sandbox says of it."""
-    command = ["artifactory-sandbox", "seed", "--data", str(home.sandbox_data), "--repository", DEV]
-    command += ["--tags-per-image", str(_TAGS_PER_IMAGE)]
-    for image in IMAGES:
-        command += ["--image", image]
-    command += [str(path) for path in sorted((PROJECT / "demo" / "images").glob("*.yaml"))]
+    """Fill docker-dev as if images had been pushed for three weeks, and return what the sandbox says of it.
+
+    What is there already stays as it is.
+    """
+    file = home.path / "images.yaml"
+    file.write_text(yaml.safe_dump(_pushed_lately(datetime.now(UTC)), sort_keys=False))
+    command = ["artifactory-sandbox", "seed", "--data", str(home.sandbox_data), "--repository", DEV, str(file)]
     done = subprocess.run(command, env=home.environment(), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise DemoError(f"The sandbox could not be seeded: {done.stderr.strip()}")
     return done.stdout.strip()
+
+
+def _pushed_lately(now: datetime) -> list[dict[str, Any]]:
+    """Return a seed in which each image's versions came one after the other, no two images at one moment."""
+    step = _PAST / _TAGS_PER_IMAGE
+    entries = []
+    for number, (image, tags) in enumerate(_versions().items()):
+        start = now - _PAST + step * (number + 1) / (len(IMAGES) + 1)
+        digests = {tag.digest: [other.tag for other in tags if other.digest == tag.digest] for tag in tags}
+        created = {tag.tag: (start + step * place).isoformat(timespec="seconds") for place, tag in enumerate(tags)}
+        entries.append({"name": image, "dmap": digests, "created": created})
+    return entries
+
+
+def _versions() -> dict[str, list[SeedTag]]:
+    """Return image → its highest versions in the promotion manifests, the newest last."""
+    files = sorted((PROJECT / "demo" / "images").glob("*.yaml"))
+    chosen = select_tags(files, images=IMAGES, per_image=_TAGS_PER_IMAGE)
+    return {image: [tag for tag in chosen if tag.image == image] for image in IMAGES}
 
 
 def sandbox_client(url: str) -> ArtifactoryClient:
@@ -84,23 +114,66 @@ async def candidates(client: ArtifactoryClient) -> dict[str, ImageReference]:
 
 
 async def write_dev_verdicts(client: ArtifactoryClient) -> None:
-    """Write what the tests in dev say, as a CI would: all passed but one that failed, and one still running."""
-    chosen = await candidates(client)
-    for image in IMAGES:
-        for tag in await client.tags(DEV, image):
-            reference = ImageReference(DEV, image, tag)
-            if reference.tag == chosen[image].tag and image == LATE:
-                continue
-            failed = reference.tag == chosen[image].tag and image == FAILING
-            await write_verdict(client, reference, "test.status", "failed" if failed else "passed")
+    """Write what the tests in dev say, as a CI would; a verdict that is there already stays as it is."""
+    for number, (image, tags) in enumerate(_versions().items()):
+        for age, tag in enumerate(reversed(tags)):
+            status = _status(image, number, age)
+            reference = ImageReference(DEV, image, tag.tag)
+            if status and await read_verdict(client, reference) is None:
+                await write_verdict(client, reference, VERDICT, status)
+
+
+def _status(image: str, number: int, age: int) -> str | None:
+    """Return the verdict on an image's version: one newest one failed, one is late, and so it went before now and then.
+
+    :param image: the image name.
+    :param number: which of the images it is.
+    :param age: how many newer versions of it there are.
+    """
+    if age == 0:
+        return {FAILING: "failed", LATE: None}.get(image, "passed")
+    return {(0, 3): "failed", (1, 4): None}.get((number % 3, age), "passed")
+
+
+async def newest_verdicts(client: ArtifactoryClient) -> dict[str, str | None]:
+    """Return image → what the tests in dev say now of its newest version, or None where they have said nothing."""
+    return {image: await read_verdict(client, newest) for image, newest in (await candidates(client)).items()}
+
+
+def describe_verdicts(verdicts: Mapping[str, str | None]) -> str:
+    """Return in a sentence which newest versions did not pass their tests in dev, or not yet."""
+    missing, failed = (
+        ", ".join(f"{image}'s" for image, status in verdicts.items() if status == wanted) for wanted in (None, "failed")
+    )
+    said = f"The tests in dev have written their verdicts{f', but for {missing}' if missing else ''}"
+    return f"{said}; {failed} failed." if failed else f"{said}."
+
+
+async def read_verdict(client: ArtifactoryClient, reference: ImageReference) -> str | None:
+    """Return what the tests in dev said of what a tag shows now, or None where they have said nothing."""
+    descriptor = await client.descriptor(reference)
+    properties = await client.properties(manifest_path(reference, descriptor)) if descriptor else {}
+    return ", ".join(properties.get(VERDICT, [])) or None
 
 
 async def write_verdict(client: ArtifactoryClient, reference: ImageReference, name: str, value: str) -> None:
     """Write one verdict on what a tag shows now."""
+    await client.set_properties(await _manifest_path(client, reference), {name: value})
+
+
+async def remove_verdict(client: ArtifactoryClient, reference: ImageReference, url: str) -> None:
+    """Take the verdict of the tests in dev from what a tag shows now."""
+    place = f"{url}/api/storage/{await _manifest_path(client, reference)}"
+    async with httpx.AsyncClient(auth=(USERNAME, PASSWORD), trust_env=False) as http:
+        answer = await http.delete(place, params={"properties": VERDICT})
+    answer.raise_for_status()
+
+
+async def _manifest_path(client: ArtifactoryClient, reference: ImageReference) -> str:
     descriptor = await client.descriptor(reference)
     if descriptor is None:
         raise DemoError(f"{reference} is gone: something else writes to this sandbox.")
-    await client.set_properties(manifest_path(reference, descriptor), {name: value})
+    return manifest_path(reference, descriptor)
 
 
 async def run_qa_tests(url: str) -> None:
@@ -131,9 +204,8 @@ async def places(client: ArtifactoryClient) -> list[Places]:
 async def _stands(client: ArtifactoryClient, image: str, tag: str) -> Places:
     references = [ImageReference(repository, image, tag) for repository in (DEV, QA, PROD)]
     shown = [await client.descriptor(reference) for reference in references]
-    properties = await client.properties(manifest_path(references[0], shown[0])) if shown[0] else {}
     digests = [descriptor.digest if descriptor else None for descriptor in shown]
-    return Places(image, tag, ", ".join(properties.get("test.status", [])) or None, *digests)
+    return Places(image, tag, await read_verdict(client, references[0]), *digests)
 
 
 async def held(client: ArtifactoryClient, repository: str) -> dict[tuple[str, str], str]:

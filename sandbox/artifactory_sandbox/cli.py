@@ -135,8 +135,8 @@ def _seed(options: argparse.Namespace) -> None:
     """Fill a repository from promotion manifests.
 
     Makes a small image for each digest of promotion manifests (YAML lists of 'name' and 'dmap': digest -> tags) and
-    stores it under its tags. The same digest always makes the same image, so seeding again changes nothing. A server
-    may be running on the same directory.
+    stores it under its tags. The same digest always makes the same image, so seeding again changes nothing. With
+    'created' (tag -> moment) an image was pushed in the past. A server may be running on the same directory.
     """
     config = load_config(options.config)
     known = [key for key, one in config.repositories.items() if one.is_docker and one.is_writable]

@@ -6,18 +6,19 @@ import fnmatch
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from artifactory_sandbox import layout
-from artifactory_sandbox.items import Stamp, stamp
+from artifactory_sandbox.items import Stamp, stamp, timestamp
 from artifactory_sandbox.names import Place, is_image, is_tag
 from artifactory_sandbox.sample_images import PLATFORMS, SampleImage, make_image
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from artifactory_sandbox.service import Service
@@ -31,11 +32,15 @@ class SeedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SeedTag:
-    """One tag to be made: the image's content follows from the digest in the file alone."""
+    """One tag to be made: the image's content follows from the digest in the file alone.
+
+    :param created: when it was pushed; None for the moment when it is made.
+    """
 
     image: str
     tag: str
     digest: str
+    created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class SeedSummary:
 
 def read_promotion_manifest(path: Path) -> list[SeedTag]:
     """Read the tags of a promotion manifest: a list of `name` and `dmap` (digest → tags).
+
+    An image may have `created` as well (tag → moment), which promotion manifests do not have.
 
     :param path: a YAML file.
     :raises SeedError: when it is not one.
@@ -92,13 +99,14 @@ def seed(service: Service, repository: str, tags: Sequence[SeedTag]) -> SeedSumm
     :param repository: key of a local Docker repository.
     :param tags: what to make.
     """
-    who = stamp("seed")
+    now = stamp("seed")
     for start in range(0, len(tags), _BATCH):
         made = [(tag, _image_of(tag)) for tag in tags[start : start + _BATCH]]
         for _, image in made:
             write_contents(service, image)
         with service.database.writing() as tx:
             for tag, image in made:
+                who = Stamp(now.user, timestamp(tag.created)) if tag.created else now
                 store_image(tx, service, Place(repository, tag.image), tag.tag, image, who)
     images, digests = {tag.image for tag in tags}, {tag.digest for tag in tags}
     return SeedSummary(len(images), len(tags), len(digests))
@@ -137,6 +145,7 @@ def _tags_of(path: Path, entry: object) -> Iterator[SeedTag]:
     image = str(entry.get("name"))
     if not is_image(image):
         raise SeedError(f"{path}: {image!r} is no image name")
+    created = _created_of(path, image, entry)
     for digest, tags in entry["dmap"].items():
         # Real files hold mistyped digests. They only tell images apart here, so any text will do.
         if not isinstance(digest, str) or not isinstance(tags, list):
@@ -144,7 +153,28 @@ def _tags_of(path: Path, entry: object) -> Iterator[SeedTag]:
         for tag in map(str, tags):
             if not is_tag(tag):
                 raise SeedError(f"{path}: {image}: {tag!r} is no tag")
-            yield SeedTag(image, tag, digest)
+            yield SeedTag(image, tag, digest, created.get(tag))
+
+
+def _created_of(path: Path, image: str, entry: Mapping[str, Any]) -> dict[str, datetime]:
+    moments = entry.get("created") or {}
+    if not isinstance(moments, dict):
+        raise SeedError(f"{path}: {image}: 'created' is no mapping of tags to moments")
+    tags = {str(tag) for tags in entry["dmap"].values() if isinstance(tags, list) for tag in tags}
+    if unknown := sorted({str(tag) for tag in moments} - tags):
+        raise SeedError(f"{path}: {image}: 'created' names {unknown[0]!r}, which is no tag in 'dmap'")
+    return {str(tag): _moment(path, image, moment) for tag, moment in moments.items()}
+
+
+def _moment(path: Path, image: str, value: object) -> datetime:
+    """Return a moment that YAML has read or left as text; without an offset it is UTC."""
+    try:
+        moment = value if isinstance(value, date) else datetime.fromisoformat(str(value))
+    except ValueError:
+        raise SeedError(f"{path}: {image}: {value!r} is no moment such as 2026-10-01T12:00:00Z") from None
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _version(tag: SeedTag) -> list[tuple[int, int, str]]:

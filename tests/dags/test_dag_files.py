@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from airflow.serialization.serialized_objects import DagSerialization
+from demo.__main__ import WHAT_TO_TRY
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
@@ -51,7 +52,14 @@ def test_no_dag_file_loads_the_http_libraries_while_it_is_read(file: Path) -> No
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_every_dag_says_what_it_is_for(dag_bag: DagBag) -> None:
+def test_every_dag_says_what_it_is_for_under_a_name_for_people_and_whose_it_is(dag_bag: DagBag) -> None:
     for dag in dag_bag.dags.values():
         assert dag.doc_md
         assert dag.tags
+        assert dag.dag_display_name != dag.dag_id
+        assert {task.owner for task in dag.tasks} == {"platform"}
+
+
+def test_the_demo_calls_the_dags_as_airflow_shows_them(dag_bag: DagBag) -> None:
+    for dag in dag_bag.dags.values():
+        assert f"'{dag.dag_display_name.partition(':')[0]}' ({dag.dag_id})" in " ".join(WHAT_TO_TRY.split())

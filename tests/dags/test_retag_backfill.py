@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,11 +19,22 @@ def dag(dag_bag: DagBag) -> DAG:
 
 
 def test_a_plan_is_approved_then_promoted_then_reported(dag: DAG) -> None:
-    assert dag.get_task("plan").downstream_task_ids == {"needs_approval", "promote"}
+    assert dag.get_task("plan").downstream_task_ids == {"needs_approval", "promote", "report"}
     assert dag.get_task("needs_approval").downstream_task_ids == {"approve", "promote"}
     assert dag.get_task("approve").downstream_task_ids == {"promote"}
-    assert dag.get_task("promote").downstream_task_ids == {"report"}
-    assert dag.get_task("report").trigger_rule == "all_done"
+    assert dag.get_task("promote").downstream_task_ids == {"chunks_ended"}
+    assert dag.get_task("chunks_ended").downstream_task_ids == {"report"}
+
+
+def test_the_report_follows_however_chunks_ended_and_does_not_fail_once_more_without_a_plan(dag: DAG) -> None:
+    assert dag.get_task("report").upstream_task_ids == {"plan", "chunks_ended"}
+    assert dag.get_task("report").trigger_rule == "all_success"
+    assert dag.get_task("chunks_ended").trigger_rule == "all_done"
+
+
+def test_a_task_whose_worker_dies_is_tried_again_the_report_too(dag: DAG) -> None:
+    tasks = ("plan", "needs_approval", "approve", "promote", "report")
+    assert {task_id: dag.get_task(task_id).retries for task_id in tasks} == dict.fromkeys(tasks, 3)
 
 
 def test_nothing_starts_it_but_a_person(dag: DAG) -> None:
@@ -54,7 +66,8 @@ def test_every_field_has_a_title_and_what_every_run_needs_is_open_at_the_start(d
 
 
 def test_what_the_form_starts_with_is_a_selection(dag: DAG) -> None:
-    selection = dag.get_task("plan").selection(context={"params": dag.params}, jinja_env=None)
+    context = {"params": dag.params, "dag": dag, "dag_run": SimpleNamespace(conf={})}
+    selection = dag.get_task("plan").selection(context=context, jinja_env=None)
     assert read_criteria(selection).is_everything
 
 
@@ -66,6 +79,12 @@ def test_what_the_form_starts_with_is_a_selection(dag: DAG) -> None:
         ("repositories", "docker-dev"),
         ("images", []),
         ("images", [""]),
+        ("images", [" ", "\t"]),
+        ("images", None),
+        ("repositories", [""]),
+        ("target_tags", [""]),
+        ("target_repository", " "),
+        ("tags", [1.10]),
         ("tags", ["a" * 401]),
         ("versions", 1.4),
         ("properties", ["passed"]),
@@ -95,6 +114,16 @@ def test_a_form_that_makes_no_sense_is_refused(dag: DAG, field: str, value: Any)
         ("versions", ">=1.4.0 <2.0.0"),
         ("tags", ["regex:v\\d+", "1.4.*"]),
         ("properties", ["test.status=passed"]),
+        ("repositories", [" docker-dev", "", "docker-qa "]),
+        ("images", ["payments/*", ""]),
+        ("tags", ["", " 1.4.* "]),
+        ("tags", None),
+        ("exclude_tags", None),
+        ("properties", ["test.status=passed", "", " "]),
+        ("properties", None),
+        ("target_repository", " docker-qa "),
+        ("target_tags", ["{tag}", ""]),
+        ("largest", 1000.0),
         ("report_path", "s3://aws_default@bucket/backfills"),
     ],
 )

@@ -73,7 +73,8 @@ class Answer:
     @property
     def is_html(self) -> bool:
         """Whether a proxy's or a login page came instead of an answer of the API."""
-        return self.media_type == "text/html" or self.text[:200].lstrip().lower().startswith(("<!doctype", "<html"))
+        beginning = self.content[:200].lstrip().lower()
+        return self.media_type == "text/html" or beginning.startswith((b"<!doctype", b"<html"))
 
     def hide(self, secrets: Iterable[str]) -> Answer:
         """Return the answer as it came; the secrets are struck out of whatever is said about it.

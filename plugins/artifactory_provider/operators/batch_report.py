@@ -9,12 +9,15 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from artifactory_provider.promotion.errors import InvalidPromotion, name_first
 from artifactory_provider.promotion.reports import render_report, sum_counts
-from artifactory_provider.tasks.handover import REPORT_SUMMARY, HandedOn, pull_outcomes, pull_plan
+from artifactory_provider.tasks.handover import REPORT_SUMMARY, HandedOn, pull_outcomes, pull_plan, pull_problem
+from artifactory_provider.tasks.refusals import PlanRefused
+from artifactory_provider.tasks.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from artifactory_provider.promotion.reports import ChunkOutcome
 
@@ -27,7 +30,8 @@ class ArtifactoryBatchReportOperator(BaseOperator):
     :param plan_task_id: the task that has made the plan.
     :param batch_task_id: the mapped task that promotes its chunks.
     :param on_problems: ``fail`` fails for conflicts and missing tags of the plan, too; ``report`` only lists them.
-        Promotions that failed, and chunks that have told nothing, always fail it. (templated)
+        Promotions that failed, chunks that have told nothing, and no plan always fail it. (templated)
+    :param retry_policy: which failures are worth another try.
     :raises InvalidPromotion: when ``on_problems`` is neither.
     """
 
@@ -41,9 +45,10 @@ class ArtifactoryBatchReportOperator(BaseOperator):
         batch_task_id: str = "promote",
         on_problems: Literal["fail", "report"] = "fail",
         trigger_rule: str = TriggerRule.ALL_DONE,
+        retry_policy: RetryPolicy | None = RETRY_POLICY,
         **kwargs: Any,
     ) -> None:
-        super().__init__(trigger_rule=trigger_rule, **kwargs)
+        super().__init__(trigger_rule=trigger_rule, retry_policy=retry_policy, **kwargs)
         self.plan_task_id = plan_task_id
         self.batch_task_id = batch_task_id
         self.on_problems = on_problems
@@ -55,9 +60,7 @@ class ArtifactoryBatchReportOperator(BaseOperator):
         ti = context["ti"]
         plan = pull_plan(ti, self.plan_task_id)
         if plan is None:
-            raise AirflowFailException(
-                f"There is no plan, so nothing was promoted: the log of the task {self.plan_task_id} says why."
-            )
+            raise self._without_plan(ti)
         if plan.chunks and self._is_held_back(context):
             ti.xcom_push(key=REPORT_SUMMARY, value="**Nothing was promoted:** the plan was not approved.\n")
             self.log.info("Nothing was promoted: the plan was not approved.")
@@ -70,6 +73,11 @@ class ArtifactoryBatchReportOperator(BaseOperator):
         if reasons := list(self._reasons(plan, outcomes, lost)):
             raise AirflowFailException("\n".join(reasons))
         return sum_counts(outcomes)
+
+    def _without_plan(self, ti: RuntimeTaskInstanceProtocol) -> PlanRefused:
+        reason = pull_problem(ti, self.plan_task_id) or f"The log of the task {self.plan_task_id} says why."
+        self.log.error("There is no plan, so nothing was promoted. %s", reason)
+        return PlanRefused(f"There is no plan, so nothing was promoted. {reason}")
 
     def _is_held_back(self, context: Context) -> bool:
         ti = context["ti"]

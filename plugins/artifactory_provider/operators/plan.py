@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.bases.skipmixin import SkipMixin
 
-from artifactory_provider.artifactory.references import check_repository
+from artifactory_provider.artifactory.errors import ArtifactoryError
+from artifactory_provider.artifactory.references import InvalidReference, check_repository, check_text
 from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.planning.chunks import split
 from artifactory_provider.promotion.planning.rendering import as_csv, as_table, render_plan
 from artifactory_provider.promotion.planning.templates import ImageTemplate, TargetTemplate
 from artifactory_provider.promotion.request import Attachments, OnConflict, check_attachments, check_on_conflict
 from artifactory_provider.tasks.arguments import check_literal, is_known
+from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import TagSelection, as_bool, as_list, as_number, as_text, read_criteria
-from artifactory_provider.tasks.handover import REPORT_SUMMARY, push_plan
+from artifactory_provider.tasks.handover import DRY_RUN, PLAN_PROBLEM, REPORT_SUMMARY, push_plan
+from artifactory_provider.tasks.refusals import PlanRefused, form_titles, in_form_words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from airflow.sdk import Context
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from artifactory_provider.promotion.planning.plan import Plan
 
 _LOGGED = 100
+_DRY_RUN_FIELD = "dry_run"
 
 
 class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
@@ -32,6 +39,7 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
 
     The task returns the chunks' descriptors, which ``ArtifactoryPromoteBatchOperator`` is mapped over; each chunk's
     promotions are an XCom of their own. The XCom ``plan_summary`` shows the plan as Markdown, ``counts`` its numbers.
+    Where there is no plan, ``plan_problem`` says why, in the words of the DAG's form.
 
     :param selection: which tags are meant, as ``TagSelection`` says. (templated)
     :param target_repository: repository key that is promoted to. (templated)
@@ -45,7 +53,8 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
     :param largest: how many promotions there may be at most; more are refused. (templated)
     :param chunk_size: promotions in a chunk; more when there would be over 1,000 chunks. (templated)
     :param plan_path: CSV file that the whole plan is written to, as ``ObjectStoragePath`` takes it. (templated)
-    :param plan_only: plans, then skips all downstream tasks: a dry run. (templated)
+    :param plan_only: plans, then skips all downstream tasks: a dry run. Where the DAG's form has a switch ``dry_run``
+        for it, the run's page offers to run the form for real. (templated)
     :param artifactory_conn_id: the Airflow connection. (templated)
     :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
     :raises InvalidPromotion: when an argument makes no sense; for plain values at parse time.
@@ -101,24 +110,33 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
         if is_known(target_tags):
             for template in as_list(target_tags, name="target_tags"):
                 TargetTemplate(template)
-        check_literal(target_image, ImageTemplate)
+        check_literal(target_image, _check_target_image)
         for name in ("largest", "chunk_size"):
             check_literal(getattr(self, name), partial(as_number, name=name))
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Plan, and return the descriptors of the chunks."""
-        ti = context["ti"]
-        plan = self._plan()
-        self._show(plan)
-        chunks = split(plan, size=as_number(self.chunk_size, name="chunk_size") or 250)
-        if path := as_text(self.plan_path):
-            from artifactory_provider.tasks.files import write_file
+        """Plan, and return the descriptors of the chunks.
 
+        :raises PlanRefused: when the plan is refused.
+        """
+        ti = context["ti"]
+        with self._report_problems(ti):
+            path = as_text(self.plan_path, name="plan_path", wanted="a path")
+            if path is not None:
+                prepare_folder(path, name="plan_path")
+            size = as_number(self.chunk_size, name="chunk_size") or 250
+            plan = self._plan()
+            chunks = split(plan, size=size)
+        self._show(plan)
+        if path is not None:
             self.log.info("The whole plan is in %s.", write_file(path, lambda file: file.write(as_csv(plan))))
         push_plan(ti, plan, summary=render_plan(plan), chunks=chunks)
         if as_bool(self.plan_only, name="plan_only"):
             self.log.info("This is a dry run: nothing is promoted.")
             ti.xcom_push(key=REPORT_SUMMARY, value="This was a dry run: **nothing was promoted**.\n")
+            if chunks and context.get("params", {}).get(_DRY_RUN_FIELD) is True:
+                titles = form_titles(self, context["params"])
+                ti.xcom_push(key=DRY_RUN, value={"field": _DRY_RUN_FIELD, "titles": titles})
             self.skip(ti, context["task"].get_flat_relatives(upstream=False))
         return [chunk.descriptor(self.task_id) for chunk in chunks]
 
@@ -126,13 +144,33 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
         return self._hook().plan(
             read_criteria(self.selection),
             target_repository=self.target_repository,
-            target_image=self.target_image,
+            target_image=_check_target_image(self.target_image),
             target_tags=as_list(self.target_tags, name="target_tags"),
             on_conflict=self.on_conflict,
             attachments=self.attachments,
             largest=as_number(self.largest, name="largest"),
         )
 
+    @contextmanager
+    def _report_problems(self, ti: RuntimeTaskInstanceProtocol) -> Iterator[None]:
+        """Let people read on the run's page why there is no plan; a refusal needs no traceback."""
+        try:
+            yield
+        except (InvalidPromotion, InvalidReference) as error:
+            reason = in_form_words(
+                str(error), form_titles(self, (*TagSelection.__annotations__, *self.template_fields))
+            )
+            ti.xcom_push(key=PLAN_PROBLEM, value=f"The plan was refused. {reason}")
+            self.log.error("The plan was refused. %s", reason)
+            raise PlanRefused(reason) from error
+        except ArtifactoryError as error:
+            ti.xcom_push(key=PLAN_PROBLEM, value=f"The plan could not be made. {error}")
+            raise
+
     def _show(self, plan: Plan) -> None:
         for line in as_table(plan, limit=_LOGGED).splitlines():
             self.log.info("%s", line)
+
+
+def _check_target_image(template: Any) -> str:
+    return ImageTemplate(check_text(template, "an image name")).text

@@ -6,16 +6,28 @@ say what is missing. It never costs the API server's start, and what guards a pa
 
 from __future__ import annotations
 
+import json
+import logging
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from fastapi import Depends
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Text, and_, cast, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from artifactory_provider.web.events import AssetEvent
 
 if TYPE_CHECKING:
-    import datetime
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sqlalchemy import Subquery
+
+    from artifactory_provider.web.events import EventQuery
+
+log = logging.getLogger(__name__)
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
 
 SUPPORTED, TESTED = "3.3", "3.3.2"
 """The Airflow that this package is made for, and the release that its tests run on."""
@@ -102,6 +114,16 @@ def _find_event_filter() -> Callable[..., Any]:
     return event_filter
 
 
+def _find_run_reading() -> Callable[..., Any]:
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+
+    def may_read_runs(user: UserDep) -> bool:
+        return bool(get_auth_manager().is_authorized_dag(method="GET", access_entity=DagAccessEntity.RUN, user=user))
+
+    return may_read_runs
+
+
 REQUIRES_LOGIN = _dependency(_find_login)
 REQUIRES_ASSET_ACCESS = _dependency(_find_asset_access)
 REQUIRES_XCOM_ACCESS = _dependency(_find_xcom_access)
@@ -115,20 +137,43 @@ SessionDep: TypeAlias = Annotated[Session, _dependency(_find_session, scope="fun
 EventFilterDep: TypeAlias = Annotated[Any, _dependency(_find_event_filter)]
 """What leaves only asset events that the user may see, as Airflow's own list of them does."""
 
+MayReadRunsDep: TypeAlias = Annotated[bool, _dependency(_find_run_reading)]
+"""Whether the user may know of the runs of the DAGs that they may read, and so who started them."""
 
-def airflow_url() -> str:
-    """Return the URL under which people reach Airflow, as it is configured, without a slash at its end.
 
+def may_trigger(user: Any, dag_id: str) -> bool:
+    """Return whether a user may start runs of a DAG.
+
+    :param user: who is logged in.
+    :param dag_id: the DAG.
     :raises AirflowLacks: where Airflow has changed.
     """
     with _needed():
-        from airflow.sdk import conf
+        from airflow.api_fastapi.app import get_auth_manager
+        from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+        from airflow.models.dag import DagModel
 
-        return (conf.get("api", "base_url", fallback=None) or "").rstrip("/")
+        details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
+        manager, entity = get_auth_manager(), DagAccessEntity.RUN
+        return all(
+            manager.is_authorized_dag(method=method, access_entity=entity, details=details, user=user)
+            for method in ("GET", "POST")
+        )
 
 
-def find_run_state(session: Session, *, dag_id: str, run_id: str) -> str | None:
-    """Return the state of a DAG run, or None where there is no such run.
+class Run(NamedTuple):
+    """A DAG run.
+
+    :param state: its state.
+    :param conf: what it was triggered with.
+    """
+
+    state: str
+    conf: Mapping[str, Any]
+
+
+def find_run(session: Session, *, dag_id: str, run_id: str) -> Run | None:
+    """Return a DAG run, or None where there is no such run.
 
     :param session: a session of Airflow's database.
     :param dag_id: the DAG.
@@ -140,21 +185,32 @@ def find_run_state(session: Session, *, dag_id: str, run_id: str) -> str | None:
 
         query = select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
         run = session.scalar(query)
-        return None if run is None else str(run.state)
+        if run is None:
+            return None
+        return Run(state=str(run.state), conf=run.conf if isinstance(run.conf, dict) else {})
+
+
+class XComsUnreadable(Exception):
+    """What tasks have handed on is kept where this server cannot read it."""
 
 
 def read_xcoms(session: Session, *, dag_id: str, run_id: str, key: str, limit: int) -> list[Any]:
-    """Return what tasks of a run have handed on under a key, the oldest first.
+    """Return what tasks of a run have handed on under a key, the oldest first, from wherever it is kept.
+
+    Airflow's own API gives for an XCom in an object store only the path; here the configured backend is asked.
 
     :param session: a session of Airflow's database.
     :param dag_id: the DAG.
     :param run_id: its run.
     :param key: the key.
     :param limit: how many at most.
+    :raises XComsUnreadable: where the XCom backend cannot read one.
     :raises AirflowLacks: where Airflow has changed.
     """
     with _needed():
         from airflow.models.xcom import XComModel
+        from airflow.sdk.bases.xcom import BaseXCom
+        from airflow.sdk.execution_time.xcom import XCom
 
         query = (
             select(XComModel)
@@ -162,58 +218,61 @@ def read_xcoms(session: Session, *, dag_id: str, run_id: str, key: str, limit: i
             .order_by(XComModel.timestamp)
             .limit(limit)
         )
-        return [XComModel.deserialize_value(entry) for entry in session.scalars(query)]
+        entries = list(session.scalars(query))
+        if XCom is BaseXCom:
+            return [XComModel.deserialize_value(entry) for entry in entries]
+    return [_ask_backend(XCom, entry) for entry in entries]
 
 
-class AssetEvent(NamedTuple):
-    """An event on an asset, as Airflow has it.
-
-    :param uri: the asset's URI.
-    :param timestamp: when it was emitted.
-    :param extra: what was emitted with it; anybody may have emitted anything.
-    :param dag_id: the DAG whose task emitted it, if one did.
-    :param run_id: its run.
-    :param task_id: its task.
-    :param map_index: which of a mapped task's instances, -1 where it is not mapped.
-    """
-
-    uri: str
-    timestamp: datetime.datetime
-    extra: Mapping[str, Any]
-    dag_id: str | None
-    run_id: str | None
-    task_id: str | None
-    map_index: int
+def _ask_backend(backend: Any, entry: Any) -> Any:
+    if isinstance(entry.value, str) and _ADDRESS.fullmatch(entry.value) and ".." in entry.value.split("/"):
+        # Airflow's own backend for object stores follows such an address out of its folder.
+        raise XComsUnreadable("its address leads out of the store")
+    try:
+        value = backend.deserialize_value(entry)
+    except Exception as error:
+        log.warning("The XCom backend cannot read %s of %s.", entry.key, entry.task_id, exc_info=error)
+        raise XComsUnreadable(type(error).__name__) from error
+    # A backend gives back the address itself where nothing is there any more.
+    if value == entry.value and isinstance(value, str) and _ADDRESS.fullmatch(value):
+        raise XComsUnreadable("nothing is there any more")
+    return value
 
 
 def list_asset_events(
-    session: Session, event_filter: Any, *, uri_start: str, contains: str, limit: int
-) -> Sequence[AssetEvent]:
+    session: Session, event_filter: Any, wanted: EventQuery, *, may_read_runs: bool
+) -> list[AssetEvent]:
     """Return events on assets, the newest first.
 
     :param session: a session of Airflow's database.
     :param event_filter: what leaves only those that the user may see, as ``EventFilterDep`` gives it.
-    :param uri_start: what the assets' URIs start with.
-    :param contains: a text that they hold.
-    :param limit: how many at most.
+    :param wanted: which are meant.
+    :param may_read_runs: whether the user may know who started a run.
     :raises AirflowLacks: where Airflow has changed.
     """
     with _needed():
         from airflow.models.asset import AssetEvent as Event
         from airflow.models.asset import AssetModel
+        from airflow.models.dagrun import DagRun
 
-        query = event_filter.to_orm(
-            select(Event, AssetModel.uri)
+        found = _find_events(event_filter, wanted, may_read_runs=may_read_runs)
+        query = (
+            select(Event, AssetModel.uri, DagRun.run_type, DagRun.triggering_user_name, found.c.place, found.c.of_run)
+            .join(found, found.c.id == Event.id)
             .join(AssetModel, AssetModel.id == Event.asset_id)
-            .where(
-                AssetModel.uri.startswith(uri_start, autoescape=True),
-                AssetModel.uri.contains(contains, autoescape=True),
-            )
+            .outerjoin(DagRun, and_(DagRun.dag_id == Event.source_dag_id, DagRun.run_id == Event.source_run_id))
             .order_by(Event.timestamp.desc(), Event.id.desc())
-            .limit(limit)
+            .limit(wanted.limit)
         )
+        most = wanted.most_of_a_run
+        if most is not None:
+            query = query.where(or_(Event.source_run_id.is_(None), found.c.place <= most))
+        if wanted.before:
+            moment, number = wanted.before
+            query = query.where(or_(Event.timestamp < moment, and_(Event.timestamp == moment, Event.id < number)))
         return [
             AssetEvent(
+                id=event.id,
                 uri=uri,
                 timestamp=event.timestamp,
                 extra=event.extra,
@@ -221,6 +280,54 @@ def list_asset_events(
                 run_id=event.source_run_id,
                 task_id=event.source_task_id,
                 map_index=-1 if event.source_map_index is None else event.source_map_index,
+                started=started and str(started),
+                user=user if may_read_runs else None,
+                left_out=of_run - place if place == most and event.source_run_id else 0,
             )
-            for event, uri in session.execute(query)
+            for event, uri, started, user, place, of_run in session.execute(query)
         ]
+
+
+def _find_events(event_filter: Any, wanted: EventQuery, *, may_read_runs: bool) -> Subquery:
+    """Return the events that are meant, each with its place in its run, the newest first, and how many that has."""
+    from airflow.models.asset import AssetEvent as Event
+    from airflow.models.asset import AssetModel
+    from airflow.models.dagrun import DagRun
+
+    extra, latest, run = cast(Event.extra, Text), aliased(Event), [Event.source_dag_id, Event.source_run_id]
+    place = func.row_number().over(partition_by=run, order_by=[Event.timestamp.desc(), Event.id.desc()])
+    texts = [AssetModel.uri, *run, *([DagRun.triggering_user_name] if may_read_runs else [])]
+    query = (
+        select(Event.id, place.label("place"), func.count().over(partition_by=run).label("of_run"))
+        .join(AssetModel, AssetModel.id == Event.asset_id)
+        .outerjoin(DagRun, and_(DagRun.dag_id == Event.source_dag_id, DagRun.run_id == Event.source_run_id))
+        .where(
+            Event.id > select(func.coalesce(func.max(latest.id), 0) - wanted.newest).scalar_subquery(),
+            AssetModel.uri.startswith(wanted.uri_start, autoescape=True),
+            extra.contains(wanted.emitted, autoescape=True),
+        )
+    )
+    if wanted.dag_id:
+        query = query.where(Event.source_dag_id == wanted.dag_id)
+    if wanted.run_id:
+        query = query.where(Event.source_run_id == wanted.run_id)
+    for word in wanted.words:
+        found = [text.icontains(word, autoescape=True) for text in texts]
+        as_json = json.dumps(word)[1:-1]
+        query = query.where(or_(*found, extra.icontains(as_json, autoescape=True)))
+    return event_filter.to_orm(query).subquery()  # type: ignore[no-any-return]
+
+
+def list_asset_uris(session: Session, *, uri_start: str, limit: int = 5000) -> list[str]:
+    """Return the URIs of assets, in their order.
+
+    :param session: a session of Airflow's database.
+    :param uri_start: what they start with.
+    :param limit: how many at most.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with _needed():
+        from airflow.models.asset import AssetModel
+
+        query = select(AssetModel.uri).where(AssetModel.uri.startswith(uri_start, autoescape=True))
+        return list(session.scalars(query.order_by(AssetModel.uri).limit(limit)))

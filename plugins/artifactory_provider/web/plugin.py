@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
+from artifactory_provider.web import URL_PREFIX
+
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
-
-_URL_PREFIX = "/artifactory"
 
 
 async def pages(scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,18 +26,18 @@ class ArtifactoryPlugin(AirflowPlugin):
     """Docker promotion through Artifactory."""
 
     name = "artifactory"
-    fastapi_apps = [{"app": pages, "url_prefix": _URL_PREFIX, "name": "Artifactory"}]  # noqa: RUF012 - Airflow's shape
+    fastapi_apps = [{"app": pages, "url_prefix": URL_PREFIX, "name": "Artifactory"}]  # noqa: RUF012 - Airflow's shape
     external_views = [  # noqa: RUF012 - Airflow's shape
         {
             "name": "Promotions",
-            "href": f"{_URL_PREFIX}/promotions",
+            "href": f"{URL_PREFIX}/promotions",
             "destination": "nav",
             "category": "browse",
             "url_route": "promotions",
         },
         {
             "name": "Plan",
-            "href": f"{_URL_PREFIX}/plans/{{DAG_ID}}/{{RUN_ID}}",
+            "href": f"{URL_PREFIX}/plans/{{DAG_ID}}/{{RUN_ID}}",
             "destination": "dag_run",
             "url_route": "plan",
         },

@@ -1,118 +1,160 @@
 """The page that shows what was promoted, where to, and by which run.
 
-The history is Airflow's own: every promotion is an event on its target's asset, with the record as its extra. Nobody
-sees the promotions of a DAG that they may not read; those that no DAG has made are for all who may read assets.
+The history is Airflow's own: promotions are events on their targets' assets. Nobody sees the promotions of a DAG that
+they may not read; those that no DAG has made are for all who may read assets.
 """
 
 from __future__ import annotations
 
-from secrets import token_urlsafe
-from typing import Annotated, Any
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from artifactory_provider.tasks.assets import SCHEME
+from artifactory_provider.web import pages
 from artifactory_provider.web.airflow_internals import (
     REQUIRES_ASSET_ACCESS,
-    AssetEvent,
     EventFilterDep,
+    MayReadRunsDep,
     SessionDep,
-    airflow_url,
     list_asset_events,
+    list_asset_uris,
 )
+from artifactory_provider.web.events import EventQuery
+from artifactory_provider.web.history import Entry, Promotion, read_entries
 
-_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; "
-    "form-action 'self'; frame-ancestors 'self'"
-)
-_templates = Environment(loader=PackageLoader(__package__), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+OUTCOMES = ("promoted", "unchanged")
+_MOST_WORDS = 8
+_MOST_OF_A_RUN = 25
+
+Text = Annotated[str, Query(max_length=400)]
+Name = Annotated[str, Query(max_length=250)]
 
 
-class PromotionEvent(BaseModel):
-    """One promotion, as its task recorded it.
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which promotions are asked for: those that meet all conditions.
 
-    :param timestamp: when.
-    :param target: ``repository/image:tag@digest``.
-    :param source: the same of where it came from.
+    :param q: words, each of which stands in image, tag, digest, source, DAG, run, or the name of who started it.
+    :param repository: the target repository's key.
     :param outcome: ``promoted`` or ``unchanged``.
-    :param dag_id: the DAG that did it.
-    :param run_id: its run.
-    :param task_id: its task.
-    :param map_index: which of a mapped task's instances, -1 where it is not mapped.
+    :param dag: the DAG.
+    :param run: its run.
+    :param before: where a page ended that they are older than.
+    :param limit: how many events at most; each has the promotions of one image by one task.
     """
 
-    timestamp: AwareDatetime
-    target: str
-    source: str
-    outcome: str
-    dag_id: str | None
-    run_id: str | None
-    task_id: str | None
-    map_index: int
+    q: Text = ""
+    repository: Name = ""
+    outcome: Annotated[str, Query(pattern="^(|promoted|unchanged)$")] = ""
+    dag: Name = ""
+    run: Name = ""
+    before: Annotated[str, Query(max_length=80)] = ""
+    limit: Annotated[int, Query(ge=1, le=500)] = 50
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The words of ``q``, the first eight."""
+        return self.q.split()[:_MOST_WORDS]
+
+    def query(self, **changes: Any) -> str:
+        """Return it as a query string, without what is not asked for.
+
+        :param changes: other values.
+        """
+        asked = {**vars(self), **changes}
+        return urlencode({name: value for name, value in asked.items() if value and (name, value) != ("limit", 50)})
+
+
+class Page(BaseModel):
+    """Promotions, the newest first.
+
+    :param promotions: the promotions.
+    :param older: ``before`` of the next page, if there may be one.
+    """
+
+    promotions: list[Promotion]
+    older: str | None
 
 
 router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS])
 
-Limit = Annotated[int, Query(ge=1, le=1000)]
-Contains = Annotated[str, Query(max_length=400)]
+WantedDep = Annotated[Wanted, Depends()]
 
 
 @router.get("/promotions.json")
 def list_promotions(
-    session: SessionDep, event_filter: EventFilterDep, limit: Limit = 100, contains: Contains = ""
-) -> list[PromotionEvent]:
-    """Return the newest promotions first.
-
-    :param limit: how many at most.
-    :param contains: only targets whose repository or image holds this text.
-    """
-    return _promotions(session, event_filter, limit=limit, contains=contains)
+    session: SessionDep, event_filter: EventFilterDep, may_read_runs: MayReadRunsDep, wanted: WantedDep
+) -> Page:
+    """Return the newest promotions first, all of each run."""
+    entries, older = _look_up(session, event_filter, wanted, may_read_runs=may_read_runs, most_of_a_run=None)
+    return Page(promotions=[promotion for entry in entries for promotion in entry.promotions], older=older)
 
 
-@router.get("/promotions")
+@router.get("/promotions", response_class=HTMLResponse)
 def show_promotions(
-    session: SessionDep, event_filter: EventFilterDep, limit: Limit = 100, contains: Contains = ""
+    request: Request,
+    session: SessionDep,
+    event_filter: EventFilterDep,
+    may_read_runs: MayReadRunsDep,
+    wanted: WantedDep,
 ) -> HTMLResponse:
-    """Show the newest promotions first."""
-    nonce = token_urlsafe()
-    page = _templates.get_template("promotions.html").render(
-        promotions=_promotions(session, event_filter, limit=limit, contains=contains),
-        contains=contains,
-        limit=limit,
-        airflow=airflow_url(),
-        nonce=nonce,
-    )
-    return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
-
-
-def _promotions(
-    session: SessionDep, event_filter: EventFilterDep, *, limit: int, contains: str
-) -> list[PromotionEvent]:
-    events = list_asset_events(session, event_filter, uri_start=f"{SCHEME}://", contains=contains, limit=limit)
-    return [_promotion(event, record) for event in events for record in _records(event.extra)]
-
-
-def _records(extra: Any) -> list[dict[str, Any]]:
-    """Return the records that an event holds; one that somebody else has emitted may carry anything."""
-    found = extra.get("promotions") if isinstance(extra, dict) else None
-    return [record for record in found if isinstance(record, dict)] if isinstance(found, list) else [{}]
-
-
-def _promotion(event: AssetEvent, record: dict[str, Any]) -> PromotionEvent:
-    return PromotionEvent(
-        timestamp=event.timestamp,
-        target=_reference(record.get("target")) or event.uri.removeprefix(f"{SCHEME}://"),
-        source=_reference(record.get("source")),
-        outcome=str(record.get("outcome", "")),
-        dag_id=event.dag_id,
-        run_id=event.run_id,
-        task_id=event.task_id,
-        map_index=event.map_index,
+    """Show the newest promotions first, and of a run that has made very many only the newest."""
+    most = None if wanted.run else _MOST_OF_A_RUN
+    entries, older = _look_up(session, event_filter, wanted, may_read_runs=may_read_runs, most_of_a_run=most)
+    uris = list_asset_uris(session, uri_start=f"{SCHEME}://")
+    return pages.show(
+        "promotions.html",
+        request,
+        entries=entries,
+        older=older,
+        wanted=wanted,
+        outcomes=OUTCOMES,
+        repositories=sorted({uri.removeprefix(f"{SCHEME}://").partition("/")[0] for uri in uris}),
     )
 
 
-def _reference(described: Any) -> str:
-    return str(described.get("reference", "")) if isinstance(described, dict) else ""
+def _look_up(
+    session: Session, event_filter: Any, wanted: Wanted, *, may_read_runs: bool, most_of_a_run: int | None
+) -> tuple[list[Entry], str | None]:
+    """Return a page's entries, and where the next one begins."""
+    asked = EventQuery(
+        uri_start=f"{SCHEME}://{wanted.repository}{'/' if wanted.repository else ''}",
+        words=wanted.words,
+        emitted=f'"{wanted.outcome}"' if wanted.outcome else "",
+        dag_id=wanted.dag or None,
+        run_id=wanted.run or None,
+        before=_read_cursor(wanted.before),
+        limit=wanted.limit + 1,
+        most_of_a_run=most_of_a_run,
+    )
+    events = list_asset_events(session, event_filter, asked, may_read_runs=may_read_runs)
+    shown = events[: wanted.limit]
+    older = f"{shown[-1].timestamp.isoformat()}/{shown[-1].id}" if len(events) > len(shown) else None
+    return read_entries(shown, words=wanted.words, outcome=wanted.outcome), older
+
+
+def _read_cursor(text: str) -> tuple[datetime.datetime, int] | None:
+    """Return where a page ended, as ``older`` says it.
+
+    :raises HTTPException: when it is nothing of the kind.
+    """
+    if not text:
+        return None
+    moment, _, number = text.rpartition("/")
+    try:
+        if number.isdecimal() and len(number) < 19:
+            return datetime.datetime.fromisoformat(moment).astimezone(datetime.UTC), int(number)
+    except (ValueError, OverflowError):
+        pass
+    raise HTTPException(422, f"before is what 'older' of another page says, not {text!r}.")

@@ -12,13 +12,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.sdk import DAG, Param
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 
-from artifactory_provider.artifactory.errors import RateLimited
+from artifactory_provider.artifactory.errors import AuthenticationFailed, RateLimited
 from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
 from artifactory_provider.operators.plan import ArtifactoryPlanOperator
 from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
 from artifactory_provider.promotion.errors import BatchInterrupted, InvalidPlan, InvalidPromotion, PromotionsFailed
+from artifactory_provider.tasks.refusals import PlanRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -127,8 +129,6 @@ def test_a_plan_is_promoted_in_chunks_and_a_second_run_finds_nothing_to_do(
 def test_a_dry_run_shows_the_plan_and_skips_all_that_follows(
     sandbox: RunningSandbox, gateway: Gateway, image: str, run: Run
 ) -> None:
-    from airflow.sdk import DAG
-
     push(sandbox, image, "ab")
     with DAG("dry", schedule=None):
         plan = ArtifactoryPlanOperator(task_id="plan", plan_only="True", **dev_to_qa(image))
@@ -316,9 +316,80 @@ def test_a_server_that_limits_requests_for_good_is_a_reason_to_try_again(
         sandbox.clear_faults()
 
 
+@pytest.mark.parametrize(("switch", "offered"), [("dry_run", True), ("trial", False)])
+def test_a_dry_run_tells_which_switch_of_the_form_made_it_one(
+    sandbox: RunningSandbox, image: str, run: Run, switch: str, offered: bool
+) -> None:
+    push(sandbox, image, "a")
+    form = {switch: Param(True, type="boolean", title="Dry run"), "images": Param("", title="Images")}
+    with DAG("dry", schedule=None, params=form):
+        plan = ArtifactoryPlanOperator(task_id="plan", plan_only="True", **dev_to_qa(image))
+        plan >> ArtifactoryBatchReportOperator(task_id="report")
+    context: Any = {**run.context(plan), "params": {switch: True, "images": image}}
+    with pytest.raises(DownstreamTasksSkipped):
+        plan.execute(context)
+    assert (("plan", -1, "dry_run") in run.xcoms) == offered
+    if offered:
+        titles = {"dry_run": "Dry run", "images": "Images"}
+        assert run.xcom("plan", "dry_run") == {"field": "dry_run", "titles": titles}
+
+
 def test_a_run_without_a_plan_says_so(run: Run) -> None:
-    with pytest.raises(AirflowFailException, match="There is no plan"):
+    with pytest.raises(PlanRefused, match=r"There is no plan.* The log of the task plan says why"):
         run.report()
+
+
+def test_a_refused_plan_says_why_in_the_forms_own_words_and_so_does_the_report(
+    sandbox: RunningSandbox, image: str, run: Run
+) -> None:
+    push(sandbox, image, "abc")
+    form = {"largest": Param(2, type="integer", title="Most promotions"), "images": Param("", title="Images")}
+    with DAG("refused", schedule=None, params=form):
+        plan = ArtifactoryPlanOperator(task_id="plan", largest=2, **dev_to_qa(image))
+    with pytest.raises(PlanRefused, match="say “Most promotions” = 3"):
+        plan.execute(run.context(plan))
+    told = run.xcom("plan", "plan_problem")
+    assert told.startswith("The plan was refused. 3 promotions are meant, and 2 are the most that were confirmed")
+    assert "largest" not in told
+    with pytest.raises(PlanRefused, match=r"There is no plan.*The plan was refused\. 3 promotions"):
+        run.report()
+
+
+def test_a_plan_that_the_server_keeps_from_being_made_says_so_too(
+    connect: Callable[..., None], image: str, run: Run
+) -> None:
+    connect(password="wrong")
+    with pytest.raises(AuthenticationFailed):
+        run.plan(**dev_to_qa(image))
+    assert "The plan could not be made." in run.xcom("plan", "plan_problem")
+    assert "credentials" in run.xcom("plan", "plan_problem")
+    assert "wrong" not in run.xcom("plan", "plan_problem").replace("wrong or expired", "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"chunk_size": "many"}, "The plan was refused. “Promotions in a chunk” is a whole number, not 'many'."),
+        ({"selection": {"repositories": []}}, "The plan was refused. “Source repositories” is a list of repository"),
+        ({"selection": {"repositories": "docker-dev", "created_from": "x"}}, "“Created from” is a moment such as"),
+        ({"selection": {"repositories": "docker-dev", "properties": "x"}}, "“Properties” has one 'name=value' a line"),
+        ({"target_repository": "no such"}, "The plan was refused. 'no such' is not a repository key"),
+    ],
+)
+def test_every_refusal_of_what_the_form_gives_is_in_its_words(run: Run, fields: dict[str, Any], told: str) -> None:
+    titles = {
+        "chunk_size": "Promotions in a chunk",
+        "repositories": "Source repositories",
+        "created_from": "Created from",
+        "properties": "Properties",
+    }
+    with DAG("refused", schedule=None, params={name: Param(None, title=title) for name, title in titles.items()}):
+        plan = ArtifactoryPlanOperator(task_id="plan", **dev_to_qa("any/image"))
+    for name, value in fields.items():
+        setattr(plan, name, value)  # as rendering does
+    with pytest.raises(InvalidPromotion):
+        plan.execute(run.context(plan))
+    assert told in run.xcom("plan", "plan_problem")
 
 
 def test_a_plan_that_was_not_approved_is_reported_as_such(sandbox: RunningSandbox, image: str, run: Run) -> None:
@@ -356,6 +427,56 @@ def test_plain_arguments_that_make_no_sense_are_refused_when_the_dag_is_parsed(
 ) -> None:
     with pytest.raises(kind):
         ArtifactoryPlanOperator(task_id="plan", **{**dev_to_qa("app"), **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"target_tags": [1.10]}, "target_tags: 1.1 is a number, not a tag"),
+        ({"target_image": 1.10}, "1.1 is a number, not an image name"),
+        ({"target_repository": True}, "True is a boolean, not a repository key"),
+        ({"selection": {"repositories": ["docker-dev"], "exclude_tags": [1.10]}}, "exclude_tags: 1.1 is a number"),
+        ({"selection": {"repositories": ["docker-dev"], "tags": [True]}}, "tags: True is a boolean, not a tag"),
+    ],
+)
+def test_names_that_yaml_has_changed_are_refused_when_the_dag_is_parsed_and_when_the_task_runs(
+    gateway: Gateway, run: Run, fields: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        ArtifactoryPlanOperator(task_id="plan", **{**dev_to_qa("app"), **fields})
+    made = ArtifactoryPlanOperator(task_id="plan", **dev_to_qa("app"))
+    for name, value in fields.items():
+        setattr(made, name, value)  # as a native template does
+    with pytest.raises(ValueError, match=said.rpartition(": ")[2]):
+        made.execute(run.context(made))
+    assert gateway.requests == []
+
+
+@pytest.mark.parametrize("end", ["source", "target"])
+@pytest.mark.parametrize("value", [1.10, True, None])
+def test_a_promotion_whose_end_is_no_text_is_refused_with_which_it_is(
+    gateway: Gateway, run: Run, end: str, value: Any
+) -> None:
+    promotions = [{"source": "docker-dev/app:1", "target": "docker-qa/app:1", end: value}]
+    made = ArtifactoryPromoteBatchOperator(task_id="promote", promotions=promotions)
+    with pytest.raises(InvalidPromotion, match=rf"^The {end} of a promotion: {value} is .*not an image reference"):
+        made.execute(run.context(made))
+    assert gateway.requests == []
+
+
+@pytest.mark.parametrize("path", ["http://example.com/reports", "s3://aws_default@bucket/reports"])
+def test_a_place_for_reports_that_is_of_no_use_is_refused_before_anything_is_asked_or_promoted(
+    sandbox: RunningSandbox, gateway: Gateway, image: str, run: Run, path: str
+) -> None:
+    push(sandbox, image, "a")
+    chunks = run.plan(**dev_to_qa(image))
+    before = len(gateway.requests)
+    with pytest.raises(InvalidPromotion, match=r"^report_path cannot be used: .* Nothing was promoted"):
+        run.promote(chunks[0], 0, report_path=path)
+    with pytest.raises(InvalidPromotion, match=r"^plan_path cannot be used: .* Nothing was promoted"):
+        run.plan(**dev_to_qa(image, plan_path=f"{path}/plan.csv"))
+    assert len(gateway.requests) == before
+    assert shown(sandbox, image) == {}
 
 
 def test_a_batch_whose_record_could_not_be_written_is_refused_when_the_dag_is_parsed() -> None:

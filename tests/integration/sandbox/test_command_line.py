@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 import httpx
@@ -247,6 +248,42 @@ def test_a_file_of_comments_alone_seeds_nothing_and_is_no_mistake(
     assert "5 tags of 2 images" in command(*line, comments, manifests).stdout
 
 
+PUSHED_IN_THE_PAST = """
+- name: controller
+  dmap: {"sha256:cccc": ["v1.0.0", "v1.1.0", "v1.2.0", "v1.3.0"], "sha256:dddd": [1.1]}
+  created:
+    v1.0.0: 2026-10-01
+    v1.1.0: 2026-10-02T12:00:00+02:00
+    v1.2.0: "2026-10-03 00:00:00.250"
+    1.1: 2026-10-04T00:00:00Z
+"""
+
+
+def test_a_seed_with_moments_was_pushed_then_and_stays_so_when_it_is_seeded_again(
+    command: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "images.yaml"
+    path.write_text(PUSHED_IN_THE_PAST, encoding="utf-8")
+    begun = datetime.now(UTC)
+    command("seed", "--data", tmp_path / "data", "--repository", "docker-dev", path)
+    path.write_text(PUSHED_IN_THE_PAST.replace("2026", "2025"), encoding="utf-8")
+    command("seed", "--data", tmp_path / "data", "--repository", "docker-dev", path)
+    with served(tmp_path / "data") as (_, url):
+        items = {
+            tag: httpx.get(f"{url}/api/storage/docker-dev/controller/{tag}/manifest.json", auth=ADMIN).json()
+            for tag in ("v1.0.0", "v1.1.0", "v1.2.0", "1.1", "v1.3.0")
+        }
+    undated = items.pop("v1.3.0")
+    assert datetime.fromisoformat(undated["created"]) >= begun - timedelta(milliseconds=1)
+    for field in ("created", "lastModified", "lastUpdated"):
+        assert [item[field] for item in items.values()] == [
+            "2026-10-01T00:00:00.000Z",
+            "2026-10-02T10:00:00.000Z",
+            "2026-10-03T00:00:00.250Z",
+            "2026-10-04T00:00:00.000Z",
+        ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -310,7 +347,19 @@ def test_no_password_is_not_hashed(command: Command, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    "text", ["", "just text", "- name: a", "- {name: A/B, dmap: {}}", "- {name: a, dmap: {x: [_uploads]}}", "{", "- 1"]
+    "text",
+    [
+        "",
+        "just text",
+        "- name: a",
+        "- {name: A/B, dmap: {}}",
+        "- {name: a, dmap: {x: [_uploads]}}",
+        "{",
+        "- 1",
+        "- {name: a, dmap: {x: [v1]}, created: yesterday}",
+        "- {name: a, dmap: {x: [v1]}, created: {v1: yesterday}}",
+        "- {name: a, dmap: {x: [v1]}, created: {v2: 2026-10-01}}",
+    ],
 )
 def test_a_promotion_manifest_that_is_none_is_one_clear_sentence(command: Command, tmp_path: Path, text: str) -> None:
     path = tmp_path / "images.yaml"

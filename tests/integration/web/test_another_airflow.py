@@ -25,16 +25,19 @@ if TYPE_CHECKING:
 PLAN, PROMOTIONS = "/artifactory/plans/other_airflow/run", "/artifactory/promotions"
 NEEDED = {
     "airflow.api_fastapi.app.get_auth_manager": {PROMOTIONS},
-    "airflow.api_fastapi.auth.managers.models.resource_details.DagAccessEntity": {PLAN},
+    "airflow.api_fastapi.auth.managers.models.resource_details.DagAccessEntity": {PLAN, PROMOTIONS},
+    "airflow.api_fastapi.auth.managers.models.resource_details.DagDetails": set(),  # only a dry run's page asks
     "airflow.api_fastapi.core_api.security.PermittedAssetEventFilter": {PROMOTIONS},
     "airflow.api_fastapi.core_api.security.get_user": {PLAN, PROMOTIONS},
     "airflow.api_fastapi.core_api.security.requires_access_asset": {PROMOTIONS},
     "airflow.api_fastapi.core_api.security.requires_access_dag": {PLAN},
     "airflow.models.asset.AssetEvent": {PROMOTIONS},
     "airflow.models.asset.AssetModel": {PROMOTIONS},
-    "airflow.models.dagrun.DagRun": {PLAN},
+    "airflow.models.dag.DagModel": set(),  # only a dry run's page asks
+    "airflow.models.dagrun.DagRun": {PLAN, PROMOTIONS},
     "airflow.models.xcom.XComModel": {PLAN},
-    "airflow.sdk.conf": {PROMOTIONS},
+    "airflow.sdk.bases.xcom.BaseXCom": {PLAN},
+    "airflow.sdk.execution_time.xcom.XCom": {PLAN},
     "airflow.utils.session.create_session": {PLAN, PROMOTIONS},
 }
 FILES = Path(airflow_internals.__file__).parent
