@@ -31,7 +31,7 @@ from artifactory_provider.operators import ArtifactoryPromoteOperator
 from artifactory_provider.promotion.selection import read_candidates
 from artifactory_provider.sensors import ArtifactoryVerificationSensor
 from artifactory_provider.tasks import RETRY_POLICY, check_conf
-from artifactory_provider.verification.checks import PropertyCheck
+from artifactory_provider.verification import PropertyCheck
 
 TIMEZONE = pendulum.timezone("Europe/Berlin")
 
