@@ -164,7 +164,7 @@ def test_a_backfill_of_past_nights_promotes_what_each_would_have_and_twice_comes
     assert digests(airflow, "docker-prod", other) == digests(airflow, "docker-dev", other)
     by_night = [airflow.states(f"dags/promote_nightly/dagRuns/{run}") for run in first]
     assert by_night[0][f"ladder.promote_to_prod[{image}:1.0.0]"] == "success"
-    assert by_night[0][f"ladder.select[{other}: no version by that night]"] == "skipped"
+    assert by_night[0][f"ladder.select[{other}: no release by that night]"] == "skipped"
     assert by_night[1][f"ladder.promote_to_prod[{image}:1.1.0]"] == "success"
     assert by_night[1][f"ladder.promote_to_prod[{other}:1.0.0]"] == "success"
 

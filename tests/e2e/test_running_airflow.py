@@ -138,7 +138,7 @@ def test_a_backfill_of_a_night_before_the_images_were_there_promotes_nothing(air
 
     until(lambda: bool(runs()) and all(run["state"] == "success" for run in runs()), seconds=120)
     states = airflow.states(f"dags/promote_nightly/dagRuns/{runs()[0]['dag_run_id']}")
-    assert states["ladder.select[csi-attacher: no version by that night]"] == "skipped"
+    assert states["ladder.select[csi-attacher: no release by that night]"] == "skipped"
     assert {state for key, state in states.items() if "promote" in key} == {"skipped"}
 
 
