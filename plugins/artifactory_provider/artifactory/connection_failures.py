@@ -47,7 +47,7 @@ def explain_failure(
     if isinstance(error, TimeoutError):
         return RequestTimedOut(
             f"{endpoint} had no answer within {timeout:g} s: the server at {place} is slow or does "
-            "not answer; what it did with the request is unknown.",
+            "not answer; what it did with the request is unknown. Try again later, or allow it more time.",
             endpoint=endpoint,
         )
     if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -68,7 +68,8 @@ def explain_failure(
         )
     return ConnectionFailed(
         f"{endpoint}: the connection to {place} broke ({type(error.__cause__ or error).__name__}); what the server "
-        "did with the request is unknown.",
+        "did with the request is unknown. Try again; if it breaks again, see what the logs of the server and of "
+        "proxies before it say.",
         endpoint=endpoint,
     )
 
