@@ -35,10 +35,10 @@ _SHORTEST_SECRET = 4
 _STRUCK_OUT = "***"
 _BLOCKED_BY_XRAY = "download blocking policy configured in Xray"
 _PLAIN: dict[int, tuple[type[ArtifactoryError], str]] = {
-    404: (NotFound, "There is nothing at this path."),
+    404: (NotFound, "There is nothing at this path: check it, and that no proxy leads elsewhere."),
     407: (AuthenticationFailed, "The HTTP proxy asks for credentials: give them in the proxy's URL."),
     429: (RateLimited, "The server limits requests: ask less often, or let fewer tasks ask at a time."),
-    501: (RequestRefused, "The server, or a proxy before it, never does this."),
+    501: (RequestRefused, "The server, or a proxy before it, never does this: see whether a proxy can let it through."),
 }
 _UNSUPPORTED_REPOSITORY = re.compile(r"Unsupported (V2|docker) repository request", re.IGNORECASE)
 
@@ -246,7 +246,10 @@ def _judge(answer: Answer, needs: str | None, credentials: str | None) -> tuple[
         return _PLAIN[status]
     if status >= 500:
         return ServerFailed, "The server, or a proxy before it, failed: try again later; its log says why."
-    return RequestRefused, "The server will not do this as it was asked."
+    return RequestRefused, (
+        "The server, or a proxy before it, will not do this as it was asked: see the reason in its log, and check that "
+        "no proxy forbids it."
+    )
 
 
 def _show_location(answer: Answer) -> str:

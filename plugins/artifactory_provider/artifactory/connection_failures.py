@@ -56,7 +56,8 @@ def explain_failure(
         )
     return ConnectionFailed(
         f"{endpoint}: the connection to {place} broke ({type(error.__cause__ or error).__name__}); what the server "
-        "did with the request is unknown.",
+        "did with the request is unknown. Try again; if it breaks again, see what the logs of the server and of "
+        "proxies before it say.",
         endpoint=endpoint,
     )
 

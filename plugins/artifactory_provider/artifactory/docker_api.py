@@ -202,7 +202,8 @@ class DockerApi:
             data=manifest.content,
             needs=f"Deploy/Cache on {place.repository!r}",
         )
-        if answer.is_html:
+        is_named = "Docker-Content-Digest" in answer.headers or "Location" in answer.headers
+        if answer.is_html or not (answer.status == 201 or is_named):
             raise answer.unexpected("201 Created")
 
     async def _list_all(self, repository: str, path: str, field: str) -> list[str]:

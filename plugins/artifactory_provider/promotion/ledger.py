@@ -23,8 +23,8 @@ from artifactory_provider.artifactory.errors import (
     NotFound,
     PermissionDenied,
     QueryUnusable,
+    RequestNotSent,
     RequestRefused,
-    ServerFailed,
     UnexpectedAnswer,
 )
 from artifactory_provider.artifactory.layout import tag_path
@@ -268,8 +268,8 @@ class Ledger:
             self._unanswered -= len(waiting)
 
     async def _answer_together(self, waiting: Sequence[_Waiting]) -> None:
-        # One odd name may spoil a query for many: whatever was answered to it, each is asked for alone then.
-        refusals = (*_REFUSALS, ServerFailed, UnexpectedAnswer) if len(waiting) > 1 else _REFUSALS
+        # One odd name may spoil a query for many: whatever came of it, each is asked for alone then.
+        refusals = (*_REFUSALS, *TRANSIENT, UnexpectedAnswer) if len(waiting) > 1 else _REFUSALS
         questions = [question for question, _ in waiting]
         listing = await self._query(lambda: find_together(self.client, questions), refusals)
         if listing is not None:
@@ -302,6 +302,8 @@ class Ledger:
             return None
         try:
             return await ask()
+        except RequestNotSent:
+            raise
         except refusals as error:
             self._refuses_queries = error.status in _REFUSED_FOR_GOOD
             log.info("%s Asking for each tag instead.", error)

@@ -116,6 +116,8 @@ async def send(
     except (ConnectionFailed, ServerFailed, NotFound, UnexpectedAnswer) as error:
         log.warning("%s Looking at %s for what was done.", error, target.unpinned())
         patience = within if _may_go_on(error) else min(within, _SHORT_LOOK)
+        if isinstance(error, NotFound) and copy:
+            patience = 0  # Where a proxy has sent it twice, only a move finds nothing the second time.
         try:
             await confirm(ledger, target, within=0 if ledger.is_shared else patience, before=before)
         except (PromotionError, ArtifactoryError) as unconfirmed:
