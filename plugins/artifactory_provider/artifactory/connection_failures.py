@@ -79,7 +79,7 @@ def _explain_deaf_server(endpoint: str, place: str, seconds: float) -> RequestNo
 def _explain_slow_server(endpoint: str, place: str, seconds: float) -> RequestTimedOut:
     return RequestTimedOut(
         f"{endpoint} had no answer within {seconds:g} s: the server at {place} is slow or does not answer; what it did "
-        "with the request is unknown.",
+        "with the request is unknown. Try again later, or allow it more time.",
         endpoint=endpoint,
     )
 
