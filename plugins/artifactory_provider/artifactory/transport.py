@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ log = logging.getLogger(__name__)
 JSON = {"Content-Type": "application/json"}
 LARGEST_ANSWER = 32 * 1024 * 1024
 USER_AGENT = f"airflow-provider-artifactory/{__version__}"
+_slots: ContextVar[AbstractAsyncContextManager[object] | None] = ContextVar("slots", default=None)
 _OVERLOADED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -105,7 +107,6 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
         self._tls: ssl.SSLContext | None = None
         self._proxies: dict[tuple[str, str], str | None] = {}
-        self._slots: AbstractAsyncContextManager[object] = nullcontext()
         self.server_version: tuple[int, ...] | None = None
 
     async def __aenter__(self) -> Transport:
@@ -127,15 +128,15 @@ class Transport:
 
     @contextmanager
     def at_most(self, requests: int) -> Iterator[None]:
-        """Have at most so many requests under way at a time, whatever the server bears.
+        """Have at most so many requests under way at a time, whatever the server bears; others may share the transport.
 
-        :param requests: the number.
+        :param requests: the number, of all that is asked for within the block and in tasks that are begun there.
         """
-        before, self._slots = self._slots, asyncio.Semaphore(requests)
+        token = _slots.set(asyncio.Semaphore(requests))
         try:
             yield
         finally:
-            self._slots = before
+            _slots.reset(token)
 
     async def request(
         self,
@@ -242,7 +243,7 @@ class Transport:
     async def _send_in_turn(self, request: _Request, authentication: Authentication) -> Answer:
         """Send a request when its turn has come, and learn from the answer how much the server bears."""
         pace = pace_of(self.settings.base_url)
-        async with self._slots, pace.turn() as began:
+        async with _slots.get() or nullcontext(), pace.turn() as began:
             try:
                 answer = await self._send(request, authentication)
             except RequestTimedOut:
