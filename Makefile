@@ -22,7 +22,7 @@ verdict: install ## Say what the tests of an image in dev came to: make verdict 
 	@$(if $(and $(IMAGE),$(STATUS)),$(run) demo verdict "$(IMAGE)" "$(STATUS)",echo "Name both: make verdict IMAGE=coredns STATUS=passed (or failed, or none)" >&2; exit 2)
 
 test: install ## Run all tests, two at a time
-	@scripts/install-tools.sh 'the tests' skopeo buildah podman
+	@scripts/install-tools.sh 'the tests' skopeo buildah podman chromium
 	@$(run) pytest --numprocesses 2 --dist loadgroup
 
 bench: install ## Measure what is promised: prints a table, writes benchmarks/results.json

@@ -66,11 +66,13 @@ class AirflowApi:
             return {}
         return dict(answer.json()) if answer.status_code == 200 else {}
 
-    def log_in(self) -> None:
-        """Get a token for all further calls."""
+    def log_in(self) -> str:
+        """Get a token for all further calls, and return it."""
         answer = self._http.post("/auth/token", json={"username": "admin", "password": self._password})
         answer.raise_for_status()
-        self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        token = str(answer.json()["access_token"])
+        self._http.headers["Authorization"] = f"Bearer {token}"
+        return token
 
     def put_connection(self, connection: dict[str, Any]) -> None:
         """Create a connection, or replace it."""
