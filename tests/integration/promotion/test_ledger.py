@@ -14,7 +14,6 @@ from tests.integration.promotion.dev_to_qa import promotion
 
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.errors import (
-    ConnectionFailed,
     PermissionDenied,
     ServerFailed,
     UnsupportedRepository,
@@ -374,7 +373,7 @@ async def test_a_look_that_fails_tells_everybody_and_is_asked_anew_the_next_time
     client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str
 ) -> None:
     pushed = push(sandbox, image, 5)
-    gateway.rule("POST", AQL, times=3, ending="reset")
+    gateway.rule("POST", AQL, times=3, reply=Reply(503), does_work=False)
     told: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     async with Ledger(client) as ledger, ledger.shared_by(5):
@@ -382,7 +381,7 @@ async def test_a_look_that_fails_tells_everybody_and_is_asked_anew_the_next_time
         await give_way()
         asking[0].cancel()
         failed = await asyncio.gather(*asking, return_exceptions=True)
-        assert [type(error) for error in failed] == [asyncio.CancelledError, *[ConnectionFailed] * 4]
+        assert [type(error) for error in failed] == [asyncio.CancelledError, *[ServerFailed] * 4]
         assert len(await look_each(ledger, pushed)) == 5
     del failed, asking
     gc.collect()
