@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down verdict test bench lint hooks coverage lock build release-check clean
+.PHONY: help install demo up down verdict test bench pictures lint hooks coverage lock build release-check clean
 
 run := .venv/bin/python -m
 
@@ -28,6 +28,10 @@ test: install ## Run all tests, two at a time
 bench: install ## Measure what is promised: prints a table, writes benchmarks/results.json
 	@scripts/install-tools.sh 'the benchmarks' skopeo docker-registry
 	@$(run) benchmarks
+
+pictures: install ## Make the pictures of the documentation anew, in docs/images
+	@scripts/install-tools.sh 'the pictures' chromium pngquant
+	@$(run) scripts.pictures
 
 lint: install ## Check style, types and the directions of imports
 	@$(run) ruff check .

@@ -29,6 +29,7 @@ from demo.scenario import (
     candidates,
     held,
     newest_verdicts,
+    pass_late,
     places,
     remove_verdict,
     run_qa_tests,
@@ -159,7 +160,7 @@ def _promote(instance: Instance, home: Home, progress: Progress) -> list[Task]:
             if tests_running and any(_is_late(task) and task.state == "deferred" for task in tasks):
                 progress.say(f"verify_dev of {LATE} waits in the triggerer: its tests are still running.")
                 progress.say(f"The tests of {LATE} end now, and pass.")
-                asyncio.run(_pass_late(home.sandbox_url))
+                asyncio.run(pass_late(home.sandbox_url))
                 tests_running = False
             if state in _ENDED:
                 return tasks
@@ -169,11 +170,6 @@ def _promote(instance: Instance, home: Home, progress: Progress) -> list[Task]:
 
 def _is_late(task: Task) -> bool:
     return task.name == "verify_dev" and (task.image or "").startswith(f"{LATE}:")
-
-
-async def _pass_late(url: str) -> None:
-    async with sandbox_client(url) as client:
-        await write_verdict(client, (await candidates(client))[LATE], VERDICT, "passed")
 
 
 async def _give_verdict(image: str, status: str) -> int:

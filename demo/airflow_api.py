@@ -109,6 +109,17 @@ class AirflowApi:
         answer.raise_for_status()
         return str(answer.json()["dag_run_id"])
 
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
+        """Answer a task that asks a person.
+
+        :param dag_id: the DAG.
+        :param run_id: its run.
+        :param task_id: the task.
+        :param option: what is chosen.
+        """
+        place = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        self._http.patch(place, json={"chosen_options": [option], "params_input": {}}).raise_for_status()
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return a run's state."""
         return str(self.run(dag_id, run_id)["state"])

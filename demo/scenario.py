@@ -161,6 +161,12 @@ async def write_verdict(client: ArtifactoryClient, reference: ImageReference, na
     await client.set_properties(await _manifest_path(client, reference), {name: value})
 
 
+async def pass_late(url: str) -> None:
+    """Let the tests of the image whose verdict is late end, and pass."""
+    async with sandbox_client(url) as client:
+        await write_verdict(client, (await candidates(client))[LATE], VERDICT, "passed")
+
+
 async def remove_verdict(client: ArtifactoryClient, reference: ImageReference, url: str) -> None:
     """Take the verdict of the tests in dev from what a tag shows now."""
     place = f"{url}/api/storage/{await _manifest_path(client, reference)}"
