@@ -91,7 +91,8 @@ def test_skopeo_finds_the_promoted_bytes_unchanged(airflow: Airflow, kind: str) 
     assert dev == prod
     name = IMAGES[kind].partition(":")[0]
     events = airflow.get("assets/events", source_dag_id="promote_nightly", order_by="-timestamp")["asset_events"]
-    record = next(event["extra"] for event in events if event["uri"] == f"artifactory://docker-prod/{name}")
+    extra = next(event["extra"] for event in events if event["uri"] == f"artifactory://docker-prod/{name}")
+    [record] = extra["promotions"]
     assert record["digest"] == f"sha256:{hashlib.sha256(prod).hexdigest()}"
     assert bool(record["children"]) == (kind == "index")
 
