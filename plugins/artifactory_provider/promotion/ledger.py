@@ -252,7 +252,7 @@ class Ledger:
     async def _ask_permission(self, key: tuple[str, str], image: str, ask: Callable[[], Awaitable[None]]) -> None:
         try:
             await self._once(("permission", *key, image), ask)
-        except ArtifactoryError:
+        except _LASTING_FAILURES["permission"]:
             self._refused.add(key)
             raise
         self._permitted.add(key)

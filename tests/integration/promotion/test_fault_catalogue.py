@@ -290,7 +290,7 @@ class Stage:
 @pytest.fixture
 def stage(sandbox: RunningSandbox, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A stage on which the tries of batches follow each other at once."""
-    monkeypatch.setattr(batch, "_pause", lambda _state: 0.0)
+    monkeypatch.setattr(batch, "_choose_pause", lambda _attempt, _error: 0.0)
     monkeypatch.setattr(batch, "_TRIES", 2)
     monkeypatch.setattr(ledger, "_JOIN_WITHIN", 0.02)
     sleep = asyncio.sleep
