@@ -27,6 +27,7 @@ from artifactory_provider.promotion.promote import promote_over
 from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
 from artifactory_provider.promotion.request import make_promotions
 from artifactory_provider.promotion.tags import select_images
+from artifactory_provider.promotion.transfer import request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -246,7 +247,7 @@ async def _send_whole(client: ArtifactoryClient, promotion: Promotion, tags: lis
             "tag by tag, or set on_conflict='overwrite'."
         )
     try:
-        await client.promote(promotion.source, target, copy=True)
+        await request(client, promotion.source, target, copy=True)
     except ArtifactoryError as error:
         log.warning("%s Looking at each tag for what was done.", error)
 

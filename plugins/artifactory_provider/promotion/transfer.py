@@ -85,6 +85,18 @@ async def pin(client: ArtifactoryClient, source: ImageReference) -> Descriptor:
     return descriptor
 
 
+async def request(client: ArtifactoryClient, source: ImageReference, target: ImageReference, *, copy: bool) -> None:
+    """Send one promotion request, once: all are sent from here. Who asks has to find out what became of it.
+
+    :param client: an open client.
+    :param source: repository, image and tag; without a tag, in both, all tags of the image.
+    :param target: repository, image and tag.
+    :param copy: False moves.
+    :raises ArtifactoryError: when the server refuses, or its answer does not come.
+    """
+    await client.promote(source, target, copy=copy)
+
+
 async def send(
     ledger: Ledger,
     source: ImageReference,
@@ -107,7 +119,7 @@ async def send(
     """
     log.info("%s %s to %s.", "Copying" if copy else "Moving", source, target.unpinned())
     try:
-        await ledger.client.promote(source, target, copy=copy)
+        await request(ledger.client, source, target, copy=copy)
     except RequestNotSent:
         raise
     except UnsupportedRepository:
