@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down verdict test bench pictures lint lock build release-check clean
+.PHONY: help install demo up down verdict test bench pictures lint hooks coverage lock build release-check clean
 
 run := .venv/bin/python -m
 
@@ -39,6 +39,15 @@ lint: install ## Check style, types and the directions of imports
 	@$(run) mypy
 	@.venv/bin/lint-imports --config pyproject.toml
 
+hooks: install ## Check style, types, imports and the commit message before each commit (once for each clone)
+	@.venv/bin/pre-commit install
+
+coverage: install ## Run the unit tests and those against the sandbox, and show which lines they leave out
+	@$(run) coverage erase
+	@CI=true $(run) coverage run -m pytest --quiet --numprocesses 2 --dist loadgroup -m 'not airflow and not docker_clients'
+	@$(run) coverage combine --quiet
+	@$(run) coverage report
+
 lock: ## Write requirements.txt and requirements-dev.txt anew from their .in files (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header -o requirements.txt requirements.in
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header -o requirements-dev.txt requirements-dev.in
@@ -52,4 +61,4 @@ release-check: build ## Check what would be released, installed in an environmen
 	@$(run) scripts.release_check
 
 clean: down ## Stop everything, and remove .venv, .demo and caches
-	rm -rf .venv .demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

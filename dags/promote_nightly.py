@@ -30,8 +30,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from artifactory_provider.operators import ArtifactoryPromoteOperator
 from artifactory_provider.promotion.selection import read_candidates
 from artifactory_provider.sensors import ArtifactoryVerificationSensor
-from artifactory_provider.tasks import RETRY_POLICY
-from artifactory_provider.verification.checks import PropertyCheck
+from artifactory_provider.tasks import RETRY_POLICY, check_conf
+from artifactory_provider.verification import PropertyCheck
 
 TIMEZONE = pendulum.timezone("Europe/Berlin")
 
@@ -71,8 +71,8 @@ IMAGES = [
         "images": Param(
             read_candidates(IMAGES),
             type="array",
-            items={"type": "string", "minLength": 1, "maxLength": 400},
-            minItems=1,
+            items={"type": "string", "maxLength": 400},
+            contains={"pattern": r"\S"},  # blank lines count for nothing
             title="Images",
             description=(
                 "One a line: an image for its newest release, image:tag, or a pattern or a range to choose its newest "
@@ -89,7 +89,9 @@ def promote_nightly() -> None:
     @task
     def list_images() -> list[str]:
         """Return the images of this run, each once."""
-        return read_candidates(get_current_context()["params"]["images"])
+        context = get_current_context()
+        check_conf(context)
+        return read_candidates(context["params"]["images"])
 
     @task(multiple_outputs=True, map_index_template="{{ candidate }}")
     def select(candidate: str) -> dict[str, str | None]:
@@ -102,6 +104,7 @@ def promote_nightly() -> None:
         night = context["data_interval_end"] if is_for_a_night else None
         image = ArtifactoryHook().select("docker-dev", candidate, created_before=night)
         if image is None:
+            context["candidate"] = f"{candidate}: no release by that night"  # the grid shows why it was skipped
             raise AirflowSkipException(f"There was no release of {candidate} by that night.")
         return {"image": image.image, "tag": image.tag, "digest": image.digest}
 

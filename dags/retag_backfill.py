@@ -22,7 +22,7 @@ from artifactory_provider.operators import (
     ArtifactoryPlanOperator,
     ArtifactoryPromoteBatchOperator,
 )
-from artifactory_provider.tasks import TagSelection
+from artifactory_provider.tasks import TagSelection, check_conf
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,24 +31,29 @@ POOL = "artifactory_backfill"
 
 # Airflow shows what has no section first, and open: what every run needs. All other fields start closed.
 NARROW, TARGET, SAFETY, BULK = "Fewer tags", "Target", "Safety", "Size, reports and other DAGs"
-NAMES: dict[str, Any] = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 400}}
-REPOSITORY: dict[str, Any] = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
+# Blank lines, and spaces around a line, count for nothing; the form sends null for a list that somebody has emptied.
+NAMES: dict[str, Any] = {"type": ["null", "array"], "items": {"type": "string", "maxLength": 400}}
+SOME: dict[str, Any] = {"type": "array", "contains": {"pattern": r"\S"}}
+KEY = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 MOMENT: dict[str, Any] = {"type": ["null", "string"], "format": "date-time", "section": NARROW}
 PATTERN = "One a line: * and ? stand for any text and any character, or regex:… for a regular expression."
 
 FORM = {
     "repositories": Param(
         ["docker-dev"],
-        type="array",
-        items=REPOSITORY,
-        minItems=1,
+        items={"type": "string", "pattern": rf"^\s*({KEY})?\s*$"},
+        **SOME,
         title="Source repositories",
         description="One repository key a line, such as docker-dev.",
     ),
-    "images": Param(["*"], title="Images", description=f"{PATTERN} Example: payments/*", minItems=1, **NAMES),
+    "images": Param(["*"], title="Images", description=f"{PATTERN} Example: payments/*", **(NAMES | SOME)),
     "tags": Param(["*"], title="Tags", description=f"{PATTERN} Example: 1.4.*, or regex:v\\d+\\.\\d+", **NAMES),
     "target_repository": Param(
-        "docker-qa", title="Target repository", description="One repository key, such as docker-qa.", **REPOSITORY
+        "docker-qa",
+        type="string",
+        pattern=rf"^\s*{KEY}\s*$",
+        title="Target repository",
+        description="One repository key, such as docker-qa.",
     ),
     "target_tags": Param(
         ["{tag}"],
@@ -57,8 +62,7 @@ FORM = {
             "One a line; several give each image several tags. {tag}, {version}, {version.major}, {version.minor}, "
             "{version.patch} and {date:%Y%m%d} (created, UTC) stand for the source's. Example: release-{version.major}"
         ),
-        minItems=1,
-        **NAMES,
+        **(NAMES | SOME),
     ),
     "dry_run": Param(
         True, type="boolean", title="Dry run", description="Only shows the plan: open the run's tab Plan then."
@@ -81,8 +85,8 @@ FORM = {
     "updated_before": Param(None, title="Updated before", description="This moment itself is left out.", **MOMENT),
     "properties": Param(
         [],
-        type="array",
-        items={"type": "string", "pattern": "^[^=]+=.+$"},
+        type=["null", "array"],
+        items={"type": "string", "pattern": r"^\s*$|^[^=]+=.+$"},
         title="Properties",
         description="One name=value a line, all of which the image has. Example: test.status=passed",
         section=NARROW,
@@ -165,7 +169,8 @@ FORM = {
 
 
 def read_selection(context: Context, jinja_env: object) -> dict[str, Any]:
-    """Return which tags the form asks for."""
+    """Return which tags the form asks for; a field that it does not have is a mistake in what the run was given."""
+    check_conf(context)
     return {field: context["params"][field] for field in TagSelection.__annotations__}
 
 
@@ -180,29 +185,29 @@ def read_selection(context: Context, jinja_env: object) -> dict[str, Any]:
 )
 def retag_backfill() -> None:
     """Plan, ask, promote in chunks, report."""
-    folder = "{{ params.report_path.rstrip('/') + '/' + run_id if params.report_path else '' }}"
+    folder = "{% set path = (params.report_path or '') | trim %}{{ path.rstrip('/') + '/' + run_id if path else '' }}"
     plan = ArtifactoryPlanOperator(
         task_id="plan",
         selection=read_selection,
-        target_repository="{{ params.target_repository }}",
-        target_image="{{ params.target_image }}",
+        target_repository="{{ params.target_repository | trim }}",
+        target_image="{{ params.target_image | trim }}",
         target_tags="{{ params.target_tags | join('\n') }}",
         on_conflict="{{ params.on_conflict }}",
         attachments="{{ params.attachments }}",
         largest="{{ params.largest }}",
         chunk_size="{{ params.chunk_size }}",
-        plan_path=f"{folder}{{{{ '/plan.csv' if params.report_path else '' }}}}",
+        plan_path=f"{folder}{{{{ '/plan.csv' if path else '' }}}}",
         plan_only="{{ params.dry_run }}",
     )
 
-    @task.branch(retries=0)
+    @task.branch
     def needs_approval(chunks: list[dict[str, Any]]) -> str:
         """Ask for an approval where one is wanted, and something is left to approve."""
         return "approve" if chunks and get_current_context()["params"]["approval"] else "promote"
 
     approve = ApprovalOperator(
         task_id="approve",
-        subject="Promote this plan to {{ params.target_repository }}?",
+        subject="Promote this plan to {{ params.target_repository | trim }}?",
         body="{{ ti.xcom_pull(task_ids='plan', key='plan_summary') }}",
     )
     promote = ArtifactoryPromoteBatchOperator.partial(
@@ -219,7 +224,7 @@ def retag_backfill() -> None:
     needs_approval(plan.output) >> [approve, promote]
     # The report needs a plan, and all chunks to have ended, however they did.
     chunks_ended = EmptyOperator(task_id="chunks_ended", trigger_rule="all_done")
-    report = ArtifactoryBatchReportOperator(task_id="report", retries=0, trigger_rule="all_success")
+    report = ArtifactoryBatchReportOperator(task_id="report", trigger_rule="all_success")
     approve >> promote >> chunks_ended
     [plan, chunks_ended] >> report
 

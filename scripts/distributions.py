@@ -79,8 +79,6 @@ def find_faults_of_version(version: Version, *, sandbox: Version, changelog: str
         yield f"CHANGELOG.md: {error}."
         return
     if version.is_devrelease:
-        if not unreleased.changes:
-            yield f"CHANGELOG.md: {version} is on its way, and nothing stands under Unreleased."
         if any(release.version and release.version >= version for release in releases):
             yield f"CHANGELOG.md: {version} comes after a release that is newer than it."
         return

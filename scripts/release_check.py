@@ -115,6 +115,16 @@ def _ask_airflow(installation: Installation, *command: str) -> list[dict[str, An
     return found
 
 
+def find_uncommitted(root: Path) -> Iterator[str]:
+    """Yield what a checkout has that no commit has: a release that holds it could not be built again.
+
+    :param root: the root of the checkout.
+    """
+    git = ["git", "status", "--porcelain", "--untracked-files=all"]
+    done = subprocess.run(git, cwd=root, capture_output=True, text=True, check=True)
+    yield from (f"{line[3:]} is not committed." for line in done.stdout.splitlines())
+
+
 def find_faults(dist: Path) -> Iterator[str]:
     """Yield all that keeps the files in a folder from being released, and say how long each part took.
 
@@ -127,6 +137,8 @@ def find_faults(dist: Path) -> Iterator[str]:
         print(f"{time.monotonic() - started:4.0f} s  {what}", flush=True)
 
     yield from find_faults_of_version(PROVIDER.version, sandbox=SANDBOX.version, changelog=changelog)
+    if not PROVIDER.version.is_devrelease:
+        yield from find_uncommitted(ROOT)
     faults = list(find_faults_of_files(dist))
     say(f"Read the files of {' and '.join(f'{one.name} {one.version}' for one in DISTRIBUTIONS)}.")
     yield from faults

@@ -3,12 +3,14 @@ from __future__ import annotations
 import datetime
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
 from airflow.sdk import AssetAlias
 from airflow.sdk.exceptions import ParamValidationError
+from airflow.sdk.execution_time.context import set_current_context
 from demo.scenario import IMAGES
 
 from artifactory_provider.artifactory.references import InvalidReference
@@ -82,7 +84,7 @@ def test_the_demo_seeds_the_images_that_the_dag_promotes(dag: DAG) -> None:
     assert tuple(dag.params["images"]) == IMAGES
 
 
-@pytest.mark.parametrize("images", [[], [""], ["a", 1], "coredns", None, ["a" * 401]])
+@pytest.mark.parametrize("images", [[], [""], [" ", "\n"], ["a", 1], [1.10], [True], "coredns", None, ["a" * 401]])
 def test_a_form_that_makes_no_sense_is_refused(dag: DAG, images: object) -> None:
     with pytest.raises(ParamValidationError):
         dag.params["images"] = images
@@ -97,13 +99,20 @@ def test_a_line_that_names_no_image_is_refused_when_the_file_is_read(dag_bag: Da
 
 def test_the_first_task_of_a_run_reads_each_line_of_the_form(dag: DAG, monkeypatch: pytest.MonkeyPatch) -> None:
     list_images = dag.get_task("list_images").python_callable
-    context: dict[str, dict[str, list[str]]] = {"params": {}}
+    context: dict[str, Any] = {"params": {}, "dag": dag, "dag_run": SimpleNamespace(conf={})}
     monkeypatch.setitem(list_images.__globals__, "get_current_context", lambda: context)
     context["params"]["images"] = ["payments/api:*-alpine", " coredns >=1.9 <2", "", "coredns >=1.9 <2"]
     assert list_images() == ["payments/api:*-alpine", "coredns >=1.9 <2"]
     context["params"]["images"] = ["coredns:1.9 <2"]
     with pytest.raises(InvalidReference, match="names one tag and a range"):
         list_images()
+
+
+def test_blank_lines_and_spaces_in_the_form_count_for_nothing(dag: DAG) -> None:
+    dag.params["images"] = [" coredns ", "", "\t", "coredns:v1.10.1"]
+    context = {"params": dag.params, "dag": dag, "dag_run": SimpleNamespace(conf={})}
+    with set_current_context(context):  # type: ignore[arg-type]
+        assert dag.get_task("list_images").python_callable() == ["coredns", "coredns:v1.10.1"]
 
 
 def _winter() -> datetime.datetime:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +32,11 @@ def test_the_report_follows_however_chunks_ended_and_does_not_fail_once_more_wit
     assert dag.get_task("chunks_ended").trigger_rule == "all_done"
 
 
+def test_a_task_whose_worker_dies_is_tried_again_the_report_too(dag: DAG) -> None:
+    tasks = ("plan", "needs_approval", "approve", "promote", "report")
+    assert {task_id: dag.get_task(task_id).retries for task_id in tasks} == dict.fromkeys(tasks, 3)
+
+
 def test_nothing_starts_it_but_a_person(dag: DAG) -> None:
     assert dag.schedule is None
 
@@ -60,7 +66,8 @@ def test_every_field_has_a_title_and_what_every_run_needs_is_open_at_the_start(d
 
 
 def test_what_the_form_starts_with_is_a_selection(dag: DAG) -> None:
-    selection = dag.get_task("plan").selection(context={"params": dag.params}, jinja_env=None)
+    context = {"params": dag.params, "dag": dag, "dag_run": SimpleNamespace(conf={})}
+    selection = dag.get_task("plan").selection(context=context, jinja_env=None)
     assert read_criteria(selection).is_everything
 
 
@@ -72,6 +79,12 @@ def test_what_the_form_starts_with_is_a_selection(dag: DAG) -> None:
         ("repositories", "docker-dev"),
         ("images", []),
         ("images", [""]),
+        ("images", [" ", "\t"]),
+        ("images", None),
+        ("repositories", [""]),
+        ("target_tags", [""]),
+        ("target_repository", " "),
+        ("tags", [1.10]),
         ("tags", ["a" * 401]),
         ("versions", 1.4),
         ("properties", ["passed"]),
@@ -101,6 +114,16 @@ def test_a_form_that_makes_no_sense_is_refused(dag: DAG, field: str, value: Any)
         ("versions", ">=1.4.0 <2.0.0"),
         ("tags", ["regex:v\\d+", "1.4.*"]),
         ("properties", ["test.status=passed"]),
+        ("repositories", [" docker-dev", "", "docker-qa "]),
+        ("images", ["payments/*", ""]),
+        ("tags", ["", " 1.4.* "]),
+        ("tags", None),
+        ("exclude_tags", None),
+        ("properties", ["test.status=passed", "", " "]),
+        ("properties", None),
+        ("target_repository", " docker-qa "),
+        ("target_tags", ["{tag}", ""]),
+        ("largest", 1000.0),
         ("report_path", "s3://aws_default@bucket/backfills"),
     ],
 )

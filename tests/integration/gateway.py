@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from yarl import URL
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 Ending = Literal["whole", "reset", "cut", "never"]
 _BOUND = 30
@@ -61,10 +61,12 @@ class _Rule:
     reply: Reply | Callable[[Reply], Reply] | None
     ending: Ending
     longer_than: int
+    fits: Callable[[Seen], bool] | None
+    pause: float
 
     def takes(self, seen: Seen) -> bool:
         fits = self.times != 0 and self.method in {seen.method, "*"} and self.path.search(seen.path) is not None
-        fits = fits and len(seen.body) > self.longer_than
+        fits = fits and len(seen.body) > self.longer_than and (self.fits is None or self.fits(seen))
         if fits and self.times is not None:
             self.times -= 1
         return fits
@@ -75,11 +77,16 @@ class Gateway:
 
     :param upstream: scheme, host and port that requests go on to.
     :param tls: its TLS context, for a gateway that speaks HTTPS.
+
+    For very many requests ``is_quick`` can be set: connections to upstream are kept, which must not break then; and
+    upstream is told the host that the client has asked, so that places that it names lead through the gateway, too.
     """
 
     def __init__(self, upstream: str, *, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Seen] = []
         self.rewrite: Callable[[str, str], str] = lambda _host, path: path
+        self.is_quick = False
+        self._kept: aiohttp.ClientSession | None = None
         self.port = 0
         self._rules: list[_Rule] = []
         self._upstream = upstream
@@ -108,7 +115,9 @@ class Gateway:
         reply: Reply | Callable[[Reply], Reply] | None = None,
         ending: Ending = "whole",
         longer_than: int = -1,
-    ) -> None:
+        fits: Callable[[Seen], bool] | None = None,
+        pause: float = 0,
+    ) -> Callable[[], None]:
         """Treat some requests in another way; of two rules that fit, the older one counts until it is used up.
 
         :param method: HTTP method, `*` for all.
@@ -120,8 +129,14 @@ class Gateway:
         :param reply: the answer instead of upstream's, or what makes one of it.
         :param ending: `whole`; `reset` before a byte of the answer; `cut` in its middle; `never`.
         :param longer_than: only requests with more bytes in their bodies.
+        :param fits: only requests for which this is true.
+        :param pause: seconds that the answer comes later.
+        :return: what takes the rule back.
         """
-        self._rules.append(_Rule(method, re.compile(path), times, before, after, does_work, reply, ending, longer_than))
+        pattern = re.compile(path)
+        rule = _Rule(method, pattern, times, before, after, does_work, reply, ending, longer_than, fits, pause)
+        self._rules.append(rule)
+        return lambda: self._rules.remove(rule)
 
     def forget_rules(self) -> None:
         """Forward everything again."""
@@ -151,6 +166,8 @@ class Gateway:
         reply = await self._forward(seen) if rule.does_work else Reply()
         if rule.after:
             rule.after()
+        if rule.pause:
+            await asyncio.sleep(rule.pause)
         if rule.reply is not None:
             reply = rule.reply if isinstance(rule.reply, Reply) else rule.reply(reply)
         return await self._send(request, reply, rule.ending)
@@ -158,15 +175,25 @@ class Gateway:
     async def _forward(self, seen: Seen) -> Reply:
         url = URL(self._upstream + self.rewrite(seen.host, seen.path), encoded=True)
         headers = CIMultiDict(seen.headers)
-        for name in ("Host", *_OWN_HEADERS):
+        for name in _OWN_HEADERS if self.is_quick else ("Host", *_OWN_HEADERS):
             headers.popall(name, None)
         async with (
-            aiohttp.ClientSession(auto_decompress=False) as session,
+            self._open_session() as session,
             session.request(
                 seen.method, url, headers=headers, data=seen.body or None, allow_redirects=False
             ) as response,
         ):
             return Reply(response.status, await response.read(), CIMultiDict(response.headers))
+
+    @asynccontextmanager
+    async def _open_session(self) -> AsyncIterator[aiohttp.ClientSession]:
+        if self.is_quick and self._kept is None:
+            self._kept = aiohttp.ClientSession(auto_decompress=False)
+        if self._kept is not None:
+            yield self._kept
+            return
+        async with aiohttp.ClientSession(auto_decompress=False) as session:
+            yield session
 
     async def _send(self, request: web.Request, reply: Reply, ending: Ending) -> web.StreamResponse:
         if ending == "never":
@@ -199,6 +226,11 @@ class Gateway:
         self.port = runner.addresses[0][1]
         return runner
 
+    async def _stop(self, runner: web.AppRunner) -> None:
+        await runner.cleanup()
+        if self._kept is not None:
+            await self._kept.close()
+
     @contextmanager
     def running(self) -> Iterator[Gateway]:
         """Take requests until the block ends."""
@@ -208,7 +240,7 @@ class Gateway:
         try:
             yield self
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), self._loop).result(_BOUND)
+            asyncio.run_coroutine_threadsafe(self._stop(runner), self._loop).result(_BOUND)
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join(_BOUND)
             self._loop.close()

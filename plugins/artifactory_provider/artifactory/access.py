@@ -6,6 +6,7 @@ Sources: JFrog's REST API documentation ("Refresh Token", "OIDC Token Exchange")
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from artifactory_provider.artifactory.authentication import Bearer, IdentityExch
 from artifactory_provider.artifactory.credentials import FixedCredentials, IssuedToken, RenewedCredentials
 from artifactory_provider.artifactory.errors import AuthenticationFailed, InvalidSettings, UnexpectedAnswer
 from artifactory_provider.artifactory.tokens import lifetime_of
-from artifactory_provider.artifactory.transport import Reading, Transport
+from artifactory_provider.artifactory.transport import JSON, Reading, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ _ANSWERS = frozenset({200, *range(400, 500)} - {407, 429})
 _LARGEST_TOKEN = 64 * 1024
 _READING = Reading(largest=1024 * 1024)
 
-_shared: dict[tuple[str, Renewable], RenewedCredentials] = {}
+_renewed: dict[tuple[str, Renewable], RenewedCredentials] = {}
 
 
 def credentials_of(settings: ServerSettings) -> Credentials:
@@ -46,18 +47,18 @@ def credentials_of(settings: ServerSettings) -> Credentials:
     if not isinstance(authentication, RefreshableToken | IdentityExchange):
         return FixedCredentials(authentication)
     ask = partial(request_token, settings)
-    credentials = _shared.setdefault((settings.base_url, authentication), RenewedCredentials(authentication, ask))
+    credentials = _renewed.setdefault((settings.base_url, authentication), RenewedCredentials(authentication, ask))
     # The newest settings count: a certificate or a proxy may have been put right since.
     credentials.ask = ask
     return credentials
 
 
-def _start_anew() -> None:
-    for credentials in _shared.values():
-        credentials.start_anew()
+def _forget_renewals() -> None:
+    for credentials in _renewed.values():
+        credentials.forget_renewal()
 
 
-os.register_at_fork(after_in_child=_start_anew)
+os.register_at_fork(after_in_child=_forget_renewals)
 
 
 def request_token(settings: ServerSettings, renewable: Renewable) -> IssuedToken:
@@ -79,15 +80,15 @@ def request_token(settings: ServerSettings, renewable: Renewable) -> IssuedToken
         # Never "not found" or "refused": to the request that waits for the token, these are answers.
         said = f": {answer.detail}" if answer.detail else ""
         raise AuthenticationFailed(
-            f"{answer.endpoint} answered {answer.status}{said.rstrip('.')}. {_advice(answer, renewable)}",
+            f"{answer.endpoint} answered {answer.status}{said.rstrip('.')}. {_advise(answer, renewable)}",
             status=answer.status,
             endpoint=answer.endpoint,
             detail=answer.detail,
         )
-    return _issued(answer, renewable)
+    return _read_token(answer, renewable)
 
 
-def _advice(answer: Answer, renewable: Renewable) -> str:
+def _advise(answer: Answer, renewable: Renewable) -> str:
     if answer.status in {404, 405}:
         return (
             "No tokens are given there: the connection's host must lead to the whole platform, in which /access lies "
@@ -142,30 +143,36 @@ async def _post(settings: ServerSettings, path: str, fields: Mapping[str, Any], 
     root = settings.base_url.rstrip("/").removesuffix("/artifactory")
     async with Transport(settings, FixedCredentials(InBody(secret))) as transport:
         return await transport.request(
-            "POST", f"{root}/{path}", json=fields, repeatable=True, allowed=_ANSWERS, reading=_READING
+            "POST",
+            f"{root}/{path}",
+            headers=JSON,
+            data=json.dumps(fields),
+            repeatable=True,
+            allowed=_ANSWERS,
+            reading=_READING,
         )
 
 
-def _issued(answer: Answer, renewable: Renewable) -> IssuedToken:
+def _read_token(answer: Answer, renewable: Renewable) -> IssuedToken:
     try:
         document = answer.json()
         bearer = Bearer(document["access_token"])
-        seconds = _life(document.get("expires_in"), bearer.token)
+        seconds = _seconds_of_life(document.get("expires_in"), bearer.token)
         if isinstance(renewable, RefreshableToken):
             refresh_token = document.get("refresh_token") or renewable.refresh_token
             renewable = RefreshableToken(access_token=bearer.token, refresh_token=refresh_token)
     except (AttributeError, InvalidSettings, KeyError, OverflowError, TypeError, UnexpectedAnswer):
         # From None, and without the server's words: the tokens may be among them.
         raise UnexpectedAnswer(
-            f"{answer.endpoint} answered 200 with {answer.described} that holds no token: check that the connection's "
-            "host is the platform's own URL and that no proxy or login page stands before it.",
+            f"{answer.endpoint} answered 200 with {answer.description} that holds no token: check that the "
+            "connection's host is the platform's own URL and that no proxy or login page stands before it.",
             status=answer.status,
             endpoint=answer.endpoint,
         ) from None
     return IssuedToken(bearer, renewable, seconds)
 
 
-def _life(expires_in: Any, token: str) -> float | None:
+def _seconds_of_life(expires_in: Any, token: str) -> float | None:
     if isinstance(expires_in, int | float) and expires_in > 0:
         return float(expires_in)
     lifetime = lifetime_of(token)

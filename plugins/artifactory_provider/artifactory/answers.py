@@ -35,10 +35,10 @@ _SHORTEST_SECRET = 4
 _STRUCK_OUT = "***"
 _BLOCKED_BY_XRAY = "download blocking policy configured in Xray"
 _PLAIN: dict[int, tuple[type[ArtifactoryError], str]] = {
-    404: (NotFound, "There is nothing at this path."),
+    404: (NotFound, "There is nothing at this path: check it, and that no proxy leads elsewhere."),
     407: (AuthenticationFailed, "The HTTP proxy asks for credentials: give them in the proxy's URL."),
     429: (RateLimited, "The server limits requests: ask less often, or let fewer tasks ask at a time."),
-    501: (RequestRefused, "The server, or a proxy before it, never does this."),
+    501: (RequestRefused, "The server, or a proxy before it, never does this: see whether a proxy can let it through."),
 }
 _UNSUPPORTED_REPOSITORY = re.compile(r"Unsupported (V2|docker) repository request", re.IGNORECASE)
 
@@ -51,7 +51,7 @@ class Answer:
     :param status: the HTTP status.
     :param headers: the headers, looked up without regard to case.
     :param content: the body's bytes.
-    :param secrets: what is shown in nothing that is said about it.
+    :param secrets: texts to strike out of whatever is said about it.
     """
 
     endpoint: str
@@ -73,17 +73,18 @@ class Answer:
     @property
     def is_html(self) -> bool:
         """Whether a proxy's or a login page came instead of an answer of the API."""
-        return self.media_type == "text/html" or self.text[:200].lstrip().lower().startswith(("<!doctype", "<html"))
+        beginning = self.content[:200].lstrip().lower()
+        return self.media_type == "text/html" or beginning.startswith((b"<!doctype", b"<html"))
 
     def hide(self, secrets: Iterable[str]) -> Answer:
-        """Return the answer as it came; the secrets show in nothing that is said about it.
+        """Return the answer as it came; the secrets are struck out of whatever is said about it.
 
-        :param secrets: the texts; those of less than four characters are shown, as they stand everywhere.
+        :param secrets: the texts; those of less than four characters stay, as they stand everywhere.
         """
         return replace(self, secrets=tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET))
 
-    def without(self, secrets: Iterable[str]) -> Answer:
-        """Return the answer with secrets struck out of its body, too: error pages may show what was sent.
+    def redact(self, secrets: Iterable[str]) -> Answer:
+        """Return the answer with the secrets struck out of its body, too: error pages may show what was sent.
 
         :param secrets: as for ``hide``.
         """
@@ -122,14 +123,14 @@ class Answer:
             self._explain_other(wanted), status=self.status, endpoint=self.endpoint, detail=self.detail
         )
 
-    def foreign(self, wanted: str) -> UnexpectedAnswer:
+    def not_artifactory(self, wanted: str) -> UnexpectedAnswer:
         """Return the error for what every Artifactory answers and this server does not.
 
         :param wanted: what should have come.
         """
         if self.is_from_artifactory:
             return self.unexpected(wanted)
-        server = self._shown(self.headers.get("Server", ""))
+        server = self._show(self.headers.get("Server", ""))
         named = f" (it calls itself {server!r})" if server else ""
         return NotArtifactory(
             f"This does not look like an Artifactory{named}: {self._explain_other(wanted)}",
@@ -140,17 +141,17 @@ class Answer:
 
     def _explain_other(self, wanted: str) -> str:
         return (
-            f"{self.endpoint} answered {self.status} with {self.described} instead of {self._strike_out(wanted)}: "
+            f"{self.endpoint} answered {self.status} with {self.description} instead of {self._strike_out(wanted)}: "
             "check that the connection's host is Artifactory's own URL (often it ends in /artifactory) and "
             "that no proxy or login page stands before it."
         )
 
     @property
-    def described(self) -> str:
+    def description(self) -> str:
         """What the body is, in a few words."""
         if not self.content:
             return "an empty body"
-        return "an HTML page" if self.is_html else self._shown(self.media_type) or "untyped content"
+        return "an HTML page" if self.is_html else self._show(self.media_type) or "untyped content"
 
     @property
     def detail(self) -> str | None:
@@ -159,14 +160,14 @@ class Answer:
             return None
         if self.is_html:
             title = re.search(r"<title[^>]*>(.*?)</title>", self.text, re.IGNORECASE | re.DOTALL)
-            return self._shown(html.unescape(title.group(1))) if title else None
+            return self._show(html.unescape(title.group(1))) if title else None
         try:
-            said = _messages(json.loads(self.content))
+            said = _find_messages(json.loads(self.content))
         except (ValueError, RecursionError):
-            return self._shown(self.text)
-        return self._shown("; ".join(said)) if said else None
+            return self._show(self.text)
+        return self._show("; ".join(said)) if said else None
 
-    def _shown(self, text: str) -> str | None:
+    def _show(self, text: str) -> str | None:
         """Return a text of the server's as it may be shown; what stands in it in code was not struck out before."""
         return readable(self._strike_out(text))
 
@@ -208,9 +209,9 @@ def refusal(answer: Answer, *, needs: str | None = None, credentials: str | None
     :param needs: the permissions that the request needs, in words, to be named where one is missing.
     :param credentials: what is known of credentials that were refused, and what to do about them.
     """
-    kind, advice = _kind_and_advice(answer, needs, credentials)
+    kind, advice = _judge(answer, needs, credentials)
     said = f": {answer.detail}" if answer.detail else ""
-    shown = f" ({answer.described})" if answer.is_html else ""
+    shown = f" ({answer.description})" if answer.is_html else ""
     return kind(
         f"{answer.endpoint} answered {answer.status}{shown}{said.rstrip('.')}. {advice}",
         status=answer.status,
@@ -220,7 +221,7 @@ def refusal(answer: Answer, *, needs: str | None = None, credentials: str | None
     )
 
 
-def _kind_and_advice(answer: Answer, needs: str | None, credentials: str | None) -> tuple[type[ArtifactoryError], str]:
+def _judge(answer: Answer, needs: str | None, credentials: str | None) -> tuple[type[ArtifactoryError], str]:
     status = answer.status
     if status == 400 and _UNSUPPORTED_REPOSITORY.search(answer.detail or ""):
         return UnsupportedRepository, (
@@ -228,7 +229,7 @@ def _kind_and_advice(answer: Answer, needs: str | None, credentials: str | None)
         )
     if 300 <= status < 400:
         return UnexpectedAnswer, (
-            f"It redirects to {_place(answer)}: set the connection's host to the URL that answers itself."
+            f"It redirects to {_show_location(answer)}: set the connection's host to the URL that answers itself."
         )
     if status < 300:
         return UnexpectedAnswer, "That is no answer of Artifactory's here: check that no proxy answers in its place."
@@ -245,10 +246,13 @@ def _kind_and_advice(answer: Answer, needs: str | None, credentials: str | None)
         return _PLAIN[status]
     if status >= 500:
         return ServerFailed, "The server, or a proxy before it, failed: try again later; its log says why."
-    return RequestRefused, "The server will not do this as it was asked."
+    return RequestRefused, (
+        "The server, or a proxy before it, will not do this as it was asked: see the reason in its log, and check that "
+        "no proxy forbids it."
+    )
 
 
-def _place(answer: Answer) -> str:
+def _show_location(answer: Answer) -> str:
     """Return where a redirect leads, without the parts of a URL that may hold secrets."""
     try:
         parts = urlsplit(answer.headers.get("Location", ""))
@@ -258,7 +262,7 @@ def _place(answer: Answer) -> str:
     return readable(place) or "an unnamed place"
 
 
-def _messages(document: Any) -> list[str]:
+def _find_messages(document: Any) -> list[str]:
     """Collect the messages of Artifactory's, Docker's and OAuth's error documents."""
     if not isinstance(document, dict):
         return []

@@ -77,17 +77,20 @@ def find_items(criteria: Mapping[str, Any], *, offset: int, limit: int) -> str:
 
 
 def halves(criteria: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return two criteria that together find what these find, each with half of the longest list of alternatives.
+    """Return criteria that together find what these find, each with some of the longest list of alternatives.
 
     :param criteria: as AQL has them.
     :return: none where no list of alternatives can be divided.
     """
-    parts = list(criteria.get("$and", ()))
-    longest: Mapping[str, Any] = max(parts, key=_alternatives, default={})
-    if _alternatives(longest) > _alternatives(criteria):
-        at = parts.index(longest)
-        return [{**criteria, "$and": [*parts[:at], half, *parts[at + 1 :]]} for half in halves(longest)]
     choices = criteria.get("$or", [])
+    if len(choices) == 1:
+        # It is no choice, but there may be one inside it.
+        return [_choose(criteria, [half]) for half in halves(choices[0])]
+    parts = list(criteria.get("$and", ()))
+    divided = {at: some for at, part in enumerate(parts) if (some := halves(part))}
+    at = max(divided, key=lambda at: _length(parts[at]), default=None)
+    if at is not None and _length(parts[at]) > _length(choices):
+        return [{**criteria, "$and": [*parts[:at], some, *parts[at + 1 :]]} for some in divided[at]]
     middle = len(choices) // 2
     return [_choose(criteria, half) for half in (choices[:middle], choices[middle:])] if middle else []
 
@@ -98,8 +101,8 @@ def _choose(criteria: Mapping[str, Any], choices: list[Any]) -> dict[str, Any]:
     return dict(choices[0]) if len(choices) == 1 and not others else {**others, "$or": choices}
 
 
-def _alternatives(criteria: Mapping[str, Any]) -> int:
-    return len(criteria.get("$or", ()))
+def _length(criteria: object) -> int:
+    return len(json.dumps(criteria))
 
 
 def _moment(document: Mapping[str, Any], field: str) -> datetime.datetime | None:

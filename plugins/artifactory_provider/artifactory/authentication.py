@@ -56,13 +56,13 @@ class Basic:
 
     def headers(self) -> dict[str, str]:
         """Return the ``Authorization: Basic`` header."""
-        return {"Authorization": f"Basic {self._encoded()}"}
+        return {"Authorization": f"Basic {self._encode()}"}
 
     def secrets(self) -> tuple[str, ...]:
         """Return the password, plain and as it is sent."""
-        return self.password, self._encoded()
+        return self.password, self._encode()
 
-    def _encoded(self) -> str:
+    def _encode(self) -> str:
         return base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
 
 
@@ -168,7 +168,7 @@ Renewable: TypeAlias = RefreshableToken | IdentityExchange
 """What new access tokens can be asked for with."""
 
 
-def credentials_in(url: str | None) -> Basic | Anonymous:
+def proxy_credentials(url: str | None) -> Basic | Anonymous:
     """Return the credentials that stand in a proxy's URL, decoded.
 
     :param url: the URL, or None where there is no proxy.

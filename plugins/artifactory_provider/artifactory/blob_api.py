@@ -39,7 +39,7 @@ class BlobApi:
         :param place: repository and image.
         :param digest: the blob's digest.
         """
-        url, needs = f"{await self._blobs(place)}/{check_digest(digest)}", f"Read on {place.repository!r}"
+        url, needs = f"{await self._blobs_url(place)}/{check_digest(digest)}", f"Read on {place.repository!r}"
         try:
             answer = await self._server.request("HEAD", url, allowed=(200, *_ELSEWHERE, 404), needs=needs)
         except RequestRefused:
@@ -64,7 +64,7 @@ class BlobApi:
         :param target: repository and image that get it.
         :param digest: the blob's digest.
         """
-        url = f"{await self._blobs(source)}/{check_digest(digest)}"
+        url = f"{await self._blobs_url(source)}/{check_digest(digest)}"
         as_stored = {"Accept-Encoding": content_coding.AS_STORED}
         answer = await self._server.request(
             "GET",
@@ -75,7 +75,7 @@ class BlobApi:
             needs=f"Read on {source.repository!r}",
         )
         if answer.status != 200:
-            place = _named_place(answer, url)
+            place = _read_location(answer, url)
             answer = await self._server.request("GET", place, headers=as_stored, reading=_BLOB, anonymous=True)
         await self._upload_blob(target, digest, _blob_content(answer, digest))
 
@@ -108,13 +108,13 @@ class BlobApi:
 
     async def _begin_upload(self, target: ImageReference) -> tuple[str, str]:
         """Return the URL that was asked for a place for a blob's content, and that of the place."""
-        start = f"{await self._blobs(target)}/uploads/"
+        start = f"{await self._blobs_url(target)}/uploads/"
         answer = await self._server.request(
             "POST", start, repeatable=True, allowed=(202,), needs=f"Deploy/Cache on {target.repository!r}"
         )
-        return start, _named_place(answer, start)
+        return start, _read_location(answer, start)
 
-    async def _blobs(self, place: ImageReference) -> str:
+    async def _blobs_url(self, place: ImageReference) -> str:
         return f"{await self._server.docker_url(place.repository)}/{quote(place.image)}/blobs"
 
 
@@ -137,7 +137,7 @@ def _digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _named_place(answer: Answer, url: str) -> str:
+def _read_location(answer: Answer, url: str) -> str:
     """Return the URL that the answer to a request for another one names, which may be relative to that."""
     try:
         place = urljoin(url, answer.headers.get("Location", ""))

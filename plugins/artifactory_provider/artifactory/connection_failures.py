@@ -39,25 +39,13 @@ def explain_failure(
     """
     place = show_place(url)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return RequestNotSent(
-            f"{endpoint} was not sent: {show_place(proxy or url)} accepted no connection within "
-            f"{connect_timeout:g} s. Check host and port of the connection, and what lies between.",
-            endpoint=endpoint,
-        )
+        return _explain_deaf_server(endpoint, show_place(proxy or url), connect_timeout)
     if isinstance(error, TimeoutError):
-        return RequestTimedOut(
-            f"{endpoint} had no answer within {timeout:g} s: the server at {place} is slow or does "
-            "not answer; what it did with the request is unknown.",
-            endpoint=endpoint,
-        )
+        return _explain_slow_server(endpoint, place, timeout)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return _explain_proxy(endpoint, place, proxy, error.status)
     if isinstance(error, aiohttp.ClientProxyConnectionError) and proxy:
-        return RequestNotSent(
-            f"{endpoint} was not sent: there is no proxy at {show_place(proxy)}. Check the proxy of the connection, or "
-            "HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment.",
-            endpoint=endpoint,
-        )
+        return _explain_no_proxy(endpoint, proxy)
     if tls := _find_tls_error(error):
         return _explain_tls(endpoint, place, tls)
     if isinstance(error, aiohttp.ClientConnectorError):
@@ -68,7 +56,8 @@ def explain_failure(
         )
     return ConnectionFailed(
         f"{endpoint}: the connection to {place} broke ({type(error.__cause__ or error).__name__}); what the server "
-        "did with the request is unknown.",
+        "did with the request is unknown. Try again; if it breaks again, see what the logs of the server and of "
+        "proxies before it say.",
         endpoint=endpoint,
     )
 
@@ -77,6 +66,30 @@ def show_place(url: str) -> str:
     """Return scheme, host and port alone: what else stands in a URL may be a secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _explain_deaf_server(endpoint: str, place: str, seconds: float) -> RequestNotSent:
+    return RequestNotSent(
+        f"{endpoint} was not sent: {place} accepted no connection within {seconds:g} s. Check host and port of the "
+        "connection, and what lies between.",
+        endpoint=endpoint,
+    )
+
+
+def _explain_slow_server(endpoint: str, place: str, seconds: float) -> RequestTimedOut:
+    return RequestTimedOut(
+        f"{endpoint} had no answer within {seconds:g} s: the server at {place} is slow or does not answer; what it did "
+        "with the request is unknown. Try again later, or allow it more time.",
+        endpoint=endpoint,
+    )
+
+
+def _explain_no_proxy(endpoint: str, proxy: str) -> RequestNotSent:
+    return RequestNotSent(
+        f"{endpoint} was not sent: there is no proxy at {show_place(proxy)}. Check the proxy of the connection, or "
+        "HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment.",
+        endpoint=endpoint,
+    )
 
 
 def _explain_tls(endpoint: str, place: str, error: Exception) -> TlsFailed:

@@ -53,12 +53,8 @@ class FixedCredentials:
     def __init__(self, authentication: Authentication) -> None:
         self._authentication = authentication
 
-    def current(self, _refused: Authentication | None = None) -> Authentication:
-        """Return them."""
-        return self._authentication
-
-    async def ready(self, _refused: Authentication | None = None) -> Authentication:
-        """Return them."""
+    async def get(self, _refused: Authentication | None = None) -> Authentication:
+        """Return the credentials."""
         return self._authentication
 
     def explain(self, refused: Authentication) -> str | None:
@@ -72,7 +68,7 @@ class FixedCredentials:
         lifetime = lifetime_of(token)
         if lifetime is None or time.time() < lifetime.end:
             return None
-        return f"The token of the connection has expired{_moment(lifetime.end)}: put a new one there."
+        return f"The token of the connection has expired{_show_moment(lifetime.end)}: put a new one there."
 
 
 class RenewedCredentials:
@@ -103,27 +99,19 @@ class RenewedCredentials:
             self._lifetime = lifetime_of(renewable.access_token) or _FOREVER
         self._due = self._lifetime.renewal
 
-    def current(self, refused: Authentication | None = None) -> Authentication:
-        """Return a token that is good, renewed if that is due; this blocks until it is there.
-
-        :param refused: what the server has just refused: another one is wanted.
-        :raises ArtifactoryError: when there is none to be had.
-        """
-        return self._wanted(refused).result()
-
-    async def ready(self, refused: Authentication | None = None) -> Authentication:
+    async def get(self, refused: Authentication | None = None) -> Authentication:
         """Return a token that is good, renewed if that is due.
 
         :param refused: what the server has just refused: another one is wanted.
         :raises ArtifactoryError: when there is none to be had.
         """
-        wanted = self._wanted(refused)
+        wanted = self._find_or_renew(refused)
         if wanted.done():
             return wanted.result()
         # Who is cancelled here leaves the others waiting for their token.
         return await asyncio.shield(asyncio.wrap_future(wanted))
 
-    def start_anew(self) -> None:
+    def forget_renewal(self) -> None:
         """Forget what was on its way: in a forked process it never arrives."""
         self._lock = threading.Lock()
         self._renewal = None
@@ -135,7 +123,7 @@ class RenewedCredentials:
             "identity mapping of the OIDC provider, or the user of the refresh token)."
         )
 
-    def _wanted(self, refused: Authentication | None) -> Future[Bearer]:
+    def _find_or_renew(self, refused: Authentication | None) -> Future[Bearer]:
         with self._lock:
             if refused is not None and refused is self._bearer:
                 self._bearer = None
@@ -174,7 +162,7 @@ class RenewedCredentials:
 Credentials = FixedCredentials | RenewedCredentials
 
 
-def _moment(seconds: float) -> str:
+def _show_moment(seconds: float) -> str:
     try:
         return f" on {datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%d at %H:%M:%S} UTC"
     except (OverflowError, ValueError, OSError):

@@ -28,7 +28,6 @@ _TAGS_SHOWN = 5
 async def explain_missing(client: ArtifactoryClient, reference: ImageReference) -> ArtifactoryError:
     """Return the error that names what is missing: the repository, the image, or the tag.
 
-    :param client: an open client.
     :param reference: the image that was not found.
     """
     try:
@@ -46,7 +45,6 @@ async def explain_missing(client: ArtifactoryClient, reference: ImageReference) 
 async def look(client: ArtifactoryClient, reference: ImageReference) -> Descriptor | None:
     """Return what a tag or digest shows, or None; where the server refuses to say, name the reason.
 
-    :param client: an open client.
     :param reference: the image.
     :raises RepositoryNotFound: when there is no such repository.
     :raises UnsupportedRepository: when it is no local or federated Docker repository.
@@ -63,7 +61,6 @@ async def explain_repository(client: ArtifactoryClient, key: str) -> None:
 
     Users without more permissions than they need may not be allowed to ask; then nothing is raised.
 
-    :param client: an open client.
     :param key: the repository key.
     :raises RepositoryNotFound: when there is no such repository.
     :raises UnsupportedRepository: when it is no local or federated Docker repository.
@@ -81,7 +78,6 @@ async def check_promotable(client: ArtifactoryClient, key: str) -> None:
 
     Servers may answer 200 to a promotion with a remote or virtual repository and do nothing.
 
-    :param client: an open client.
     :param key: the repository key.
     :raises RepositoryNotFound: when there is no such repository.
     :raises UnsupportedRepository: when it is no local or federated Docker repository.

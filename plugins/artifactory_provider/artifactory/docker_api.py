@@ -5,6 +5,7 @@ Sources: JFrog's REST API documentation ("Promote Docker Image") and the OCI dis
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from artifactory_provider.artifactory.references import (
     check_digest,
     check_image,
 )
+from artifactory_provider.artifactory.transport import JSON
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.answers import Answer
@@ -53,7 +55,7 @@ class DockerApi:
         :param reference: the image; its tag counts, or its digest where it has no tag.
         """
         try:
-            answer = await self._manifest_request("HEAD", reference)
+            answer = await self._ask_for_manifest("HEAD", reference)
             if answer.status == 404:
                 return None
             descriptor = Descriptor(check_digest(answer.headers.get("Docker-Content-Digest", "")), answer.media_type)
@@ -74,7 +76,7 @@ class DockerApi:
         :raises UnsupportedManifest: when it is no image manifest or index, or breaks their rules.
         :raises UnexpectedAnswer: when it is no manifest, or not the one that the digest names.
         """
-        answer = await self._manifest_request("GET", reference)
+        answer = await self._ask_for_manifest("GET", reference)
         if answer.status == 404:
             raise TagNotFound(
                 f"There is no {reference}: check image and tag.",
@@ -100,7 +102,7 @@ class DockerApi:
         :raises ImageNotFound: when there is no such image.
         """
         try:
-            return await self._listing(repository, f"{quote(check_image(image))}/tags/list", "tags")
+            return await self._list_all(repository, f"{quote(check_image(image))}/tags/list", "tags")
         except NotFound as error:
             await self._server.check_artifactory()
             raise ImageNotFound(
@@ -115,7 +117,7 @@ class DockerApi:
 
         :param repository: the repository key.
         """
-        return await self._listing(repository, "_catalog", "repositories")
+        return await self._list_all(repository, "_catalog", "repositories")
 
     async def promote(
         self,
@@ -135,23 +137,23 @@ class DockerApi:
         :raises ArtifactoryError: when the server refuses, or its answer does not come. Then it may have done
             the work all the same.
         """
-        action = "Delete/Overwrite" if not copy else "Read"
+        action = "Read" if copy else "Delete/Overwrite"
+        body = {
+            "targetRepo": target.repository,
+            "dockerRepository": source.image,
+            "targetDockerRepository": target.image,
+            "tag": source.tag,
+            "targetTag": target.tag,
+            "copy": copy,
+        }
         answer = await self._server.request(
             "POST",
             f"{await self._server.docker_url(source.repository)}/promote",
             timeout=self._server.settings.promote_timeout,
-            needs=(
-                f"{action} on {source.repository!r} and Deploy/Cache on {target.repository!r}, "
-                "and there Delete/Overwrite too where the tag exists"
-            ),
-            json={
-                "targetRepo": target.repository,
-                "dockerRepository": source.image,
-                "targetDockerRepository": target.image,
-                "tag": source.tag,
-                "targetTag": target.tag,
-                "copy": copy,
-            },
+            needs=f"{action} on {source.repository!r} and Deploy/Cache on {target.repository!r}, "
+            "and there Delete/Overwrite too where the tag exists",
+            headers=JSON,
+            data=json.dumps(body),
         )
         if answer.is_html:
             raise answer.unexpected("'Promotion ended successfully'")
@@ -180,7 +182,7 @@ class DockerApi:
                 raise _unsupported(f"What refers to {subject} cannot be promoted with it. {error}", answer) from error
             known = len(found)
             found.update(dict.fromkeys(page))
-            last = _next_page(answer)
+            last = _read_next(answer)
             if last is None or len(found) == known:
                 return tuple(found)
             query = f"?last={quote(last, safe='')}"
@@ -200,10 +202,11 @@ class DockerApi:
             data=manifest.content,
             needs=f"Deploy/Cache on {place.repository!r}",
         )
-        if answer.is_html:
+        is_named = "Docker-Content-Digest" in answer.headers or "Location" in answer.headers
+        if answer.is_html or not (answer.status == 201 or is_named):
             raise answer.unexpected("201 Created")
 
-    async def _listing(self, repository: str, path: str, field: str) -> list[str]:
+    async def _list_all(self, repository: str, path: str, field: str) -> list[str]:
         """Read all pages of a list of the Docker API."""
         url = f"{await self._server.docker_url(repository)}/{path}?n={_ENTRIES_A_PAGE}"
         entries: dict[str, None] = {}
@@ -216,7 +219,7 @@ class DockerApi:
                 raise answer.unexpected(f"a list of {field}")
             known = len(entries)
             entries.update(dict.fromkeys(map(str, page)))
-            last = _next_page(answer)
+            last = _read_next(answer)
             if last is None or not page:
                 return list(entries)
             if len(entries) == known:
@@ -225,7 +228,7 @@ class DockerApi:
     async def _manifest_url(self, repository: str, image: str, name: str) -> str:
         return f"{await self._server.docker_url(repository)}/{quote(image)}/manifests/{quote(name, safe=':')}"
 
-    async def _manifest_request(self, method: str, reference: ImageReference) -> Answer:
+    async def _ask_for_manifest(self, method: str, reference: ImageReference) -> Answer:
         return await self._server.request(
             method,
             await self._manifest_url(reference.repository, reference.image, reference.name),
@@ -249,7 +252,7 @@ def _explain_no_image(repository: str, image: str) -> str:
     return f"There is no image {image!r} in {repository!r}. {advice}"
 
 
-def _next_page(answer: Answer) -> str | None:
+def _read_next(answer: Answer) -> str | None:
     """Take only ``last`` from the ``Link``: behind a proxy its path often lacks the repository key."""
     link = _NEXT_LINK.search(answer.headers.get("Link", ""))
     query = link["target"].partition("?")[2] if link else ""

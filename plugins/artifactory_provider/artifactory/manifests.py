@@ -210,4 +210,6 @@ def _digest_of(descriptor: Any, what: str) -> str:
     try:
         return check_digest(descriptor["digest"])
     except (KeyError, TypeError, InvalidReference) as error:
-        raise UnusableManifest(f"It has a {what} without a valid digest ({error}).") from error
+        raise UnusableManifest(
+            f"It has a {what} without a valid digest ({error}). Push it again with sha256 digests."
+        ) from error

@@ -61,7 +61,7 @@ class Pace:
         finally:
             self._leave()
 
-    def answered(self, began: float, *, kind: str) -> None:
+    def record_answer(self, began: float, *, kind: str) -> None:
         """Learn from an answer that came.
 
         :param began: the moment at which its turn began.
@@ -70,12 +70,12 @@ class Pace:
         seconds = asyncio.get_running_loop().time() - began
         fastest = self._fastest[kind] = min(self._fastest.get(kind, math.inf), seconds)
         if seconds > max(_SLOW, _TIMES_THE_FASTEST * fastest):
-            self.overloaded(began)
+            self.record_overload(began)
         elif self._under_way >= self.limit:
             step = 1 / self._limit if self._limit >= self._careful_from else 1
             self._limit = min(self._most, self._limit + step)
 
-    def overloaded(self, began: float, *, pause: float = 0) -> None:
+    def record_overload(self, began: float, *, pause: float = 0) -> None:
         """Learn from an answer that says that there are too many requests, or from one that did not come in time.
 
         :param began: the moment at which its turn began; those that began before the last halving say nothing new.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.artifactory.references import InvalidReference, check_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ def check_property_name(name: str) -> str:
     :param name: such as ``test.status``.
     :raises InvalidReference: when it is empty or holds a character that is not allowed.
     """
-    if not name or not name.isprintable() or _FORBIDDEN_IN_NAMES & set(name):
+    if not check_text(name, "a property name") or not name.isprintable() or _FORBIDDEN_IN_NAMES & set(name):
         raise InvalidReference(f"{name!r} is no property name: Artifactory allows no spaces, slashes and the like.")
     return name
 
@@ -30,7 +30,7 @@ def properties_query(properties: Mapping[str, str]) -> str:
     :param properties: name → value.
     :raises InvalidReference: when a name is not allowed.
     """
-    return ";".join(f"{_escaped(check_property_name(name))}={_escaped(value)}" for name, value in properties.items())
+    return ";".join(f"{_escape(check_property_name(name))}={_escape(value)}" for name, value in properties.items())
 
 
 def read_properties(document: Any) -> dict[str, list[str]] | None:
@@ -44,7 +44,7 @@ def read_properties(document: Any) -> dict[str, list[str]] | None:
     return {name: [str(value) for value in values] for name, values in properties.items()}
 
 
-def _escaped(value: str) -> str:
+def _escape(value: str) -> str:
     for character in "\\,|=;":
         value = value.replace(character, f"\\{character}")
     return quote(value, safe="")

@@ -6,8 +6,9 @@ image specification 1.1, "Digests".
 
 from __future__ import annotations
 
+import datetime
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 _REPOSITORY_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _IMAGE = re.compile(
@@ -22,16 +23,40 @@ class InvalidReference(ValueError):
     """A repository key, image name, tag or digest that no server could accept."""
 
 
+def check_text(value: object, wanted: str) -> str:
+    """Return what was given for a name when it is text.
+
+    :param value: what was given.
+    :param wanted: what it should be, such as ``a tag``.
+    :raises InvalidReference: when it is anything else.
+    """
+    if isinstance(value, str):
+        return value
+    raise InvalidReference(explain_no_text(value, wanted))
+
+
+def explain_no_text(value: object, wanted: str) -> str:
+    """Return why a value is no name: YAML, JSON and native templates make numbers of ``1.10``, booleans of ``yes``.
+
+    :param value: what was given, no text.
+    :param wanted: what it should be, such as ``a tag``.
+    """
+    if isinstance(value, bool | int | float | datetime.date):
+        kind = "boolean" if isinstance(value, bool) else "date" if isinstance(value, datetime.date) else "number"
+        return f"{value} is a {kind}, not {wanted}: quote it."
+    return f"{_show(value)} is not {wanted}: give it as text."
+
+
 def check_repository(key: str) -> str:
     """Return the repository key when it is well formed.
 
     :param key: an Artifactory repository key, such as ``docker-dev``.
     :raises InvalidReference: when it is not.
     """
-    if _fits(_REPOSITORY_KEY, key):
+    if _fits(_REPOSITORY_KEY, check_text(key, "a repository key")):
         return key
     raise InvalidReference(
-        f"{_shown(key)} is not a repository key: give the key alone, such as 'docker-dev' "
+        f"{_show(key)} is not a repository key: give the key alone, such as 'docker-dev' "
         "(letters, digits, '.', '_' and '-', at most 64)."
     )
 
@@ -42,10 +67,10 @@ def check_image(name: str) -> str:
     :param name: the Docker repository name inside an Artifactory repository, such as ``payments/api``.
     :raises InvalidReference: when it is not.
     """
-    if _fits(_IMAGE, name, longest=_LONGEST_IMAGE):
+    if _fits(_IMAGE, check_text(name, "an image name"), longest=_LONGEST_IMAGE):
         return name
     raise InvalidReference(
-        f"{_shown(name)} is not an image name: give it without host, repository key, tag and digest, such as "
+        f"{_show(name)} is not an image name: give it without host, repository key, tag and digest, such as "
         f"'payments/api' (lower-case letters, digits, and '.', '_', '-' between them, "
         f"at most {_LONGEST_IMAGE})."
     )
@@ -57,10 +82,10 @@ def check_tag(tag: str) -> str:
     :param tag: an OCI tag, such as ``1.4.2``.
     :raises InvalidReference: when it is not.
     """
-    if _fits(_TAG, tag):
+    if _fits(_TAG, check_text(tag, "a tag")):
         return tag
     raise InvalidReference(
-        f"{_shown(tag)} is not a tag: letters, digits, '_', '.' and '-', the first one no '.' or '-', "
+        f"{_show(tag)} is not a tag: letters, digits, '_', '.' and '-', the first one no '.' or '-', "
         "at most 128 (a digest is given as the digest, not as the tag)."
     )
 
@@ -71,10 +96,10 @@ def check_digest(digest: str) -> str:
     :param digest: ``sha256:`` and 64 lower-case hexadecimal digits.
     :raises InvalidReference: when it is not.
     """
-    if _fits(_DIGEST, digest):
+    if _fits(_DIGEST, check_text(digest, "a digest")):
         return digest
     raise InvalidReference(
-        f"{_shown(digest)} is not a digest: 'sha256:' and 64 lower-case hexadecimal digits are needed."
+        f"{_show(digest)} is not a digest: 'sha256:' and 64 lower-case hexadecimal digits are needed."
     )
 
 
@@ -108,10 +133,10 @@ class ImageReference:
 
         :raises InvalidReference: when the text is no such reference.
         """
-        repository, slash, rest = text.partition("/")
+        repository, slash, rest = check_text(text, "an image reference").partition("/")
         if not slash:
             raise InvalidReference(
-                f"{_shown(text)} is not an image reference: 'repository/image:tag' is needed, such as "
+                f"{_show(text)} is not an image reference: 'repository/image:tag' is needed, such as "
                 "'docker-dev/payments/api:1.4.2'."
             )
         image, tag, digest = split_image(rest)
@@ -119,15 +144,22 @@ class ImageReference:
 
     def pinned(self, digest: str) -> ImageReference:
         """Return the same reference with this digest."""
-        return replace(self, digest=digest)
+        return self._with(self.tag, check_digest(digest))
 
     def unpinned(self) -> ImageReference:
         """Return the reference to the tag, whatever it shows."""
-        return replace(self, digest=None)
+        return self if self.digest is None else self._with(self.tag, None)
 
     def by_digest(self) -> ImageReference:
         """Return the reference to the digest alone, whatever the tag shows now."""
-        return replace(self, tag=None)
+        return self if self.tag is None else self._with(None, self.digest)
+
+    def _with(self, tag: str | None, digest: str | None) -> ImageReference:
+        """Return the same image with other parts that have been checked: batches make dozens for each promotion."""
+        made = object.__new__(ImageReference)
+        for name, value in zip(self.__slots__, (self.repository, self.image, tag, digest), strict=True):
+            object.__setattr__(made, name, value)
+        return made
 
     @property
     def name(self) -> str:
@@ -137,6 +169,11 @@ class ImageReference:
             raise InvalidReference(f"{self} names neither a tag nor a digest: one of them is needed.")
         return name
 
+    @property
+    def short_digest(self) -> str | None:
+        """What people tell digests apart by in a line of a log: ``34378e27…``; None where none is pinned."""
+        return f"{self.digest.removeprefix('sha256:')[:8]}…" if self.digest else None
+
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
@@ -144,7 +181,7 @@ class ImageReference:
 
 
 def is_tag(text: str) -> bool:
-    """Tell whether a text can be a tag: repositories may hold folders with other names, such as ``1.4.2+build``."""
+    """Return whether a text can be a tag: repositories may hold folders with other names, such as ``1.4.2+build``."""
     return _fits(_TAG, text)
 
 
@@ -153,7 +190,7 @@ def split_image(text: str) -> tuple[str, str | None, str | None]:
 
     :raises InvalidReference: when a part is malformed.
     """
-    rest, at, digest = text.partition("@")
+    rest, at, digest = check_text(text, "an image").partition("@")
     image, colon, tag = rest.partition(":")
     return (
         check_image(image),
@@ -163,10 +200,10 @@ def split_image(text: str) -> tuple[str, str | None, str | None]:
 
 
 def _fits(pattern: re.Pattern[str], value: object, *, longest: int = 1000) -> bool:
-    """Tell whether a value is a text of that form: what YAML and templates hand on may be a number, or nothing."""
+    """Return whether a value is a text of that form: what a server answers may be a number, or nothing."""
     return isinstance(value, str) and len(value) <= longest and pattern.fullmatch(value) is not None
 
 
-def _shown(text: object) -> str:
+def _show(text: object) -> str:
     shown = repr(text)
     return shown if len(shown) <= 120 else f"{shown[:117]}…'"

@@ -76,10 +76,10 @@ class RestApi:
             "GET", f"{await self._server.base()}/api/system/version", allowed=(200, 404)
         )
         if answer.status == 404:
-            raise answer.foreign("a version")
+            raise answer.not_artifactory("a version")
         version = answer.document().get("version")
         if not isinstance(version, str):
-            raise answer.foreign("a version")
+            raise answer.not_artifactory("a version")
         return version
 
     async def repository(self, key: str) -> Repository:
@@ -114,7 +114,7 @@ class RestApi:
         :param path: ``<repository>/<path of the item>``.
         :raises NotFound: when there is no such item.
         """
-        url = f"{await self._storage(path)}?properties"
+        url = f"{await self._storage_url(path)}?properties"
         answer = await self._server.request("GET", url, allowed=(200, 404), needs=f"Read on {path!r}")
         if answer.status == 404:
             if "No properties" in (answer.detail or ""):
@@ -134,7 +134,7 @@ class RestApi:
         """
         answer = await self._server.request(
             "PUT",
-            f"{await self._storage(path)}?properties={properties_query(properties)}&recursive=0",
+            f"{await self._storage_url(path)}?properties={properties_query(properties)}&recursive=0",
             repeatable=True,
             allowed=(200, 204),
             needs=f"Annotate on {path!r}",
@@ -148,7 +148,7 @@ class RestApi:
         :param path: ``<repository>/<path of the item>``.
         :raises NotFound: when there is no such item.
         """
-        return await self._time(path, "created", "creation time")
+        return await self._read_time(path, "created", "creation time")
 
     async def updated(self, path: str) -> datetime.datetime:
         """Return when an item was last written, copied or moved to where it is.
@@ -156,7 +156,7 @@ class RestApi:
         :param path: ``<repository>/<path of the item>``.
         :raises NotFound: when there is no such item.
         """
-        return await self._time(path, "lastUpdated", "time of its last change")
+        return await self._read_time(path, "lastUpdated", "time of its last change")
 
     async def delete_item(self, path: str) -> None:
         """Delete an item, with all that is below it; one that is gone already is no error.
@@ -165,7 +165,7 @@ class RestApi:
         """
         answer = await self._server.request(
             "DELETE",
-            f"{await self._server.base()}/{_quoted(path)}",
+            f"{await self._server.base()}/{_quote_path(path)}",
             repeatable=True,
             allowed=(200, 202, 204, 404),
             needs=f"Delete/Overwrite on {path!r}",
@@ -204,15 +204,15 @@ class RestApi:
         found: dict[Place, aql.Item] = {}
         offset = steps_back = without_news = 0
         while True:
-            page, is_trimmed = await self._page(criteria, offset)
+            page, is_trimmed = await self._read_page(criteria, offset)
             # Each page begins with the last one's last item. If it does not, items have been deleted meanwhile, and
             # as many were passed over: they are in the page before.
-            if offset and steps_back < _MOST_STEPS_BACK and not (page and _place(page[0]) in found):
+            if offset and steps_back < _MOST_STEPS_BACK and not (page and _place_of(page[0]) in found):
                 offset = max(0, offset - _ITEMS_A_PAGE)
                 steps_back += 1
                 continue
             known = len(found)
-            found.update((_place(item), item) for item in page)
+            found.update((_place_of(item), item) for item in page)
             if len(page) < _ITEMS_A_PAGE and not is_trimmed:
                 return found
             without_news = without_news + 1 if len(found) == known else 0
@@ -223,9 +223,9 @@ class RestApi:
                 )
             offset += max(0, len(page) - 1)
 
-    async def _page(self, criteria: Mapping[str, Any], offset: int) -> tuple[list[aql.Item], bool]:
+    async def _read_page(self, criteria: Mapping[str, Any], offset: int) -> tuple[list[aql.Item], bool]:
         """Return one page, and whether the server says that it has left out some of it."""
-        answer = await self._query(aql.find_items(criteria, offset=offset, limit=_ITEMS_A_PAGE))
+        answer = await self._send_query(aql.find_items(criteria, offset=offset, limit=_ITEMS_A_PAGE))
         try:
             document = answer.document()
             items = [aql.Item.read(result) for result in document["results"]]
@@ -236,15 +236,15 @@ class RestApi:
         bounds = document.get("range")
         return items, isinstance(bounds, dict) and bool(bounds.get("notification"))
 
-    async def _time(self, path: str, field: str, what: str) -> datetime.datetime:
-        answer = await self._server.request("GET", await self._storage(path), needs=f"Read on {path!r}")
+    async def _read_time(self, path: str, field: str, what: str) -> datetime.datetime:
+        answer = await self._server.request("GET", await self._storage_url(path), needs=f"Read on {path!r}")
         try:
             moment = datetime.datetime.fromisoformat(answer.document()[field])
         except (KeyError, TypeError, ValueError) as error:
             raise answer.unexpected(f"an item's {what}") from error
         return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
-    async def _query(self, query: str) -> Answer:
+    async def _send_query(self, query: str) -> Answer:
         return await self._server.request(
             "POST",
             f"{await self._server.base()}/api/search/aql",
@@ -253,15 +253,15 @@ class RestApi:
             data=query,
         )
 
-    async def _storage(self, path: str) -> str:
-        return f"{await self._server.base()}/api/storage/{_quoted(path)}"
+    async def _storage_url(self, path: str) -> str:
+        return f"{await self._server.base()}/api/storage/{_quote_path(path)}"
 
 
-def _quoted(path: str) -> str:
+def _quote_path(path: str) -> str:
     if {"", ".", ".."} & set(path.split("/")):
         raise InvalidReference(f"{path!r} is no path of an item: 'repository/path' without '.' and '..'.")
     return quote(path, safe="/")
 
 
-def _place(item: aql.Item) -> Place:
+def _place_of(item: aql.Item) -> Place:
     return item.repository, item.folder, item.name

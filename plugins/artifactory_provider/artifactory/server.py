@@ -44,7 +44,7 @@ class Server(Transport):
         """
         answer = await self.request("GET", f"{await self.base()}/{_PING}", allowed=(200, 404))
         if answer.status == 404 or answer.is_html or answer.text.strip() != "OK":
-            raise answer.foreign("'OK'")
+            raise answer.not_artifactory("'OK'")
 
     async def check_artifactory(self) -> None:
         """Make sure that it was an Artifactory that has not found something.

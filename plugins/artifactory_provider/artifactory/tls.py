@@ -85,13 +85,13 @@ class _SharedContexts:
                 self._known.popitem(last=False)
             return known[1]
 
-    def release(self) -> None:
+    def reset_lock(self) -> None:
         """Replace the lock: in a forked process nobody is left to release it."""
         self._lock = threading.Lock()
 
 
 _contexts = _SharedContexts()
-os.register_at_fork(after_in_child=_contexts.release)
+os.register_at_fork(after_in_child=_contexts.reset_lock)
 
 
 def shared_context(settings: TlsSettings) -> ssl.SSLContext:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -18,7 +19,7 @@ from yarl import URL
 from artifactory_provider import __version__
 from artifactory_provider.artifactory import content_coding
 from artifactory_provider.artifactory.answers import Answer, refusal
-from artifactory_provider.artifactory.authentication import Anonymous, credentials_in
+from artifactory_provider.artifactory.authentication import Anonymous, proxy_credentials
 from artifactory_provider.artifactory.connection_failures import NO_ANSWER, explain_failure
 from artifactory_provider.artifactory.credentials import FixedCredentials
 from artifactory_provider.artifactory.errors import (
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+JSON = {"Content-Type": "application/json"}
 LARGEST_ANSWER = 32 * 1024 * 1024
 USER_AGENT = f"airflow-provider-artifactory/{__version__}"
+_slots: ContextVar[AbstractAsyncContextManager[object] | None] = ContextVar("slots", default=None)
 _OVERLOADED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -60,6 +63,7 @@ class Reading:
 
 
 _WHOLE = Reading()
+_NOBODY = FixedCredentials(Anonymous())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +74,8 @@ class _Request:
     allowed: Collection[int]
     needs: str | None
     timeout: float
-    headers: Mapping[str, str]
-    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(repr=False)
+    data: bytes | str | AsyncIterable[bytes] | None = field(repr=False)
     reading: Reading
 
     @property
@@ -82,7 +86,7 @@ class _Request:
     @property
     def can_be_sent_again(self) -> bool:
         """Whether its body is at hand still when it has been sent."""
-        return isinstance(self.body["data"], bytes | str | None)
+        return isinstance(self.data, bytes | str | None)
 
     @property
     def kind(self) -> str:
@@ -103,7 +107,6 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
         self._tls: ssl.SSLContext | None = None
         self._proxies: dict[tuple[str, str], str | None] = {}
-        self._slots: AbstractAsyncContextManager[object] = nullcontext()
         self.server_version: tuple[int, ...] | None = None
 
     async def __aenter__(self) -> Transport:
@@ -125,15 +128,15 @@ class Transport:
 
     @contextmanager
     def at_most(self, requests: int) -> Iterator[None]:
-        """Have at most so many requests under way at a time, whatever the server bears.
+        """Have at most so many requests under way at a time, whatever the server bears; others may share the transport.
 
-        :param requests: the number.
+        :param requests: the number, of all that is asked for within the block and in tasks that are begun there.
         """
-        before, self._slots = self._slots, asyncio.Semaphore(requests)
+        token = _slots.set(asyncio.Semaphore(requests))
         try:
             yield
         finally:
-            self._slots = before
+            _slots.reset(token)
 
     async def request(
         self,
@@ -145,7 +148,6 @@ class Transport:
         needs: str | None = None,
         timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
-        json: Any = None,
         data: bytes | str | AsyncIterable[bytes] | None = None,
         reading: Reading = _WHOLE,
         anonymous: bool = False,
@@ -159,8 +161,7 @@ class Transport:
         :param needs: the permissions that the request needs, in words.
         :param timeout: seconds for one attempt, when not the settings' own.
         :param headers: headers besides those of authentication.
-        :param json: a value to send as JSON.
-        :param data: bytes or text to send as they are; what is sent part by part is never sent again.
+        :param data: the body; one that is sent part by part is never sent again.
         :param reading: how much of the answer is read, and how.
         :param anonymous: whether the request goes without credentials, as to a place that the server has named.
         :raises ArtifactoryError: when the answer is no success, or there is none.
@@ -173,27 +174,27 @@ class Transport:
             needs=needs,
             timeout=self.settings.timeout if timeout is None else timeout,
             headers=headers or {},
-            body={"json": json, "data": data},
+            data=data,
             reading=reading,
         )
-        return await self._ask(request, FixedCredentials(Anonymous()) if anonymous else self._credentials)
+        return await self._send_as(request, _NOBODY if anonymous else self._credentials)
 
-    async def _ask(self, request: _Request, credentials: Credentials) -> Answer:
-        authentication = await credentials.ready()
-        answer = await self._answer(request, authentication)
+    async def _send_as(self, request: _Request, credentials: Credentials) -> Answer:
+        authentication = await credentials.get()
+        answer = await self._send_with_retries(request, authentication)
         if answer.status == HTTPStatus.UNAUTHORIZED and credentials.is_renewable and request.can_be_sent_again:
             # What was refused did no work: with a new token, even what is never repeated else is sent again.
-            authentication = await credentials.ready(authentication)
-            answer = await self._answer(request, authentication)
+            authentication = await credentials.get(authentication)
+            answer = await self._send_with_retries(request, authentication)
         if answer.status not in request.allowed:
             raise refusal(answer, needs=request.needs, credentials=credentials.explain(authentication))
         return answer
 
-    async def _answer(self, request: _Request, authentication: Authentication) -> Answer:
+    async def _send_with_retries(self, request: _Request, authentication: Authentication) -> Answer:
         """Return the answer that is allowed, or 401, after as many attempts as the request may have."""
 
         async def attempt() -> Answer:
-            answer = await self._send(request, authentication)
+            answer = await self._send_in_turn(request, authentication)
             if answer.status not in request.allowed and answer.status != HTTPStatus.UNAUTHORIZED:
                 raise refusal(answer, needs=request.needs)
             return answer
@@ -211,10 +212,10 @@ class Transport:
                 raise seen.pop()
             return await attempt()
 
-        answer: Answer = await self._retrying()(again)
+        answer: Answer = await self._retries()(again)
         return answer
 
-    def _retrying(self) -> tenacity.AsyncRetrying:
+    def _retries(self) -> tenacity.AsyncRetrying:
         backoff = tenacity.wait_random_exponential(multiplier=0.5, max=self.settings.longest_pause)
 
         def pause(state: tenacity.RetryCallState) -> float:
@@ -239,25 +240,25 @@ class Transport:
             reraise=True,
         )
 
-    async def _send(self, request: _Request, authentication: Authentication) -> Answer:
+    async def _send_in_turn(self, request: _Request, authentication: Authentication) -> Answer:
         """Send a request when its turn has come, and learn from the answer how much the server bears."""
         pace = pace_of(self.settings.base_url)
-        async with self._slots, pace.turn() as began:
+        async with _slots.get() or nullcontext(), pace.turn() as began:
             try:
-                answer = await self._exchange(request, authentication)
+                answer = await self._send(request, authentication)
             except RequestTimedOut:
-                pace.overloaded(began)
+                pace.record_overload(began)
                 raise
             if answer.status in _OVERLOADED:
-                pace.overloaded(began, pause=min(answer.retry_after or 0, self.settings.longest_pause))
+                pace.record_overload(began, pause=min(answer.retry_after or 0, self.settings.longest_pause))
             else:
-                pace.answered(began, kind=request.kind)
+                pace.record_answer(began, kind=request.kind)
             return answer
 
-    async def _exchange(self, request: _Request, authentication: Authentication) -> Answer:
+    async def _send(self, request: _Request, authentication: Authentication) -> Answer:
         proxy = self._proxy_for(request.url)
         try:
-            answer = await self._receive(request, authentication, proxy)
+            answer = await self._exchange(request, authentication, proxy)
         except NO_ANSWER as error:
             failure = explain_failure(
                 error,
@@ -270,22 +271,22 @@ class Transport:
         else:
             self.server_version = answer.server_version or self.server_version
             is_success = answer.status < 300 and answer.status in request.allowed
-            secrets = (*authentication.secrets(), *credentials_in(proxy).secrets())
-            return answer.hide(secrets) if is_success else answer.without(secrets)
+            secrets = (*authentication.secrets(), *proxy_credentials(proxy).secrets())
+            return answer.hide(secrets) if is_success else answer.redact(secrets)
         raise failure
 
-    async def _receive(self, request: _Request, authentication: Authentication, proxy: str | None) -> Answer:
+    async def _exchange(self, request: _Request, authentication: Authentication, proxy: str | None) -> Answer:
         if self._session is None:
             raise RuntimeError("The client is not open: use it in 'async with'.")
         # Told in a header, not in the proxy's URL, which aiohttp's errors show, and so tracebacks.
-        for_proxy = {f"Proxy-{name}": value for name, value in credentials_in(proxy).headers().items()}
+        for_proxy = {f"Proxy-{name}": value for name, value in proxy_credentials(proxy).headers().items()}
         is_tunnelled = urlsplit(request.url).scheme == "https"
         headers = CIMultiDict(request.headers)
         headers.update({**authentication.headers(), **({} if is_tunnelled else for_proxy)})
         async with self._session.request(
             request.method,
             URL(request.url, encoded=True),
-            **request.body,
+            data=request.data,
             headers=headers,
             proxy=proxy and URL(proxy).with_user(None),
             proxy_headers=for_proxy if is_tunnelled else None,

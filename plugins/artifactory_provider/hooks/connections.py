@@ -21,7 +21,7 @@ from artifactory_provider.artifactory.authentication import (
     Renewable,
 )
 from artifactory_provider.artifactory.errors import InvalidSettings
-from artifactory_provider.artifactory.settings import DOCKER_URL, ServerSettings
+from artifactory_provider.artifactory.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ _KEYS_SHOWN = 5
 AuthenticationKind = Literal["automatic", "basic", "access_token", "refreshable_token", "oidc", "api_key", "anonymous"]
 
 
-def _absent_when_empty(value: Any) -> Any:
+def _empty_to_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
@@ -44,9 +44,9 @@ def _read_json(value: Any) -> Any:
         raise ValueError("It is nested too deeply.") from None
 
 
-Text: TypeAlias = Annotated[str | None, BeforeValidator(_absent_when_empty)]
-Switch: TypeAlias = Annotated[bool | None, BeforeValidator(_absent_when_empty)]
-Seconds: TypeAlias = Annotated[PositiveFloat | None, BeforeValidator(_absent_when_empty)]
+Text: TypeAlias = Annotated[str | None, BeforeValidator(_empty_to_none)]
+Switch: TypeAlias = Annotated[bool | None, BeforeValidator(_empty_to_none)]
+Seconds: TypeAlias = Annotated[PositiveFloat | None, BeforeValidator(_empty_to_none)]
 
 
 class ConnectionExtra(BaseModel):
@@ -54,7 +54,7 @@ class ConnectionExtra(BaseModel):
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    auth_kind: Annotated[AuthenticationKind | None, BeforeValidator(_absent_when_empty)] = None
+    auth_kind: Annotated[AuthenticationKind | None, BeforeValidator(_empty_to_none)] = None
     refresh_token: Text = Field(default=None, repr=False)
     oidc_provider: Text = None
     oidc_token_file: Text = None
@@ -70,6 +70,18 @@ class ConnectionExtra(BaseModel):
     docker_urls: Annotated[dict[str, str] | None, BeforeValidator(_read_json)] = None
     timeout: Seconds = None
     promote_timeout: Seconds = None
+
+
+_SAME_SETTINGS = {
+    "ca_file",
+    "client_certificate",
+    "client_key",
+    "docker_url",
+    "docker_urls",
+    "promote_timeout",
+    "proxy",
+    "timeout",
+}
 
 
 def explain_unknown_keys(extra: object) -> str | None:
@@ -114,27 +126,24 @@ def settings_of(
     :param extra: the connection's extra.
     :raises InvalidSettings: when they cannot work, naming the field and never a secret.
     """
-    try:
-        fields = ConnectionExtra.model_validate(extra)
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise InvalidSettings(f"The extra of connection {conn_id!r} cannot be used: {wrong}.") from None
+    fields = _read_extra(conn_id, extra)
     try:
         return ServerSettings(
             base_url=_base_url(conn_type, host, schema, port),
             authentication=_authentication(fields, login, password),
-            docker_url=fields.docker_url or DOCKER_URL,
-            docker_urls=fields.docker_urls or {},
             verify=fields.verify is not False,
-            ca_file=fields.ca_file,
-            client_certificate=fields.client_certificate,
-            client_key=fields.client_key,
-            proxy=fields.proxy,
-            timeout=fields.timeout or ServerSettings.timeout,
-            promote_timeout=fields.promote_timeout or ServerSettings.promote_timeout,
+            **fields.model_dump(include=_SAME_SETTINGS, exclude_none=True),
         )
     except InvalidSettings as error:
         raise InvalidSettings(f"Connection {conn_id!r}: {error}") from error
+
+
+def _read_extra(conn_id: str, extra: Mapping[str, Any]) -> ConnectionExtra:
+    try:
+        return ConnectionExtra.model_validate(extra)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InvalidSettings(f"The extra of connection {conn_id!r} cannot be used: {wrong}.") from None
 
 
 def _base_url(conn_type: str | None, host: str | None, schema: str | None, port: int | None) -> str:
@@ -143,7 +152,7 @@ def _base_url(conn_type: str | None, host: str | None, schema: str | None, port:
         raise InvalidSettings("The host is missing: give Artifactory's URL, such as https://example.com/artifactory.")
     protocol, path = _split_schema(schema or "")
     if "://" not in host:
-        host = f"{protocol or (conn_type if conn_type in _PROTOCOLS else 'https')}://{_bracketed(host)}"
+        host = f"{protocol or (conn_type if conn_type in _PROTOCOLS else 'https')}://{_bracket_ipv6(host)}"
     try:
         parts = urlsplit(host)
         named = parts.port
@@ -177,7 +186,7 @@ def _split_schema(schema: str) -> tuple[str | None, str]:
     return None, f"/{quote(schema.strip('/'))}" if schema.strip("/") else ""
 
 
-def _bracketed(host: str) -> str:
+def _bracket_ipv6(host: str) -> str:
     """Return a host as it stands in URLs: Airflow takes the brackets from an IPv6 address in a URI."""
     try:
         return f"[{ipaddress.IPv6Address(host)}]"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.promotion.reports import PromotionReport
-from artifactory_provider.tasks.arguments import asked_for, check_literals
-from artifactory_provider.tasks.assets import Lineage, emit_promotion, promotion_lineage, promotion_outlets
+from artifactory_provider.tasks.arguments import check_literals, find_given
+from artifactory_provider.tasks.assets import Lineage, describe_lineage, emit_promotion, find_outlets
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -36,11 +36,11 @@ class ImagePromotionOperator(ArtifactoryOperator):
         self.image_url: str | None = None
         self._server = ""
         self._lineage: Lineage | None = None
-        self._asked_for: frozenset[str] = frozenset()
+        self._given: frozenset[str] = frozenset()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """Tell OpenLineage, where its provider is installed, what was promoted to where."""
-        return promotion_lineage(*self._lineage) if self._lineage else None
+        return describe_lineage(*self._lineage) if self._lineage else None
 
     def _check_arguments(self, *, target_repository: Any, target_image: Any, **must_not_be_empty: Any) -> None:
         """Refuse at parse time what no server could accept, as far as the values are known then; name the outlets.
@@ -50,8 +50,8 @@ class ImagePromotionOperator(ArtifactoryOperator):
         :param must_not_be_empty: name → value of arguments that, where they were given, must not come empty.
         """
         check_literals(self, self.template_fields)
-        self._asked_for = asked_for(self, **must_not_be_empty)
-        self.outlets = [*self.outlets, *promotion_outlets(self, target_repository, target_image)]
+        self._given = find_given(self, **must_not_be_empty)
+        self.outlets = [*self.outlets, *find_outlets(self, target_repository, target_image)]
 
     def _connect(self, target: ImageReference) -> ArtifactoryHook:
         """Return the hook, and leave the link to the target for the task's end."""
@@ -65,6 +65,14 @@ class ImagePromotionOperator(ArtifactoryOperator):
     ) -> dict[str, Any]:
         """Tell Airflow and OpenLineage what was promoted, and return it as a JSON object."""
         record = outcome.as_dict()
+        target = promotion.target.pinned(record["digest"]) if record.get("digest") else promotion.target
+        self.log.info(
+            "%s: %s → %s%s",
+            record["outcome"].capitalize(),
+            promotion.source.unpinned(),
+            promotion.target,
+            f" ({target.short_digest})" if target.short_digest else "",
+        )
         self._lineage = (self._server, promotion.source, promotion.target, record.get("digest"))
         records = outcome.records if isinstance(outcome, PromotionReport) else (outcome,)
         emit_promotion(self, context, promotion.target, records)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.bases.skipmixin import SkipMixin
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
-from artifactory_provider.artifactory.references import InvalidReference, check_repository
+from artifactory_provider.artifactory.references import InvalidReference, check_repository, check_text
 from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.planning.chunks import split
@@ -17,6 +17,7 @@ from artifactory_provider.promotion.planning.rendering import as_csv, as_table, 
 from artifactory_provider.promotion.planning.templates import ImageTemplate, TargetTemplate
 from artifactory_provider.promotion.request import Attachments, OnConflict, check_attachments, check_on_conflict
 from artifactory_provider.tasks.arguments import check_literal, is_known
+from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import TagSelection, as_bool, as_list, as_number, as_text, read_criteria
 from artifactory_provider.tasks.handover import DRY_RUN, PLAN_PROBLEM, REPORT_SUMMARY, push_plan
 from artifactory_provider.tasks.refusals import PlanRefused, form_titles, in_form_words
@@ -109,7 +110,7 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
         if is_known(target_tags):
             for template in as_list(target_tags, name="target_tags"):
                 TargetTemplate(template)
-        check_literal(target_image, ImageTemplate)
+        check_literal(target_image, _check_target_image)
         for name in ("largest", "chunk_size"):
             check_literal(getattr(self, name), partial(as_number, name=name))
 
@@ -120,13 +121,14 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
         """
         ti = context["ti"]
         with self._report_problems(ti):
+            path = as_text(self.plan_path, name="plan_path", wanted="a path")
+            if path is not None:
+                prepare_folder(path, name="plan_path")
             size = as_number(self.chunk_size, name="chunk_size") or 250
             plan = self._plan()
             chunks = split(plan, size=size)
         self._show(plan)
-        if path := as_text(self.plan_path):
-            from artifactory_provider.tasks.files import write_file
-
+        if path is not None:
             self.log.info("The whole plan is in %s.", write_file(path, lambda file: file.write(as_csv(plan))))
         push_plan(ti, plan, summary=render_plan(plan), chunks=chunks)
         if as_bool(self.plan_only, name="plan_only"):
@@ -142,7 +144,7 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
         return self._hook().plan(
             read_criteria(self.selection),
             target_repository=self.target_repository,
-            target_image=self.target_image,
+            target_image=_check_target_image(self.target_image),
             target_tags=as_list(self.target_tags, name="target_tags"),
             on_conflict=self.on_conflict,
             attachments=self.attachments,
@@ -168,3 +170,7 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
     def _show(self, plan: Plan) -> None:
         for line in as_table(plan, limit=_LOGGED).splitlines():
             self.log.info("%s", line)
+
+
+def _check_target_image(template: Any) -> str:
+    return ImageTemplate(check_text(template, "an image name")).text

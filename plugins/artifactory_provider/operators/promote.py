@@ -15,8 +15,8 @@ from artifactory_provider.promotion.request import (
     check_record,
 )
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_present, is_known, is_literal
-from artifactory_provider.tasks.forms import as_bool
-from artifactory_provider.tasks.task_state import pinned_for_all_tries, run_of
+from artifactory_provider.tasks.forms import as_bool, as_pairs
+from artifactory_provider.tasks.task_state import identify_run, pin_for_all_tries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         signatures; ``all``, which has OCI referrers and what belongs to children, too. (templated)
     :param property_prefix: the first part of the names of the properties that record the promotion on the target's
         manifest; None writes none.
-    :param properties: further properties to record, name → value. (templated)
+    :param properties: further properties to record, name → value, or ``name=value`` lines. (templated)
     :param confirmation_timeout: seconds that the target may take to show the image.
     :param artifactory_conn_id: the Airflow connection. (templated)
     :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
@@ -115,7 +115,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         )
         named = (source_repository, target_repository, image, copy, on_conflict, attachments)
         optional = (tag, target_image, target_tag)
-        check_record(property_prefix, properties or {} if is_known(properties) else {})
+        check_record(property_prefix, as_pairs(properties, name="properties") if is_known(properties) else {})
         if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
             self._promotion(digest if is_literal(digest) else None, {})
         if one_request and tag is not None:
@@ -123,10 +123,11 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, and return the record as a JSON object."""
-        check_present(self, self._asked_for)
-        wanted = self._promotion(self.digest, self.properties or {}, run=run_of(context))
+        check_present(self, self._given)
+        properties = as_pairs(self.properties, name="properties")
+        wanted = self._promotion(self.digest, properties, run=identify_run(context))
         hook = self._connect(wanted.target)
-        with pinned_for_all_tries(wanted, context, hook.pin) as promotion:
+        with pin_for_all_tries(wanted, context, hook.pin) as promotion:
             if promotion.is_whole_image:
                 return self._report(context, promotion, hook.promote_image(promotion, one_request=self.one_request))
             return self._report(context, promotion, hook.promote(promotion))

@@ -12,6 +12,7 @@ from artifactory_provider.promotion.batch import check_at_once, promote_many
 from artifactory_provider.promotion.errors import BatchInterrupted
 from artifactory_provider.promotion.reports import ChunkOutcome
 from artifactory_provider.tasks.bulk import ProgressLog, check_all_done, check_arguments, emit_promotions, read_batch
+from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import as_bool, as_number, as_text
 from artifactory_provider.tasks.handover import pull_chunk, push_outcome
 
@@ -107,6 +108,9 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote what is left, and return counts and the first failures."""
         key, name, promotions = self.task_id, self.task_id, self.promotions
+        folder = as_text(self.report_path, name="report_path", wanted="a path")
+        if folder is not None:
+            prepare_folder(f"{folder}/{key}.csv", name="report_path")
         if self.chunk is not None:
             promotions = pull_chunk(context["ti"], self.chunk)
             key, name = self.chunk["key"], self.chunk["name"]
@@ -116,9 +120,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         outcome = ChunkOutcome.of(report, key=key, name=name)
         self.log.info("%s: %s.", name, ", ".join(f"{number:,} {count}" for count, number in outcome.counts.items()))
         push_outcome(context["ti"], outcome)
-        if folder := as_text(self.report_path):
-            from artifactory_provider.tasks.files import write_file
-
+        if folder is not None:
             self.log.info("The full report is in %s.", write_file(f"{folder}/{key}.csv", report.write_csv))
         if as_bool(self.emit_assets, name="emit_assets"):
             emit_promotions(self, context, report)

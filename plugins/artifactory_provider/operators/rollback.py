@@ -8,7 +8,7 @@ from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.operators.image_promotion import ImagePromotionOperator
 from artifactory_provider.promotion.request import Promotion, PromotionOptions, check_record
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_present
-from artifactory_provider.tasks.task_state import PinnedDigest, run_of
+from artifactory_provider.tasks.task_state import PinnedDigest, identify_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Roll back, and return the record of the promotion that did it."""
-        check_present(self, self._asked_for)
+        check_present(self, self._given)
         tag = ImageReference(self.repository, self.image, self.tag)
         hook = self._connect(tag)
         # A second try must go back to the same digest: after the first, "the one before" is another one.
@@ -66,7 +66,9 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         digest = self.digest or pinned.get()
         previous = hook.find_previous(tag.pinned(digest) if digest else tag, property_prefix=self.property_prefix)
         pinned.keep(str(previous.digest))
-        options = PromotionOptions(on_conflict="backup", property_prefix=self.property_prefix, run=run_of(context))
+        options = PromotionOptions(
+            on_conflict="backup", property_prefix=self.property_prefix, run=identify_run(context)
+        )
         promotion = Promotion(source=previous, target=tag, options=options)
         record = hook.promote(promotion)
         pinned.forget()

@@ -244,7 +244,9 @@ async def _bring_parts(
     for child in manifest.children:
         await _bring_parts(client, child, source, target, depth=depth + 1)
     for blob in dict.fromkeys(manifest.blobs):
-        if not await client.has_blob(place, blob):
+        if await client.has_blob(place, blob):
+            continue
+        if blob not in manifest.kept_elsewhere or await client.has_blob(origin, blob):
             await client.copy_blob(origin, place, blob)
     if await client.descriptor(place) is None:
         await client.put_manifest(place, manifest)

@@ -13,7 +13,7 @@ from artifactory_provider.artifactory.references import check_digest
 from artifactory_provider.promotion.errors import NothingToRestore, PromotionError, TargetConflict, TargetUnverified
 from artifactory_provider.promotion.guards import may_delete_layers
 from artifactory_provider.promotion.tags import BACKUP_INFIX, name_backup
-from artifactory_provider.promotion.transfer import confirm, is_shown, pin, send
+from artifactory_provider.promotion.transfer import confirm, is_shown, pin, request, send
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -50,7 +50,7 @@ async def keep_previous(ledger: Ledger, target: ImageReference, digest: str, *, 
     except PromotionError as error:
         moved = isinstance(error, TargetUnverified) and error.found is not None
         if must_move:
-            await client.promote(backup, target, copy=False)
+            await request(client, backup, target, copy=False)
         else:
             await _drop(client, backup)
         if not moved:

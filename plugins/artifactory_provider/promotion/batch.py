@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import tenacity
 
 from artifactory_provider.artifactory.diagnosis import explain_missing
 from artifactory_provider.artifactory.errors import (
@@ -28,6 +27,7 @@ from artifactory_provider.promotion.promote import promote_over
 from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
 from artifactory_provider.promotion.request import make_promotions
 from artifactory_provider.promotion.tags import select_images
+from artifactory_provider.promotion.transfer import request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -44,7 +44,7 @@ _PROMOTIONS_A_REQUEST = 16
 """While some wait for the server's work, many wait for a look that all of them share."""
 _MOST_UNDER_WAY = 512
 _TRIES = 6
-_LONGEST_PAUSE = 30.0
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +154,8 @@ class _Batch:
 
 async def _promote_one(ledger: Ledger, promotion: Promotion) -> PromotionResult:
     """Promote one image, and again while that may help."""
-    again = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception(_may_pass),
-        stop=tenacity.stop_after_attempt(_TRIES),
-        wait=_pause,
-        reraise=True,
-    )
     try:
-        record: PromotionRecord = await again(promote_over, ledger, promotion)
+        record = await _promote_and_try_again(ledger, promotion)
     except AuthenticationFailed:
         raise
     except (PromotionError, ArtifactoryError, InvalidReference) as error:
@@ -170,18 +164,29 @@ async def _promote_one(ledger: Ledger, promotion: Promotion) -> PromotionResult:
     return PromotionResult(source=record.source, target=promotion.target, record=record)
 
 
+async def _promote_and_try_again(ledger: Ledger, promotion: Promotion) -> PromotionRecord:
+    for attempt in range(1, _TRIES):
+        try:
+            return await promote_over(ledger, promotion)
+        except (PromotionError, ArtifactoryError) as error:
+            if not _may_pass(error):
+                raise
+            pause = _choose_pause(attempt, error)
+            log.warning("%s Trying %s again in %.1f s (%d of %d).", error, promotion.source, pause, attempt + 1, _TRIES)
+        await asyncio.sleep(pause)
+    return await promote_over(ledger, promotion)
+
+
 def _may_pass(error: BaseException) -> bool:
     """Return whether another try may go better: also where something kept an attachment from being brought."""
     return isinstance(error, TRANSIENT) or isinstance(error.__cause__, TRANSIENT)
 
 
-def _pause(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
+def _choose_pause(attempt: int, error: Exception) -> float:
+    """Return the seconds until the next try: longer after each, never in step with others, and as the server asks."""
+    longest = min(_SHORTEST_PAUSE * 2**attempt, _LONGEST_PAUSE)
     asked: float = getattr(error, "retry_after", None) or 0
-    return max(min(asked, _LONGEST_PAUSE), _BACKOFF(state))
-
-
-_BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE)
+    return max(min(asked, _LONGEST_PAUSE), random.uniform(0, longest))  # noqa: S311 - spreads requests, keeps no secret
 
 
 async def promote_image(
@@ -242,7 +247,7 @@ async def _send_whole(client: ArtifactoryClient, promotion: Promotion, tags: lis
             "tag by tag, or set on_conflict='overwrite'."
         )
     try:
-        await client.promote(promotion.source, target, copy=True)
+        await request(client, promotion.source, target, copy=True)
     except ArtifactoryError as error:
         log.warning("%s Looking at each tag for what was done.", error)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.diagnosis import explain_repository, look
-from artifactory_provider.artifactory.errors import NotFound, UnsupportedRepository
+from artifactory_provider.artifactory.errors import ArtifactoryError, NotFound, UnsupportedRepository
 from artifactory_provider.artifactory.references import ImageReference, is_tag
 from artifactory_provider.promotion.listing import Listing, Shown, image_of
 
@@ -25,7 +25,8 @@ class EachTag:
 
     def __init__(self, client: ArtifactoryClient) -> None:
         self._client = client
-        self._lists: dict[Image, asyncio.Task[list[str]]] = {}
+        self._lists: dict[Image, list[str] | ArtifactoryError] = {}
+        self._reading: dict[Image, asyncio.Lock] = {}
 
     async def find(self, question: Question) -> Listing:
         """Return what answers a question; the files of folders stay unknown.
@@ -53,9 +54,19 @@ class EachTag:
         return listing
 
     async def _read_list(self, image: Image) -> list[str]:
-        if image not in self._lists:
-            self._lists[image] = asyncio.ensure_future(self._list(image))
-        return await asyncio.shield(self._lists[image])
+        async with self._reading.setdefault(image, asyncio.Lock()):
+            if image not in self._lists:
+                self._lists[image] = await self._try_list(image)
+        tags = self._lists[image]
+        if isinstance(tags, ArtifactoryError):
+            raise tags
+        return tags
+
+    async def _try_list(self, image: Image) -> list[str] | ArtifactoryError:
+        try:
+            return await self._list(image)
+        except ArtifactoryError as error:
+            return error
 
     async def _list(self, image: Image) -> list[str]:
         try:

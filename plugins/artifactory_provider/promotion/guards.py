@@ -15,14 +15,13 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from artifactory_provider.artifactory.diagnosis import explain_repository
 from artifactory_provider.artifactory.errors import PermissionDenied, RequestRefused, UnsupportedRepository
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.errors import TargetConflict
 from artifactory_provider.promotion.listing import image_of
 from artifactory_provider.promotion.queries import Question
 from artifactory_provider.promotion.tags import can_have_backup, name_pending
-from artifactory_provider.promotion.transfer import retry_on
+from artifactory_provider.promotion.transfer import retry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
@@ -110,15 +109,15 @@ async def check_permissions(
         record = ", and Annotate for the record" if options.property_prefix else ""
         needs = f"Read, Deploy/Cache and Delete/Overwrite{record}"
         absent = tag_path(name_pending(target, options.run))
-        await ledger.permit(target, lambda: _ask(client, client.delete_item(absent), target, needs))
+        await ledger.permit(target, lambda: _ask(ledger, client.delete_item(absent), target, needs))
     if not options.copy:
         # A name that no move renames to: under that one an earlier try may have left what others have pushed.
         gone = tag_path(name_pending(source, options.run))
         needs = "Read, Deploy/Cache and Delete/Overwrite, as it is moved from there"
 
         async def ask_both() -> None:
-            await _ask(client, client.delete_item(gone), source, needs)
-            await _ask(client, client.check_may_push(source), source, needs)
+            await _ask(ledger, client.delete_item(gone), source, needs)
+            await _ask(ledger, client.check_may_push(source), source, needs)
 
         await ledger.permit(source, ask_both, what="move")
 
@@ -160,7 +159,7 @@ async def check_claim(
     async def look_again() -> None:
         await check(await ledger.look(Question(tags=(target,), pending_in=(image_of(target),))))
 
-    await retry_on(_ClaimedTwice, within=within)(look_again)
+    await retry(look_again, _ClaimedTwice, within=within)
 
 
 async def drop_left_behind(ledger: Ledger, promotion: Promotion, seen: Listing) -> None:
@@ -218,11 +217,11 @@ async def _date(ledger: Ledger, found: Iterable[PendingTag]) -> list[PendingTag]
     ]
 
 
-async def _ask(client: ArtifactoryClient, request: Awaitable[None], place: ImageReference, needs: str) -> None:
+async def _ask(ledger: Ledger, request: Awaitable[None], place: ImageReference, needs: str) -> None:
     try:
         await request
     except (PermissionDenied, RequestRefused, UnsupportedRepository) as error:
-        await explain_repository(client, place.repository)
+        await ledger.check_repository(place.repository)
         if not isinstance(error, PermissionDenied):
             raise
         raise PermissionDenied(

@@ -11,21 +11,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from artifactory_provider.artifactory.concurrency import concurrently
-from artifactory_provider.artifactory.diagnosis import explain_repository
+from artifactory_provider.artifactory.diagnosis import check_promotable
 from artifactory_provider.artifactory.errors import (
     TRANSIENT,
     ArtifactoryError,
     AuthenticationFailed,
+    NotArtifactory,
     NotFound,
     PermissionDenied,
     QueryUnusable,
+    RepositoryNotFound,
+    RequestNotSent,
     RequestRefused,
-    ServerFailed,
     UnexpectedAnswer,
+    UnsupportedRepository,
 )
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.each_tag import EachTag
@@ -45,14 +49,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_Waiting = tuple[Question, asyncio.Future[Listing]]
 
 _JOIN_WITHIN = 0.1
 """Seconds that a question waits for others at most."""
 _QUERIES_AT_ONCE = 2
 _MOST_KNOWN = 2000
-_LASTING = frozenset({"permission", "repository"})
+_LASTING_FAILURES: dict[object, tuple[type[ArtifactoryError], ...]] = {
+    "permission": (PermissionDenied, RepositoryNotFound, RequestRefused, UnsupportedRepository),
+    "repository": (
+        AuthenticationFailed,
+        NotFound,
+        PermissionDenied,
+        RequestRefused,
+        UnexpectedAnswer,
+        UnsupportedRepository,
+    ),
+}
+"""What is not asked for again: it will not change while promotions run."""
 _REFUSED_FOR_GOOD = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, 405, 501})
+_OVERLOADED = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 _REFUSALS: tuple[type[ArtifactoryError], ...] = (
     AuthenticationFailed,
     NotFound,
@@ -62,6 +77,14 @@ _REFUSALS: tuple[type[ArtifactoryError], ...] = (
 )
 """Servers refuse queries of anonymous users, proxies may not let them through, and digests may be missing in the
 results: each tag is asked for then."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """A question that waits for its answer."""
+
+    question: Question
+    answer: asyncio.Future[Listing]
 
 
 class Ledger:
@@ -75,13 +98,13 @@ class Ledger:
         self.is_shared = False
         self._refuses_queries = False
         self._partners = 1
-        self._waiting: list[_Waiting] = []
-        self._unanswered = 0
+        self._waiting: list[_Asked] = []
+        self._unanswered: set[_Asked] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._answering: set[asyncio.Task[None]] = set()
-        self._queries = asyncio.Semaphore(_QUERIES_AT_ONCE)
         self._known: dict[tuple[object, ...], asyncio.Task[Any]] = {}
         self._permitted: set[tuple[str, str]] = set()
+        self._refused: set[tuple[str, str]] = set()
         self._asking: dict[tuple[str, str], asyncio.Lock] = {}
 
     async def __aenter__(self) -> Self:
@@ -120,13 +143,14 @@ class Ledger:
         :param question: what is asked.
         :raises ArtifactoryError: when the server cannot be asked.
         """
-        answer: asyncio.Future[Listing] = asyncio.get_running_loop().create_future()
-        self._waiting.append((question, answer))
-        self._unanswered += 1
+        loop = asyncio.get_running_loop()
+        asked = _Asked(question, loop.create_future())
+        self._waiting.append(asked)
+        self._unanswered.add(asked)
         self._ask_when_all_wait()
         if self._waiting and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_JOIN_WITHIN, self._ask)
-        return await answer
+            self._timer = loop.call_later(_JOIN_WITHIN, self._ask)
+        return await asked.answer
 
     async def read(self, place: ImageReference) -> Manifest:
         """Return the manifest of a digest.
@@ -182,7 +206,12 @@ class Ledger:
         :raises RepositoryNotFound: when there is no such repository.
         :raises UnsupportedRepository: when it is no local or federated Docker repository.
         """
-        await self._once(("repository", key), lambda: explain_repository(self.client, key))
+        try:
+            await self._once(("repository", key), lambda: check_promotable(self.client, key))
+        except (NotArtifactory, RepositoryNotFound, UnsupportedRepository):
+            raise
+        except ArtifactoryError as error:
+            log.info("Whether %r can promote is unknown: %s", key, error)
 
     async def date(self, place: ImageReference) -> datetime.datetime | None:
         """Return when a tag was last written, or None where the server does not say.
@@ -213,28 +242,39 @@ class Ledger:
         :param what: the deed that it is for.
         """
         key = (what, place.repository)
+        # One asks for all; where that one is not permitted, nobody waits for another's answer any more.
         async with self._asking.setdefault(key, asyncio.Lock()):
-            if key not in self._permitted:
-                await self._once(("permission", *key, place.image), ask)
-                self._permitted.add(key)
+            if key not in self._permitted and key not in self._refused:
+                await self._ask_permission(key, place.image, ask)
+        if key not in self._permitted:
+            await self._ask_permission(key, place.image, ask)
+
+    async def _ask_permission(self, key: tuple[str, str], image: str, ask: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await self._once(("permission", *key, image), ask)
+        except _LASTING_FAILURES["permission"]:
+            self._refused.add(key)
+            raise
+        self._permitted.add(key)
 
     async def _once(self, key: tuple[object, ...], ask: Callable[[], Awaitable[T]]) -> T:
         """Ask once for all who want to know; an error that may pass is forgotten."""
-        task: asyncio.Task[T] | None = self._known.get(key)
+        task: asyncio.Task[T] | None = self._known.pop(key, None)
         if task is None:
             task = asyncio.ensure_future(_run(ask))
             task.add_done_callback(lambda done: self._forget_failure(key, done))
-            self._known[key] = task
-            if len(self._known) > _MOST_KNOWN:
-                self._forget_oldest()
+        # What is wanted often is the last to be forgotten.
+        self._known[key] = task
+        if len(self._known) > _MOST_KNOWN:
+            self._forget_oldest()
         return await asyncio.shield(task)
 
     def _forget_failure(self, key: tuple[object, ...], task: asyncio.Task[Any]) -> None:
         """Keep of the failures what will not change: which permission is missing, which repository cannot promote."""
         error = None if task.cancelled() else task.exception()
-        lasts = key[0] in _LASTING and not isinstance(error, TRANSIENT)
-        if task.cancelled() or (error is not None and not lasts):
-            self._known.pop(key, None)
+        lasts = isinstance(error, _LASTING_FAILURES.get(key[0], ()))
+        if (task.cancelled() or error is not None) and not lasts and self._known.get(key) is task:
+            del self._known[key]
 
     def _forget_oldest(self) -> None:
         oldest = next((key for key, task in self._known.items() if task.done()), None)
@@ -242,55 +282,61 @@ class Ledger:
             del self._known[oldest]
 
     def _ask_when_all_wait(self) -> None:
-        if self._waiting and self._unanswered >= self._partners:
+        if self._waiting and len(self._unanswered) >= self._partners:
             self._ask()
 
     def _ask(self) -> None:
-        """Ask all questions that wait, together."""
+        """Ask all questions that wait, together; while the server is at its limit of queries, more may join them."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waiting, self._waiting = self._waiting, []
-        if waiting:
+        if self._waiting and len(self._answering) < _QUERIES_AT_ONCE:
+            waiting, self._waiting = self._waiting, []
             task = asyncio.ensure_future(self._answer(waiting))
             self._answering.add(task)
-            task.add_done_callback(self._answering.discard)
+            task.add_done_callback(self._ask_next)
 
-    async def _answer(self, waiting: Sequence[_Waiting]) -> None:
+    def _ask_next(self, task: asyncio.Task[None]) -> None:
+        self._answering.discard(task)
+        is_due = self._timer is None or len(self._unanswered) >= self._partners
+        if is_due and not task.cancelled():
+            self._ask()
+
+    async def _answer(self, waiting: Sequence[_Asked]) -> None:
         try:
-            async with self._queries:
-                await self._answer_together(waiting)
+            await self._answer_together(waiting)
         except Exception as error:  # noqa: BLE001 - whoever has asked gets it
-            for _, answer in waiting:
-                if not answer.done():
-                    answer.set_exception(error)
-        finally:
-            self._unanswered -= len(waiting)
+            for asked in waiting:
+                self._give(asked, error)
 
-    async def _answer_together(self, waiting: Sequence[_Waiting]) -> None:
-        # One odd name may spoil a query for many: whatever was answered to it, each is asked for alone then.
-        refusals = (*_REFUSALS, ServerFailed, UnexpectedAnswer) if len(waiting) > 1 else _REFUSALS
-        questions = [question for question, _ in waiting]
-        listing = await self._query(lambda: find_together(self.client, questions), refusals)
+    def _give(self, asked: _Asked, found: Listing | Exception) -> None:
+        """Give an answer to whoever waits for it still."""
+        self._unanswered.discard(asked)
+        if asked.answer.done():
+            return
+        if isinstance(found, Listing):
+            asked.answer.set_result(found)
+        else:
+            asked.answer.set_exception(found)
+
+    async def _answer_together(self, waiting: Sequence[_Asked]) -> None:
+        # One odd name may spoil a query for many: whatever came of it, each is asked for alone then.
+        spoilt = (*_REFUSALS, *TRANSIENT, UnexpectedAnswer) if len(waiting) > 1 else _REFUSALS
+        questions = [asked.question for asked in waiting]
+        listing = await self._query(lambda: find_together(self.client, questions), spoilt)
         if listing is not None:
-            for _, answer in waiting:
-                if not answer.done():
-                    answer.set_result(listing)
+            for asked in waiting:
+                self._give(asked, listing)
             return
         each = EachTag(self.client)
 
-        async def answer_one(one: _Waiting) -> None:
-            question, answer = one
+        async def answer_one(asked: _Asked) -> None:
             try:
-                listing = await each.find(question)
+                self._give(asked, await each.find(asked.question))
             except AuthenticationFailed:
                 raise
             except ArtifactoryError as error:
-                if not answer.done():
-                    answer.set_exception(error)
-            else:
-                if not answer.done():
-                    answer.set_result(listing)
+                self._give(asked, error)
 
         await concurrently(answer_one, waiting)
 
@@ -302,8 +348,14 @@ class Ledger:
             return None
         try:
             return await ask()
+        except RequestNotSent:
+            raise
         except refusals as error:
-            self._refuses_queries = error.status in _REFUSED_FOR_GOOD
+            if error.status in _OVERLOADED:
+                raise  # To ask for each tag would be more than what it has too much of.
+            # Of two queries at once the one may be refused for good, and the other for what it holds.
+            if error.status in _REFUSED_FOR_GOOD:
+                self._refuses_queries = True
             log.info("%s Asking for each tag instead.", error)
             return None
 

@@ -19,7 +19,7 @@ from artifactory_provider.artifactory.errors import (
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.errors import SourceRemains
 from artifactory_provider.promotion.tags import name_moved
-from artifactory_provider.promotion.transfer import is_shown, retry_on
+from artifactory_provider.promotion.transfer import is_shown, request, retry
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -43,14 +43,14 @@ async def remove_source(client: ArtifactoryClient, source: ImageReference, run: 
         log.info("%s shows it no longer: nothing to remove.", source)
         return
     try:
-        await client.promote(source, moved, copy=False)
+        await request(client, source, moved, copy=False)
     except RequestNotSent:
         raise
     except (ConnectionFailed, ServerFailed, NotFound, UnexpectedAnswer) as error:
         log.warning("%s Looking at %s for what was done.", error, moved)
         if await is_shown(client, source):
             raise
-    await retry_on(SourceRemains, within=_SECONDS_TO_SHOW)(_settle, client, source, moved)
+    await retry(lambda: _settle(client, source, moved), SourceRemains, within=_SECONDS_TO_SHOW)
 
 
 async def finish_move(client: ArtifactoryClient, source: ImageReference, run: str) -> None:
@@ -85,5 +85,5 @@ async def _settle(client: ArtifactoryClient, source: ImageReference, moved: Imag
             f"{tag} was written twice while it was removed: {found.digest} is kept as {moved.tag}. Give it a tag of "
             "its own before you delete that."
         )
-    await client.promote(moved, source, copy=False)
+    await request(client, moved, source, copy=False)
     log.info("%s had been moved to %s meanwhile: that was put back.", tag, found.digest)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from artifactory_provider.artifactory.diagnosis import look
 from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RequestRefused, TagNotFound
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor
 from artifactory_provider.promotion.attachments import bring_attachments, find_attachments, find_tagged
@@ -35,7 +36,7 @@ from artifactory_provider.promotion.transfer import (
     explain_unverified,
     is_shown,
     pin,
-    retry_on,
+    retry,
     send,
     wait_until_shown,
 )
@@ -128,9 +129,13 @@ class _Attempt:
         await ledger.check_repositories(promotion.source)
         return cls(ledger, promotion, seen, digest)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the target tag showed the digest already."""
+        return self.before is not None and self.before.digest == self.target.digest
+
     async def run(self) -> PromotionRecord:
-        is_there = self.before is not None and self.before.digest == self.target.digest
-        if is_there:
+        if self.is_there:
             log.info("%s shows this digest already.", self.promotion.target)
             await self._make_sure()
         else:
@@ -139,17 +144,17 @@ class _Attempt:
             )
             await self._bring()
         if not self.options.copy:
-            await (finish_move if is_there else remove_source)(self.client, self.source, self.options.run)
+            await (finish_move if self.is_there else remove_source)(self.client, self.source, self.options.run)
         children = self.manifest.children if self.manifest else ()
         log.info("Verified %s (%d children, %d attachments).", self.target, len(children), len(self.attachments))
         return PromotionRecord(
-            outcome="unchanged" if is_there else "promoted",
+            outcome="unchanged" if self.is_there else "promoted",
             source=self.source,
             target=self.target,
             media_type=self.manifest.descriptor.media_type if self.manifest else None,
             children=children,
             attachments=self.attachments,
-            replaced=None if is_there or self.before is None else self.before.digest,
+            replaced=None if self.is_there or self.before is None else self.before.digest,
             copy=self.options.copy,
         )
 
@@ -159,7 +164,7 @@ class _Attempt:
         await self.ledger.check_repositories(self.target)
         try:
             if self.ledger.is_shared:
-                self.manifest = await self._read(self.target) if self.options.attachments == "all" else None
+                self.manifest = await self.ledger.read(self.target) if self.options.attachments == "all" else None
             else:
                 self.manifest = await confirm(self.ledger, self.target, within=self.options.confirmation_timeout)
             if self.manifest:
@@ -167,10 +172,13 @@ class _Attempt:
         except TargetUnverified as error:
             if error.found in {None, self.target.digest}:
                 raise
-            raise TargetConflict(
-                f"{self.promotion.target} showed {self.target.digest} already, and shows {error.found} since: somebody "
-                "else writes this tag. It was left as it is; run the promotion again."
-            ) from error
+            raise self._written(error.found) from error
+        except TagNotFound as error:
+            # Among many, its manifest is read by digest, which goes with the last tag that shows it.
+            found = await look(self.client, self.promotion.target)
+            if found is None or found.digest == self.target.digest:
+                raise
+            raise self._written(found.digest) from error
         await self._bring_attachments()
         if (
             not self.options.two_phase
@@ -180,12 +188,18 @@ class _Attempt:
             # A try of the fast way has ended between the tag and its record; through a pending tag this cannot be.
             await self._record(self.target, replaced="unknown")
 
+    def _written(self, found: str | None) -> TargetConflict:
+        return TargetConflict(
+            f"{self.promotion.target} showed {self.target.digest} already, and shows {found} since: somebody else "
+            "writes this tag. It was left as it is; run the promotion again."
+        )
+
     async def _bring(self) -> None:
         """Bring the attachments, then the image."""
         own = [other for other in self.seen.pending_for(self.target) if other.is_of(self.target, self.options.run)]
         await check_permissions(self.ledger, self.promotion, self.source, self.target, is_put_up=bool(own))
         if self.options.attachments == "all":
-            self.manifest = await self._read(self.source)
+            self.manifest = await self._read_source()
         await self._bring_attachments()
         if not self.options.two_phase:
             await self._promote_directly()
@@ -212,11 +226,11 @@ class _Attempt:
             within=self.options.confirmation_timeout,
         )
 
-    async def _read(self, place: ImageReference) -> Manifest:
+    async def _read_source(self) -> Manifest:
         try:
-            return await self.ledger.read(place)
+            return await self.ledger.read(self.source)
         except TagNotFound:
-            await pin(self.client, place)
+            await pin(self.client, self.source)
             raise
 
     async def _find_standing(self, own: list[ImageReference]) -> ImageReference | None:
@@ -236,7 +250,7 @@ class _Attempt:
             if standing is None:
                 await send(self.ledger, self.source, pending, copy=True, within=within)
             if self.manifest is None and not self.ledger.is_shared:
-                self.manifest = await self._confirm(self.source, pending, is_own=True)
+                self.manifest = await self._confirm(self.source, pending)
             seen = await self._verify_pending(pending)
             await check_claim(
                 self.ledger,
@@ -276,13 +290,14 @@ class _Attempt:
     async def _confirm_target(self, source: ImageReference) -> None:
         self.manifest = await self._confirm(source, self.target) or self.manifest
 
-    async def _confirm(
-        self, source: ImageReference, target: ImageReference, *, is_own: bool = False
-    ) -> Manifest | None:
+    async def _confirm(self, source: ImageReference, place: ImageReference) -> Manifest | None:
+        # A name of one's own has shown nothing before.
+        is_own = place.tag != self.target.tag
+        before = None if is_own else self._before()
         try:
-            return await confirm(self.ledger, target, within=self.options.confirmation_timeout, before=self._before())
+            return await confirm(self.ledger, place, within=self.options.confirmation_timeout, before=before)
         except TargetUnverified as error:
-            await explain_unverified(self.ledger, source, target, error, is_own=is_own)
+            await explain_unverified(self.ledger, source, place, error, is_own=is_own)
             raise
 
     async def _verify_pending(self, pending: ImageReference) -> Listing:
@@ -314,10 +329,11 @@ class _Attempt:
                 await check_source_complete(self.client, self.source, place, error)
             except NotShownYet:
                 pass  # It may be shown with a delay.
-            return await retry_on(NotShownYet, PartsMissing, within=self.options.confirmation_timeout)(verify)
+            return await retry(verify, NotShownYet, PartsMissing, within=self.options.confirmation_timeout)
         except TargetUnverified as error:
-            if error.found != place.digest:
-                is_own = place.tag != self.target.tag
+            # What was under the target tag before has not been promoted by this run.
+            is_own = place.tag != self.target.tag
+            if error.found != place.digest and (is_own or not self.is_there):
                 await explain_unverified(self.ledger, self.source, place, error, is_own=is_own)
             raise
 

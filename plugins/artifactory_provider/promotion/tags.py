@@ -164,7 +164,7 @@ def check_run(run: str) -> str:
     raise InvalidPromotion(f"run is 1 to 32 lower-case letters and digits, not {run!r:.120}.")
 
 
-def identify_run(*parts: object) -> str:
+def name_run(*parts: object) -> str:
     """Return the short identifier of a run, the same for the same parts, so that a retry finds its own tags.
 
     :param parts: what names the run, such as the ids of DAG, run and task.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
 
@@ -23,6 +23,8 @@ from artifactory_provider.promotion.errors import NotShownYet, PromotionError, S
 from artifactory_provider.promotion.queries import Question
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.manifests import Descriptor, Manifest
     from artifactory_provider.artifactory.references import ImageReference
@@ -31,22 +33,37 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _SHORT_LOOK = 5.0
 """Seconds to look for the work of a request that a server has refused with 404 or 5xx: it is very likely undone."""
 
 
-def retry_on(*errors: type[Exception], within: float) -> tenacity.AsyncRetrying:
-    """Return what calls a function again while it raises these errors, for a limited time.
+async def retry(call: Callable[[], Awaitable[T]], *errors: type[Exception], within: float) -> T:
+    """Return what a call returns, and call again while it raises some errors, for a limited time.
 
-    :param errors: the errors that may pass: servers show what they wrote with a delay.
+    :param call: what is called; servers show what they wrote with a delay.
+    :param errors: the errors that may pass.
     :param within: the seconds after which it is not called again.
     """
-    return tenacity.AsyncRetrying(
+    try:
+        return await call()
+    except errors as error:
+        # Most need no second try, and the machinery of retries costs more than a look.
+        seen: list[Exception] = [error]
+
+    async def call_again() -> T:
+        if seen:
+            raise seen.pop()
+        return await call()
+
+    again = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(errors),
         stop=tenacity.stop_before_delay(within),
         wait=tenacity.wait_exponential(multiplier=0.2, max=5) + tenacity.wait_random(0, 0.2),
         reraise=True,
     )
+    return await again(call_again)
 
 
 async def pin(client: ArtifactoryClient, source: ImageReference) -> Descriptor:
@@ -66,6 +83,18 @@ async def pin(client: ArtifactoryClient, source: ImageReference) -> Descriptor:
             "was to be promoted: the tag was moved since. Verify the new digest and promote that."
         )
     return descriptor
+
+
+async def request(client: ArtifactoryClient, source: ImageReference, target: ImageReference, *, copy: bool) -> None:
+    """Send one promotion request, once: all are sent from here. Who asks has to find out what became of it.
+
+    :param client: an open client.
+    :param source: repository, image and tag; without a tag, in both, all tags of the image.
+    :param target: repository, image and tag.
+    :param copy: False moves.
+    :raises ArtifactoryError: when the server refuses, or its answer does not come.
+    """
+    await client.promote(source, target, copy=copy)
 
 
 async def send(
@@ -90,7 +119,7 @@ async def send(
     """
     log.info("%s %s to %s.", "Copying" if copy else "Moving", source, target.unpinned())
     try:
-        await ledger.client.promote(source, target, copy=copy)
+        await request(ledger.client, source, target, copy=copy)
     except RequestNotSent:
         raise
     except UnsupportedRepository:
@@ -99,6 +128,8 @@ async def send(
     except (ConnectionFailed, ServerFailed, NotFound, UnexpectedAnswer) as error:
         log.warning("%s Looking at %s for what was done.", error, target.unpinned())
         patience = within if _may_go_on(error) else min(within, _SHORT_LOOK)
+        if isinstance(error, NotFound) and copy:
+            patience = 0  # Where a proxy has sent it twice, only a move finds nothing the second time.
         try:
             await confirm(ledger, target, within=0 if ledger.is_shared else patience, before=before)
         except (PromotionError, ArtifactoryError) as unconfirmed:
@@ -129,7 +160,7 @@ async def confirm(
         _check_shown(target, manifest.descriptor.digest, before)
         return manifest
 
-    return await retry_on(NotShownYet, within=within)(read)
+    return await retry(read, NotShownYet, within=within)
 
 
 async def wait_until_shown(
@@ -151,7 +182,7 @@ async def wait_until_shown(
         _check_shown(target, shown.digest if shown else None, before)
         return seen
 
-    return await retry_on(NotShownYet, within=within)(look_once)
+    return await retry(look_once, NotShownYet, within=within)
 
 
 async def explain_unverified(

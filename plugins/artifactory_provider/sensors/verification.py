@@ -12,10 +12,11 @@ from artifactory_provider.artifactory.errors import TRANSIENT
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.operators.base import ArtifactoryOperator
-from artifactory_provider.tasks.arguments import NOT_GIVEN, asked_for, check_literals
+from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literals, find_given
 from artifactory_provider.triggers.verification import VerificationTrigger
 from artifactory_provider.verification.checks import PropertyCheck, check_to_dict
 from artifactory_provider.verification.verdicts import State
+from artifactory_provider.verification.verification import summarize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +78,7 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
         self.checks = tuple(checks)
         self.deferrable = deferrable
         self.image_url: str | None = None
-        self._digest_is_given = bool(asked_for(self, digest=digest))
+        self._digest_is_given = bool(find_given(self, digest=digest))
         if not self.checks:
             raise ValueError("checks is empty: a verification without a check could never pass.")
         for check in self.checks:
@@ -125,12 +126,10 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
             return PokeReturnValue(is_done=False)
         self.digest = verification.reference.digest
         if verification.state is State.PENDING:
-            self.log.info("%s: %s", verification.reference, verification.reason)
+            self.log.info("Waiting: %s", verification.summary)
             return PokeReturnValue(is_done=False)
-        return PokeReturnValue(
-            is_done=True,
-            xcom_value=self._digest_of(verification.state.value, self.digest, verification.reason),
-        )
+        digest = self._digest_of(verification.state.value, self.digest, verification.reason)
+        return PokeReturnValue(is_done=True, xcom_value=digest)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
         """Take the trigger's event."""
@@ -141,15 +140,16 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
         return self._digest_of(status, digest, reason)
 
     def _digest_of(self, status: str | None, digest: str | None, reason: str | None) -> str:
-        reference = f"{self.repository}/{self.image}:{self.tag}"
+        about = f"({self.repository}/{self.image}:{self.tag}{f'@{digest}' if digest else ''})"
         if status == State.PASSED.value and digest:
-            self.log.info("%s@%s passed: %s", reference, digest, reason)
+            passed = ImageReference(self.repository, self.image, self.tag, digest)
+            self.log.info("Passed: %s", summarize(passed, reason or ""))
             return digest
         if status == State.FAILED.value:
-            raise VerificationFailed(f"{reference}@{digest} failed: {reason}")
+            raise VerificationFailed(f"Failed: {reason} {about}")
         if status == State.SUPERSEDED.value:
-            raise VerificationSuperseded(f"{reference} was moved while it was verified. {reason}")
-        raise AirflowFailException(f"{reference} could not be verified: {reason}")
+            raise VerificationSuperseded(f"The tag was moved while it was verified. {reason} {about}")
+        raise AirflowFailException(f"The image could not be verified: {reason} {about}")
 
     def _reference(self) -> ImageReference:
         """Return what is waited for; a digest that was asked for and came empty must not become any digest."""

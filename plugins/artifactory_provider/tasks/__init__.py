@@ -6,7 +6,7 @@ What DAG files need of it can be imported from here; the rest is for this packag
 from __future__ import annotations
 
 from artifactory_provider.tasks.assets import image_asset, repository_alias
-from artifactory_provider.tasks.forms import TagSelection
+from artifactory_provider.tasks.forms import TagSelection, as_list, check_conf
 from artifactory_provider.tasks.retries import RETRY_POLICY
 
-__all__ = ["RETRY_POLICY", "TagSelection", "image_asset", "repository_alias"]
+__all__ = ["RETRY_POLICY", "TagSelection", "as_list", "check_conf", "image_asset", "repository_alias"]

@@ -34,11 +34,11 @@ _WITHOUT = {
 def is_literal(value: Any) -> bool:
     """Return whether an argument is a plain value, neither a template nor another task's result.
 
-    Numbers and booleans are plain, too, although no argument is one: YAML makes them of unquoted tags.
+    Numbers, booleans and dates are plain, too: YAML makes them of unquoted tags.
     """
     if isinstance(value, str):
         return not any(mark in value for mark in ("{{", "{%", "{#"))
-    return isinstance(value, int | float | bytes)
+    return isinstance(value, int | float | bytes | datetime.date)
 
 
 def is_known(value: Any) -> bool:
@@ -50,7 +50,7 @@ def is_known(value: Any) -> bool:
         return all(map(is_known, value.values()))
     if isinstance(value, list | tuple):
         return all(map(is_known, value))
-    return value is None or isinstance(value, datetime.datetime) or is_literal(value)
+    return value is None or is_literal(value)
 
 
 def is_mapped(task: BaseOperator) -> bool:
@@ -87,7 +87,7 @@ def check_literals(task: object, names: Iterable[str]) -> None:
             check_literal(getattr(task, name), _CHECKS[name])
 
 
-def asked_for(task: BaseOperator, **values: Any) -> frozenset[str]:
+def find_given(task: BaseOperator, **values: Any) -> frozenset[str]:
     """Return the names of the arguments that were given, whatever they will be when the task runs.
 
     None counts as left out, except in a mapped task: there it may be the empty result of another one.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SCHEME = "artifactory"
 
 Lineage: TypeAlias = "tuple[str, ImageReference, ImageReference, str | None]"
-"""The arguments of ``promotion_lineage``."""
+"""The arguments of ``describe_lineage``."""
 
 
 def image_asset(repository: str, image: str) -> Asset:
@@ -62,7 +62,7 @@ def check_uri(parts: SplitResult) -> SplitResult:
     return parts
 
 
-def promotion_outlets(task: BaseOperator, repository: Any, image: Any) -> list[Asset | AssetAlias]:
+def find_outlets(task: BaseOperator, repository: Any, image: Any) -> list[Asset | AssetAlias]:
     """Return the outlets that a task which promotes has besides its own: the asset, or the alias of the repository.
 
     Where neither is known at parse time, and in mapped instances, the alias comes with the event: Airflow drops events
@@ -103,7 +103,7 @@ def emit_promotion(
             context["outlet_events"][outlet].extra.update(extra)
 
 
-def promotion_lineage(
+def describe_lineage(
     base_url: str, source: ImageReference, target: ImageReference, digest: str | None
 ) -> OperatorLineage[Any, Any]:
     """Return what OpenLineage is told, where its provider is installed: where an image came from and what it became.

@@ -18,9 +18,9 @@ from artifactory_provider.promotion.request import (
 )
 from artifactory_provider.tasks.arguments import check_literal, is_known
 from artifactory_provider.tasks.assets import emit_promotion
-from artifactory_provider.tasks.forms import as_bool
+from artifactory_provider.tasks.forms import as_bool, as_pairs
 from artifactory_provider.tasks.handover import read_promotions
-from artifactory_provider.tasks.task_state import run_of
+from artifactory_provider.tasks.task_state import identify_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +62,9 @@ def check_arguments(task: Arguments) -> None:
     check_literal(task.on_conflict, check_on_conflict)
     check_literal(task.attachments, check_attachments)
     check_literal(task.copy, as_bool)
-    check_record(task.property_prefix, task.properties or {} if is_known(task.properties) else {})
+    check_record(
+        task.property_prefix, as_pairs(task.properties, name="properties") if is_known(task.properties) else {}
+    )
 
 
 def read_batch(
@@ -88,8 +90,8 @@ def read_batch(
         two_phase=as_bool(task.two_phase, name="two_phase"),
         attachments=task.attachments,
         property_prefix=task.property_prefix,
-        properties=task.properties or {},
-        run=run_of(context),
+        properties=as_pairs(task.properties, name="properties"),
+        run=identify_run(context),
         confirmation_timeout=task.confirmation_timeout,
     )
     return make_promotions(pairs, options)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.artifactory.references import ImageReference, explain_no_text
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.reports import ChunkOutcome
 
@@ -120,10 +120,8 @@ def read_promotions(
             "should hand them on ran, and that it returned a list."
         )
     try:
-        return tuple(
-            (ImageReference.parse(each["source"]), ImageReference.parse(each["target"])) for each in promotions
-        )
-    except (AttributeError, KeyError, TypeError):
+        return tuple((_read_end(each, "source"), _read_end(each, "target")) for each in promotions)
+    except (KeyError, TypeError):
         raise InvalidPromotion(
             "Each promotion has a source and a target, such as {'source': 'docker-dev/payments/api:1.4.2', 'target': "
             "'docker-qa/payments/api:1.4.2'}."
@@ -147,3 +145,10 @@ def pull_outcomes(ti: RuntimeTaskInstanceProtocol, task_id: str) -> list[ChunkOu
     """
     told = ti.xcom_pull(task_ids=[task_id], key=_OUTCOME)
     return [ChunkOutcome.from_dict(document) for document in told if document]
+
+
+def _read_end(promotion: Mapping[str, str], end: Literal["source", "target"]) -> ImageReference:
+    value: object = promotion[end]
+    if not isinstance(value, str):
+        raise InvalidPromotion(f"The {end} of a promotion: {explain_no_text(value, 'an image reference')}")
+    return ImageReference.parse(value)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from artifactory_provider.promotion.errors import SourceMoved
-from artifactory_provider.promotion.tags import identify_run
+from artifactory_provider.promotion.tags import name_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _KEY = "artifactory_pinned_digest"
 
 
-def run_of(context: Context) -> str:
+def identify_run(context: Context) -> str:
     """Return what names a task's run, the same for all its tries.
 
     :param context: the task's context.
     """
     ti = context["ti"]
-    return identify_run(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+    return name_run(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
 
 
 class PinnedDigest:
@@ -55,7 +55,7 @@ class PinnedDigest:
 
 
 @contextmanager
-def pinned_for_all_tries(
+def pin_for_all_tries(
     promotion: Promotion, context: Context, pin: Callable[[ImageReference], str]
 ) -> Iterator[Promotion]:
     """Give a move the digest that its first try has pinned, as the next may find the source gone; others need none.

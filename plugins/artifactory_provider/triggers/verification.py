@@ -97,7 +97,7 @@ class VerificationTrigger(BaseTrigger):
                 failures, reference = 0, verification.reference
                 if verification.reason != said:
                     said = verification.reason
-                    self.log.info("%s: %s", reference, said)
+                    self.log.info("Waiting: %s", verification.summary)
             await asyncio.sleep(self._pause(failures, asked))
 
     def _pause(self, failures: int, asked: float | None) -> float:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from artifactory_provider.artifactory.answers import readable
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.properties import check_property_name
+from artifactory_provider.artifactory.references import InvalidReference, check_text
 from artifactory_provider.verification.verdicts import State, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.manifests import Descriptor
     from artifactory_provider.artifactory.references import ImageReference
+
+
+_LONGEST = 200
 
 
 class Check(Protocol):
@@ -48,8 +51,12 @@ class PropertyCheck:
     failed: str = "failed"
 
     def __post_init__(self) -> None:
-        parts: tuple[object, ...] = (self.name, self.passed, self.failed)
-        if not all(isinstance(part, str) and part for part in parts):
+        try:
+            parts = [check_text(self.name, "a property name")]
+            parts += [check_text(value, "a property's value") for value in (self.passed, self.failed)]
+        except InvalidReference as error:
+            raise ValueError(f"A property check has a name and two values: {error}") from error
+        if not all(parts):
             raise ValueError("A property check needs a name, a value that passes and a value that fails.")
         if self.passed == self.failed:
             raise ValueError(f"A property check cannot pass and fail on the same value {self.passed!r}.")
@@ -60,15 +67,23 @@ class PropertyCheck:
         properties = await client.properties(manifest_path(reference, descriptor))
         described = properties.get("docker.manifest.digest", [descriptor.digest])
         if described != [descriptor.digest]:
-            return Verdict(State.SUPERSEDED, f"The properties describe {readable(', '.join(described))}.")
+            return Verdict(State.SUPERSEDED, f"The properties describe {_quoted(described)}.")
         values = properties.get(self.name, [])
-        # Whoever may annotate the image may write anything there, and the reason goes into logs and Airflow's database.
-        shown = f"{self.name} is {readable(', '.join(values))}" if values else f"{self.name} is not set"
+        shown = f"{self.name} is {_quoted(values)}" if values else f"{self.name} is not set"
         if self.failed in values:
             return Verdict(State.FAILED, f"{shown}.")
         if values == [self.passed]:
             return Verdict(State.PASSED, f"{shown}.")
-        return Verdict(State.PENDING, f"{shown}; {self.passed} is waited for.")
+        return Verdict(State.PENDING, f"{shown}; {_quoted([self.passed])} is waited for." if values else f"{shown}.")
+
+
+def _quoted(values: Sequence[str]) -> str:
+    """Return values as they are, each in quotes, in one short line.
+
+    Whoever may annotate the image may write anything there, and the reason goes into logs and Airflow's database.
+    """
+    shown = ", ".join(repr(value[:_LONGEST]) for value in values[:_LONGEST])
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 
 
 _KINDS: Mapping[str, type[PropertyCheck]] = {"property": PropertyCheck}

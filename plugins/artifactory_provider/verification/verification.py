@@ -37,6 +37,21 @@ class Verification:
         """All reasons in one line."""
         return " ".join(self.reasons)
 
+    @property
+    def summary(self) -> str:
+        """All reasons, then briefly which image they are about: one line of a log."""
+        return summarize(self.reference, self.reason)
+
+
+def summarize(reference: ImageReference, reason: str) -> str:
+    """Return a line of a log that begins with what matters: ``test.status is not set (app:1.4.2, 34378e27…)``.
+
+    :param reference: the image that it is about.
+    :param reason: why it passes or not.
+    """
+    parts = [f"{reference.image}:{reference.tag}", *([reference.short_digest] if reference.short_digest else [])]
+    return f"{reason.rstrip('.')} ({', '.join(parts)})"
+
 
 async def verify(client: ArtifactoryClient, reference: ImageReference, checks: Sequence[Check]) -> Verification:
     """Look once at what a tag shows and ask every check about it.

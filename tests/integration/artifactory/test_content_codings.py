@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Change = Callable[[Reply], Reply]
 
-LAYER = gzip.compress(b"a layer is a gzip file itself")
+LAYER = gzip.compress(b"a layer is a gzip file itself", mtime=0)
 GZIP = {"Content-Encoding": "gzip"}
 DEV, QA = ImageReference("docker-dev", "app", "1"), ImageReference("docker-qa", "app", "1")
 
@@ -53,7 +53,7 @@ def uploads(gateway: Gateway) -> Callable[[], list[bytes]]:
         (digest_of(LAYER), Reply(200, LAYER)),
         (digest_of(LAYER), Reply(200, LAYER, GZIP)),
         (digest_of(LAYER), Reply(200, LAYER, {"Content-Encoding": "br"})),
-        (digest_of(LAYER), Reply(200, gzip.compress(LAYER), GZIP)),
+        (digest_of(LAYER), Reply(200, gzip.compress(LAYER, mtime=0), GZIP)),
         (digest_of(b"plain"), Reply(200, b"plain", GZIP)),
     ],
 )

@@ -9,7 +9,7 @@ import re
 import signal
 import threading
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, Param
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from airflow.sdk import Context
     from tests.integration.gateway import Gateway
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
@@ -278,6 +277,7 @@ def test_other_dags_are_woken_only_where_that_is_asked_for(
     context = run.context(made, 0)
     made.execute(context)
     events = [event for outlet in made.outlets for event in context["outlet_events"][outlet].asset_alias_events]
+    assert len(events) == emit, "one for each image, however many tags it has: they stay few in a large run"
     targets = {one["target"]["reference"] for event in events for one in event.extra["promotions"]}
     assert targets == ({f"docker-qa/{image}:{tag}@{digest}" for tag, digest in pushed.items()} if emit else set())
 
@@ -326,8 +326,9 @@ def test_a_dry_run_tells_which_switch_of_the_form_made_it_one(
     with DAG("dry", schedule=None, params=form):
         plan = ArtifactoryPlanOperator(task_id="plan", plan_only="True", **dev_to_qa(image))
         plan >> ArtifactoryBatchReportOperator(task_id="report")
+    context: Any = {**run.context(plan), "params": {switch: True, "images": image}}
     with pytest.raises(DownstreamTasksSkipped):
-        plan.execute(cast("Context", {**run.context(plan), "params": {switch: True, "images": image}}))
+        plan.execute(context)
     assert (("plan", -1, "dry_run") in run.xcoms) == offered
     if offered:
         titles = {"dry_run": "Dry run", "images": "Images"}
@@ -427,6 +428,56 @@ def test_plain_arguments_that_make_no_sense_are_refused_when_the_dag_is_parsed(
 ) -> None:
     with pytest.raises(kind):
         ArtifactoryPlanOperator(task_id="plan", **{**dev_to_qa("app"), **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"target_tags": [1.10]}, "target_tags: 1.1 is a number, not a tag"),
+        ({"target_image": 1.10}, "1.1 is a number, not an image name"),
+        ({"target_repository": True}, "True is a boolean, not a repository key"),
+        ({"selection": {"repositories": ["docker-dev"], "exclude_tags": [1.10]}}, "exclude_tags: 1.1 is a number"),
+        ({"selection": {"repositories": ["docker-dev"], "tags": [True]}}, "tags: True is a boolean, not a tag"),
+    ],
+)
+def test_names_that_yaml_has_changed_are_refused_when_the_dag_is_parsed_and_when_the_task_runs(
+    gateway: Gateway, run: Run, fields: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        ArtifactoryPlanOperator(task_id="plan", **{**dev_to_qa("app"), **fields})
+    made = ArtifactoryPlanOperator(task_id="plan", **dev_to_qa("app"))
+    for name, value in fields.items():
+        setattr(made, name, value)  # as a native template does
+    with pytest.raises(ValueError, match=said.rpartition(": ")[2]):
+        made.execute(run.context(made))
+    assert gateway.requests == []
+
+
+@pytest.mark.parametrize("end", ["source", "target"])
+@pytest.mark.parametrize("value", [1.10, True, None])
+def test_a_promotion_whose_end_is_no_text_is_refused_with_which_it_is(
+    gateway: Gateway, run: Run, end: str, value: Any
+) -> None:
+    promotions = [{"source": "docker-dev/app:1", "target": "docker-qa/app:1", end: value}]
+    made = ArtifactoryPromoteBatchOperator(task_id="promote", promotions=promotions)
+    with pytest.raises(InvalidPromotion, match=rf"^The {end} of a promotion: {value} is .*not an image reference"):
+        made.execute(run.context(made))
+    assert gateway.requests == []
+
+
+@pytest.mark.parametrize("path", ["http://example.com/reports", "s3://aws_default@bucket/reports"])
+def test_a_place_for_reports_that_is_of_no_use_is_refused_before_anything_is_asked_or_promoted(
+    sandbox: RunningSandbox, gateway: Gateway, image: str, run: Run, path: str
+) -> None:
+    push(sandbox, image, "a")
+    chunks = run.plan(**dev_to_qa(image))
+    before = len(gateway.requests)
+    with pytest.raises(InvalidPromotion, match=r"^report_path cannot be used: .* Nothing was promoted"):
+        run.promote(chunks[0], 0, report_path=path)
+    with pytest.raises(InvalidPromotion, match=r"^plan_path cannot be used: .* Nothing was promoted"):
+        run.plan(**dev_to_qa(image, plan_path=f"{path}/plan.csv"))
+    assert len(gateway.requests) == before
+    assert shown(sandbox, image) == {}
 
 
 def test_a_batch_whose_record_could_not_be_written_is_refused_when_the_dag_is_parsed() -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.integration.conftest import PASSWORD
 
 from artifactory_provider.artifactory.errors import ImageNotFound
@@ -75,6 +76,19 @@ def test_the_result_is_the_record_as_json_and_the_link_leads_to_the_target(
     assert record["target"]["reference"] == f"docker-qa/{image}/release:v1@{digest}"
     assert made.image_url == f"{gateway.origin}/ui/repos/tree/General/docker-qa/{image}/release/v1"
     assert PASSWORD not in json.dumps(record)
+
+
+def test_the_log_says_in_one_line_what_was_promoted_to_where(sandbox: RunningSandbox, image: str, context: Any) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1").removeprefix("sha256:")
+    with capture_logs() as logged:
+        operator(image).execute(context)
+        operator(image).execute(context)
+        operator(image, tag=None).execute(context)
+    assert [line["event"] for line in logged] == [
+        f"Promoted: docker-dev/{image}:1 → docker-qa/{image}:1 ({digest[:8]}…)",
+        f"Unchanged: docker-dev/{image}:1 → docker-qa/{image}:1 ({digest[:8]}…)",
+        f"Unchanged: docker-dev/{image} → docker-qa/{image}",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -62,11 +62,12 @@ async def test_a_batch_is_complete_though_one_request_in_twenty_goes_wrong(
     without, _ = _seen_and_hit(sandbox)
     sandbox.add_fault("random", probability=0.05, seed=1)
     failures: list[PromotionResult] = []
-    for _ in range(MOST_RUNS):
-        report = await _run(sandbox, _batch(rough, way.options))
+    report = await _run(sandbox, _batch(rough, way.options))
+    for _ in range(MOST_RUNS - 1):
         failures += report.failures
         if not report.failures:
             break
+        report = await _run(sandbox, _batch(rough, way.options))
     counted, hits = _seen_and_hit(sandbox)
 
     print(
@@ -124,8 +125,8 @@ def _check(sandbox: RunningSandbox, pushed: Mapping[ImageReference, str], *, is_
     for image, tags in by_image.items():
         signature = cosign_tag(tags[SIGNED], ".sig")
         assert set(sandbox.tags("docker-qa", image)) == {*tags, signature}
-        for tag, digest in tags.items():
-            assert sandbox.digest(f"docker-qa/{image}:{tag}") == digest
+        for name, digest in tags.items():
+            assert sandbox.digest(f"docker-qa/{image}:{name}") == digest
         assert Pusher(sandbox, f"docker-qa/{image}").answers(tags[SIGNED])
         left = set(sandbox.tags("docker-dev", image)) - {signature}
         assert left == (set() if is_move else set(tags))

@@ -84,7 +84,10 @@ async def test_a_repository_that_cannot_promote_is_named_with_its_kind_and_nothi
         pusher.sign(digest, "signature")
         pusher.refer(digest, "sbom")
     before = everything(healthy)
-    places = {"source": ImageReference(source, image, "1"), "target": ImageReference(target, image, "1")}
+    places: dict[str, Any] = {
+        "source": ImageReference(source, image, "1"),
+        "target": ImageReference(target, image, "1"),
+    }
     async with reach(healthy.url, authentication=Basic("admin", healthy.password)) as client:
         with pytest.raises((RepositoryNotFound, UnsupportedRepository), match=NAMES.get(source) or NAMES[target]):
             await promote(client, promotion(image, **places, **WAYS[way]))

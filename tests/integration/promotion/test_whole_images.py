@@ -9,7 +9,7 @@ import pytest
 from tests.integration.gateway import Reply, without
 from tests.integration.promotion.dev_to_qa import ABSENT, PLATFORMS, PROMOTE, promotion
 
-from artifactory_provider.artifactory.errors import UnexpectedAnswer
+from artifactory_provider.artifactory.errors import UnsupportedManifest
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.errors import TargetUnverified
@@ -51,7 +51,7 @@ async def test_a_manifest_that_is_not_what_its_digest_says_is_found_out(
 @pytest.mark.parametrize(
     ("document", "media_type", "reason"),
     [
-        ({"schemaVersion": 1, "fsLayers": []}, SCHEMA_1, "manifest.v1.* is neither an image manifest nor an index"),
+        ({"schemaVersion": 1, "fsLayers": []}, SCHEMA_1, "It is a Docker image of schema 1"),
         (
             {"schemaVersion": 2, "config": {"digest": f"sha512:{'1' * 128}"}},
             OCI_MANIFEST,
@@ -68,7 +68,7 @@ async def test_an_image_that_cannot_be_promoted_is_refused_with_the_reason_and_a
     headers = {"Docker-Content-Digest": digest, "Content-Type": media_type}
     gateway.rule("POST", "/search/aql", reply=Reply(403), does_work=False)
     gateway.rule("*", f"docker-dev/v2/{image}/manifests/", reply=Reply(200, body, headers))
-    with pytest.raises(UnexpectedAnswer, match=f"instead of an image manifest \\(.*{reason}"):
+    with pytest.raises(UnsupportedManifest, match=f"is no image that can be promoted.*{reason}"):
         await promote(client, promotion(image))
     assert gateway.count("POST", PROMOTE) == 0
     assert len(gateway.requests) < 15
@@ -93,7 +93,7 @@ class Nest:
         self._sandbox = sandbox
         self._image = image
         self.digests = [sandbox.push_image(f"docker-dev/{image}:leaf")]
-        kind = OCI_MANIFEST
+        kind, body = OCI_MANIFEST, b""
         for level in range(depth):
             child = {"mediaType": kind, "digest": self.digests[-1], "size": 1}
             body = json.dumps(

@@ -238,6 +238,16 @@ def test_seeding_takes_the_chosen_images_and_their_highest_versions(
     assert tags == ["v1.10.0"]
 
 
+def test_a_file_of_comments_alone_seeds_nothing_and_is_no_mistake(
+    command: Command, tmp_path: Path, manifests: Path
+) -> None:
+    comments = tmp_path / "none-yet.yaml"
+    comments.write_text("# Images of the next release.\n# - name: controller\n", encoding="utf-8")
+    line = ("seed", "--data", tmp_path / "data", "--repository", "docker-dev")
+    assert command(*line, comments) == (0, "Seeded docker-dev: 0 tags of 0 images, 0 distinct digests.\n", "")
+    assert "5 tags of 2 images" in command(*line, comments, manifests).stdout
+
+
 PUSHED_IN_THE_PAST = """
 - name: controller
   dmap: {"sha256:cccc": ["v1.0.0", "v1.1.0", "v1.2.0", "v1.3.0"], "sha256:dddd": [1.1]}
@@ -272,16 +282,6 @@ def test_a_seed_with_moments_was_pushed_then_and_stays_so_when_it_is_seeded_agai
             "2026-10-03T00:00:00.250Z",
             "2026-10-04T00:00:00.000Z",
         ]
-
-
-def test_a_file_of_comments_alone_seeds_nothing_and_is_no_mistake(
-    command: Command, tmp_path: Path, manifests: Path
-) -> None:
-    comments = tmp_path / "none-yet.yaml"
-    comments.write_text("# Images of the next release.\n# - name: controller\n", encoding="utf-8")
-    line = ("seed", "--data", tmp_path / "data", "--repository", "docker-dev")
-    assert command(*line, comments) == (0, "Seeded docker-dev: 0 tags of 0 images, 0 distinct digests.\n", "")
-    assert "5 tags of 2 images" in command(*line, comments, manifests).stdout
 
 
 @pytest.mark.parametrize(

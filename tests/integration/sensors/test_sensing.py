@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+from structlog.testing import capture_logs
 from tests.integration.gateway import Reply
 
 from artifactory_provider.artifactory.errors import AuthenticationFailed, ImageNotFound
@@ -57,7 +58,7 @@ def test_a_digest_that_has_passed_is_handed_on_at_once(
 def test_a_digest_that_has_failed_fails_the_task_at_once(sandbox: RunningSandbox, image: str, deferrable: bool) -> None:
     digest = sandbox.push_image(f"docker-dev/{image}:1")
     sandbox.set_properties(f"docker-dev/{image}:1", {"test.status": "failed"})
-    with pytest.raises(VerificationFailed, match=f"{digest} failed: test.status is failed"):
+    with pytest.raises(VerificationFailed, match=f"^Failed: test.status is 'failed'. .docker-dev/{image}:1@{digest}.$"):
         sensor(image, deferrable=deferrable).execute({})
 
 
@@ -89,6 +90,20 @@ def test_a_missing_verdict_is_waited_for_in_the_triggerer_for_the_digest_of_the_
     assert made.timeout == datetime.timedelta(seconds=120)
     assert made.method_name == "execute_complete"
     assert json.loads(json.dumps(made.trigger.serialize()))
+
+
+def test_the_log_begins_with_what_is_waited_for_and_ends_with_what_has_passed(
+    sandbox: RunningSandbox, image: str
+) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1").removeprefix("sha256:")
+    with capture_logs() as logged:
+        deferred(sensor(image))
+        sandbox.set_properties(f"docker-dev/{image}:1", {"test.status": "passed"})
+        sensor(image).execute({})
+    assert [line["event"] for line in logged] == [
+        f"Waiting: test.status is not set ({image}:1, {digest[:8]}…)",
+        f"Passed: test.status is 'passed' ({image}:1, {digest[:8]}…)",
+    ]
 
 
 def test_a_passing_failure_at_the_first_look_is_waited_for_in_the_triggerer(
@@ -137,9 +152,9 @@ def test_on_the_worker_it_keeps_to_the_digest_of_its_first_look_and_survives_pas
 
 def test_values_that_templates_made_malformed_are_refused_when_the_task_runs(gateway: Gateway, image: str) -> None:
     made = sensor(image, tag="{{ params.tag }}")
-    for tag in ("", "1 4", "None/", 1.4):
+    for tag in ("", "1 4", "None/", 1.4, True):
         made.tag = tag  # type: ignore[assignment]
-        with pytest.raises(InvalidReference, match="is not a tag"):
+        with pytest.raises(InvalidReference, match="not a tag"):
             made.execute({})
     assert gateway.requests == []
 

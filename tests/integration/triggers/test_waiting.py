@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.integration.gateway import Reply, html
 
 from artifactory_provider.triggers.verification import VerificationTrigger
@@ -48,7 +49,7 @@ async def test_a_pass_is_the_one_event_and_goes_through_json(sandbox: RunningSan
     digest = sandbox.push_image(f"docker-dev/{image}:1")
     sandbox.set_properties(f"docker-dev/{image}:1", {"test.status": "passed"})
     (event,) = await events(trigger(f"docker-dev/{image}:1"))
-    assert event == {"status": "passed", "digest": digest, "reason": "test.status is passed."}
+    assert event == {"status": "passed", "digest": digest, "reason": "test.status is 'passed'."}
     assert json.loads(json.dumps(event)) == event
 
 
@@ -64,6 +65,21 @@ async def test_it_asks_until_the_verdict_comes(sandbox: RunningSandbox, gateway:
     (event,) = await events(trigger(f"docker-dev/{image}:1"))
     assert event["status"] == "failed"
     assert gateway.count("GET", "properties") == 2
+
+
+async def test_a_wait_says_once_what_it_waits_for_in_a_line_that_begins_with_it_and_fits_a_screen(
+    sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1")
+    gateway.rule("GET", "properties", times=2)
+    gateway.rule(
+        "GET", "properties", before=lambda: sandbox.set_properties(f"docker-dev/{image}:1", {"test.status": "passed"})
+    )
+    with capture_logs() as logged:
+        await events(trigger(f"docker-dev/{image}:1"))
+    waiting = f"Waiting: test.status is not set ({image}:1, {digest.removeprefix('sha256:')[:8]}…)"
+    assert [line["event"] for line in logged] == [waiting]
+    assert len(waiting) < 80
 
 
 async def test_the_first_look_pins_the_digest_and_a_tag_that_moves_ends_the_wait(

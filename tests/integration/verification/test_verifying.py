@@ -66,7 +66,17 @@ async def test_a_verdict_that_is_not_there_is_waited_for(
     sandbox.push_image(f"docker-dev/{image}:1")
     found = await verify(client, dev(image), [CHECK])
     assert found.state is State.PENDING
-    assert found.reason == "test.status is not set; passed is waited for."
+    assert found.reason == "test.status is not set."
+
+
+async def test_a_verdict_is_shown_in_quotes_so_that_a_space_at_its_end_is_seen(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    sandbox.set_properties(f"docker-dev/{image}:1", {"test.status": "passed "})
+    found = await verify(client, dev(image), [CHECK])
+    assert found.state is State.PENDING
+    assert found.reason == "test.status is 'passed '; 'passed' is waited for."
 
 
 @pytest.mark.parametrize(("value", "requests"), [(None, 2), ("running", 2), ("passed", 3), ("failed", 3)])

@@ -132,7 +132,7 @@ def test_a_redirect_is_named_without_what_may_be_secret_in_it(location: str, sho
 def test_a_secret_in_a_successful_answer_is_shown_in_nothing_that_is_said_about_it() -> None:
     echoed = answer(200, b"Authorization: Basic YWJj", Content_Type="text/YWJj", Server="YWJj").hide(("YWJj",))
     assert echoed.content == b"Authorization: Basic YWJj"
-    for error in (echoed.unexpected("JSON, not YWJj"), echoed.foreign("JSON, not YWJj")):
+    for error in (echoed.unexpected("JSON, not YWJj"), echoed.not_artifactory("JSON, not YWJj")):
         assert "YWJj" not in str(error) + str(error.detail)
 
 
@@ -150,14 +150,14 @@ def test_a_secret_in_a_successful_answer_is_shown_in_nothing_that_is_said_about_
     ],
 )
 def test_an_artifactory_is_known_by_its_headers(headers: dict[str, str], is_one: bool) -> None:
-    error = answer(404, **headers).foreign("'OK'")
+    error = answer(404, **headers).not_artifactory("'OK'")
     assert isinstance(error, NotArtifactory) is not is_one
     assert str(error).startswith("This does not look like an Artifactory") is not is_one
     assert ("nexus/3.70.0" in str(error)) is (headers.get("Server") == "nexus/3.70.0")
 
 
 def test_secrets_that_a_server_sends_back_are_struck_out() -> None:
-    echoed = answer(502, "Authorization: Basic YWJj with pässwörd".encode()).without(("YWJj", "pässwörd"))
+    echoed = answer(502, "Authorization: Basic YWJj with pässwörd".encode()).redact(("YWJj", "pässwörd"))
     assert echoed.detail == "Authorization: Basic *** with ***"
 
 
@@ -169,11 +169,11 @@ def test_secrets_that_a_server_sends_back_are_struck_out() -> None:
     ],
 )
 def test_secrets_that_a_server_sends_back_in_code_are_struck_out(body: bytes, content_type: str) -> None:
-    assert answer(400, body, Content_Type=content_type).without(('pässwörd"\\',)).detail == "*** is wrong"
+    assert answer(400, body, Content_Type=content_type).redact(('pässwörd"\\',)).detail == "*** is wrong"
 
 
 def test_a_very_short_password_does_not_strike_out_half_of_every_message() -> None:
-    assert answer(500, b"a banana").without(("a", "")).detail == "a banana"
+    assert answer(500, b"a banana").redact(("a", "")).detail == "a banana"
 
 
 @pytest.mark.parametrize(

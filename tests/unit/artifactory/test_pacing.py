@@ -25,7 +25,7 @@ class Server:
             await self.open.wait()
             await asyncio.sleep(0)
             self.now -= 1
-            self.pace.answered(began, kind="GET")
+            self.pace.record_answer(began, kind="GET")
 
 
 async def visits(server: Server, count: int) -> list[asyncio.Task[None]]:
@@ -65,7 +65,7 @@ async def test_the_limit_grows_by_one_an_answer_until_the_server_has_shown_its_o
 async def test_after_an_overload_the_limit_grows_by_one_a_round() -> None:
     server = Server(Pace(first=16))
     async with server.pace.turn() as began:
-        server.pace.overloaded(began)
+        server.pace.record_overload(began)
     tasks = await visits(server, 8 + 9)
     assert server.now == 8
     server.open.set()
@@ -85,11 +85,11 @@ async def test_one_overload_halves_the_limit_once_for_all_that_were_under_way() 
     pace = Pace(first=16)
     async with pace.turn() as first, pace.turn() as second:
         await asyncio.sleep(0.001)
-        pace.overloaded(first)
-        pace.overloaded(second)
+        pace.record_overload(first)
+        pace.record_overload(second)
         assert pace.limit == 8
     async with pace.turn() as later:
-        pace.overloaded(later)
+        pace.record_overload(later)
     assert pace.limit == 4
 
 
@@ -97,7 +97,7 @@ async def test_the_limit_never_falls_below_one() -> None:
     pace = Pace(first=2)
     for _ in range(5):
         async with pace.turn() as began:
-            pace.overloaded(began)
+            pace.record_overload(began)
     assert pace.limit == 1
     async with asyncio.timeout(1), pace.turn():
         pass
@@ -106,7 +106,7 @@ async def test_the_limit_never_falls_below_one() -> None:
 async def test_nobody_is_served_while_the_server_wants_a_pause() -> None:
     pace = Pace()
     async with pace.turn() as began:
-        pace.overloaded(began, pause=0.1)
+        pace.record_overload(began, pause=0.1)
     async with pace.turn() as later:
         assert later - began >= 0.1
 
@@ -142,10 +142,10 @@ async def test_answers_that_become_much_slower_lower_the_limit(monkeypatch: pyte
     loop = asyncio.get_running_loop()
     now = loop.time()
     monkeypatch.setattr(loop, "time", lambda: now)
-    pace.answered(now - 0.5, kind="POST promote")
-    pace.answered(now - 3.0, kind="POST aql")
+    pace.record_answer(now - 0.5, kind="POST promote")
+    pace.record_answer(now - 3.0, kind="POST aql")
     assert pace.limit == 16
-    pace.answered(now - 2.5, kind="POST promote")
+    pace.record_answer(now - 2.5, kind="POST promote")
     assert pace.limit == 8
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+import datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from artifactory_provider.artifactory.properties import check_property_name
 from artifactory_provider.artifactory.references import (
     ImageReference,
     InvalidReference,
@@ -16,6 +18,9 @@ from artifactory_provider.artifactory.references import (
     check_tag,
     split_image,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 CHECKS = (check_repository, check_image, check_tag, check_digest)
@@ -90,10 +95,39 @@ def test_a_malformed_tag_is_refused(tag: str) -> None:
         check_tag(tag)
 
 
-@pytest.mark.parametrize("tag", [1.4, 14, True, None])
-def test_a_tag_that_yaml_made_a_number_is_refused_as_a_tag_and_not_as_a_crash(tag: Any) -> None:
-    with pytest.raises(InvalidReference, match=f"{tag} is not a tag"):
-        check_tag(tag)
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (1.10, "1.1 is a number"),
+        (14, "14 is a number"),
+        (True, "True is a boolean"),
+        (datetime.date(2026, 11, 1), "2026-11-01 is a date"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("check", "wanted"),
+    [
+        (check_repository, "a repository key"),
+        (check_image, "an image name"),
+        (check_tag, "a tag"),
+        (check_digest, "a digest"),
+        (check_property_name, "a property name"),
+        (split_image, "an image"),
+        (ImageReference.parse, "an image reference"),
+        (lambda value: ImageReference("docker-dev", "app", value), "a tag"),
+    ],
+)
+def test_a_name_that_yaml_made_a_number_is_refused_with_how_to_keep_it_as_it_was_written(
+    check: Callable[[Any], object], wanted: str, value: Any, kind: str
+) -> None:
+    with pytest.raises(InvalidReference, match=f"^{kind}, not {wanted}: quote it.$"):
+        check(value)
+
+
+@pytest.mark.parametrize("value", [None, ["1"], {"tag": "1"}, b"1"])
+def test_what_is_no_text_at_all_is_refused_as_a_tag_and_not_as_a_crash(value: Any) -> None:
+    with pytest.raises(InvalidReference, match="is not a tag"):
+        check_tag(value)
 
 
 @pytest.mark.parametrize(

@@ -189,11 +189,14 @@ def test_the_first_user_is_an_administrator_with_the_password_of_the_secrets(
     deployment: Deployment, run_in_shell: Shell, secrets: dict[str, str]
 ) -> None:
     init = deployment.services["init"]
-    create = run_in_shell(init["command"], init["environment"], ["airflow"])[-1].argv
+    call = run_in_shell(init["command"], init["environment"], ["airflow"])[-1]
+    create = call.argv
     assert create[1:3] == ["users", "create"]
     given = dict(zip(create[3::2], create[4::2], strict=True))
-    assert given["--password"] == secrets["AIRFLOW_ADMIN_PASSWORD"]
     assert (given["--username"], given["--role"]) == ("admin", "Admin")
+    # Without one of these the command asks for the password, twice.
+    assert not {"--password", "-p", "--use-random-password"} & set(create)
+    assert call.stdin == f"{secrets['AIRFLOW_ADMIN_PASSWORD']}\n" * 2
 
 
 class _Monitor(http.server.BaseHTTPRequestHandler):
@@ -258,3 +261,44 @@ def test_a_worker_that_is_stopped_has_time_to_finish_a_promotion(deployment: Dep
     worker = deployment.services["worker"]
     assert worker["environment"]["DUMB_INIT_SETSID"] == "0"
     assert worker["stop_grace_period"] == "5m"
+
+
+def test_what_a_crash_costs_is_told_with_airflows_own_options_and_defaults(root: Path, deployment: Deployment) -> None:
+    options, text = airflow_options(), " ".join((root / "docs" / "deployment.md").read_text(encoding="utf-8").split())
+    environment = settings(deployment.services["scheduler"]["environment"])
+    told = {
+        ("triggerer", "capacity"): ("1000", "1,000 waiting tasks (`[triggerer] capacity`)"),
+        ("scheduler", "task_instance_heartbeat_timeout"): ("300", "`[scheduler] task_instance_heartbeat_timeout`, 300"),
+        ("scheduler", "task_instance_heartbeat_timeout_detection_interval"): ("10.0", "looked at every 10 (`task_ins"),
+        ("scheduler", "orphaned_tasks_check_interval"): ("300.0", "`[scheduler] orphaned_tasks_check_interval`, 300"),
+        ("core", "default_task_retry_delay"): (
+            "300",
+            "five where a DAG says nothing (`[core] default_task_retry_delay",
+        ),
+        ("workers", "min_heartbeat_interval"): ("5", "every five seconds (`[workers] min_heartbeat_interval`)"),
+    }
+    for (section, option), (default, words) in told.items():
+        assert options[section][option]["default"] == default
+        assert environment.get((section, option), default) == default
+        assert words in text
+
+
+def test_a_triggerers_places_and_the_time_until_a_lost_task_is_noticed_can_be_set(
+    deployment: Deployment, secrets: dict[str, str]
+) -> None:
+    chosen = {"AIRFLOW_TRIGGERER_CAPACITY": "5000", "AIRFLOW_TASK_HEARTBEAT_TIMEOUT": "60"}
+    for name in deployment.airflow:
+        found = settings(deployment.fill_in(secrets | chosen)[name]["environment"])
+        assert found["triggerer", "capacity"] == "5000"
+        assert found["scheduler", "task_instance_heartbeat_timeout"] == "60"
+
+
+def test_the_versions_that_are_told_to_go_together_are_those_that_were_recorded(
+    root: Path, provider_interface: dict[str, Any]
+) -> None:
+    text = " ".join((root / "docs" / "deployment.md").read_text(encoding="utf-8").split())
+    versions = provider_interface["versions"]
+    celery, fab = versions["apache-airflow-providers-celery"], versions["apache-airflow-providers-fab"]
+    assert f"the Celery provider {celery} with Celery {versions['celery']} and the FAB provider {fab}" in text
+    assert f"under Airflow {versions['apache-airflow']}" in text
+    assert re.findall(r"celery==", (root / "requirements.txt").read_text(encoding="utf-8")) == []

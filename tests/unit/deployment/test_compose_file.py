@@ -129,3 +129,12 @@ def test_what_is_mounted_from_the_checkout_is_there_and_cannot_be_changed(deploy
         for source, _, mode in (volume.split(":") for volume in service["volumes"] if volume.startswith(".")):
             assert (root / source).exists()
             assert mode == "ro"
+
+
+def test_every_image_can_be_pinned_to_a_digest(deployment: Deployment, secrets: dict[str, str]) -> None:
+    digest = f"@sha256:{'0' * 64}"
+    pinned = {"POSTGRES_IMAGE": f"postgres:16{digest}", "VALKEY_IMAGE": f"valkey/valkey:8.1{digest}"}
+    services = deployment.fill_in(secrets | pinned | {"AIRFLOW_IMAGE": f"apache/airflow:3.3.2{digest}"})
+    for name, service in services.items():
+        image = service["build"]["args"]["AIRFLOW_IMAGE"] if "build" in service else service["image"]
+        assert image.endswith(digest), name

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import datetime
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +23,9 @@ PLAIN: dict[str, Any] = {
     "image": "payments/api",
     "tag": "1.4.2",
 }
+
+
+TI = SimpleNamespace(dag_id="native", run_id="manual__1", task_id="promote", map_index=-1)
 
 
 def operator(**changes: Any) -> ArtifactoryPromoteOperator:
@@ -187,7 +192,7 @@ def test_a_digest_that_is_left_out_of_a_mapped_task_or_none_elsewhere_is_no_dige
     for left_out in (mapped.unmap({"tag": "1"}), operator(), operator(digest=None, task_id="other")):
         assert isinstance(left_out, ArtifactoryPromoteOperator)
         assert left_out.digest is None
-        check_present(left_out, left_out._asked_for)
+        check_present(left_out, left_out._given)
 
 
 def test_a_rollback_to_a_digest_that_comes_empty_goes_back_to_no_other() -> None:
@@ -197,3 +202,41 @@ def test_a_rollback_to_a_digest_that_comes_empty_goes_back_to_no_other() -> None
         ).expand(digest=[None])
     with pytest.raises(InvalidPromotion, match="digest was asked for, but its value is empty"):
         mapped.unmap({"digest": None}).execute({})
+
+
+@pytest.mark.parametrize("field", ["tag", "target_tag", "image", "target_image", "source_repository", "digest"])
+@pytest.mark.parametrize("value", [1.10, 2, True, datetime.date(2026, 11, 1)])
+def test_a_name_that_yaml_has_changed_is_refused_when_the_dag_is_read_with_how_to_keep_it(
+    field: str, value: Any
+) -> None:
+    with pytest.raises(InvalidReference, match=rf"^{value} is a \w+, not .*: quote it"):
+        operator(**{field: value})
+
+
+@pytest.mark.parametrize("properties", [{"build": 5}, {"ok": True}, {5: "build"}])
+def test_a_property_that_yaml_has_changed_is_refused_when_the_dag_is_read_with_how_to_keep_it(
+    properties: dict[Any, Any],
+) -> None:
+    with pytest.raises(InvalidPromotion, match=r"^properties: .* not a property.*: quote it"):
+        operator(properties=properties)
+
+
+@pytest.mark.parametrize(
+    ("field", "kind"), [("tag", InvalidReference), ("target_tag", InvalidReference), ("properties", InvalidPromotion)]
+)
+def test_a_name_that_a_native_template_has_changed_is_refused_when_the_task_runs(
+    field: str, kind: type[Exception]
+) -> None:
+    given: Any = {"build": "{{ params.tag }}"} if field == "properties" else "{{ params.tag }}"
+    with DAG("native", schedule=None, render_template_as_native_obj=True):
+        made = operator(**{field: given})
+    made.render_template_fields({"params": {"tag": "1.10"}})
+    with pytest.raises(kind, match=r"1\.1 is a number, not a .*: quote it"):
+        made.execute({"ti": TI})  # type: ignore[typeddict-item]
+
+
+def test_a_name_in_quotes_survives_a_native_template() -> None:
+    with DAG("native", schedule=None, render_template_as_native_obj=True):
+        made = operator(tag="'{{ params.tag }}'")
+    made.render_template_fields({"params": {"tag": "1.10"}})
+    assert made.tag == "1.10"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scripts.distributions import PROVIDER, SANDBOX
-from scripts.release_check import Installation, find_faults_of_installation
+from scripts.release_check import Installation, find_faults_of_installation, find_uncommitted
 
 SHOWN: dict[str, list[dict[str, str]]] = {
     "providers list": [{"package_name": PROVIDER.name, "version": str(PROVIDER.version)}],
@@ -70,6 +71,16 @@ def test_a_module_that_cannot_be_imported_is_found_with_its_reason(tmp_path: Pat
     installation = install_programs(tmp_path, shown=SHOWN, sandbox=str(SANDBOX.version))
     [fault] = find_faults_of_installation(installation, ["json", "artifactory_provider.no_such_module"])
     assert fault.startswith("artifactory_provider.no_such_module cannot be imported: ModuleNotFoundError")
+
+
+def test_what_is_not_committed_is_found(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    assert list(find_uncommitted(tmp_path)) == []
+    (tmp_path / ".gitignore").write_text("dist\n", encoding="utf-8")
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "built").touch()
+    (tmp_path / "new.py").touch()
+    assert list(find_uncommitted(tmp_path)) == [".gitignore is not committed.", "new.py is not committed."]
 
 
 def test_a_sandbox_of_another_version_is_found(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def sensor(**changes: Any) -> ArtifactoryVerificationSensor:
     return ArtifactoryVerificationSensor(**{**PLAIN, **changes})
 
 
-def event(status: Any = "passed", digest: Any = DIGEST, reason: Any = "test.status is passed.") -> dict[str, Any]:
+def event(status: Any = "passed", digest: Any = DIGEST, reason: Any = "test.status is 'passed'.") -> dict[str, Any]:
     return {"status": status, "digest": digest, "reason": reason}
 
 
@@ -77,7 +77,11 @@ def test_a_passing_event_hands_the_digest_on_and_leaves_the_link() -> None:
 @pytest.mark.parametrize(
     ("told", "kind", "words"),
     [
-        (event("failed", reason="test.status is failed."), VerificationFailed, "failed: test.status is failed."),
+        (
+            event("failed", reason="test.status is 'failed'."),
+            VerificationFailed,
+            "^Failed: test.status is 'failed'. .*app:1@",
+        ),
         (event("superseded", reason="The tag shows x."), VerificationSuperseded, "was moved while it was verified"),
         (event("error", digest=None, reason="401"), AirflowFailException, "could not be verified: 401"),
         (event("pending"), AirflowFailException, "could not be verified"),

@@ -5,14 +5,14 @@ import sys
 
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
-from artifactory_provider.tasks.assets import promotion_lineage
+from artifactory_provider.tasks.assets import describe_lineage
 
 DIGEST = f"sha256:{'a' * 64}"
 
 
 def test_openlineage_is_told_the_image_in_both_repositories_and_its_digest() -> None:
     source, target = ImageReference("docker-dev", "payments/api", "1"), ImageReference("docker-qa", "payments/api", "1")
-    lineage = promotion_lineage("https://artifactory.example.com:8443/artifactory", source, target, DIGEST)
+    lineage = describe_lineage("https://artifactory.example.com:8443/artifactory", source, target, DIGEST)
     found = [(dataset.namespace, dataset.name) for dataset in (*lineage.inputs, *lineage.outputs)]
     assert found == [
         ("artifactory://artifactory.example.com:8443", "docker-dev/payments/api"),

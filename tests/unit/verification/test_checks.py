@@ -30,6 +30,11 @@ def test_a_check_that_could_never_tell_is_refused(fields: dict[str, Any]) -> Non
         PropertyCheck(**fields)
 
 
+def test_a_value_that_yaml_made_a_boolean_is_refused_with_how_to_keep_it_as_it_was_written() -> None:
+    with pytest.raises(ValueError, match="True is a boolean, not a property's value: quote it"):
+        PropertyCheck(passed=True)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("name", ["test status", "test/status", "a=b", "a,b", "a;b", "a\nb", "a|b|(c)"])
 def test_a_property_that_artifactory_cannot_hold_is_refused_when_the_dag_is_read(name: str) -> None:
     with pytest.raises(InvalidReference, match="is no property name"):

@@ -1,1 +1,22 @@
 """Which promotions a run would make: chosen by patterns, compared with what both sides show, before anything moves."""
+
+from __future__ import annotations
+
+from artifactory_provider.promotion.planning.criteria import TagCriteria
+from artifactory_provider.promotion.planning.patterns import Patterns
+from artifactory_provider.promotion.planning.plan import Plan, PlannedPromotion
+from artifactory_provider.promotion.planning.planner import make_plan
+from artifactory_provider.promotion.planning.rendering import as_csv, as_json, as_table, from_json, render_plan
+
+__all__ = [
+    "Patterns",
+    "Plan",
+    "PlannedPromotion",
+    "TagCriteria",
+    "as_csv",
+    "as_json",
+    "as_table",
+    "from_json",
+    "make_plan",
+    "render_plan",
+]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,7 +24,12 @@ def test_the_hook_plans_and_what_was_promoted_is_unchanged_in_the_next_plan(
         sandbox.push_image(f"docker-dev/{image}:{tag}")
     criteria = TagCriteria(("docker-dev",), Patterns((image,)), versions=">=1.4.0 <2.0.0")
     hook = ArtifactoryHook()
-    options = {"target_repository": "docker-qa", "target_tags": ("{version}",), "on_conflict": "backup", "largest": 2}
+    options: dict[str, Any] = {
+        "target_repository": "docker-qa",
+        "target_tags": ("{version}",),
+        "on_conflict": "backup",
+        "largest": 2,
+    }
     before = hook.plan(criteria, **options)
     assert before.counts == {"promote": 2, "unchanged": 0, "conflict": 0, "missing": 0}
 

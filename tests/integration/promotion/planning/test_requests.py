@@ -11,7 +11,7 @@ from artifactory_provider.promotion import queries
 from artifactory_provider.promotion.planning.patterns import Patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tests.integration.gateway import Gateway
 
@@ -93,6 +93,11 @@ async def test_hundreds_of_named_tags_make_no_query_that_a_server_refuses(
     assert gateway.count("HEAD", "") == 0
 
 
+def delete_all(sandbox: RunningSandbox, image: str, tags: Iterable[int]) -> None:
+    for tag in tags:
+        sandbox.delete(f"docker-dev/{image}:{tag}")
+
+
 async def test_a_tag_that_is_deleted_between_two_pages_hides_no_other(
     client: ArtifactoryClient,
     sandbox: RunningSandbox,
@@ -104,7 +109,7 @@ async def test_a_tag_that_is_deleted_between_two_pages_hides_no_other(
         sandbox.push_image(f"docker-dev/{image}:{number}")
     shrink(200)
     gateway.rule("POST", QUERY, times=2)
-    gateway.rule("POST", QUERY, times=1, before=lambda: [sandbox.delete(f"docker-dev/{image}:1{n}") for n in range(3)])
+    gateway.rule("POST", QUERY, times=1, before=lambda: delete_all(sandbox, image, range(10, 13)))
     made = actions(await plan(client, image))
     assert set(made) >= {str(number) for number in range(13, 30)}
 
@@ -120,9 +125,7 @@ async def test_a_listing_that_shrinks_to_nothing_between_two_pages_ends(
         sandbox.push_image(f"docker-dev/{image}:{number}")
     shrink(200)
     gateway.rule("POST", QUERY, times=1)
-    gateway.rule(
-        "POST", QUERY, times=1, before=lambda: [sandbox.delete(f"docker-dev/{image}:{n}") for n in range(1, 10)]
-    )
+    gateway.rule("POST", QUERY, times=1, before=lambda: delete_all(sandbox, image, range(1, 10)))
     assert "0" in actions(await plan(client, image))
 
 

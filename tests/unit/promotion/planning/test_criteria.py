@@ -36,8 +36,9 @@ def test_a_criterion_that_makes_no_sense_is_refused_with_a_right_one(field: str,
 
 @pytest.mark.parametrize("kind", ["created", "updated"])
 def test_a_window_that_ends_before_it_begins_is_refused(kind: str) -> None:
+    window: dict[str, Any] = {f"{kind}_from": LATER, f"{kind}_before": NEW_YEAR}
     with pytest.raises(InvalidPlan, match=f"Nothing is {kind} both from 2026-01-02.* on and before 2026-01-01"):
-        TagCriteria(("docker-dev",), **{f"{kind}_from": LATER, f"{kind}_before": NEW_YEAR})
+        TagCriteria(("docker-dev",), **window)
 
 
 def test_a_window_holds_its_beginning_and_not_its_end() -> None:
