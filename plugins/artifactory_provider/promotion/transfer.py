@@ -208,29 +208,13 @@ async def explain_unverified(
         # Queries pass over what a user may not read; the Docker API says so.
         await look(ledger.client, target)
     else:
-        await check_source(ledger, source, error.found)
+        await _check_source(ledger, source, target, error.found, is_own=is_own)
         if is_own:
             raise SourceMoved(
                 f"{source.unpinned()} showed {error.found} for a moment while {source.digest} was promoted: the "
                 "wrong digest is not kept. Find out who writes this tag, and promote again."
             ) from error
     await ledger.check_repositories(source, target)
-
-
-async def check_source(ledger: Ledger, source: ImageReference, found: str) -> None:
-    """Find out whether another digest was promoted because the source tag was moved.
-
-    :param ledger: what is known of the registry.
-    :param source: repository, image, tag and the digest that was to be promoted.
-    :param found: the digest that was promoted.
-    :raises SourceMoved: when the source tag shows that digest now.
-    """
-    now = await ledger.client.descriptor(source)
-    if now is not None and now.digest == found != source.digest:
-        raise SourceMoved(
-            f"{source.unpinned()} was moved from {source.digest} to {found} while it was promoted: the wrong digest is "
-            "not kept. Verify the new one and promote that."
-        )
 
 
 async def is_shown(client: ArtifactoryClient, reference: ImageReference) -> bool:
@@ -241,6 +225,22 @@ async def is_shown(client: ArtifactoryClient, reference: ImageReference) -> bool
     """
     found = await client.descriptor(reference)
     return found is not None and found.digest == reference.digest
+
+
+async def _check_source(
+    ledger: Ledger, source: ImageReference, target: ImageReference, found: str, *, is_own: bool
+) -> None:
+    """Raise when the source tag shows what was promoted instead of the digest: the tag was moved."""
+    now = await ledger.client.descriptor(source)
+    if now is None or now.digest != found or found == source.digest:
+        return
+    moved = f"{source.unpinned()} was moved from {source.digest} to {found} while it was promoted"
+    if is_own:
+        raise SourceMoved(f"{moved}: the wrong digest is not kept. Verify the new one and promote that.")
+    raise SourceMoved(
+        f"{moved}: {target.unpinned()} shows the wrong digest now. Verify it, or promote what belongs there again; "
+        "promotions in two phases never show it."
+    )
 
 
 def _check_shown(target: ImageReference, found: str | None, before: str | None) -> None:

@@ -177,8 +177,19 @@ async def test_a_source_tag_that_is_moved_during_a_move_is_found_out_too(
 ) -> None:
     verified = sandbox.push_image(f"docker-dev/{image}:1", content="verified")
     gateway.rule("POST", PROMOTE, before=lambda: sandbox.push_image(f"docker-dev/{image}:1", content="other"))
-    with pytest.raises(SourceMoved, match=f"was moved from {verified} to .* while it was promoted"):
+    with pytest.raises(SourceMoved, match=f"was moved from {verified} to .* while it was promoted: .* is not kept"):
         await promote(client, promotion(image, digest=verified, copy=False))
+    assert sandbox.digest(f"docker-qa/{image}:1") is None
+
+
+async def test_without_two_phases_the_error_says_that_the_target_shows_the_wrong_digest(
+    client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    verified = sandbox.push_image(f"docker-dev/{image}:1", content="verified")
+    gateway.rule("POST", PROMOTE, before=lambda: sandbox.push_image(f"docker-dev/{image}:1", content="other"))
+    with pytest.raises(SourceMoved, match=f"docker-qa/{image}:1 shows the wrong digest now") as caught:
+        await promote(client, promotion(image, digest=verified, two_phase=False))
+    assert str(sandbox.digest(f"docker-qa/{image}:1")) in str(caught.value)
 
 
 async def test_a_target_tag_that_someone_else_writes_meanwhile_is_found_out(

@@ -72,4 +72,5 @@ def _name(promotions: Sequence[PlannedPromotion], *, first: int) -> str:
         what = f"{folder}/*"
     else:
         what = f"{images[0]} … {images[-1]}"
-    return f"{what} {first}–{first + len(promotions) - 1}"
+    last = first + len(promotions) - 1
+    return f"{what} {first}–{last}" if last > first else f"{what} {first}"

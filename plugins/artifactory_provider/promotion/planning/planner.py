@@ -207,9 +207,9 @@ def _check_size(number: int, largest: int | None, *, is_everything: bool) -> Non
         )
     if largest is not None and number > largest:
         raise InvalidPlan(
-            f"{number} promotions are meant, and {largest} are the most that were confirmed (largest={largest}). A "
-            f"pattern that matches everything must be confirmed by a count: say largest={number} if all of them are "
-            "meant, or choose images or tags by narrower patterns, such as 'payments/*'."
+            f"{number} promotions are meant, and {largest} are the most that were confirmed (largest={largest}): say "
+            f"largest={number} if all of them are meant, or choose images or tags by narrower patterns, such as "
+            "'payments/*'."
         )
 
 

@@ -58,6 +58,7 @@ def test_a_chunk_is_called_by_its_image_or_its_folder_or_its_first_and_last_imag
         "payments/api 1–3",
         "payments/api 4–5",
     ]
+    assert [chunk.name for chunk in split(plan({"payments/api": 3}), size=2)] == ["payments/api 1–2", "payments/api 3"]
 
 
 def test_what_is_not_to_be_promoted_is_in_no_chunk() -> None:
