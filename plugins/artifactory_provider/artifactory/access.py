@@ -16,7 +16,7 @@ from artifactory_provider.artifactory.authentication import Bearer, IdentityExch
 from artifactory_provider.artifactory.credentials import FixedCredentials, IssuedToken, RenewedCredentials
 from artifactory_provider.artifactory.errors import AuthenticationFailed, InvalidSettings, UnexpectedAnswer
 from artifactory_provider.artifactory.tokens import lifetime_of
-from artifactory_provider.artifactory.transport import JSON, Reading, Transport
+from artifactory_provider.artifactory.transport import JSON, BodyReading, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ _EXCHANGE = "access/api/v1/oidc/token"
 # All but those of the way: a proxy that wants credentials, a limit of requests, a server that fails.
 _ANSWERS = frozenset({200, *range(400, 500)} - {407, 429})
 _LARGEST_TOKEN = 64 * 1024
-_READING = Reading(largest=1024 * 1024)
+_READING = BodyReading(largest=1024 * 1024)
 
 _renewed: dict[tuple[str, Renewable], RenewedCredentials] = {}
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from artifactory_provider.artifactory import content_coding
 from artifactory_provider.artifactory.errors import RequestRefused, UnexpectedAnswer
 from artifactory_provider.artifactory.references import check_digest
-from artifactory_provider.artifactory.transport import Reading
+from artifactory_provider.artifactory.transport import BodyReading
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.answers import Answer
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_BLOB = Reading(largest=256 * 1024 * 1024, is_unpacked=False)
-_BEGINNING = Reading(largest=1024, is_unpacked=False, is_cut=True)
+_BLOB = BodyReading(largest=256 * 1024 * 1024, is_unpacked=False)
+_BEGINNING = BodyReading(largest=1024, is_unpacked=False, is_cut=True)
 _ELSEWHERE = (302, 307)
 
 

@@ -49,7 +49,7 @@ _OVERLOADED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class BodyReading:
     """How the body of an answer is read.
 
     :param largest: the bytes that it may have at most, also when it is unpacked.
@@ -62,7 +62,7 @@ class Reading:
     is_cut: bool = False
 
 
-_WHOLE = Reading()
+_WHOLE = BodyReading()
 _NOBODY = FixedCredentials(Anonymous())
 
 
@@ -76,7 +76,7 @@ class _Request:
     timeout: float
     headers: Mapping[str, str] = field(repr=False)
     data: bytes | str | AsyncIterable[bytes] | None = field(repr=False)
-    reading: Reading
+    reading: BodyReading
 
     @property
     def endpoint(self) -> str:
@@ -149,7 +149,7 @@ class Transport:
         timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
         data: bytes | str | AsyncIterable[bytes] | None = None,
-        reading: Reading = _WHOLE,
+        reading: BodyReading = _WHOLE,
         anonymous: bool = False,
     ) -> Answer:
         """Send a request and return its answer.

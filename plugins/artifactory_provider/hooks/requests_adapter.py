@@ -16,7 +16,7 @@ from requests.utils import get_encoding_from_headers
 from yarl import URL
 
 from artifactory_provider.artifactory.access import credentials_of
-from artifactory_provider.artifactory.transport import LARGEST_ANSWER, Reading, Transport
+from artifactory_provider.artifactory.transport import LARGEST_ANSWER, BodyReading, Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
@@ -67,14 +67,18 @@ class ClientAdapter(BaseAdapter):
         :param allowed: the statuses that are no error.
         :raises ArtifactoryError: when there is no answer, or one with another status.
         """
-        asked = self._ask(request, _limit(self._settings, timeout), Reading(largest=largest), allowed)
+        asked = self._ask(request, _limit(self._settings, timeout), BodyReading(largest=largest), allowed)
         return _make_response(request, _run(asked))
 
     def close(self) -> None:
         """Do nothing: no connection outlives its request."""
 
     async def _ask(
-        self, request: requests.PreparedRequest, settings: ServerSettings, reading: Reading, allowed: Collection[int]
+        self,
+        request: requests.PreparedRequest,
+        settings: ServerSettings,
+        reading: BodyReading,
+        allowed: Collection[int],
     ) -> Answer:
         url = str(request.url)
         body: Any = request.body

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from artifactory_provider.web.events import AssetEvent
 
 
-class Promotion(BaseModel):
+class RecordedPromotion(BaseModel):
     """One promotion, as its task recorded it.
 
     :param timestamp: when.
@@ -61,7 +61,7 @@ class Entry(NamedTuple):
 
     event: AssetEvent
     image: str
-    promotions: Sequence[Promotion]
+    promotions: Sequence[RecordedPromotion]
 
 
 def read_entries(events: Iterable[AssetEvent], *, words: Sequence[str], outcome: str) -> list[Entry]:
@@ -91,10 +91,10 @@ def records(extra: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield from found or [{}]
 
 
-def _promotion(event: AssetEvent, record: Mapping[str, Any]) -> Promotion:
+def _promotion(event: AssetEvent, record: Mapping[str, Any]) -> RecordedPromotion:
     target, _, digest = _reference(record, "target").partition("@")
     source, _, pinned = _reference(record, "source").partition("@")
-    return Promotion(
+    return RecordedPromotion(
         timestamp=event.timestamp,
         target=target or event.uri.removeprefix(f"{SCHEME}://"),
         source=source,
@@ -111,7 +111,7 @@ def _promotion(event: AssetEvent, record: Mapping[str, Any]) -> Promotion:
     )
 
 
-def _has_all(promotion: Promotion, image: str, words: Sequence[str]) -> bool:
+def _has_all(promotion: RecordedPromotion, image: str, words: Sequence[str]) -> bool:
     what = (image, promotion.target, promotion.source, promotion.digest, promotion.replaced)
     text = "\n".join(filter(None, (*what, promotion.dag_id, promotion.run_id, promotion.user))).lower()
     return all(word.lower() in text for word in words)

@@ -26,7 +26,7 @@ from artifactory_provider.web.airflow_internals import (
     list_asset_uris,
 )
 from artifactory_provider.web.events import EventQuery
-from artifactory_provider.web.history import Entry, Promotion, read_entries
+from artifactory_provider.web.history import Entry, RecordedPromotion, read_entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ class Page(BaseModel):
     :param older: ``before`` of the next page, if there may be one.
     """
 
-    promotions: list[Promotion]
+    promotions: list[RecordedPromotion]
     older: str | None
 
 

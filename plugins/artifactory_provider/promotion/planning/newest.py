@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
 
-from artifactory_provider.promotion.planning.versions import Kind, Reading, read_tag
+from artifactory_provider.promotion.planning.versions import Kind, TagReading, read_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -35,7 +35,7 @@ class _Entry(NamedTuple):
     """A tag, what it says, and the version that it names."""
 
     tag: str
-    reading: Reading
+    reading: TagReading
     version: Version
 
     @property
@@ -145,7 +145,7 @@ class TagVersions:
         is_in = self._range.spans if self._range else lambda _: True
         return [entry for entry in entries if entry.reading.kind in _SCHEMES and is_in(entry.reading)]
 
-    def _is_meant(self, reading: Reading) -> bool:
+    def _is_meant(self, reading: TagReading) -> bool:
         if self._range is not None:
             return self._range.holds(reading)
         return reading.kind not in {Kind.PRE_RELEASE, Kind.UNCLEAR}
@@ -307,7 +307,7 @@ def _pattern_like(tag: str) -> str:
     return _NUMBERS.sub("*", _HASH.sub("*", tag))
 
 
-def _reader(patterns: Patterns | None) -> Callable[[str], Reading]:
+def _reader(patterns: Patterns | None) -> Callable[[str], TagReading]:
     """Return what reads a tag without the words that the pattern says already."""
     if patterns is None or len(patterns.include) != 1 or patterns.include[0].startswith("regex:"):
         return read_tag
@@ -316,7 +316,7 @@ def _reader(patterns: Patterns | None) -> Callable[[str], Reading]:
         return read_tag
     before, after = _words_before(ends["before"]), _words_after(ends["after"])
 
-    def read(tag: str) -> Reading:
+    def read(tag: str) -> TagReading:
         rest = tag[before : len(tag) - after].lstrip(_SEPARATORS) if len(tag) > before + after else ""
         return read_tag(rest or tag)
 

@@ -81,7 +81,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TagReading:
     """What a tag says.
 
     :param kind: what it is.
@@ -131,10 +131,10 @@ class Reading:
 
 
 _NUMERIC = frozenset({Kind.LONG_NUMBER, Kind.DATED})
-_NOTHING = Reading(Kind.OTHER)
+_NOTHING = TagReading(Kind.OTHER)
 
 
-def read_tag(tag: str) -> Reading:
+def read_tag(tag: str) -> TagReading:
     """Return what a tag says about a version.
 
     :param tag: any text; what cannot be a tag is no version.
@@ -166,7 +166,7 @@ def version_of(tag: str) -> Version | None:
     return reading.version if reading.is_version else None
 
 
-def _read_date(tag: str) -> Reading | None:
+def _read_date(tag: str) -> TagReading | None:
     found = _DATE.fullmatch(tag)
     if found is None:
         return None
@@ -180,10 +180,10 @@ def _read_date(tag: str) -> Reading | None:
     time = f".{found['time']}" if found["time"] else ""
     build = f"-{found['build']}" if found["build"] else ""
     is_marked = tag[0] in "vV"
-    return Reading(Kind.DATED, Version(f"{day}{time}{build}"), (day,), tag[is_marked:], is_marked=is_marked)
+    return TagReading(Kind.DATED, Version(f"{day}{time}{build}"), (day,), tag[is_marked:], is_marked=is_marked)
 
 
-def _read_version(tag: str, found: re.Match[str]) -> Reading:
+def _read_version(tag: str, found: re.Match[str]) -> TagReading:
     rest = tag[found.end() :]
     is_single = "." not in found["numbers"]
     is_bare = is_single and not found["v"]
@@ -220,11 +220,11 @@ def _is_unreleased(text: str) -> bool:
     return not (_NOT_RELEASED | _BRANCHES).isdisjoint(words) or _MILESTONE.match(text) is not None
 
 
-def _reading(kind: Kind, found: re.Match[str], tag: str, *, name: str = "") -> Reading:
+def _reading(kind: Kind, found: re.Match[str], tag: str, *, name: str = "") -> TagReading:
     parts = (found["numbers"], found["pre"], found["post"], found["dev"])
     text = "".join(part for part in parts if part)
     start = found.start() + len(found["v"])
-    return Reading(
+    return TagReading(
         kind,
         Version(f"{text}+{found['local']}" if found["local"] else text),
         tuple(found["numbers"].split(".")),
@@ -294,7 +294,7 @@ class VersionRange:
         """
         return self.holds(read_tag(tag))
 
-    def holds(self, reading: Reading) -> bool:
+    def holds(self, reading: TagReading) -> bool:
         """Return whether the whole of a tag is a version in this range.
 
         :param reading: what the tag says.
@@ -305,7 +305,7 @@ class VersionRange:
         named = {bound.version.release for bound in self._bounds if bound.version.is_prerelease}
         return not version.is_prerelease or _without_zeros(version.release) in map(_without_zeros, named)
 
-    def spans(self, reading: Reading) -> bool:
+    def spans(self, reading: TagReading) -> bool:
         """Return whether the version that a tag names lies between the bounds, whatever else the tag says.
 
         :param reading: what the tag says.
