@@ -7,9 +7,10 @@ under way, and by one result for each promotion.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from artifactory_provider.artifactory.diagnosis import explain_missing
@@ -22,8 +23,10 @@ from artifactory_provider.artifactory.errors import (
 )
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError, TagsNotPromoted, TargetConflict
+from artifactory_provider.promotion.guards import check_conflict
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.promote import promote_over
+from artifactory_provider.promotion.queries import Question
 from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
 from artifactory_provider.promotion.request import make_promotions
 from artifactory_provider.promotion.tags import select_images
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.promotion.listing import Listing, Shown
     from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_provider.promotion.request import Promotion
 
@@ -214,8 +218,6 @@ async def promote_image(
     if not tags:
         raise ImageNotFound(f"{source} has no tags to promote.")
     log.info("Promoting %d tags of %s to %s.", len(tags), source, target)
-    if one_request:
-        await _send_whole(client, promotion, tags)
     pairs: list[tuple[ImageReference, ImageReference]] = []
     malformed: dict[str, Exception] = {}
     for tag in tags:
@@ -228,32 +230,71 @@ async def promote_image(
             )
         except InvalidReference as error:
             malformed[tag] = error
+    seen = None
+    if one_request:
+        if malformed:
+            # What it would overwrite could not be looked at.
+            raise InvalidPromotion(f"One request promotes all tags of {source}, and {next(iter(malformed.values()))}")
+        # Its tags show what nobody has verified yet; a record is written where there is none then.
+        promotion = replace(promotion, options=replace(promotion.options, two_phase=False))
+        seen = await _send_whole(client, promotion, pairs)
+        pairs = [(_pinned(source, seen.shows(source)), target) for source, target in pairs]
     report = await promote_many(client, make_promotions(pairs, promotion.options), at_once=at_once)
+    if seen is not None:
+        report = PromotionReport(tuple(_describe_sent(result, seen.shows(result.target)) for result in report.results))
     failures = malformed | {str(each.source.tag): each.error for each in report.failures if each.error}
     if failures:
         raise TagsNotPromoted(f"{source}", promoted=len(tags) - len(failures), failures=failures)
     return report
 
 
-async def _send_whole(client: ArtifactoryClient, promotion: Promotion, tags: list[str]) -> None:
-    """Send the one request, if it would overwrite nothing that it may not; what it did is verified tag by tag."""
+async def _send_whole(
+    client: ArtifactoryClient, promotion: Promotion, pairs: Sequence[tuple[ImageReference, ImageReference]]
+) -> Listing:
+    """Send the one request, if it would overwrite nothing that it may not, and return what was seen before it."""
     if not promotion.options.copy:
         raise InvalidPromotion("One request for a whole image copies: a move verifies each tag before it is removed.")
-    target = promotion.target
-    standing = [] if promotion.options.on_conflict == "overwrite" else await _find_standing(client, target, tags)
-    if standing:
-        raise TargetConflict(
-            f"{target} has {', '.join(standing[:5])} already, and one request would overwrite them: promote "
-            "tag by tag, or set on_conflict='overwrite'."
-        )
+    seen = await _check_conflicts(client, promotion, pairs)
     try:
-        await request(client, promotion.source, target, copy=True)
+        await request(client, promotion.source, promotion.target, copy=True)
     except ArtifactoryError as error:
         log.warning("%s Looking at each tag for what was done.", error)
+    return seen
 
 
-async def _find_standing(client: ArtifactoryClient, target: ImageReference, tags: list[str]) -> list[str]:
-    try:
-        return sorted(set(tags).intersection(await client.tags(target.repository, target.image)))
-    except NotFound:
-        return []
+async def _check_conflicts(
+    client: ArtifactoryClient, promotion: Promotion, pairs: Sequence[tuple[ImageReference, ImageReference]]
+) -> Listing:
+    """Refuse what would be refused tag by tag, before anything is changed; a tag that shows its digest is no conflict.
+
+    An earlier try may have ended after its request.
+    """
+    async with Ledger(client) as ledger:
+        seen = await ledger.look(Question(tags=tuple(itertools.chain.from_iterable(pairs))))
+    standing: list[str] = []
+    for one in make_promotions(pairs, promotion.options):
+        source, before = seen.shows(one.source), seen.shows(one.target)
+        if source is None or before is None or before.digest == source.digest:
+            continue
+        if promotion.options.on_conflict == "overwrite":
+            check_conflict(client, one, source, before, source.digest)
+        else:
+            standing.append(f"{one.target.tag}")
+    if standing:
+        raise TargetConflict(
+            f"{promotion.target} shows other images under {len(standing)} of these tags ({', '.join(standing[:5])}), "
+            "and one request would overwrite them: promote tag by tag, or set on_conflict='overwrite'."
+        )
+    return seen
+
+
+def _pinned(source: ImageReference, shown: Shown | None) -> ImageReference:
+    return source.pinned(shown.digest) if shown else source
+
+
+def _describe_sent(result: PromotionResult, before: Shown | None) -> PromotionResult:
+    """Return the result of a tag that shows its digest since the one request, and did not show it before."""
+    record = result.record
+    if record is None or record.outcome == "promoted" or (before and before.digest == record.target.digest):
+        return result
+    return replace(result, record=replace(record, outcome="promoted", replaced=before.digest if before else None))

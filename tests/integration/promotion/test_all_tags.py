@@ -50,6 +50,9 @@ async def test_every_tag_of_an_image_is_promoted_and_verified(
     pushed = push_three(sandbox, image)
     record = await promote_image(client, whole(image), one_request=one_request)
     assert {(r.target.tag, r.target.digest) for r in record.records} == set(pushed.items())
+    assert record.counts == {"promoted": 3, "unchanged": 0, "failed": 0}
+    recorded = await client.properties(f"docker-qa/{image}/1.0/manifest.json")
+    assert recorded["promotion.digest"] == [pushed["1.0"]]
     assert shown(sandbox, "docker-qa", image) == pushed
     assert shown(sandbox, "docker-dev", image) == pushed
 
@@ -100,11 +103,41 @@ async def test_one_request_for_all_overwrites_nothing_unless_it_may(
 ) -> None:
     pushed = push_three(sandbox, image)
     other = sandbox.push_image(f"docker-qa/{image}:2.0", content="another one", platforms=PLATFORMS)
-    with pytest.raises(TargetConflict, match=r"has 2\.0 already"):
+    with pytest.raises(TargetConflict, match=r"other images under 1 of these tags \(2\.0\)"):
         await promote_image(client, whole(image), one_request=True)
     assert shown(sandbox, "docker-qa", image) == {"2.0": other}
-    await promote_image(client, whole(image, on_conflict="overwrite"), one_request=True)
+    report = await promote_image(client, whole(image, on_conflict="overwrite"), one_request=True)
+    assert {record.target.tag: record.replaced for record in report.records} == dict.fromkeys(pushed) | {"2.0": other}
     assert shown(sandbox, "docker-qa", image) == pushed
+
+
+async def test_one_request_for_all_is_made_again_where_the_try_before_ended_after_it(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    pushed = push_three(sandbox, image)
+    await client.promote(whole(image).source, whole(image).target, copy=True)
+    report = await promote_image(client, whole(image), one_request=True)
+    assert [result.outcome for result in report.results] == ["unchanged"] * 3
+    assert shown(sandbox, "docker-qa", image) == pushed
+
+
+async def test_one_request_for_all_overwrites_no_index_by_what_pulls_would_not_get(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    index = sandbox.push_image(f"docker-qa/{image}:1", content="another one", platforms=PLATFORMS)
+    with pytest.raises(TargetConflict, match="keeps both under one tag"):
+        await promote_image(client, whole(image, on_conflict="overwrite"), one_request=True)
+    assert shown(sandbox, "docker-qa", image) == {"1": index}
+
+
+async def test_a_tag_that_is_moved_during_the_one_request_is_found_out(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str, gateway: Gateway
+) -> None:
+    pushed = push_three(sandbox, image)
+    gateway.rule("POST", PROMOTE, before=lambda: sandbox.push_image(f"docker-dev/{image}:1.0", content="another one"))
+    with pytest.raises(TagsNotPromoted, match=f"1 of 3 tags of .*\n  1.0: .* {pushed['1.0']} was to be promoted"):
+        await promote_image(client, whole(image), one_request=True)
 
 
 async def test_one_request_for_all_never_moves(client: ArtifactoryClient, sandbox: RunningSandbox, image: str) -> None:
