@@ -65,8 +65,8 @@ class Process:
             return False
 
     def members(self) -> list[psutil.Process]:
-        """Return all processes of the session that it leads, its leader's own end notwithstanding."""
-        return [process for process in psutil.process_iter() if _session_of(process) == self.pid]
+        """Return what runs in the session that it leads, its leader's own end notwithstanding."""
+        return [process for process in psutil.process_iter() if _session_of(process) == self.pid and _runs(process)]
 
     def listens_on(self, port: int) -> bool:
         """Whether a process of the session listens on a port: an answer from there may be another one's else."""
@@ -92,6 +92,14 @@ def _session_of(process: psutil.Process) -> int | None:
         return os.getsid(process.pid)
     except (ProcessLookupError, PermissionError):
         return None
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether a process has not ended: one that nobody has asked about yet still has its number and its session."""
+    try:
+        return bool(process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _listening(process: psutil.Process) -> set[int]:

@@ -33,7 +33,13 @@ class Airflow:
         return answer.json()
 
     def post(self, path: str, body: object) -> Any:
+        """Post, and again while Airflow answers that its SQLite is locked, or that it has not cleaned up after that."""
         answer = self.http.post(f"/api/v2/{path}", json=body)
+        deadline = time.monotonic() + 60
+        busy = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.CONFLICT}
+        while answer.status_code in busy and time.monotonic() < deadline:
+            time.sleep(0.5)
+            answer = self.http.post(f"/api/v2/{path}", json=body)
         answer.raise_for_status()
         return answer.json()
 

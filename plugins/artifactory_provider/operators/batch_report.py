@@ -87,10 +87,11 @@ class ArtifactoryBatchReportOperator(BaseOperator):
     def _reasons(self, plan: HandedOn, outcomes: Sequence[ChunkOutcome], lost: Sequence[str]) -> Iterator[str]:
         failures = [failure for outcome in outcomes for failure in outcome.failures]
         if failed := sum_counts(outcomes)["failed"]:
-            yield f"{failed:,} promotions failed:"
+            yield "1 promotion failed:" if failed == 1 else f"{failed:,} promotions failed:"
             yield name_first([f"{each.source} → {each.target}: {each.reason}" for each in failures], failed)
         if lost:
-            yield f"{len(lost):,} chunks have told nothing; see their logs, and clear them:"
+            chunks = "1 chunk has" if len(lost) == 1 else f"{len(lost):,} chunks have"
+            yield f"{chunks} told nothing; see the logs, and clear what has no result:"
             yield name_first(lost)
         for action, what in (("conflict", "in conflict"), ("missing", "missing")):
             number = plan.counts.get(action, 0)

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import psutil
@@ -118,3 +119,15 @@ def test_a_second_interruption_does_not_cut_the_stopping_short() -> None:
         signal.raise_signal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+def test_a_process_that_has_ended_unseen_is_no_member(tmp_path: Path) -> None:
+    forgetful = "import subprocess, time; subprocess.Popen(['true']); print('ready', flush=True); time.sleep(600)"
+    process = start(tmp_path, sys.executable, "-c", forgetful)
+    leader = psutil.Process(process.pid)
+    deadline = time.monotonic() + 20
+    while not any(child.status() == psutil.STATUS_ZOMBIE for child in leader.children()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert process.members() == [leader]
+    process.stop()
