@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Item:
     :param updated: when it was last written, copied or moved here; None where the server does not say.
     :param created: when its bytes were put there, or to where they were copied from; None where the server does not
         say.
+    :param properties: name → values; None where they were not asked for, or where the server tells none.
     """
 
     repository: str
@@ -43,6 +44,7 @@ class Item:
     sha256: str
     updated: datetime.datetime | None
     created: datetime.datetime | None = None
+    properties: Mapping[str, tuple[str, ...]] | None = field(default=None, compare=False)
 
     @property
     def digest(self) -> str:
@@ -57,11 +59,12 @@ class Item:
         :raises DigestUnknown: when there is no digest.
         :raises ValueError: when a time is none.
         """
-        repository, folder, name = (str(document[field]) for field in _FIELDS[:3])
+        repository, folder, name = (str(document[each]) for each in _FIELDS[:3])
         sha256 = document.get("sha256")
         if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
             raise DigestUnknown(f"Queries do not tell the digest of {repository}/{folder}/{name}.")
-        return cls(repository, folder, name, sha256, _moment(document, "updated"), _moment(document, "created"))
+        moments = _moment(document, "updated"), _moment(document, "created")
+        return cls(repository, folder, name, sha256, *moments, _read_properties(document.get("properties")))
 
 
 def find_items(criteria: Mapping[str, Any], *, offset: int, limit: int) -> str:
@@ -71,9 +74,20 @@ def find_items(criteria: Mapping[str, Any], *, offset: int, limit: int) -> str:
     :param offset: how many are passed over.
     :param limit: how many come at most.
     """
-    fields = ", ".join(json.dumps(field) for field in _FIELDS)
+    fields = ", ".join(json.dumps(name) for name in _FIELDS)
     order = json.dumps({"$asc": list(_ORDER)})
     return f"items.find({json.dumps(criteria)}).include({fields}).sort({order}).offset({offset}).limit({limit})"
+
+
+def find_annotated_items(criteria: Mapping[str, Any]) -> str:
+    """Return the query for all files that meet the criteria, each with its properties.
+
+    It has no pages: Artifactory leaves the properties out of what is sorted or limited (jfrog/jfrog-cli#190).
+
+    :param criteria: as AQL has them; they must bound by themselves what is found.
+    """
+    fields = ", ".join(json.dumps(name) for name in (*_FIELDS, "property"))
+    return f"items.find({json.dumps(criteria)}).include({fields})"
 
 
 def halves(criteria: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -103,6 +117,15 @@ def _choose(criteria: Mapping[str, Any], choices: list[Any]) -> dict[str, Any]:
 
 def _length(criteria: object) -> int:
     return len(json.dumps(criteria))
+
+
+def _read_properties(listed: Any) -> dict[str, tuple[str, ...]] | None:
+    if listed is None:
+        return None
+    found: dict[str, list[str]] = {}
+    for one in listed:
+        found.setdefault(str(one["key"]), []).append(str(one.get("value", "")))
+    return {name: tuple(values) for name, values in found.items()}
 
 
 def _moment(document: Mapping[str, Any], field: str) -> datetime.datetime | None:

@@ -24,7 +24,7 @@ from artifactory_provider.artifactory.properties import properties_query, read_p
 from artifactory_provider.artifactory.references import InvalidReference, check_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from artifactory_provider.artifactory.answers import Answer
     from artifactory_provider.artifactory.server import Server
@@ -182,6 +182,22 @@ class RestApi:
         :raises QueryUnusable: when the results do not tell the digest of each file.
         :raises ArtifactoryError: when the server refuses the query, as it does for anonymous users.
         """
+        return await self._find_in_parts(criteria, self._find_all)
+
+    async def find_annotated_items(self, criteria: Mapping[str, Any]) -> list[aql.Item]:
+        """Return the files that meet the criteria, each with its properties.
+
+        All are sent in one answer, as such queries have no pages.
+
+        :param criteria: as AQL has them; they must bound by themselves what is found, as a list of folders does.
+        :raises QueryUnusable: when the results are not whole, or do not tell the digest of each file.
+        :raises ArtifactoryError: when the server refuses the query, as it does for anonymous users.
+        """
+        return await self._find_in_parts(criteria, self._find_annotated)
+
+    async def _find_in_parts(
+        self, criteria: Mapping[str, Any], find: Callable[[Mapping[str, Any]], Awaitable[dict[Place, aql.Item]]]
+    ) -> list[aql.Item]:
         found: dict[Place, aql.Item] = {}
         left: list[Mapping[str, Any]] = [criteria]
         while left:
@@ -192,7 +208,7 @@ class RestApi:
                 left = [*halves, *left]
                 continue
             try:
-                found.update(await self._find_all(part))
+                found.update(await find(part))
             except RequestRefused as error:
                 if not halves or error.status not in _TOO_LONG:
                     raise
@@ -200,11 +216,19 @@ class RestApi:
                 left = [*halves, *left]
         return list(found.values())
 
+    async def _find_annotated(self, criteria: Mapping[str, Any]) -> dict[Place, aql.Item]:
+        items, is_trimmed, answer = await self._ask_for_items(aql.find_annotated_items(criteria))
+        if is_trimmed:
+            reason = "The server has left out some of what a query found, which has no pages."
+            raise QueryUnusable(reason, status=answer.status, endpoint=answer.endpoint)
+        return {_place_of(item): item for item in items}
+
     async def _find_all(self, criteria: Mapping[str, Any]) -> dict[Place, aql.Item]:
         found: dict[Place, aql.Item] = {}
         offset = steps_back = without_news = 0
         while True:
-            page, is_trimmed = await self._read_page(criteria, offset)
+            query = aql.find_items(criteria, offset=offset, limit=_ITEMS_A_PAGE)
+            page, is_trimmed, _ = await self._ask_for_items(query)
             # Each page begins with the last one's last item. If it does not, items have been deleted meanwhile, and
             # as many were passed over: they are in the page before.
             if offset and steps_back < _MOST_STEPS_BACK and not (page and _place_of(page[0]) in found):
@@ -223,9 +247,9 @@ class RestApi:
                 )
             offset += max(0, len(page) - 1)
 
-    async def _read_page(self, criteria: Mapping[str, Any], offset: int) -> tuple[list[aql.Item], bool]:
-        """Return one page, and whether the server says that it has left out some of it."""
-        answer = await self._send_query(aql.find_items(criteria, offset=offset, limit=_ITEMS_A_PAGE))
+    async def _ask_for_items(self, query: str) -> tuple[list[aql.Item], bool, Answer]:
+        """Return what a query finds, and whether the server says that it has left out some of it."""
+        answer = await self._send_query(query)
         try:
             document = answer.document()
             items = [aql.Item.read(result) for result in document["results"]]
@@ -234,7 +258,7 @@ class RestApi:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise answer.unexpected("the results of a query") from error
         bounds = document.get("range")
-        return items, isinstance(bounds, dict) and bool(bounds.get("notification"))
+        return items, isinstance(bounds, dict) and bool(bounds.get("notification")), answer
 
     async def _read_time(self, path: str, field: str, what: str) -> datetime.datetime:
         answer = await self._server.request("GET", await self._storage_url(path), needs=f"Read on {path!r}")

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_provider.promotion.reports import PromotionReport
     from artifactory_provider.promotion.request import Attachments, OnConflict, Promotion
-    from artifactory_provider.verification.checks import Check
+    from artifactory_provider.verification import Check
     from artifactory_provider.verification.verification import Verification
 
 T = TypeVar("T")

@@ -189,6 +189,20 @@ class Ledger:
         """
         return await self._query(lambda: self.client.find_items(criteria))
 
+    async def find_annotated_items(self, criteria: Mapping[str, Any]) -> list[Item] | None:
+        """Return the files that meet AQL criteria with their properties, or None where the server answers no queries.
+
+        :param criteria: as AQL has them; they must bound by themselves what is found.
+        :raises ArtifactoryError: when the server cannot be asked.
+        """
+        return await self._query(lambda: self.client.find_annotated_items(criteria))
+
+    def renewed(self) -> Ledger:
+        """Return a ledger that knows nothing yet but whether the server refuses queries."""
+        ledger = Ledger(self.client)
+        ledger._refuses_queries = self._refuses_queries
+        return ledger
+
     async def check_repositories(self, *references: ImageReference) -> None:
         """Make sure that promotions from and to some repositories can work, as far as the user may ask.
 

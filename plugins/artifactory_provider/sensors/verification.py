@@ -14,7 +14,8 @@ from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_u
 from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literals, find_given
 from artifactory_provider.triggers.verification import VerificationTrigger
-from artifactory_provider.verification.checks import PropertyCheck, check_to_dict
+from artifactory_provider.verification.check import Check, check_to_dict
+from artifactory_provider.verification.properties import PropertyCheck
 from artifactory_provider.verification.verdicts import State
 from artifactory_provider.verification.verification import summarize
 
@@ -63,7 +64,7 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
         image: str,
         tag: str,
         digest: str | None = NOT_GIVEN,
-        checks: Sequence[PropertyCheck] = (PropertyCheck(),),
+        checks: Sequence[Check] = (PropertyCheck(),),
         deferrable: bool = True,
         map_index_template: str | None = "{{ task.image }}:{{ task.tag }}",
         **kwargs: Any,
@@ -73,7 +74,7 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
         self.image = image
         self.tag = tag
         self.digest = None if digest is NOT_GIVEN else digest
-        if isinstance(checks, PropertyCheck):
+        if isinstance(checks, Check):
             raise ValueError(f"checks is a list of checks: write [{checks!r}].")
         self.checks = tuple(checks)
         self.deferrable = deferrable

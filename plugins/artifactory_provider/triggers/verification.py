@@ -10,7 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.verification.checks import check_from_dict
+from artifactory_provider.verification import check_from_dict
 from artifactory_provider.verification.verdicts import State
 from artifactory_provider.verification.verification import verify
 

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from artifactory_provider.verification.checks import Check, PropertyCheck
+from artifactory_provider.verification.check import Check, ask_each, check_from_dict, check_to_dict
+from artifactory_provider.verification.evidence import Evidence, Subject
+from artifactory_provider.verification.properties import PropertyCheck
 from artifactory_provider.verification.verdicts import State, Verdict
+from artifactory_provider.verification.verification import Verification, verify, verify_many
 
-__all__ = ["Check", "PropertyCheck", "State", "Verdict"]
+__all__ = [
+    "Check",
+    "Evidence",
+    "PropertyCheck",
+    "State",
+    "Subject",
+    "Verdict",
+    "Verification",
+    "ask_each",
+    "check_from_dict",
+    "check_to_dict",
+    "verify",
+    "verify_many",
+]

@@ -1,36 +1,48 @@
-"""One look at a digest with all checks of a stage."""
+"""One look at digests with all checks of a stage: at one, or at thousands by few queries."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.concurrency import concurrently
-from artifactory_provider.artifactory.diagnosis import explain_missing, look
-from artifactory_provider.artifactory.errors import NotFound
-from artifactory_provider.verification.verdicts import State, Verdict
+from artifactory_provider.artifactory.diagnosis import explain_missing
+from artifactory_provider.artifactory.errors import ArtifactoryError
+from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.verification.check import unknown
+from artifactory_provider.verification.evidence import Evidence, Subject
+from artifactory_provider.verification.looks import look_at_all
+from artifactory_provider.verification.verdicts import State, Verdict, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.artifactory.manifests import Descriptor
     from artifactory_provider.artifactory.references import ImageReference
-    from artifactory_provider.verification.checks import Check
+    from artifactory_provider.verification.check import Check
+    from artifactory_provider.verification.evidence import Connect
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Verification:
     """What one look found.
 
-    :param reference: the image, pinned to the digest that this holds for.
+    :param reference: the image, pinned to the digest that this holds for, as far as one is known.
     :param state: what all verdicts come to.
     :param reasons: one sentence for each verdict.
+    :param verdicts: name of the check and its verdict, in the order of the checks; none where the tag itself is the
+        reason.
+    :param error: what the server answered, where that is why nothing is known.
     """
 
     reference: ImageReference
     state: State
     reasons: tuple[str, ...]
+    verdicts: tuple[tuple[str, Verdict], ...] = ()
+    error: ArtifactoryError | None = field(default=None, compare=False)
 
     @property
     def reason(self) -> str:
@@ -41,6 +53,11 @@ class Verification:
     def summary(self) -> str:
         """All reasons, then briefly which image they are about: one line of a log."""
         return summarize(self.reference, self.reason)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the waiting ends."""
+        return self.state is not State.PENDING
 
 
 def summarize(reference: ImageReference, reason: str) -> str:
@@ -53,48 +70,124 @@ def summarize(reference: ImageReference, reason: str) -> str:
     return f"{reason.rstrip('.')} ({', '.join(parts)})"
 
 
-async def verify(client: ArtifactoryClient, reference: ImageReference, checks: Sequence[Check]) -> Verification:
-    """Look once at what a tag shows and ask every check about it.
-
-    Verdicts that end the waiting count only when the tag shows the same digest after they were read as before. While
-    one is pending, the next look shows whether the tag has moved.
+async def verify(
+    client: ArtifactoryClient, reference: ImageReference, checks: Sequence[Check], *, connect: Connect | None = None
+) -> Verification:
+    """Look once at what a tag shows and ask every check about it; see ``verify_many``.
 
     :param client: an open client.
     :param reference: repository, image and tag; with a digest, the verification holds for that one alone.
     :param checks: the questions.
+    :param connect: how checks reach other services.
     :raises NotFound: naming what is missing, where the tag does not exist and no digest is pinned, or where there is
         nothing to read the evidence from although the tag is there.
+    :raises ArtifactoryError: when the server cannot be asked.
     """
-    before = await look(client, reference)
-    if before is None:
-        if reference.digest is None:
-            raise await explain_missing(client, reference)
-        return _superseded(reference, None)
-    if reference.digest not in {None, before.digest}:
-        return _superseded(reference, before)
-    pinned = reference.pinned(before.digest)
+    async with Ledger(client) as ledger:
+        [found] = await verify_many(ledger, [reference], checks, connect=connect)
+    if found.error is not None:
+        raise found.error
+    return found
+
+
+async def verify_many(
+    ledger: Ledger,
+    references: Sequence[ImageReference],
+    checks: Sequence[Check],
+    *,
+    connect: Connect | None = None,
+) -> list[Verification]:
+    """Look once at what tags show and ask every check about them.
+
+    Verdicts that end the waiting count only when the tag shows the same digest after they were read as before. While
+    one is pending, the next look shows whether the tag has moved.
+
+    :param ledger: what the registry shows, over an open client; a new one for each look.
+    :param references: repository, image and tag; with a digest, the verification holds for that one alone.
+    :param checks: the questions.
+    :param connect: how checks reach other services.
+    :return: one verification for each reference, in their order; what the server answered instead is the ``error`` of
+        those that it is about.
+    """
+    evidence = Evidence(ledger, connect=connect)
+    found: dict[int, Verification] = {}
+    subjects: dict[int, Subject] = {}
+    for at, seen in enumerate(await look_at_all(ledger, references)):
+        if isinstance(seen, ArtifactoryError):
+            found[at] = _unknown(references[at], seen)
+        elif seen is None:
+            found[at] = await _missing(ledger.client, references[at])
+        elif references[at].digest not in {None, seen.digest}:
+            found[at] = _superseded(references[at], seen.digest)
+        else:
+            subjects[at] = seen
     try:
-        verdicts = await concurrently(lambda check: check.verdict(client, pinned, before), checks)
-    except NotFound:
-        after = await client.descriptor(reference)
-        if after == before:
-            raise
-        return _superseded(pinned, after)
-    state = _together(verdicts)
-    if state is not State.PENDING and (after := await client.descriptor(reference)) != before:
-        return _superseded(pinned, after)
-    return Verification(pinned, state, tuple(verdict.reason for verdict in verdicts))
+        verdicts = await concurrently(lambda check: _ask(check, evidence, list(subjects.values())), checks)
+    finally:
+        await evidence.close()
+    for number, (at, subject) in enumerate(subjects.items()):
+        named = [(check.name, told[number]) for check, told in zip(checks, verdicts, strict=True)]
+        found[at] = _together(subject.reference, named)
+    await _look_again(ledger, subjects, found)
+    return [found[at] for at in range(len(references))]
 
 
-def _superseded(reference: ImageReference, found: Descriptor | None) -> Verification:
-    shown = found.digest if found else "nothing any more"
+async def _ask(check: Check, evidence: Evidence, subjects: Sequence[Subject]) -> Sequence[Verdict]:
+    """Ask one check; whatever it does instead of answering is no pass, and no end of the others."""
+    if not subjects:
+        return []
+    try:
+        verdicts = list(await check.find_verdicts(evidence, subjects))
+    except ArtifactoryError as error:
+        return [unknown(error)] * len(subjects)
+    except Exception as error:
+        log.warning("The check %s has failed.", check.name, exc_info=True)
+        reason = f"The check {check.name} has failed ({type(error).__name__}: {printable(str(error))})."
+        return [Verdict(State.UNREADABLE, reason, value="check failed")] * len(subjects)
+    if len(verdicts) != len(subjects) or not all(isinstance(verdict, Verdict) for verdict in verdicts):
+        reason = f"The check {check.name} has not given one verdict for each digest."
+        return [Verdict(State.UNREADABLE, reason, value="check failed")] * len(subjects)
+    return verdicts
+
+
+async def _look_again(ledger: Ledger, subjects: dict[int, Subject], found: dict[int, Verification]) -> None:
+    """Take back what is settled of tags that have moved meanwhile."""
+    settled = [at for at in subjects if found[at].is_settled]
+    for at, seen in zip(settled, await look_at_all(ledger, [subjects[at].reference for at in settled]), strict=True):
+        if isinstance(seen, ArtifactoryError):
+            found[at] = _unknown(subjects[at].reference, seen)
+        elif seen is None or seen.descriptor != subjects[at].descriptor:
+            found[at] = _superseded(subjects[at].reference, seen.digest if seen else None)
+
+
+async def _missing(client: ArtifactoryClient, reference: ImageReference) -> Verification:
+    if reference.digest is not None:
+        return _superseded(reference, None)
+    return _unknown(reference, await explain_missing(client, reference))
+
+
+def _unknown(reference: ImageReference, error: ArtifactoryError) -> Verification:
+    verdict = unknown(error)
+    return Verification(reference, verdict.state, (verdict.reason,), error=error)
+
+
+def _superseded(reference: ImageReference, digest: str | None) -> Verification:
+    shown = digest or "nothing any more"
     return Verification(reference, State.SUPERSEDED, (f"The tag shows {shown}, no longer {reference.digest}.",))
 
 
-def _together(verdicts: Sequence[Verdict]) -> State:
-    """The worst of all verdicts; no verdict at all is no pass."""
-    states = {verdict.state for verdict in verdicts}
-    for state in (State.SUPERSEDED, State.FAILED, State.PENDING, State.PASSED):
-        if state in states:
-            return state
-    return State.PENDING
+def _together(reference: ImageReference, verdicts: Sequence[tuple[str, Verdict]]) -> Verification:
+    error = next((verdict.error for _, verdict in verdicts if verdict.error is not None), None)
+    state = worst(verdict.state for _, verdict in verdicts)
+    reasons = tuple(verdict.reason for _, verdict in verdicts)
+    return Verification(reference, state, reasons, tuple(verdicts), error)
+
+
+def worst(states: Iterable[State]) -> State:
+    """Return what several states come to together; no state at all is no pass.
+
+    :param states: the states.
+    """
+    there = set(states)
+    order = (State.SUPERSEDED, State.FAILED, State.UNREADABLE, State.PENDING, State.PASSED)
+    return next((state for state in order if state in there), State.PENDING)

@@ -19,7 +19,7 @@ from artifactory_provider.artifactory.errors import (
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.promotion.request import Promotion
-from artifactory_provider.verification.checks import PropertyCheck
+from artifactory_provider.verification import PropertyCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable

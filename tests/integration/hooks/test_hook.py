@@ -32,7 +32,7 @@ from artifactory_provider.artifactory.errors import (
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.promotion.request import Promotion
-from artifactory_provider.verification.checks import PropertyCheck
+from artifactory_provider.verification import PropertyCheck
 from artifactory_provider.verification.verdicts import State
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from artifactory_provider.sensors.verification import (
     VerificationSuperseded,
 )
 from artifactory_provider.triggers.verification import VerificationTrigger
-from artifactory_provider.verification.checks import PropertyCheck
+from artifactory_provider.verification import PropertyCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from tests.integration.gateway import Reply, html
 
 from artifactory_provider.triggers.verification import VerificationTrigger
-from artifactory_provider.verification.checks import PropertyCheck, check_to_dict
+from artifactory_provider.verification import PropertyCheck, check_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

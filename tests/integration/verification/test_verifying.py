@@ -18,7 +18,7 @@ from artifactory_provider.artifactory.errors import (
     UnsupportedRepository,
 )
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.verification.checks import PropertyCheck
+from artifactory_provider.verification import PropertyCheck
 from artifactory_provider.verification.verdicts import State
 from artifactory_provider.verification.verification import verify
 

@@ -13,7 +13,7 @@ from artifactory_provider.sensors.verification import (
     VerificationSuperseded,
 )
 from artifactory_provider.tasks.retries import RETRY_POLICY
-from artifactory_provider.verification.checks import PropertyCheck
+from artifactory_provider.verification import PropertyCheck
 
 DIGEST = "sha256:" + "a" * 64
 PLAIN: dict[str, Any] = {"task_id": "verify", "repository": "docker-dev", "image": "app", "tag": "1"}

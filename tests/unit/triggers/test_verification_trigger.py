@@ -4,7 +4,7 @@ import json
 import pkgutil
 
 from artifactory_provider.triggers.verification import VerificationTrigger
-from artifactory_provider.verification.checks import PropertyCheck, check_to_dict
+from artifactory_provider.verification import PropertyCheck, check_to_dict
 
 
 def test_the_trigger_is_made_anew_from_what_it_serialises_to() -> None:

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from artifactory_provider.artifactory.references import InvalidReference
-from artifactory_provider.verification.checks import PropertyCheck, check_from_dict, check_to_dict
+from artifactory_provider.verification import PropertyCheck, check_from_dict, check_to_dict
 
 names = st.from_regex(r"[A-Za-z0-9._:-]{1,40}", fullmatch=True)
 values = st.text(min_size=1)
@@ -52,4 +52,4 @@ def test_what_describes_no_check_is_refused(document: dict[str, Any]) -> None:
 
 def test_only_checks_can_be_written() -> None:
     with pytest.raises(ValueError, match="give a PropertyCheck"):
-        check_to_dict("test.status")  # type: ignore[arg-type]
+        check_to_dict("test.status")

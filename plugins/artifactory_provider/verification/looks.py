@@ -1,0 +1,78 @@
+"""Looking at what tags show: few are asked for each by itself, many by queries that bring their properties along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from artifactory_provider.artifactory.concurrency import concurrently
+from artifactory_provider.artifactory.diagnosis import look
+from artifactory_provider.artifactory.errors import ArtifactoryError
+from artifactory_provider.artifactory.layout import LIST_FILE, any_of, folder_of, manifests_in, shown_file
+from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor
+from artifactory_provider.verification.evidence import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from artifactory_provider.artifactory.aql import Item
+    from artifactory_provider.artifactory.layout import Folder
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.ledger import Ledger
+
+_FEW = 2
+_FOLDERS_A_QUERY = 900
+_AT_ONCE = 8
+_QUERIES_AT_ONCE = 2
+
+Seen = Subject | ArtifactoryError | None
+
+
+async def look_at_all(ledger: Ledger, references: Sequence[ImageReference]) -> list[Seen]:
+    """Return what each tag shows, None where there is nothing, or the error that the server answered with.
+
+    What no query finds is asked for by itself: it may stand in a repository that only passes it on.
+
+    :param ledger: what the registry shows; it knows whether the server refuses queries.
+    :param references: repository, image and tag.
+    """
+    found = await _query_all(ledger, references) if len(references) > _FEW else {}
+    left = [reference for reference in references if folder_of(reference.unpinned()) not in found]
+    answers = await concurrently(lambda reference: _look_at(ledger, reference), left, at_once=_AT_ONCE)
+    single = dict(zip(left, answers, strict=True))
+    return [
+        single[reference] if reference in single else _read(reference, found[folder_of(reference.unpinned())])
+        for reference in references
+    ]
+
+
+async def _look_at(ledger: Ledger, reference: ImageReference) -> Seen:
+    try:
+        descriptor = await look(ledger.client, reference)
+    except ArtifactoryError as error:
+        return error
+    return Subject(reference.pinned(descriptor.digest), descriptor) if descriptor else None
+
+
+async def _query_all(ledger: Ledger, references: Sequence[ImageReference]) -> dict[Folder, dict[str, Item]]:
+    folders = sorted({folder_of(reference.unpinned()) for reference in references})
+    queries = list(_pack(folders))
+    answers = await concurrently(ledger.find_annotated_items, queries, at_once=_QUERIES_AT_ONCE)
+    found: dict[Folder, dict[str, Item]] = {}
+    for item in (item for items in answers for item in items or ()):
+        found.setdefault((item.repository, item.folder), {})[item.name] = item
+    return {folder: files for folder, files in found.items() if shown_file(files)}
+
+
+def _pack(folders: Sequence[Folder]) -> Iterator[dict[str, object]]:
+    for start in range(0, len(folders), _FOLDERS_A_QUERY):
+        paths: dict[str, list[str]] = {}
+        for repository, path in folders[start : start + _FOLDERS_A_QUERY]:
+            paths.setdefault(repository, []).append(path)
+        yield dict(any_of([manifests_in(repository, places) for repository, places in paths.items()]))
+
+
+def _read(reference: ImageReference, files: dict[str, Item]) -> Subject:
+    name = str(shown_file(files))
+    item = files[name]
+    descriptor = Descriptor(item.digest, OCI_INDEX if name == LIST_FILE else OCI_MANIFEST)
+    return Subject(reference.pinned(item.digest), descriptor, item.updated, item.properties or {})
