@@ -37,7 +37,12 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
-        "sensors": [{"integration-name": name, "python-modules": [f"{package}.sensors.verification"]}],
+        "sensors": [
+            {
+                "integration-name": name,
+                "python-modules": [f"{package}.sensors.{module}" for module in ("batch_verification", "verification")],
+            }
+        ],
         "triggers": [{"integration-name": name, "python-modules": [f"{package}.triggers.verification"]}],
         "asset-uris": [{"schemes": ["artifactory"], "handler": f"{package}.tasks.assets.check_uri"}],
         "extra-links": [f"{package}.links.artifactory.ArtifactoryImageLink"],

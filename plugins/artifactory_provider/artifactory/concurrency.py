@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 V = TypeVar("V")
 R = TypeVar("R")
@@ -21,6 +21,9 @@ async def concurrently(function: Callable[[V], Awaitable[R]], values: Iterable[V
     :param values: what to call it with.
     :param at_once: how many calls may be under way at a time.
     """
+    values = list(values)
+    if len(values) == 1:
+        return [await function(values[0])]
     free = asyncio.Semaphore(at_once)
 
     async def one(value: V) -> R:
@@ -33,3 +36,15 @@ async def concurrently(function: Callable[[V], Awaitable[R]], values: Iterable[V
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     return [task.result() for task in tasks]
+
+
+async def in_turns(values: Iterable[V], *, a_turn: int = 200) -> AsyncIterator[V]:
+    """Yield values, and let others have their turn after each few, so that no step holds the loop for long.
+
+    :param values: the values.
+    :param a_turn: how many come in one step.
+    """
+    for number, value in enumerate(values, 1):
+        yield value
+        if number % a_turn == 0:
+            await asyncio.sleep(0)

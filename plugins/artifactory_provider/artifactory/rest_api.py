@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from artifactory_provider.artifactory import aql
+from artifactory_provider.artifactory.concurrency import in_turns
 from artifactory_provider.artifactory.errors import (
     NotFound,
     QueryUnusable,
@@ -252,7 +253,7 @@ class RestApi:
         answer = await self._send_query(query)
         try:
             document = answer.document()
-            items = [aql.Item.read(result) for result in document["results"]]
+            items = [aql.Item.read(result) async for result in in_turns(document["results"])]
         except aql.DigestUnknown as error:
             raise QueryUnusable(str(error), status=answer.status, endpoint=answer.endpoint) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -19,15 +19,17 @@ from artifactory_provider.hooks.connections import explain_unknown_keys, setting
 from artifactory_provider.hooks.requests_adapter import ANY_STATUS, SUCCESS, ClientAdapter, is_in_event_loop
 from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.batch import promote_image, promote_many
+from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.planning.planner import make_plan
 from artifactory_provider.promotion.promote import promote
 from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.transfer import pin
-from artifactory_provider.verification.verification import verify
+from artifactory_provider.verification.outcomes import write_verdicts
+from artifactory_provider.verification.verification import verify, verify_many
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from airflow.sdk import Connection
 
@@ -190,6 +192,30 @@ class ArtifactoryHook(HttpHook):
         :param checks: the questions.
         """
         return self._run_client(lambda client: verify(client, reference, checks))
+
+    def verify_many(self, references: Sequence[ImageReference], checks: Sequence[Check]) -> list[Verification]:
+        """Ask all checks once about what many tags show, by few requests.
+
+        :param references: repository, image and tag; with a digest, that digest alone counts.
+        :param checks: the questions.
+        :return: one verification for each reference, in their order.
+        """
+
+        async def ask(client: ArtifactoryClient) -> list[Verification]:
+            async with Ledger(client) as ledger:
+                return await verify_many(ledger, references, checks)
+
+        return self._run_client(ask)
+
+    def write_verdicts(self, reference: ImageReference, verdicts: Sequence[Mapping[str, Any]], *, prefix: str) -> None:
+        """Write verdicts to properties of the manifest that they are about, ``<prefix>.<check>`` each.
+
+        :param reference: repository, image and tag, pinned to the digest that has passed.
+        :param verdicts: as a sensor hands them on.
+        :param prefix: the first part of the properties' names.
+        :raises SourceMoved: when the tag shows another digest.
+        """
+        self._run_client(lambda client: write_verdicts(client, reference, verdicts, prefix=prefix))
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the server whether it works and knows the credentials, for Airflow's Test button."""

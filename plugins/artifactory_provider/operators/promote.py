@@ -15,7 +15,7 @@ from artifactory_provider.promotion.request import (
     check_record,
 )
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_present, is_known, is_literal
-from artifactory_provider.tasks.forms import as_bool, as_pairs
+from artifactory_provider.tasks.forms import as_bool, as_pairs, as_verdicts
 from artifactory_provider.tasks.task_state import identify_run, pin_for_all_tries
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
     :param property_prefix: the first part of the names of the properties that record the promotion on the target's
         manifest; None writes none.
     :param properties: further properties to record, name → value, or ``name=value`` lines. (templated)
+    :param verdicts: the verdicts that it is promoted on, for the record: the XCom ``verdicts`` of a sensor. (templated)
     :param confirmation_timeout: seconds that the target may take to show the image.
     :param artifactory_conn_id: the Airflow connection. (templated)
     :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
@@ -70,6 +71,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         "on_conflict",
         "attachments",
         "properties",
+        "verdicts",
         "artifactory_conn_id",
     )
     ui_color = "#e3f4e1"
@@ -91,6 +93,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         attachments: Attachments = "all",
         property_prefix: str | None = "promotion",
         properties: Mapping[str, str] | None = None,
+        verdicts: Sequence[Mapping[str, Any]] | None = None,
         confirmation_timeout: float = 60,
         **kwargs: Any,
     ) -> None:
@@ -109,6 +112,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         self.attachments = attachments
         self.property_prefix = property_prefix
         self.properties = properties
+        self.verdicts = verdicts
         self.confirmation_timeout = confirmation_timeout
         self._check_arguments(
             target_repository=target_repository, target_image=target_image or image, tag=tag, digest=digest
@@ -140,6 +144,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
             attachments=self.attachments,
             property_prefix=self.property_prefix,
             properties=properties,
+            verdicts=as_verdicts(self.verdicts) if is_known(self.verdicts) else (),
             run=run,
             confirmation_timeout=self.confirmation_timeout,
         )

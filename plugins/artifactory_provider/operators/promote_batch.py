@@ -15,6 +15,8 @@ from artifactory_provider.tasks.bulk import ProgressLog, check_all_done, check_a
 from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import as_bool, as_number, as_text
 from artifactory_provider.tasks.handover import pull_chunk, push_outcome
+from artifactory_provider.verification.check import check_to_dict
+from artifactory_provider.verification.gate import promote_verified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from artifactory_provider.promotion.reports import PromotionReport
     from artifactory_provider.promotion.request import Attachments, OnConflict
+    from artifactory_provider.verification.check import Check
 
 
 class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
@@ -45,6 +48,8 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         manifest, a request each; None writes none.
     :param properties: further properties to record, name → value. (templated)
     :param confirmation_timeout: seconds that the targets may take to show what was promoted.
+    :param checks: what must be true of each source's digest, asked for all together before anything is promoted; one
+        that has not passed fails by itself, and is tried again while it may pass.
     :param at_once: how many requests are under way at a time, at most. (templated)
     :param emit_assets: whether each promotion is an asset event, which may start other DAGs. (templated)
     :param report_path: folder that the full report is written to as ``<chunk>.csv``, as ``ObjectStoragePath`` takes
@@ -82,6 +87,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         property_prefix: str | None = "promotion",
         properties: Mapping[str, str] | None = None,
         confirmation_timeout: float = 60,
+        checks: Sequence[Check] = (),
         at_once: int = 32,
         emit_assets: bool = False,
         report_path: str | None = None,
@@ -98,12 +104,15 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         self.property_prefix = property_prefix
         self.properties = properties
         self.confirmation_timeout = confirmation_timeout
+        self.checks = tuple(checks)
         self.at_once = at_once
         self.emit_assets = emit_assets
         self.report_path = report_path
         self._work: asyncio.Task[Any] | None = None
         self._is_killed = False
         check_arguments(self)
+        for check in self.checks:
+            check_to_dict(check)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote what is left, and return counts and the first failures."""
@@ -134,7 +143,11 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         self._work = asyncio.current_task()
         try:
             async with self._hook().client() as client:
-                return await promote_many(client, self._batch, at_once=self._at_once, on_progress=progress)
+                if not self.checks:
+                    return await promote_many(client, self._batch, at_once=self._at_once, on_progress=progress)
+                return await promote_verified(
+                    client, self._batch, self.checks, at_once=self._at_once, on_progress=progress
+                )
         except asyncio.CancelledError:
             if self._is_killed:
                 raise BatchInterrupted(progress.done, len(self._batch)) from None

@@ -26,6 +26,14 @@ class VersionUncertain(InvalidPlan):
     """Nobody can tell which release of an image is the newest; which tags are meant has to be said."""
 
 
+class NotVerified(PromotionError):
+    """The digest has not passed its checks, or the evidence cannot be read: it was not promoted."""
+
+
+class NotVerifiedYet(NotVerified):
+    """The digest has not passed its checks yet: it was not promoted, and may be later."""
+
+
 class SourceMoved(PromotionError):
     """The source tag does not show the digest that was to be promoted."""
 

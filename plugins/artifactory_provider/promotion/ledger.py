@@ -91,12 +91,13 @@ class Ledger:
     """What promotions over one open client know of the registry. Use it as an asynchronous context manager.
 
     :param client: an open client.
+    :param refuses_queries: whether the server is known to refuse queries.
     """
 
-    def __init__(self, client: ArtifactoryClient) -> None:
+    def __init__(self, client: ArtifactoryClient, *, refuses_queries: bool = False) -> None:
         self.client = client
         self.is_shared = False
-        self._refuses_queries = False
+        self.refuses_queries = refuses_queries
         self._partners = 1
         self._waiting: list[_Asked] = []
         self._unanswered: set[_Asked] = set()
@@ -196,12 +197,6 @@ class Ledger:
         :raises ArtifactoryError: when the server cannot be asked.
         """
         return await self._query(lambda: self.client.find_annotated_items(criteria))
-
-    def renewed(self) -> Ledger:
-        """Return a ledger that knows nothing yet but whether the server refuses queries."""
-        ledger = Ledger(self.client)
-        ledger._refuses_queries = self._refuses_queries
-        return ledger
 
     async def check_repositories(self, *references: ImageReference) -> None:
         """Make sure that promotions from and to some repositories can work, as far as the user may ask.
@@ -358,7 +353,7 @@ class Ledger:
         self, ask: Callable[[], Awaitable[T]], refusals: tuple[type[ArtifactoryError], ...] = _REFUSALS
     ) -> T | None:
         """Return what queries find; None where the server refuses them, or fails in one of some other ways."""
-        if self._refuses_queries:
+        if self.refuses_queries:
             return None
         try:
             return await ask()
@@ -369,7 +364,7 @@ class Ledger:
                 raise  # To ask for each tag would be more than what it has too much of.
             # Of two queries at once the one may be refused for good, and the other for what it holds.
             if error.status in _REFUSED_FOR_GOOD:
-                self._refuses_queries = True
+                self.refuses_queries = True
             log.info("%s Asking for each tag instead.", error)
             return None
 

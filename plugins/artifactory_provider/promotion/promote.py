@@ -156,6 +156,7 @@ class _Attempt:
             attachments=self.attachments,
             replaced=None if self.is_there or self.before is None else self.before.digest,
             copy=self.options.copy,
+            verdicts=self.options.verdicts,
         )
 
     async def _make_sure(self) -> None:

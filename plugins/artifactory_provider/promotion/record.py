@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from artifactory_provider.artifactory.manifests import manifest_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.manifests import Descriptor
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.promotion.request import Promotion
+
+_LONGEST_VERDICTS = 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class PromotionRecord:
     :param attachments: the signatures, attestations and referrers that belong to it, all of them in the target.
     :param replaced: the digest that the target tag showed before and no longer shows, if there was one.
     :param copy: whether it was copied, not moved.
+    :param verdicts: the verdicts that it was promoted on, as they were given.
     """
 
     outcome: Literal["promoted", "unchanged"]
@@ -60,6 +65,7 @@ class PromotionRecord:
     attachments: tuple[Attachment, ...]
     replaced: str | None
     copy: bool
+    verdicts: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as a small JSON object of strings, lists and booleans; its keys are stable."""
@@ -73,6 +79,7 @@ class PromotionRecord:
             "attachments": [attachment.as_dict() for attachment in self.attachments],
             "replaced": self.replaced,
             "copy": self.copy,
+            "verdicts": list(self.verdicts),
         }
 
 
@@ -105,6 +112,7 @@ async def write_record(
         "run": promotion.options.run,
         "replaced": replaced,
         "attachments": str(attachments),
+        **({"verdicts": _join(promotion.options.verdicts)} if promotion.options.verdicts else {}),
         **promotion.options.properties,
     }
     properties = {f"{prefix}.{name}": value for name, value in record.items()}
@@ -122,6 +130,16 @@ async def has_record(
     """
     properties = await client.properties(manifest_path(place, descriptor))
     return properties.get(f"{promotion.options.property_prefix}.digest") == [place.digest]
+
+
+def _join(verdicts: Sequence[str]) -> str:
+    """Return the first verdicts in one line, and how many more there are: a property's value travels in a URL."""
+    kept: list[str] = []
+    for verdict in verdicts:
+        if len("; ".join([*kept, verdict])) > _LONGEST_VERDICTS:
+            return "; ".join([*kept, f"{len(verdicts) - len(kept)} more"])
+        kept.append(verdict)
+    return "; ".join(kept)
 
 
 def _describe(reference: ImageReference) -> dict[str, str | None]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OnConflict = Literal["fail", "overwrite", "backup"]
 Attachments = Literal["none", "tags", "all"]
 
-RECORD_FIELDS = frozenset({"digest", "source", "time", "run", "replaced", "attachments"})
+RECORD_FIELDS = frozenset({"digest", "source", "time", "run", "replaced", "attachments", "verdicts"})
 """The properties of a record, after its prefix; ``properties`` may add others."""
 
 
@@ -39,6 +39,7 @@ class PromotionOptions:
     :param property_prefix: the first part of the names of the properties that record the promotion on the target's
         manifest, one request each; None writes none.
     :param properties: further properties to record, name → value, such as by whom and on which verdicts.
+    :param verdicts: on which verdicts it is promoted, one line each, for the record, which keeps the first of them.
     :param run: what tells this run's tags from those of others, 1 to 32 lower-case letters and digits; give a retry
         that of the try before, so that it goes on where that one has stopped.
     :param confirmation_timeout: seconds that the target may take to show what was promoted.
@@ -52,6 +53,7 @@ class PromotionOptions:
     attachments: Attachments = "all"
     property_prefix: str | None = "promotion"
     properties: Mapping[str, str] = field(default_factory=dict)
+    verdicts: tuple[str, ...] = ()
     run: str = field(default_factory=lambda: secrets.token_hex(6))
     confirmation_timeout: float = 60
     pending_timeout: float = 3600

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -15,6 +15,7 @@ from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literals, find_given
 from artifactory_provider.triggers.verification import VerificationTrigger
 from artifactory_provider.verification.check import Check, check_to_dict
+from artifactory_provider.verification.outcomes import describe_waiting, list_verdicts
 from artifactory_provider.verification.properties import PropertyCheck
 from artifactory_provider.verification.verdicts import State
 from artifactory_provider.verification.verification import summarize
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
+
+VERDICTS_KEY = "verdicts"
+"""The XCom that has the verdicts on what has passed: a list of small objects."""
 
 
 class VerificationFailed(AirflowFailException):
@@ -33,12 +37,27 @@ class VerificationSuperseded(AirflowFailException):
     """The tag was moved while its verdict was waited for: what comes now is about another digest."""
 
 
+def check_checks(checks: Sequence[Check]) -> tuple[Check, ...]:
+    """Return checks when there are some, and all can be written for the triggerer.
+
+    :param checks: the checks.
+    :raises ValueError: when they are none, or no list of checks.
+    """
+    if isinstance(checks, Check):
+        raise ValueError(f"checks is a list of checks: write [{checks!r}].")
+    if not checks:
+        raise ValueError("checks is empty: a verification without a check could never pass.")
+    for check in checks:
+        check_to_dict(check)
+    return tuple(checks)
+
+
 class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
     """Wait until what a tag shows has passed its checks, and hand its digest on.
 
     The result is the digest that passed: give it to the promotion that follows. The sensor holds for this one
-    digest. A failing verdict fails the task at once; so does a tag that is moved meanwhile. Missing and unreadable
-    verdicts are no pass.
+    digest. A failing verdict fails the task at once; so does a tag that is moved meanwhile, unless it is to be
+    followed. Missing and unreadable verdicts are no pass. The verdicts themselves are the XCom ``verdicts``.
 
     :param repository: repository key. (templated)
     :param image: image name, without host and repository key. (templated)
@@ -46,6 +65,9 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
     :param digest: the digest that is waited for; without it, the one that the tag shows at the first look.
         (templated)
     :param checks: what must be true of the digest; by default ``test.status`` must be ``passed``.
+    :param superseded: what happens when the tag is moved: ``fail``, or ``follow``, which waits for its new digest.
+    :param write_verdicts: the first part of the names of properties that the verdicts are written to on the manifest
+        once all have passed, such as ``verified``: ``verified.<check>``; None writes none. (templated)
     :param deferrable: whether it waits in the triggerer, holding no worker slot.
     :param artifactory_conn_id: the Airflow connection. (templated)
     :param map_index_template: how mapped instances are called in the UI.
@@ -54,7 +76,14 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
         time.
     """
 
-    template_fields: Sequence[str] = ("repository", "image", "tag", "digest", "artifactory_conn_id")
+    template_fields: Sequence[str] = (
+        "repository",
+        "image",
+        "tag",
+        "digest",
+        "write_verdicts",
+        "artifactory_conn_id",
+    )
     operator_extra_links = (ArtifactoryImageLink(),)
 
     def __init__(
@@ -65,6 +94,8 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
         tag: str,
         digest: str | None = NOT_GIVEN,
         checks: Sequence[Check] = (PropertyCheck(),),
+        superseded: Literal["fail", "follow"] = "fail",
+        write_verdicts: str | None = None,
         deferrable: bool = True,
         map_index_template: str | None = "{{ task.image }}:{{ task.tag }}",
         **kwargs: Any,
@@ -74,16 +105,16 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
         self.image = image
         self.tag = tag
         self.digest = None if digest is NOT_GIVEN else digest
-        if isinstance(checks, Check):
-            raise ValueError(f"checks is a list of checks: write [{checks!r}].")
-        self.checks = tuple(checks)
+        self.checks = check_checks(checks)
+        self.superseded = superseded
+        self.write_verdicts = write_verdicts
         self.deferrable = deferrable
         self.image_url: str | None = None
         self._digest_is_given = bool(find_given(self, digest=digest))
-        if not self.checks:
-            raise ValueError("checks is empty: a verification without a check could never pass.")
-        for check in self.checks:
-            check_to_dict(check)
+        if superseded not in {"fail", "follow"}:
+            raise ValueError(f"superseded is 'fail' or 'follow', not {superseded!r}.")
+        if superseded == "follow" and self._digest_is_given:
+            raise ValueError("superseded='follow' takes whatever digest the tag shows: leave digest out.")
         if self.reschedule and not deferrable:
             raise ValueError(
                 "mode='reschedule' would forget between two looks which digest it waits for: take deferrable=True, "
@@ -103,15 +134,18 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
             raise
         if answer:
             return answer.xcom_value
+        until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=self.timeout)
         self.defer(
             trigger=VerificationTrigger(
                 artifactory_conn_id=self.artifactory_conn_id,
                 reference=str(self._reference()),
                 checks=[check_to_dict(check) for check in self.checks],
                 poke_interval=self.poke_interval,
+                follow=self.superseded == "follow",
+                until=until.isoformat(sep=" ", timespec="seconds"),
             ),
             method_name=self.execute_complete.__name__,
-            timeout=timedelta(seconds=self.timeout),
+            timeout=datetime.timedelta(seconds=self.timeout),
         )
         return None
 
@@ -125,12 +159,19 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
         except TRANSIENT as error:
             self.log.warning("%s Asking again later.", error)
             return PokeReturnValue(is_done=False)
+        if verification.state is State.SUPERSEDED and self.superseded == "follow":
+            self.log.info("%s Its new digest is waited for.", verification.reason)
+            self.digest = None
+            return PokeReturnValue(is_done=False)
         self.digest = verification.reference.digest
         if verification.state is State.PENDING:
-            self.log.info("Waiting: %s", verification.summary)
+            self.log.info("%s", describe_waiting(verification))
             return PokeReturnValue(is_done=False)
-        digest = self._digest_of(verification.state.value, self.digest, verification.reason)
-        return PokeReturnValue(is_done=True, xcom_value=digest)
+        status = verification.state.value
+        return PokeReturnValue(
+            is_done=True,
+            xcom_value=self._end(context, status, self.digest, verification.reason, list_verdicts(verification)),
+        )
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
         """Take the trigger's event."""
@@ -138,13 +179,25 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
             raise AirflowFailException("The trigger ended without an event: clear the task to wait again.")
         self.image_url = image_url(self._hook().settings().base_url, self._reference())
         status, digest, reason = (event.get(key) for key in ("status", "digest", "reason"))
-        return self._digest_of(status, digest, reason)
+        return self._end(context, status, digest, reason, event.get("verdicts") or [])
 
-    def _digest_of(self, status: str | None, digest: str | None, reason: str | None) -> str:
+    def _end(
+        self,
+        context: Context,
+        status: str | None,
+        digest: str | None,
+        reason: str | None,
+        verdicts: Sequence[Mapping[str, Any]],
+    ) -> str:
+        """Return the digest that has passed, its verdicts handed on; or raise what ends the task."""
         about = f"({self.repository}/{self.image}:{self.tag}{f'@{digest}' if digest else ''})"
         if status == State.PASSED.value and digest:
             passed = ImageReference(self.repository, self.image, self.tag, digest)
             self.log.info("Passed: %s", summarize(passed, reason or ""))
+            if ti := context.get("ti"):
+                ti.xcom_push(key=VERDICTS_KEY, value=list(verdicts))
+            if self.write_verdicts:
+                self._hook().write_verdicts(passed, verdicts, prefix=self.write_verdicts)
             return digest
         if status == State.FAILED.value:
             raise VerificationFailed(f"Failed: {reason} {about}")

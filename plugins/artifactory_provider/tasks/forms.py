@@ -12,6 +12,8 @@ from artifactory_provider.artifactory.references import explain_no_text
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.planning.criteria import TagCriteria
 from artifactory_provider.promotion.planning.patterns import Patterns
+from artifactory_provider.verification.outcomes import describe_verdict
+from artifactory_provider.verification.verdicts import printable
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -184,6 +186,17 @@ def as_pairs(value: Any, *, name: str) -> dict[str, str]:
             raise InvalidPromotion(f"{name} has one 'name=value' a line, each name once, not {entry!r:.200}.")
         pairs[key.strip()] = text.strip()
     return pairs
+
+
+def as_verdicts(value: Any) -> tuple[str, ...]:
+    """Return verdicts as lines for a record.
+
+    :param value: the objects that a sensor has handed on, lines, or what a template has made of them; None for none.
+    """
+    if not value:
+        return ()
+    listed = value if isinstance(value, list | tuple) else [value]
+    return tuple(describe_verdict(one) if isinstance(one, Mapping) else printable(str(one)) for one in listed)
 
 
 def as_bool(value: Any, *, name: str = "copy") -> bool:

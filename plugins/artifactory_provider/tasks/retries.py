@@ -21,6 +21,8 @@ from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.promotion.errors import (
     InvalidPromotion,
     NothingToRestore,
+    NotVerified,
+    NotVerifiedYet,
     SourceIncomplete,
     SourceMoved,
     TargetConflict,
@@ -29,12 +31,18 @@ from artifactory_provider.promotion.errors import (
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
+            exception=NotVerifiedYet,
+            action=RetryAction.RETRY,
+            reason="The evidence may come.",
+        ),
+        RetryRule(
             exception=[
                 AuthenticationFailed,
                 InvalidPromotion,
                 InvalidReference,
                 InvalidSettings,
                 NotFound,
+                NotVerified,
                 NothingToRestore,
                 PermissionDenied,
                 RequestRefused,

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from artifactory_provider.triggers.verification import VerificationTrigger
+from artifactory_provider.triggers.verification import BatchVerificationTrigger, VerificationTrigger
 
-__all__ = ["VerificationTrigger"]
+__all__ = ["BatchVerificationTrigger", "VerificationTrigger"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from artifactory_provider.artifactory.concurrency import concurrently
+from artifactory_provider.artifactory.concurrency import concurrently, in_turns
 from artifactory_provider.artifactory.diagnosis import look
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.layout import LIST_FILE, any_of, folder_of, manifests_in, shown_file
@@ -41,7 +41,7 @@ async def look_at_all(ledger: Ledger, references: Sequence[ImageReference]) -> l
     single = dict(zip(left, answers, strict=True))
     return [
         single[reference] if reference in single else _read(reference, found[folder_of(reference.unpinned())])
-        for reference in references
+        async for reference in in_turns(references)
     ]
 
 

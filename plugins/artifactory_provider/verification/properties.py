@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from artifactory_provider.artifactory.concurrency import in_turns
 from artifactory_provider.artifactory.properties import check_property_name
 from artifactory_provider.artifactory.references import InvalidReference, check_text
 from artifactory_provider.verification.check import Check, ask_each, register
 from artifactory_provider.verification.verdicts import State, Verdict, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from artifactory_provider.verification.evidence import Evidence, Subject
 
@@ -52,13 +53,18 @@ class PropertyCheck(Check):
         """Read the manifests' properties, once a look for all checks."""
 
         async def ask(subject: Subject) -> Verdict:
-            properties = await evidence.properties(subject)
-            described = properties.get("docker.manifest.digest", (subject.digest,))
-            if described != (subject.digest,):
-                return Verdict(State.SUPERSEDED, f"The properties describe {quoted(described)}.")
-            return self._judge(properties.get(self.name, ()))
+            return self._judge_properties(subject, await evidence.properties(subject))
 
-        return await ask_each(subjects, ask)
+        if any(subject.properties is None for subject in subjects):
+            return await ask_each(subjects, ask)
+        # The look has brought them: a task for each would cost more than its verdict.
+        return [await ask(subject) async for subject in in_turns(subjects)]
+
+    def _judge_properties(self, subject: Subject, properties: Mapping[str, tuple[str, ...]]) -> Verdict:
+        described = properties.get("docker.manifest.digest", (subject.digest,))
+        if described != (subject.digest,):
+            return Verdict(State.SUPERSEDED, f"The properties describe {quoted(described)}.")
+        return self._judge(properties.get(self.name, ()))
 
     def _judge(self, values: tuple[str, ...]) -> Verdict:
         shown = f"{self.name} is {quoted(values)}" if values else f"{self.name} is not set"

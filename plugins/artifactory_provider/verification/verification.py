@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from artifactory_provider.artifactory.concurrency import concurrently
+from artifactory_provider.artifactory.concurrency import concurrently, in_turns
 from artifactory_provider.artifactory.diagnosis import explain_missing
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.promotion.ledger import Ledger
@@ -52,7 +52,19 @@ class Verification:
     @property
     def summary(self) -> str:
         """All reasons, then briefly which image they are about: one line of a log."""
-        return summarize(self.reference, self.reason)
+        return self.summarize(self.reason)
+
+    def summarize(self, reason: str) -> str:
+        """Return a reason, then briefly which image it is about.
+
+        :param reason: why it passes or not.
+        """
+        return summarize(self.reference, reason)
+
+    def as_followed(self) -> Verification:
+        """Return what is known where the tag has moved, and its new digest is waited for now."""
+        reasons = (f"{self.reason} Its new digest is waited for.",)
+        return Verification(self.reference.unpinned(), State.PENDING, reasons)
 
     @property
     def is_settled(self) -> bool:
@@ -112,9 +124,9 @@ async def verify_many(
     evidence = Evidence(ledger, connect=connect)
     found: dict[int, Verification] = {}
     subjects: dict[int, Subject] = {}
-    for at, seen in enumerate(await look_at_all(ledger, references)):
+    async for at, seen in in_turns(enumerate(await look_at_all(ledger, references))):
         if isinstance(seen, ArtifactoryError):
-            found[at] = _unknown(references[at], seen)
+            found[at] = fail_to_look(references[at], seen)
         elif seen is None:
             found[at] = await _missing(ledger.client, references[at])
         elif references[at].digest not in {None, seen.digest}:
@@ -125,7 +137,7 @@ async def verify_many(
         verdicts = await concurrently(lambda check: _ask(check, evidence, list(subjects.values())), checks)
     finally:
         await evidence.close()
-    for number, (at, subject) in enumerate(subjects.items()):
+    async for number, (at, subject) in in_turns(enumerate(subjects.items())):
         named = [(check.name, told[number]) for check, told in zip(checks, verdicts, strict=True)]
         found[at] = _together(subject.reference, named)
     await _look_again(ledger, subjects, found)
@@ -155,7 +167,7 @@ async def _look_again(ledger: Ledger, subjects: dict[int, Subject], found: dict[
     settled = [at for at in subjects if found[at].is_settled]
     for at, seen in zip(settled, await look_at_all(ledger, [subjects[at].reference for at in settled]), strict=True):
         if isinstance(seen, ArtifactoryError):
-            found[at] = _unknown(subjects[at].reference, seen)
+            found[at] = fail_to_look(subjects[at].reference, seen)
         elif seen is None or seen.descriptor != subjects[at].descriptor:
             found[at] = _superseded(subjects[at].reference, seen.digest if seen else None)
 
@@ -163,10 +175,15 @@ async def _look_again(ledger: Ledger, subjects: dict[int, Subject], found: dict[
 async def _missing(client: ArtifactoryClient, reference: ImageReference) -> Verification:
     if reference.digest is not None:
         return _superseded(reference, None)
-    return _unknown(reference, await explain_missing(client, reference))
+    return fail_to_look(reference, await explain_missing(client, reference))
 
 
-def _unknown(reference: ImageReference, error: ArtifactoryError) -> Verification:
+def fail_to_look(reference: ImageReference, error: ArtifactoryError) -> Verification:
+    """Return what is known of a tag that could not be looked at: nothing, for now or for good.
+
+    :param reference: repository, image and tag.
+    :param error: what came instead.
+    """
     verdict = unknown(error)
     return Verification(reference, verdict.state, (verdict.reason,), error=error)
 

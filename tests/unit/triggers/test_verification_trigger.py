@@ -23,4 +23,4 @@ def test_its_arguments_hold_no_credentials() -> None:
     _, arguments = VerificationTrigger(
         artifactory_conn_id="artifactory_default", reference="a/b:1", checks=[], poke_interval=1
     ).serialize()
-    assert set(arguments) == {"artifactory_conn_id", "reference", "checks", "poke_interval"}
+    assert set(arguments) == {"artifactory_conn_id", "reference", "checks", "poke_interval", "follow", "until"}

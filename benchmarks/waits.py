@@ -1,0 +1,118 @@
+"""Thousands of waits in one triggerer, and gates before a bulk run: what they cost the server and the process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from artifactory_provider.artifactory.client import ArtifactoryClient
+from artifactory_provider.verification import PropertyCheck, verify
+from benchmarks.backfill_process import settings_of
+from benchmarks.registries import sandbox
+from benchmarks.result import Result, at_least, at_most
+from benchmarks.sandbox_promotions import opened
+from benchmarks.tag_sets import name_tags, store_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.registries import Registry
+
+_WAITS, _NAIVE = 5_000, 100
+_INTERVAL = 10.0
+_KIBIBYTE = 1024
+_WRITERS = 16
+
+
+def measure() -> Iterator[Result]:
+    """Let 5,000 triggers wait, count what they ask, then write all verdicts within one interval."""
+    with tempfile.TemporaryDirectory() as root:
+        data = Path(root, "sandbox")
+        with opened(data) as service:
+            store_tags(service, name_tags("docker-dev", "waits", _WAITS))
+        with sandbox(data) as server:
+            yield from _waits(server)
+
+
+def _waits(server: Registry) -> Iterator[Result]:
+    url = f"http://127.0.0.1:{server.port}/artifactory"
+    connection = {"conn_type": "artifactory", "host": url, "login": "admin", "password": "password"}
+    environment = {**os.environ, "AIRFLOW_CONN_ARTIFACTORY_DEFAULT": json.dumps(connection)}
+    line = [sys.executable, "-m", "benchmarks.waits_process", str(_WAITS), str(_INTERVAL)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(line, env=environment, text=True, **pipes) as process:  # type: ignore[call-overload]  # noqa: S603
+        try:
+            yield from _watch(server, url, process.stdin, process.stdout)
+        finally:
+            process.kill()
+
+
+def _watch(server: Registry, url: str, ask: IO[str], answers: IO[str]) -> Iterator[Result]:
+    _send(ask)
+    time.sleep(2 * _INTERVAL)
+    begun, answered = time.monotonic(), _answered(server)
+    steady = _receive(answers)
+    intervals = max(1.0, (time.monotonic() - begun) / _INTERVAL)
+    requests = (_answered(server) - answered) / round(intervals)
+    yield at_most("waits_5000_requests", requests, 12, "requests an interval")
+    yield at_most("waits_5000_memory", steady["memory"] / _WAITS / _KIBIBYTE, 40, "KiB a wait")
+    naive = asyncio.run(_ask_alone(server, url))
+    yield at_least("waits_vs_naive", naive / (requests / _WAITS), 100)
+    written = asyncio.run(_write_verdicts(url))
+    _send(ask)
+    ended = _receive(answers)
+    delays = sorted(ended["fired"][name] - at for name, at in written.items())
+    yield at_most("waits_5000_step", ended["step"] * 1000, 100, "ms of CPU")
+    yield at_most("waits_5000_delay", delays[int(len(delays) * 0.99)], _INTERVAL + 3, "s, 99th percentile")
+    yield Result("waits_5000_delay_median", round(statistics.median(delays), 3), "s", None, holds=True)
+
+
+async def _ask_alone(server: Registry, url: str) -> float:
+    """Return how many requests a wait needs for each look when it asks by itself."""
+    before = _answered(server)
+    async with ArtifactoryClient(settings_of(url)) as client:
+        for tag in name_tags("docker-dev", "waits", _NAIVE):
+            await verify(client, tag, [PropertyCheck()])
+    return (_answered(server) - before) / _NAIVE
+
+
+async def _write_verdicts(url: str) -> dict[str, float]:
+    """Let all tests end within one interval; return when each verdict was written."""
+    written: dict[str, float] = {}
+    left = iter(name_tags("docker-dev", "waits", _WAITS))
+
+    async def write(client: ArtifactoryClient) -> None:
+        for tag in left:
+            path = f"docker-dev/{tag.image}/{tag.tag}/list.manifest.json"
+            await client.set_properties(path, {"test.status": "passed"})
+            written[str(tag)] = time.time()
+
+    begun = time.monotonic()
+    async with ArtifactoryClient(settings_of(url)) as client:
+        await asyncio.gather(*(write(client) for _ in range(_WRITERS)))
+    if time.monotonic() - begun > _INTERVAL:
+        raise RuntimeError(f"{_WAITS} verdicts took longer than an interval to write")
+    return written
+
+
+def _answered(server: Registry) -> int:
+    with closing(server.connect()) as connection:
+        return connection.answered()
+
+
+def _send(ask: IO[str]) -> None:
+    ask.write("\n")
+    ask.flush()
+
+
+def _receive(answers: IO[str]) -> Any:
+    return json.loads(answers.readline())

@@ -1,0 +1,231 @@
+"""All waits of one connection in one triggerer look together: they back off as one, and wake as one.
+
+A wait costs an object and no request of its own: at each interval, whatever is waited for with the same checks is
+looked at by a few queries. What a poller knows is gone with its process, and missed by nobody: the registry has the
+verdicts, and whoever waits looks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import json
+import logging
+import random
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from artifactory_provider.artifactory.concurrency import in_turns
+from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RateLimited
+from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.verification import State, check_from_dict, verify_many
+from artifactory_provider.verification.verification import fail_to_look
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.verification import Check, Verification
+
+log = logging.getLogger(__name__)
+
+SHORTEST_PAUSE = 0.5
+"""Seconds between two looks, at least; and between the first wait and its first look."""
+LONGEST_BACKOFF = 600.0
+_REFERENCES_A_LOOK = 900
+_LONGEST_REST = 64
+"""How many looks pass over one whose evidence could not be read again and again, at most."""
+
+
+class Wait:
+    """One digest that is waited for.
+
+    :param reference: repository, image and tag; without a digest, the first look pins one.
+    :param checks: the checks, as ``check_to_dict`` writes them.
+    :param follow: whether a tag that is moved is waited for with its new digest, instead of ending the wait.
+    """
+
+    __slots__ = ("_failures", "_news", "_rest", "_said", "follow", "key", "reference")
+
+    def __init__(self, reference: ImageReference, checks: Sequence[Mapping[str, Any]], *, follow: bool = False) -> None:
+        self.reference = reference
+        self.key = json.dumps(checks, sort_keys=True)
+        self.follow = follow
+        self._news: asyncio.Future[Verification] = asyncio.get_running_loop().create_future()
+        self._said = ""
+        self._failures = self._rest = 0
+
+    async def news(self) -> Verification:
+        """Wait until a look has found something else than the one before, or the end, and return it.
+
+        :raises Exception: what has made looking impossible.
+        """
+        news = self._news
+        found = await news
+        if self._news is news and not found.is_settled:
+            self._news = asyncio.get_running_loop().create_future()
+        return found
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its end is known."""
+        news = self._news
+        return news.done() and (news.cancelled() or news.exception() is not None or news.result().is_settled)
+
+    def is_due(self) -> bool:
+        """Return whether the next look is to look at it; one that could not be read is passed over for a while."""
+        self._rest -= 1
+        return self._rest < 0 and not self.is_over
+
+    def tell(self, found: Verification) -> None:
+        """Take what a look has found."""
+        if found.state is State.SUPERSEDED and self.follow:
+            self.reference = self.reference.unpinned()
+            found = found.as_followed()
+        elif not found.is_settled:
+            self.reference = found.reference
+        self._failures = self._failures + 1 if isinstance(found.error, TRANSIENT) else 0
+        self._rest = min(2**self._failures - 1, _LONGEST_REST)
+        if (found.is_settled or found.reason != self._said) and not self.is_over:
+            self._said = found.reason
+            if self._news.done():
+                self._news = asyncio.get_running_loop().create_future()
+            self._news.set_result(found)
+
+    def fail(self, error: BaseException) -> None:
+        """End it with what has made looking impossible."""
+        if not self._news.done():
+            self._news.set_exception(error)
+
+
+class Poller:
+    """Looks for all waits of one connection and event loop.
+
+    :param conn_id: the Airflow connection.
+    """
+
+    def __init__(self, conn_id: str) -> None:
+        self._conn_id = conn_id
+        self._waits: dict[float, dict[Wait, None]] = defaultdict(dict)
+        self._looking: dict[float, asyncio.Task[None]] = {}
+        self._in_turn = asyncio.Lock()
+        self._failures = 0
+        self._asked = 0.0
+        self._refuses_queries = False
+
+    @asynccontextmanager
+    async def joined(self, waits: Iterable[Wait], *, interval: float) -> AsyncIterator[None]:
+        """Look for some waits at each interval.
+
+        :param waits: the waits.
+        :param interval: seconds between two looks, at least half a second.
+        """
+        interval = max(interval, SHORTEST_PAUSE)
+        group = self._waits[interval]
+        waits = list(waits)
+        group.update(dict.fromkeys(waits))
+        if interval not in self._looking:
+            self._looking[interval] = asyncio.create_task(self._look_at_intervals(interval))
+        try:
+            yield
+        finally:
+            for wait in waits:
+                group.pop(wait, None)
+            if not group and (task := self._looking.pop(interval, None)):
+                del self._waits[interval]
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    async def _look_at_intervals(self, interval: float) -> None:
+        loop = asyncio.get_running_loop()
+        # The first import of the hook would hold the loop for long.
+        await asyncio.to_thread(importlib.import_module, "artifactory_provider.hooks.artifactory")
+        gc.freeze()
+        await asyncio.sleep(SHORTEST_PAUSE)  # Others begin to wait at the same moment.
+        while True:
+            begun = loop.time()
+            due = [wait for wait in self._waits[interval] if wait.is_due()]
+            if due:
+                async with self._in_turn:
+                    await self._look(due)
+            await asyncio.sleep(max(SHORTEST_PAUSE, begun + pause(interval, self._failures, self._asked) - loop.time()))
+
+    async def _look(self, waits: Sequence[Wait]) -> None:
+        """Look once for all these waits; whatever happens, each of them gets to know it."""
+        from artifactory_provider.hooks.artifactory import ArtifactoryHook
+
+        errors: list[ArtifactoryError | None] = []
+        try:
+            hook = ArtifactoryHook(self._conn_id)
+            async with hook.client() as client:
+                for key, some in _by_checks(waits).items():
+                    checks = [check_from_dict(check) for check in json.loads(key)]
+                    for start in range(0, len(some), _REFERENCES_A_LOOK):
+                        batch = some[start : start + _REFERENCES_A_LOOK]
+                        async with Ledger(client, refuses_queries=self._refuses_queries) as ledger:
+                            found = await self._look_at(ledger, batch, checks)
+                        self._refuses_queries = ledger.refuses_queries
+                        errors += [one.error for one in found]
+        except ArtifactoryError as error:
+            for wait in waits:
+                wait.tell(fail_to_look(wait.reference, error))
+            errors = [error]
+        except Exception as error:  # noqa: BLE001 - each trigger raises it
+            for wait in waits:
+                wait.fail(error)
+        self._pace(errors)
+
+    async def _look_at(self, ledger: Ledger, batch: Sequence[Wait], checks: Sequence[Check]) -> list[Verification]:
+        found = await verify_many(ledger, [wait.reference for wait in batch], checks)
+        async for wait, one in in_turns(zip(batch, found, strict=True)):
+            wait.tell(one)
+        return found
+
+    def _pace(self, errors: Sequence[ArtifactoryError | None]) -> None:
+        """Look more rarely while nothing can be read, or the server asks for it; one bad image holds up no other."""
+        transient = [error for error in errors if isinstance(error, TRANSIENT)]
+        is_failing = bool(errors) and len(transient) == len(errors)
+        limits = [error for error in transient if is_failing or isinstance(error, RateLimited)]
+        self._failures = self._failures + 1 if limits else 0
+        self._asked = max((error.retry_after or 0.0 for error in limits), default=0.0)
+
+
+def poller_of(conn_id: str) -> Poller:
+    """Return the poller of a connection in the running event loop.
+
+    :param conn_id: the Airflow connection.
+    """
+    pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
+    if conn_id not in pollers:
+        # What is imported by now stays. To look through it for garbage again and again, as thousands of waits come and
+        # go, holds the loop for a tenth of a second and more each time.
+        gc.freeze()
+        pollers[conn_id] = Poller(conn_id)
+    return pollers[conn_id]
+
+
+_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
+
+
+def pause(interval: float, failures: int, asked: float) -> float:
+    """Return the seconds between two looks: longer after failures, and then never in step with other triggerers.
+
+    :param interval: the seconds where nothing fails.
+    :param failures: how many looks in a row have failed.
+    :param asked: the seconds that the server has asked to wait.
+    """
+    if not failures:
+        return interval
+    longest = max(interval, LONGEST_BACKOFF)
+    backoff = min(max(interval * 2.0 ** min(failures, 16), asked), longest)
+    return backoff * random.uniform(1, 1.2)  # noqa: S311 - spreads requests, keeps no secret
+
+
+def _by_checks(waits: Iterable[Wait]) -> dict[str, list[Wait]]:
+    groups: dict[str, list[Wait]] = {}
+    for wait in waits:
+        groups.setdefault(wait.key, []).append(wait)
+    return groups
