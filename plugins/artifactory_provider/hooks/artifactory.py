@@ -16,6 +16,7 @@ from artifactory_provider.artifactory.content_coding import ACCEPTED
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.transport import LARGEST_ANSWER, USER_AGENT
 from artifactory_provider.hooks.connections import explain_unknown_keys, settings_of
+from artifactory_provider.hooks.http_connections import HttpConnections
 from artifactory_provider.hooks.requests_adapter import ANY_STATUS, SUCCESS, ClientAdapter, is_in_event_loop
 from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.batch import promote_image, promote_many
@@ -189,7 +190,8 @@ class ArtifactoryHook(HttpHook):
         :param reference: repository, image and tag; with a digest, that digest alone counts.
         :param checks: the questions.
         """
-        return self._run_client(lambda client: verify(client, reference, checks))
+        connect = HttpConnections()
+        return self._run_client(lambda client: verify(client, reference, checks, connect=connect))
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the server whether it works and knows the credentials, for Airflow's Test button."""
