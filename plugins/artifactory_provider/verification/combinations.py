@@ -27,7 +27,7 @@ _TOLD_FIRST = (State.SUPERSEDED, State.FAILED, State.UNREADABLE, State.PENDING, 
 class Combination(Check):
     """Checks of which some number must pass. Its parts are asked at a time, and each within its own limit of time."""
 
-    checks: tuple[Check, ...]
+    checks: Sequence[Check]
     time_limit: ClassVar[float | None] = None
 
     @property
@@ -101,7 +101,7 @@ class AllOf(Combination):
 
     kind: ClassVar[str] = "all_of"
 
-    checks: tuple[Check, ...]
+    checks: Sequence[Check]
 
     def __post_init__(self) -> None:
         self._check_parts()
@@ -128,7 +128,7 @@ class AnyOf(Combination):
 
     kind: ClassVar[str] = "any_of"
 
-    checks: tuple[Check, ...]
+    checks: Sequence[Check]
 
     def __post_init__(self) -> None:
         self._check_parts()
@@ -157,7 +157,7 @@ class AtLeast(Combination):
     kind: ClassVar[str] = "at_least"
 
     n: int
-    checks: tuple[Check, ...]
+    checks: Sequence[Check]
 
     def __post_init__(self) -> None:
         self._check_parts()

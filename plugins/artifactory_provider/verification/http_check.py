@@ -91,8 +91,8 @@ class HttpCheck(Check):
     body: str | None = None
     many: bool = False
     results: str = "@"
-    failed_statuses: tuple[int, ...] = ()
-    pending_statuses: tuple[int, ...] = (202, 404)
+    failed_statuses: Sequence[int] = ()
+    pending_statuses: Sequence[int] = (202, 404)
     name: str = ""
 
     def __post_init__(self) -> None:

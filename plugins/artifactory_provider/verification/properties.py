@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from artifactory_provider.artifactory.properties import check_property_name
 from artifactory_provider.artifactory.references import InvalidReference, check_text
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from artifactory_provider.verification.evidence import Evidence, Subject
 
-Values = str | tuple[str, ...]
+Values: TypeAlias = "str | Sequence[str]"
 
 
 @register
@@ -144,4 +144,4 @@ class PropertyCheck(Check):
 
 
 def _listed(values: Values) -> tuple[str, ...]:
-    return (values,) if not isinstance(values, tuple) else values
+    return values if isinstance(values, tuple) else (values,)
