@@ -7,12 +7,11 @@ any size: so every step and everything that comes of it is counted.
 from __future__ import annotations
 
 import json
-from collections.abc import Sized
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import jmespath
-from jmespath.exceptions import JMESPathError
+from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.functions import Functions
 from jmespath.visitor import TreeInterpreter
 
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
 LARGEST_DOCUMENT = 1024 * 1024
 """Bytes."""
 _LONGEST = 1000
-_MOST_STEPS = 500_000
+_COSTS_A_STEP, _COSTS_AN_ELEMENT = 10, 4
+_MOST_COSTS = 3_000_000
 _FUNCTIONS = frozenset(Functions.FUNCTION_TABLE)
 
 
@@ -81,8 +81,12 @@ class Condition:
             raise
         except RecursionError:
             raise ConditionFailed(f"{self.text!r:.200} goes too deep") from None
+        except JMESPathTypeError as error:
+            # Its own text holds the whole value.
+            wrong = f"{error.function_name}() is given a value of type {error.actual_type}"
+            raise ConditionFailed(f"{self.text!r:.200} cannot be used on it: {wrong}") from None
         except Exception as error:  # noqa: BLE001 - its library raises of all kinds where it is fed oddly
-            raise ConditionFailed(f"{self.text!r:.200} cannot be used on it: {_first_line(error)}") from None
+            raise ConditionFailed(f"{self.text!r:.200} cannot be used on it: {type(error).__name__}") from None
 
 
 def read_document(content: bytes) -> Any:
@@ -104,7 +108,7 @@ class _BoundedInterpreter(TreeInterpreter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._left = _MOST_STEPS
+        self._left = _MOST_COSTS
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         """Take one step of the evaluation.
@@ -113,8 +117,9 @@ class _BoundedInterpreter(TreeInterpreter):
         :param args: on which value.
         :param kwargs: none.
         """
+        self._spend(_COSTS_A_STEP)
         found = super().visit(node, *args, **kwargs)
-        self._spend(1 + (len(found) if isinstance(found, Sized) else 0))
+        self._spend(_cost_of(found))
         return found
 
     def visit_comparator(self, node: Any, value: Any) -> Any:
@@ -144,13 +149,24 @@ class _BoundedInterpreter(TreeInterpreter):
         left = [value]
         while left:
             each = left.pop()
-            self._spend(1 + (len(each) if isinstance(each, Sized) else 0))
+            self._spend(1 + _cost_of(each))
             left += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
 
     def _spend(self, steps: int) -> None:
         self._left -= steps
         if self._left < 0:
             raise ConditionFailed("The expression takes too many steps on it")
+
+
+def _cost_of(value: object) -> int:
+    """Return what it costs to make a value, in tenths of a step."""
+    return (
+        _COSTS_AN_ELEMENT * len(value)
+        if isinstance(value, list | dict)
+        else len(value) // 16
+        if isinstance(value, str)
+        else 0
+    )
 
 
 def _functions_in(node: Any) -> Iterator[str]:

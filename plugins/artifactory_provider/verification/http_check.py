@@ -19,6 +19,7 @@ from artifactory_provider.artifactory.errors import (
 from artifactory_provider.artifactory.transport import BodyReading
 from artifactory_provider.verification.check import Check, ask_each, register, unknown
 from artifactory_provider.verification.conditions import LARGEST_DOCUMENT, Condition, ConditionFailed, read_document
+from artifactory_provider.verification.moments import check_seconds
 from artifactory_provider.verification.request_templates import (
     FIELDS,
     SUBJECTS,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from artifactory_provider.verification.evidence import Evidence, Subject
 
 _METHODS = ("GET", "POST", "PUT")
-_SECONDS = 30
+_MOST_SECONDS = 100
 _AT_ONCE = 8
 _SUBJECTS_A_CALL = 500
 _CALLS_AT_ONCE = 2
@@ -75,6 +76,7 @@ class HttpCheck(Check):
     :param results: where the answer has the documents, with ``many``.
     :param failed_statuses: the HTTP statuses that say that it has failed.
     :param pending_statuses: those that say that there is no verdict yet.
+    :param timeout: seconds for one call, from its start to the end of its answer, at most 100.
     :param name: what it is called in records; by default like its connection.
     :raises ValueError: when a template or an expression is none, or makes no sense here.
     """
@@ -93,6 +95,7 @@ class HttpCheck(Check):
     results: str = "@"
     failed_statuses: Sequence[int] = ()
     pending_statuses: Sequence[int] = (202, 404)
+    timeout: float = 30
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -100,6 +103,9 @@ class HttpCheck(Check):
             raise ValueError("An HTTP check needs conn_id: the connection of the service that it asks.")
         object.__setattr__(self, "name", self.name or self.conn_id)
         self._check_request()
+        check_seconds(self.timeout, "timeout of an HTTP check")
+        if self.timeout > _MOST_SECONDS:
+            raise ValueError(f"timeout of an HTTP check is at most {_MOST_SECONDS} seconds, not {self.timeout!r}.")
         for expression in (self.passed, self.results, *self._others()):
             Condition.parse(expression)
         for kind in ("failed_statuses", "pending_statuses"):
@@ -137,7 +143,7 @@ class HttpCheck(Check):
             reason = f"{self.name} cannot be asked: there are no connections here."
             return [Verdict(State.UNREADABLE, reason, value="unreadable")] * len(subjects)
         service = await evidence.once(("connection", self.conn_id), lambda: connect(self.conn_id))
-        async with service.transport(timeout=_SECONDS) as transport:
+        async with service.transport(timeout=self.timeout) as transport:
             asking = _Asking(self, transport)
             if not self.many:
                 return await ask_each(subjects, asking.ask_about, at_once=_AT_ONCE)
