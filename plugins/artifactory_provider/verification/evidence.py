@@ -50,7 +50,7 @@ class Subject:
 class Connect(Protocol):
     """How a check reaches another service than Artifactory: only the faces of Airflow know connections."""
 
-    async def __call__(self, conn_id: str) -> HttpService:
+    async def __call__(self, conn_id: str, /) -> HttpService:
         """Return what an Airflow connection says.
 
         :param conn_id: the connection.

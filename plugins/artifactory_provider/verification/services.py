@@ -65,6 +65,8 @@ class HttpService:
             proxy=self.proxy,
             timeout=timeout,
             attempts=1,
+            # Who waits for verdicts is told how long a service asks to wait; a look does not last so long.
+            longest_pause=1,
         )
         return Transport(settings, FixedCredentials(_WithHeaders(self.authentication, self.headers)))
 
