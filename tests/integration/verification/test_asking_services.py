@@ -318,6 +318,10 @@ def of(number: int, status: str = "passed") -> dict[str, Any]:
         ("@", {subject(1).digest: of(1), subject(2).digest: of(2, "failed"), subject(9).digest: of(9)}),
         ("@", [of(1), of(2, "failed"), of(9)]),
         ("data.results", {"data": {"results": [of(2, "failed"), of(1), {"status": "passed"}, None, "passed"]}}),
+        (
+            "changes[].{digest: artifact.digest, status: state}",
+            {"changes": [{"artifact": of(1), "state": "passed"}, {"artifact": of(2), "state": "failed"}]},
+        ),
         ("results[?suite == 'load']", {"results": [{**of(1), "suite": "load"}, {**of(2, "failed"), "suite": "load"}]}),
     ],
 )
