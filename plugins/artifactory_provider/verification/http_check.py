@@ -16,7 +16,6 @@ from artifactory_provider.artifactory.errors import (
     TlsFailed,
     UnexpectedAnswer,
 )
-from artifactory_provider.artifactory.transport import BodyReading
 from artifactory_provider.verification.check import Check, ask_each, register, unknown
 from artifactory_provider.verification.conditions import LARGEST_DOCUMENT, Condition, ConditionFailed, read_document
 from artifactory_provider.verification.moments import check_seconds
@@ -47,7 +46,6 @@ _ANY_STATUS = range(100, 1000)
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED})
 _NO_VERDICTS = _REFUSALS | {HTTPStatus.TOO_MANY_REQUESTS}
 _HEADERS = {"Accept": "application/json"}
-_READING = BodyReading(largest=LARGEST_DOCUMENT)
 
 
 @register
@@ -218,6 +216,8 @@ class _Asking:
             raise named from None
 
     async def _send(self, subjects: Sequence[Subject]) -> Answer:
+        from artifactory_provider.artifactory.transport import BodyReading
+
         check = self._check
         endpoint = fill_endpoint(check.endpoint, None if check.many else subjects[0]).lstrip("/")
         body = None if check.body is None else fill_body(check.body, subjects)
@@ -229,7 +229,7 @@ class _Asking:
                 allowed=_ANY_STATUS,
                 headers=_HEADERS if body is None else {**_HEADERS, "Content-Type": "application/json"},
                 data=body,
-                reading=_READING,
+                reading=BodyReading(largest=LARGEST_DOCUMENT),
             )
         except UnexpectedAnswer:
             raise self._unreadable("answered with more than 1 MiB") from None

@@ -10,10 +10,11 @@ from artifactory_provider.artifactory.authentication import Anonymous, Authentic
 from artifactory_provider.artifactory.credentials import FixedCredentials
 from artifactory_provider.artifactory.errors import InvalidSettings
 from artifactory_provider.artifactory.settings import ServerSettings
-from artifactory_provider.artifactory.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from artifactory_provider.artifactory.transport import Transport
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -56,6 +57,9 @@ class HttpService:
         :param timeout: seconds for one request, from its start to the end of its answer.
         :raises InvalidSettings: when the service cannot be reached so.
         """
+        # Imported when it is asked for: checks are written in DAG files, which are read without an HTTP client.
+        from artifactory_provider.artifactory.transport import Transport
+
         settings = ServerSettings(
             base_url=self.base_url,
             verify=self.verify,
