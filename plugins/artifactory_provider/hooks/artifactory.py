@@ -16,6 +16,7 @@ from artifactory_provider.artifactory.content_coding import ACCEPTED
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.transport import LARGEST_ANSWER, USER_AGENT
 from artifactory_provider.hooks.connections import explain_unknown_keys, settings_of
+from artifactory_provider.hooks.http_connections import HttpConnections
 from artifactory_provider.hooks.requests_adapter import ANY_STATUS, SUCCESS, ClientAdapter, is_in_event_loop
 from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.batch import promote_image, promote_many
@@ -191,7 +192,8 @@ class ArtifactoryHook(HttpHook):
         :param reference: repository, image and tag; with a digest, that digest alone counts.
         :param checks: the questions.
         """
-        return self._run_client(lambda client: verify(client, reference, checks))
+        connect = HttpConnections()
+        return self._run_client(lambda client: verify(client, reference, checks, connect=connect))
 
     def verify_many(self, references: Sequence[ImageReference], checks: Sequence[Check]) -> list[Verification]:
         """Ask all checks once about what many tags show, by few requests.
@@ -203,7 +205,7 @@ class ArtifactoryHook(HttpHook):
 
         async def ask(client: ArtifactoryClient) -> list[Verification]:
             async with Ledger(client) as ledger:
-                return await verify_many(ledger, references, checks)
+                return await verify_many(ledger, references, checks, connect=HttpConnections())
 
         return self._run_client(ask)
 

@@ -129,7 +129,7 @@ def settings_of(
     fields = _read_extra(conn_id, extra)
     try:
         return ServerSettings(
-            base_url=_base_url(conn_type, host, schema, port),
+            base_url=base_url_of(conn_type, host, schema, port),
             authentication=_authentication(fields, login, password),
             verify=fields.verify is not False,
             **fields.model_dump(include=_SAME_SETTINGS, exclude_none=True),
@@ -146,10 +146,18 @@ def _read_extra(conn_id: str, extra: Mapping[str, Any]) -> ConnectionExtra:
         raise InvalidSettings(f"The extra of connection {conn_id!r} cannot be used: {wrong}.") from None
 
 
-def _base_url(conn_type: str | None, host: str | None, schema: str | None, port: int | None) -> str:
+def base_url_of(conn_type: str | None, host: str | None, schema: str | None, port: int | None) -> str:
+    """Return the URL that a connection's fields name; see ``settings_of``.
+
+    :param conn_type: the connection's type.
+    :param host: the server's URL, or its host alone.
+    :param schema: ``http`` or ``https``, or the path of the URL.
+    :param port: the port, where the host does not name it.
+    :raises InvalidSettings: when they name none.
+    """
     host = (host or "").strip()
     if not host:
-        raise InvalidSettings("The host is missing: give Artifactory's URL, such as https://example.com/artifactory.")
+        raise InvalidSettings("The host is missing: give the server's URL, such as https://example.com/artifactory.")
     protocol, path = _split_schema(schema or "")
     if "://" not in host:
         host = f"{protocol or (conn_type if conn_type in _PROTOCOLS else 'https')}://{_bracket_ipv6(host)}"
@@ -180,9 +188,7 @@ def _split_schema(schema: str) -> tuple[str | None, str]:
             "The connection's URI has a login or password with '/', '?', '#' or '@' in it: percent-encode them."
         )
     if ":" in schema:
-        raise InvalidSettings(
-            f"The schema {schema!r:.60} is neither http nor https, nor the path of Artifactory's URL."
-        )
+        raise InvalidSettings(f"The schema {schema!r:.60} is neither http nor https, nor the path of the server's URL.")
     return None, f"/{quote(schema.strip('/'))}" if schema.strip("/") else ""
 
 

@@ -139,6 +139,8 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
     async def aexecute(self, context: Context) -> PromotionReport:
         """Promote what is left, and return the report."""
 
+        from artifactory_provider.hooks.http_connections import HttpConnections
+
         progress = ProgressLog(self.log)
         self._work = asyncio.current_task()
         try:
@@ -146,7 +148,12 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
                 if not self.checks:
                     return await promote_many(client, self._batch, at_once=self._at_once, on_progress=progress)
                 return await promote_verified(
-                    client, self._batch, self.checks, at_once=self._at_once, on_progress=progress
+                    client,
+                    self._batch,
+                    self.checks,
+                    at_once=self._at_once,
+                    on_progress=progress,
+                    connect=HttpConnections(),
                 )
         except asyncio.CancelledError:
             if self._is_killed:

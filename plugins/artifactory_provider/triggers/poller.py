@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.hooks.http_connections import HttpConnections
     from artifactory_provider.verification import Check, Verification
 
 log = logging.getLogger(__name__)
@@ -115,6 +116,7 @@ class Poller:
         self._failures = 0
         self._asked = 0.0
         self._refuses_queries = False
+        self._connect: HttpConnections | None = None
 
     @asynccontextmanager
     async def joined(self, waits: Iterable[Wait], *, interval: float) -> AsyncIterator[None]:
@@ -156,7 +158,9 @@ class Poller:
     async def _look(self, waits: Sequence[Wait]) -> None:
         """Look once for all these waits; whatever happens, each of them gets to know it."""
         from artifactory_provider.hooks.artifactory import ArtifactoryHook
+        from artifactory_provider.hooks.http_connections import HttpConnections
 
+        self._connect = self._connect or HttpConnections()
         errors: list[ArtifactoryError | None] = []
         try:
             hook = ArtifactoryHook(self._conn_id)
@@ -179,7 +183,8 @@ class Poller:
         self._pace(errors)
 
     async def _look_at(self, ledger: Ledger, batch: Sequence[Wait], checks: Sequence[Check]) -> list[Verification]:
-        found = await verify_many(ledger, [wait.reference for wait in batch], checks)
+        references = [wait.reference for wait in batch]
+        found = await verify_many(ledger, references, checks, connect=self._connect)
         async for wait, one in in_turns(zip(batch, found, strict=True)):
             wait.tell(one)
         return found

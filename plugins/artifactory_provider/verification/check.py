@@ -28,6 +28,8 @@ class Check(ABC):
 
     kind: ClassVar[str] = ""
     """What its JSON object is called; a class outside this package leaves it empty, and is found by its import path."""
+    time_limit: ClassVar[float | None] = 120
+    """Seconds for one look, and a tenth of one more for each digest; then its verdict is to wait. None: no limit."""
 
     @property
     @abstractmethod

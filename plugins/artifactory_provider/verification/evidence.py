@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.manifests import Descriptor
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.promotion.ledger import Ledger
+    from artifactory_provider.verification.services import HttpService
 
 T = TypeVar("T")
 
@@ -49,10 +50,11 @@ class Subject:
 class Connect(Protocol):
     """How a check reaches another service than Artifactory: only the faces of Airflow know connections."""
 
-    async def __call__(self, conn_id: str) -> Any:
-        """Return what an Airflow connection says, for ``HttpCheck``.
+    async def __call__(self, conn_id: str, /) -> HttpService:
+        """Return what an Airflow connection says.
 
         :param conn_id: the connection.
+        :raises InvalidSettings: when there is none, or it cannot work.
         """
 
 

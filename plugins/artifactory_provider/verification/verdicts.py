@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import datetime
+    from collections.abc import Iterable
 
     from artifactory_provider.artifactory.errors import ArtifactoryError
 
@@ -62,6 +63,16 @@ class Verdict:
             "since": self.since.isoformat(timespec="seconds") if self.since else None,
             "author": self.author,
         }
+
+
+def worst(states: Iterable[State]) -> State:
+    """Return what several states come to together; no state at all is no pass.
+
+    :param states: the states.
+    """
+    there = set(states)
+    order = (State.SUPERSEDED, State.FAILED, State.UNREADABLE, State.PENDING, State.PASSED)
+    return next((state for state in order if state in there), State.PENDING)
 
 
 def printable(text: str, *, longest: int = _LONGEST) -> str:

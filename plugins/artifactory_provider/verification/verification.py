@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,20 +9,19 @@ from artifactory_provider.artifactory.concurrency import concurrently, in_turns
 from artifactory_provider.artifactory.diagnosis import explain_missing
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.verification.asking import ask
 from artifactory_provider.verification.check import unknown
 from artifactory_provider.verification.evidence import Evidence, Subject
 from artifactory_provider.verification.looks import look_at_all
-from artifactory_provider.verification.verdicts import State, Verdict, printable
+from artifactory_provider.verification.verdicts import State, Verdict, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.verification.check import Check
     from artifactory_provider.verification.evidence import Connect
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ async def verify_many(
         else:
             subjects[at] = seen
     try:
-        verdicts = await concurrently(lambda check: _ask(check, evidence, list(subjects.values())), checks)
+        verdicts = await concurrently(lambda check: ask(check, evidence, list(subjects.values())), checks)
     finally:
         await evidence.close()
     async for number, (at, subject) in in_turns(enumerate(subjects.items())):
@@ -142,24 +140,6 @@ async def verify_many(
         found[at] = _together(subject.reference, named)
     await _look_again(ledger, subjects, found)
     return [found[at] for at in range(len(references))]
-
-
-async def _ask(check: Check, evidence: Evidence, subjects: Sequence[Subject]) -> Sequence[Verdict]:
-    """Ask one check; whatever it does instead of answering is no pass, and no end of the others."""
-    if not subjects:
-        return []
-    try:
-        verdicts = list(await check.find_verdicts(evidence, subjects))
-    except ArtifactoryError as error:
-        return [unknown(error)] * len(subjects)
-    except Exception as error:
-        log.warning("The check %s has failed.", check.name, exc_info=True)
-        reason = f"The check {check.name} has failed ({type(error).__name__}: {printable(str(error))})."
-        return [Verdict(State.UNREADABLE, reason, value="check failed")] * len(subjects)
-    if len(verdicts) != len(subjects) or not all(isinstance(verdict, Verdict) for verdict in verdicts):
-        reason = f"The check {check.name} has not given one verdict for each digest."
-        return [Verdict(State.UNREADABLE, reason, value="check failed")] * len(subjects)
-    return verdicts
 
 
 async def _look_again(ledger: Ledger, subjects: dict[int, Subject], found: dict[int, Verification]) -> None:
@@ -194,17 +174,8 @@ def _superseded(reference: ImageReference, digest: str | None) -> Verification:
 
 
 def _together(reference: ImageReference, verdicts: Sequence[tuple[str, Verdict]]) -> Verification:
-    error = next((verdict.error for _, verdict in verdicts if verdict.error is not None), None)
     state = worst(verdict.state for _, verdict in verdicts)
+    # What could not be asked is no reason to ask again where another verdict has settled it.
+    error = next((verdict.error for _, verdict in verdicts if verdict.state is state and verdict.error), None)
     reasons = tuple(verdict.reason for _, verdict in verdicts)
     return Verification(reference, state, reasons, tuple(verdicts), error)
-
-
-def worst(states: Iterable[State]) -> State:
-    """Return what several states come to together; no state at all is no pass.
-
-    :param states: the states.
-    """
-    there = set(states)
-    order = (State.SUPERSEDED, State.FAILED, State.UNREADABLE, State.PENDING, State.PASSED)
-    return next((state for state in order if state in there), State.PENDING)
