@@ -63,9 +63,13 @@ def describe_verdict(verdict: Mapping[str, Any]) -> str:
 
     :param verdict: one of those that ``list_verdicts`` returns.
     """
+    return printable(f"{verdict.get('check')}: {_describe_evidence(verdict)}")
+
+
+def _describe_evidence(verdict: Mapping[str, Any]) -> str:
     parts = [str(verdict.get("value") or verdict.get("state"))]
     parts += [f"{word} {verdict[key]}" for word, key in (("since", "since"), ("by", "author")) if verdict.get(key)]
-    return printable(f"{verdict.get('check')}: {', '.join(parts)}")
+    return printable(", ".join(parts))
 
 
 def list_verdicts(verification: Verification) -> list[dict[str, Any]]:
@@ -90,5 +94,5 @@ async def write_verdicts(
     """
     check_property_name(prefix)
     descriptor = await pin(client, reference)
-    properties = {f"{prefix}.{_NO_NAME.sub('-', str(one['check']))}": describe_verdict(one) for one in verdicts}
+    properties = {f"{prefix}.{_NO_NAME.sub('-', str(one['check']))}": _describe_evidence(one) for one in verdicts}
     await client.set_properties(manifest_path(reference, descriptor), properties)
