@@ -122,7 +122,11 @@ def promote_nightly() -> None:
             **image,
         )
         promote_to_qa = ArtifactoryPromoteOperator(
-            task_id="promote_to_qa", source_repository="docker-dev", target_repository="docker-qa", **image
+            task_id="promote_to_qa",
+            source_repository="docker-dev",
+            target_repository="docker-qa",
+            verdicts=verify_dev.output["verdicts"],
+            **image,
         )
         verify_qa = ArtifactoryVerificationSensor(
             task_id="verify_qa",
@@ -133,7 +137,11 @@ def promote_nightly() -> None:
             **image,
         )
         promote_to_prod = ArtifactoryPromoteOperator(
-            task_id="promote_to_prod", source_repository="docker-qa", target_repository="docker-prod", **image
+            task_id="promote_to_prod",
+            source_repository="docker-qa",
+            target_repository="docker-prod",
+            verdicts=verify_qa.output["verdicts"],
+            **image,
         )
         verify_dev >> promote_to_qa >> verify_qa >> promote_to_prod
 

@@ -96,6 +96,7 @@ def test_skopeo_finds_the_promoted_bytes_unchanged(airflow: Airflow, kind: str) 
     [record] = extra["promotions"]
     assert record["digest"] == f"sha256:{hashlib.sha256(prod).hexdigest()}"
     assert bool(record["children"]) == (kind == "index")
+    assert record["verdicts"] == ["qa.test.status: passed"]
 
 
 def test_one_bad_image_never_holds_up_the_others(airflow: Airflow) -> None:

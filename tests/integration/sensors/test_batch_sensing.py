@@ -40,7 +40,7 @@ def run(made: ArtifactoryBatchVerificationSensor) -> dict[str, Any]:
 
     async def wait() -> Any:
         async with aclosing(BatchVerificationTrigger(**arguments).run()) as events:  # type: ignore[type-var]
-            return [event.payload async for event in events][0]
+            return (await anext(events)).payload
 
     event = asyncio.run(wait())
     return made.execute_complete({}, json.loads(json.dumps(event)))
