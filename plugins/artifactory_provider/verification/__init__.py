@@ -5,6 +5,7 @@ from __future__ import annotations
 from artifactory_provider.verification.check import Check, ask_each, check_from_dict, check_to_dict
 from artifactory_provider.verification.evidence import Evidence, Subject
 from artifactory_provider.verification.properties import PropertyCheck
+from artifactory_provider.verification.signatures import SignatureCheck
 from artifactory_provider.verification.verdicts import State, Verdict
 from artifactory_provider.verification.verification import Verification, verify, verify_many
 
@@ -12,6 +13,7 @@ __all__ = [
     "Check",
     "Evidence",
     "PropertyCheck",
+    "SignatureCheck",
     "State",
     "Subject",
     "Verdict",

@@ -73,11 +73,12 @@ class Pusher:
         subject = {"mediaType": OCI_MANIFEST, "digest": digest, "size": 2}
         return self._push(manifest | {"artifactType": artifact_type, "subject": subject}, OCI_MANIFEST)
 
-    def list_referrers(self, digest: str, *referrers: str) -> str:
+    def list_referrers(self, digest: str, *referrers: str, artifact_type: str = "", suffix: str = "") -> str:
         """Put the index of referrers under the fallback tag `sha256-<hex>`; return its digest."""
         entries = [{"mediaType": OCI_MANIFEST, "digest": one, "size": self._size(one)} for one in referrers]
+        entries = [entry | ({"artifactType": artifact_type} if artifact_type else {}) for entry in entries]
         index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
-        return self._push(index, OCI_INDEX, tag=cosign_tag(digest, ""))
+        return self._push(index, OCI_INDEX, tag=cosign_tag(digest, suffix))
 
     def blobs(self, digest: str) -> list[str]:
         """Return the blobs that a manifest refers to."""
