@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from artifactory_provider.verification.attestations import AttestationCheck
 from artifactory_provider.verification.check import Check, ask_each, check_from_dict, check_to_dict
 from artifactory_provider.verification.evidence import Evidence, Subject
 from artifactory_provider.verification.properties import PropertyCheck
@@ -10,6 +11,7 @@ from artifactory_provider.verification.verdicts import State, Verdict
 from artifactory_provider.verification.verification import Verification, verify, verify_many
 
 __all__ = [
+    "AttestationCheck",
     "Check",
     "Evidence",
     "PropertyCheck",
