@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LONGEST_TYPE = 500
+_ALWAYS_MET = "`true`"
 
 
 @register
@@ -50,25 +51,25 @@ class AttestationCheck(SignedCheck):
 
     name: str = "attestation"
     predicate_type: str = ""
-    condition: str | None = None
+    condition: str = _ALWAYS_MET
 
     def __post_init__(self) -> None:
         super().__post_init__()
         predicate_type = check_text(self.predicate_type, "a predicate type")
         if len(predicate_type) > _LONGEST_TYPE or predicate_type != predicate_type.strip():
             raise ValueError(f"A predicate type is a URI of {_LONGEST_TYPE} characters at most, without spaces around.")
-        if (self.key or self.keys) and not self.predicate_type:
+        if self.has_keys and not self.predicate_type:
             raise ValueError(
                 "With a key, name the predicate type: whoever holds it may attest good and bad of a digest."
             )
-        if self.condition is not None and not (self.key or self.keys):
+        if self.condition != _ALWAYS_MET and not self.has_keys:
             raise ValueError("A condition needs a key: a predicate that nobody has signed proves nothing.")
         self.read_condition()
 
     @property
     def is_about_presence(self) -> bool:
         """Whether a tag is all that is asked for."""
-        return not (self.key or self.keys or self.predicate_type)
+        return not (self.has_keys or self.predicate_type)
 
     def is_wanted(self, predicate_type: str) -> bool:
         """Return whether attestations of some type are asked for; one that stands for a signature is none.
@@ -86,6 +87,6 @@ class AttestationCheck(SignedCheck):
         others = f" (there are others: {quoted(list(types))})" if types else ""
         return f"There is no attestation{wanted}{others} yet"
 
-    def read_condition(self) -> Condition | None:
-        """Return the condition that a predicate must meet, if there is one."""
-        return None if self.condition is None else Condition(self.condition)
+    def read_condition(self) -> Condition:
+        """Return the condition that a predicate must meet."""
+        return Condition(self.condition)

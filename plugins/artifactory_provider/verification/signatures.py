@@ -48,7 +48,7 @@ class SignatureCheck(SignedCheck):
     @property
     def is_about_presence(self) -> bool:
         """Whether a tag is all that is asked for."""
-        return self.key is None and not self.keys
+        return not self.has_keys
 
     def is_wanted(self, predicate_type: str) -> bool:
         """Return whether an attestation stands for a signature; any other says something else of the digest.

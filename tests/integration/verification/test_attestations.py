@@ -303,9 +303,12 @@ KEY = {"key": signer().pem}
         ({**KEY, "predicate_type": "x" * 501}, "A predicate type is a URI"),
         ({**KEY, "predicate_type": None}, "None is not a predicate type"),
         ({"key": "cosign.pub", "predicate_type": "x"}, "A key is given as the text of its PEM file"),
+        ({"key": None}, "Leave it out where anybody may have signed"),
+        ({**KEY, "predicate_type": "x", "condition": None}, "A condition is the text"),
+        ({"keys": None}, "'keys' is a list"),
         ({"other_keys": None}, "'other_keys' is one of"),
     ],
-    ids=range(11),
+    ids=range(14),
 )
 def test_a_check_that_could_not_work_is_refused_when_the_dag_is_read(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):

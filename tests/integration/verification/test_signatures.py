@@ -213,6 +213,10 @@ async def test_without_a_key_a_bundle_about_the_digest_is_there_and_one_about_an
     [
         {"key": "cosign.pub"},
         {"key": 1},
+        {"key": None},
+        {"key": ""},
+        {"keys": None},
+        {"keys": [""]},
         {"keys": signer().pem},
         {"keys": [None]},
         {"keys": [signer().pem] * 11},

@@ -112,6 +112,6 @@ def test_a_private_key_is_refused_and_never_shown(kind: str) -> None:
 
 def test_more_keys_than_anybody_can_mean_are_refused() -> None:
     with pytest.raises(ValueError, match="11 keys are too many"):
-        read_keys(None, [signer().pem] * 11)
+        read_keys("any", [signer().pem] * 11)
     with pytest.raises(ValueError, match="'keys' is a list"):
-        read_keys(None, signer().pem)
+        read_keys("any", signer().pem)

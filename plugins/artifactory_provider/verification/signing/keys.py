@@ -39,6 +39,8 @@ _HASHES: dict[type, tuple[HashAlgorithm, ...]] = {
     SECP521R1: (SHA512(), SHA256()),
 }
 _RSA_BITS = range(2048, 8192 + 1)
+ANY_KEY = "any"
+"""What stands for no key at all: a word, as nothing must not come of a key that somebody forgot to set."""
 _BEGIN, _PUBLIC = "-----BEGIN ", "-----BEGIN PUBLIC KEY-----"
 _LONGEST = 10_000
 _MOST = 10
@@ -64,7 +66,10 @@ class PublicKey:
             private key.
         """
         if not isinstance(pem, str) or _BEGIN not in pem:
-            raise ValueError(f"A key is given as the text of its PEM file, which begins with {_PUBLIC!r}.")
+            raise ValueError(
+                f"A key is given as the text of its PEM file, which begins with {_PUBLIC!r}. Leave it out where "
+                "anybody may have signed."
+            )
         if len(pem) > _LONGEST or pem.count(_BEGIN) != 1 or _PUBLIC not in pem:
             raise ValueError(
                 f"A key is the text of one file with one {_PUBLIC!r}. Give several keys as several 'keys', of a "
@@ -99,13 +104,13 @@ class PublicKey:
 def read_keys(key: object, keys: object) -> tuple[PublicKey, ...]:
     """Return the keys that a check was given, any of which may have signed.
 
-    :param key: the text of one PEM file, or None.
-    :param keys: the texts of several.
+    :param key: the text of one PEM file, or ``any``.
+    :param keys: the texts of several; none of them, and ``any``, where anybody may have signed.
     :raises ValueError: when one is no public key.
     """
     if not isinstance(keys, list | tuple):
         raise ValueError("'keys' is a list of texts, each that of a PEM file; one alone is given as 'key'.")
-    texts = [*([] if key is None else [key]), *keys]
+    texts = [*([] if key == ANY_KEY else [key]), *keys]
     if len(texts) > _MOST:
         raise ValueError(f"{len(texts)} keys are too many: {_MOST} are taken at most.")
     return tuple(PublicKey.read(text) for text in texts)

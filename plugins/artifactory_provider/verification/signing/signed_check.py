@@ -17,7 +17,7 @@ from artifactory_provider.verification.signing.documents import read_object
 from artifactory_provider.verification.signing.dsse import Envelope
 from artifactory_provider.verification.signing.findings import decide, flawed, has_valid
 from artifactory_provider.verification.signing.judging import Judge
-from artifactory_provider.verification.signing.keys import read_keys
+from artifactory_provider.verification.signing.keys import ANY_KEY, read_keys
 from artifactory_provider.verification.verdicts import State, Verdict
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class SignedCheck(Check):
     """A check of documents that are attached to a digest and signed.
 
     :param name: what it is called in logs and records.
-    :param key: the text of a PEM file with the public key that must have signed, such as that of ``cosign.pub``.
+    :param key: the text of a PEM file with the public key that must have signed, such as that of ``cosign.pub``; where
+        neither this is given nor ``keys``, anybody may have signed.
     :param keys: several of them, any of which may have signed.
     :param bundles: whether OCI referrers count, too, where no tag has what is asked for: one request more a digest.
     :param other_keys: ``fail`` where what is there by other keys alone fails at once; ``wait`` where it does not end
@@ -51,7 +52,7 @@ class SignedCheck(Check):
     """
 
     name: str
-    key: str | None = None
+    key: str = ANY_KEY
     keys: Sequence[str] = ()
     bundles: bool = True
     other_keys: str = "fail"
@@ -84,6 +85,11 @@ class SignedCheck(Check):
             return await _Look(self, attached, Judge(subject.digest, keys, condition), readings).find_verdict()
 
         return await ask_each(subjects, ask)
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether it matters who has signed."""
+        return self.key != ANY_KEY or bool(self.keys)
 
     @property
     @abstractmethod
