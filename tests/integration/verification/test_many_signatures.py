@@ -92,3 +92,15 @@ async def test_an_image_that_may_not_be_read_stops_no_other(
         found = await verify_many(ledger, [*mine, *others], [CHECK])
     assert [one.state for one in found] == [State.PASSED] * 3 + [State.UNREADABLE] * 3
     assert all(isinstance(one.error, PermissionDenied) for one in found[3:])
+
+
+async def test_a_server_that_is_overloaded_is_not_asked_image_by_image(
+    client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    references = [*await sign_many(sandbox, image, 2), *await sign_many(sandbox, f"{image}-b", 2)]
+    gateway.rule("POST", "/aql", reply=Reply(503), does_work=False, fits=lambda seen: b"sha256-" in seen.body)
+    async with Ledger(client) as ledger:
+        found = await verify_many(ledger, references, [CHECK])
+    assert {one.state for one in found} == {State.PENDING}
+    # The look at the tags, and three attempts.
+    assert len(gateway.requests) == gateway.count("POST", "/aql") == 4
