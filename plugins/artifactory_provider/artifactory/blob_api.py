@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from artifactory_provider.artifactory import content_coding
-from artifactory_provider.artifactory.errors import RequestRefused, UnexpectedAnswer
+from artifactory_provider.artifactory.errors import OtherContent, RequestRefused, UnexpectedAnswer
 from artifactory_provider.artifactory.references import check_digest
 from artifactory_provider.artifactory.transport import BodyReading
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 _BLOB = BodyReading(largest=256 * 1024 * 1024, is_unpacked=False)
 _BEGINNING = BodyReading(largest=1024, is_unpacked=False, is_cut=True)
 _ELSEWHERE = (302, 307)
+_PACKING = 1024
+"""Bytes that a small blob may grow by where a proxy packs it although it was not asked to."""
 
 
 class BlobApi:
@@ -57,6 +59,29 @@ class BlobApi:
             raise answer.unexpected(f"the blob {digest}")
         return answer.status != 404
 
+    async def blob(self, place: ImageReference, digest: str, *, size: int) -> bytes:
+        """Return the bytes of a small blob, whose digest and number are checked.
+
+        :param place: repository and image that have it.
+        :param digest: the blob's digest.
+        :param size: how many bytes it has, as its descriptor says: never more than that are read.
+        :raises NotFound: when it is not there.
+        :raises OtherContent: when other bytes come than those.
+        """
+        largest = size + _PACKING
+        answer = await self._fetch(place, digest, BodyReading(largest=largest, is_unpacked=False, is_cut=True))
+        content = _find_content(answer, digest, largest=largest)
+        if content is None and answer.is_html:
+            raise answer.unexpected(f"the blob {digest}")
+        if content is None or len(content) != size:
+            raise OtherContent(
+                f"{answer.endpoint} sent other bytes than the {size} of that digest: push it again, or ask who has "
+                "changed it.",
+                status=answer.status,
+                endpoint=answer.endpoint,
+            )
+        return content
+
     async def copy_blob(self, source: ImageReference, target: ImageReference, digest: str) -> None:
         """Bring one blob from an image to another, its bytes checked on the way.
 
@@ -64,20 +89,11 @@ class BlobApi:
         :param target: repository and image that get it.
         :param digest: the blob's digest.
         """
-        url = f"{await self._blobs_url(source)}/{check_digest(digest)}"
-        as_stored = {"Accept-Encoding": content_coding.AS_STORED}
-        answer = await self._server.request(
-            "GET",
-            url,
-            allowed=(200, *_ELSEWHERE),
-            headers=as_stored,
-            reading=_BLOB,
-            needs=f"Read on {source.repository!r}",
-        )
-        if answer.status != 200:
-            place = _read_location(answer, url)
-            answer = await self._server.request("GET", place, headers=as_stored, reading=_BLOB, anonymous=True)
-        await self._upload_blob(target, digest, _blob_content(answer, digest))
+        answer = await self._fetch(source, digest, _BLOB)
+        content = _find_content(answer, digest, largest=_BLOB.largest)
+        if content is None:
+            raise answer.unexpected(f"the blob {digest}")
+        await self._upload_blob(target, digest, content)
 
     async def check_may_push(self, place: ImageReference) -> None:
         """Make sure that this user may push to an image: begin an upload, and give it up.
@@ -89,6 +105,23 @@ class BlobApi:
         if urlsplit(upload)[:2] == urlsplit(start)[:2]:
             # Servers that do not know this forget the upload in time.
             await self._server.request("DELETE", upload, repeatable=True, allowed=range(200, 600))
+
+    async def _fetch(self, place: ImageReference, digest: str, reading: BodyReading) -> Answer:
+        """Return the answer with a blob, from here or from where the server sends everybody for it."""
+        url = f"{await self._blobs_url(place)}/{check_digest(digest)}"
+        as_stored = {"Accept-Encoding": content_coding.AS_STORED}
+        answer = await self._server.request(
+            "GET",
+            url,
+            allowed=(200, *_ELSEWHERE),
+            headers=as_stored,
+            reading=reading,
+            needs=f"Read on {place.repository!r}",
+        )
+        if answer.status != 200:
+            elsewhere = _read_location(answer, url)
+            answer = await self._server.request("GET", elsewhere, headers=as_stored, reading=reading, anonymous=True)
+        return answer
 
     async def _upload_blob(self, target: ImageReference, digest: str, content: bytes) -> None:
         start, place = await self._begin_upload(target)
@@ -118,7 +151,7 @@ class BlobApi:
         return f"{await self._server.docker_url(place.repository)}/{quote(place.image)}/blobs"
 
 
-def _blob_content(answer: Answer, digest: str) -> bytes:
+def _find_content(answer: Answer, digest: str, *, largest: int) -> bytes | None:
     """Return the bytes that have the digest: those that came, or what a proxy has packed although it was not asked to.
 
     ``Content-Encoding`` alone says nothing: some label a layer with it that is a gzip file itself.
@@ -127,10 +160,10 @@ def _blob_content(answer: Answer, digest: str) -> bytes:
         return answer.content
     with contextlib.suppress(content_coding.TooLarge):
         codings = answer.headers.get("Content-Encoding", "")
-        content = content_coding.unpack(answer.content, codings, largest=_BLOB.largest)
+        content = content_coding.unpack(answer.content, codings, largest=largest)
         if _digest_of(content) == digest:
             return content
-    raise answer.unexpected(f"the blob {digest}")
+    return None
 
 
 def _digest_of(content: bytes) -> str:

@@ -24,7 +24,7 @@ from artifactory_provider.artifactory.manifests import (
     InvalidManifest,
     Manifest,
     UnusableManifest,
-    child_digests,
+    read_referrers,
 )
 from artifactory_provider.artifactory.references import (
     ImageReference,
@@ -36,6 +36,7 @@ from artifactory_provider.artifactory.transport import JSON
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.answers import Answer
+    from artifactory_provider.artifactory.manifests import Referrer
     from artifactory_provider.artifactory.server import Server
 
 log = logging.getLogger(__name__)
@@ -158,14 +159,14 @@ class DockerApi:
         if answer.is_html:
             raise answer.unexpected("'Promotion ended successfully'")
 
-    async def referrers(self, subject: ImageReference) -> tuple[str, ...]:
-        """Return the digests of the manifests that refer to a digest; none where the server has no such endpoint.
+    async def referrers(self, subject: ImageReference) -> tuple[Referrer, ...]:
+        """Return the manifests that refer to a digest; none where the server has no such endpoint.
 
         :param subject: repository, image and digest.
         :raises UnsupportedManifest: when one of them has no digest that can be asked for.
         """
         url = f"{await self._server.docker_url(subject.repository)}/{quote(subject.image)}/referrers/{subject.digest}"
-        found: dict[str, None] = {}
+        found: dict[Referrer, None] = {}
         query = ""
         while True:
             answer = await self._server.request(
@@ -177,7 +178,7 @@ class DockerApi:
             if "manifests" not in document:
                 raise answer.unexpected("an index of referrers")
             try:
-                page = child_digests(document)
+                page = read_referrers(document)
             except UnusableManifest as error:
                 raise _unsupported(f"What refers to {subject} cannot be promoted with it. {error}", answer) from error
             known = len(found)

@@ -21,6 +21,7 @@
     ├── ServerFailed                 any other 5xx; what the server did is unknown                (may pass)
     └── UnexpectedAnswer             an answer that is none of Artifactory's
         ├── NotArtifactory           another server answers
+        ├── OtherContent             other bytes than those of the digest that was asked for
         └── QueryUnusable            the results of a query lack what was asked
 
 Every message has what was tried, what came back, and what to do about it. No message holds a credential:
@@ -126,6 +127,10 @@ class UnexpectedAnswer(ArtifactoryError):
 
 class NotArtifactory(UnexpectedAnswer):
     """Another server than an Artifactory answers at the connection's URL."""
+
+
+class OtherContent(UnexpectedAnswer):
+    """The bytes that came are not those of the digest that was asked for, or not as many as there should be."""
 
 
 class QueryUnusable(UnexpectedAnswer):

@@ -9,9 +9,12 @@ import contextlib
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference, check_digest, check_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -124,6 +127,20 @@ class Manifest:
         return cls(descriptor, (), config, layers, content, _layers_elsewhere(document))
 
 
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """One entry of an index of referrers (OCI distribution specification 1.1, "Listing Referrers").
+
+    :param digest: the digest of the manifest that refers to the subject.
+    :param artifact_type: what it is; empty where the list does not say.
+    :param annotations: those of its manifest, as far as the list tells them.
+    """
+
+    digest: str
+    artifact_type: str = field(default="", compare=False)
+    annotations: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
 def manifest_path(reference: ImageReference, descriptor: Descriptor) -> str:
     """Return the path of the item that holds a tag's manifest, and its properties.
 
@@ -178,6 +195,32 @@ def child_digests(document: dict[str, Any]) -> tuple[str, ...]:
     :raises UnusableManifest: when it has no list, or one with an entry without a valid digest.
     """
     return tuple(dict.fromkeys(_digest_of(child, "child") for child in _list_of(document, "manifests")))
+
+
+def read_referrers(document: dict[str, Any]) -> tuple[Referrer, ...]:
+    """Return the entries of an index of referrers, each digest once.
+
+    :param document: the index.
+    :raises UnusableManifest: when it has no list, or one with an entry without a valid digest.
+    """
+    return tuple(dict.fromkeys(_read_referrer(entry) for entry in _list_of(document, "manifests")))
+
+
+def _read_referrer(entry: Any) -> Referrer:
+    digest = _digest_of(entry, "referrer")
+    artifact_type = entry.get("artifactType")
+    return Referrer(
+        digest, artifact_type if isinstance(artifact_type, str) else "", read_annotations(entry.get("annotations"))
+    )
+
+
+def read_annotations(annotations: Any) -> dict[str, str]:
+    """Return annotations; what is none is left out.
+
+    :param annotations: what stands where annotations should.
+    """
+    pairs = annotations.items() if isinstance(annotations, dict) else ()
+    return {name: value for name, value in pairs if isinstance(value, str)}
 
 
 def _layer_digests(document: dict[str, Any]) -> tuple[str, ...]:

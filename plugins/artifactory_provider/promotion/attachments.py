@@ -226,7 +226,7 @@ async def _has_orphans(
 
 async def _find_referrers(ledger: Ledger, place: ImageReference, digest: str) -> list[Attachment]:
     subject = place.by_digest().pinned(digest)
-    return [Attachment(digest, referrer, None) for referrer in await ledger.find_referrers(subject)]
+    return [Attachment(digest, referrer.digest, None) for referrer in await ledger.find_referrers(subject)]
 
 
 def _list_parts(manifest: Manifest) -> tuple[str, ...]:

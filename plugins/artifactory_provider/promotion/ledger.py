@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.aql import Item
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.artifactory.manifests import Manifest
+    from artifactory_provider.artifactory.manifests import Manifest, Referrer
     from artifactory_provider.artifactory.references import ImageReference
 
 log = logging.getLogger(__name__)
@@ -162,8 +162,8 @@ class Ledger:
         place = place.by_digest()
         return await self._once(("manifest", place), lambda: self.client.manifest(place))
 
-    async def find_referrers(self, subject: ImageReference) -> tuple[str, ...]:
-        """Return the digests of the manifests that refer to a digest.
+    async def find_referrers(self, subject: ImageReference) -> tuple[Referrer, ...]:
+        """Return the manifests that refer to a digest.
 
         :param subject: repository, image and digest.
         """

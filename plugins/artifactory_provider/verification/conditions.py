@@ -16,8 +16,6 @@ from jmespath.functions import Functions
 from jmespath.visitor import TreeInterpreter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from jmespath.parser import ParsedResult
 
 LARGEST_DOCUMENT = 1024 * 1024
@@ -25,6 +23,7 @@ LARGEST_DOCUMENT = 1024 * 1024
 _LONGEST = 1000
 _COSTS_A_STEP, _COSTS_AN_ELEMENT = 10, 4
 _MOST_COSTS = 3_000_000
+_MOST_COSTS_IN_A_THREAD = 10_000_000
 _FUNCTIONS = frozenset(Functions.FUNCTION_TABLE)
 
 
@@ -54,11 +53,9 @@ class Condition:
             raise ValueError(f"A condition is a JMESPath expression of 1 to {_LONGEST} characters, not {text!r:.60}.")
         try:
             parsed = jmespath.compile(text)
-            unknown = set(_functions_in(parsed.parsed)) - _FUNCTIONS
         except (JMESPathError, RecursionError, ValueError) as error:
             raise ValueError(f"{text!r:.200} is no JMESPath expression: {_first_line(error)}.") from None
-        if unknown:
-            raise ValueError(f"{text!r:.200} calls {min(unknown)}(), which JMESPath does not have.")
+        _check_calls(parsed.parsed, text)
         return cls(text, parsed)
 
     def is_true(self, document: Any) -> bool:
@@ -69,14 +66,26 @@ class Condition:
         """
         return self.find(document) is True
 
-    def find(self, document: Any) -> Any:
+    def explain(self, document: Any) -> str | None:
+        """Return why a large document does not meet the condition, or None where it does; call it in a thread.
+
+        :param document: a JSON value.
+        """
+        try:
+            found = self.find(document, costs=_MOST_COSTS_IN_A_THREAD)
+        except ConditionFailed as error:
+            return f"it cannot be evaluated ({error})"
+        return None if found is True else f"it comes to {_show(found)}, not true"
+
+    def find(self, document: Any, *, costs: int = _MOST_COSTS) -> Any:
         """Return what it finds in a document.
 
         :param document: a JSON value, as ``read_document`` reads it.
+        :param costs: what finding it may cost, in tenths of a step; three million are about a second.
         :raises ConditionFailed: when it cannot be used on the document, or is too costly.
         """
         try:
-            return _BoundedInterpreter().visit(self._parsed.parsed, document)
+            return _BoundedInterpreter(costs).visit(self._parsed.parsed, document)
         except ConditionFailed:
             raise
         except RecursionError:
@@ -106,9 +115,9 @@ def read_document(content: bytes) -> Any:
 class _BoundedInterpreter(TreeInterpreter):
     """An interpreter that counts each step, what comes of it, and what is compared or given to functions."""
 
-    def __init__(self) -> None:
+    def __init__(self, costs: int) -> None:
         super().__init__()
-        self._left = _MOST_COSTS
+        self._left = costs
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         """Take one step of the evaluation.
@@ -169,12 +178,30 @@ def _cost_of(value: object) -> int:
     )
 
 
-def _functions_in(node: Any) -> Iterator[str]:
-    if node["type"] == "function_expression":
-        yield node["value"]
-    for child in node["children"]:
-        if isinstance(child, dict):
-            yield from _functions_in(child)
+def _check_calls(node: Any, text: str) -> None:
+    """Refuse an expression that calls what there is not."""
+    left = [node]
+    while left:
+        each = left.pop()
+        _check_call(each, text)
+        left += [child for child in each["children"] if isinstance(child, dict)]
+
+
+def _check_call(node: Any, text: str) -> None:
+    if node["type"] != "function_expression":
+        return
+    name, given = node["value"], len(node["children"])
+    if name not in _FUNCTIONS:
+        raise ValueError(f"{text!r:.200} calls {name}(), which JMESPath does not have.")
+    wanted = Functions.FUNCTION_TABLE[name]["signature"]
+    if given < len(wanted) or (given > len(wanted) and not wanted[-1].get("variadic")):
+        raise ValueError(f"{text!r:.200} gives {name}() {given} arguments; it takes {len(wanted)}.")
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return json.dumps(value)[:100] if isinstance(value, str | int | float | None) else "an object"
 
 
 def _refuse_constant(name: str) -> NoReturn:

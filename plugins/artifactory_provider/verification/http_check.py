@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -181,15 +182,20 @@ class _Asking:
             document = await self._fetch([subject])
         except _NoDocument as other:
             return other.verdict
-        return self._judge(document)
+        # An expression may take a while, in which others want the loop.
+        return await asyncio.to_thread(self._judge, document)
 
     async def ask_about_many(self, subjects: Sequence[Subject]) -> list[Verdict]:
         try:
-            results = self._read_results(await self._fetch(subjects))
+            document = await self._fetch(subjects)
+            return await asyncio.to_thread(self._judge_all, document, subjects)
         except _NoDocument as other:
             return [other.verdict] * len(subjects)
         except ArtifactoryError as error:
             return [unknown(error)] * len(subjects)
+
+    def _judge_all(self, document: Any, subjects: Sequence[Subject]) -> list[Verdict]:
+        results = self._read_results(document)
         return [self._judge_results(results.get(subject.digest, ())) for subject in subjects]
 
     async def _fetch(self, subjects: Sequence[Subject]) -> Any:

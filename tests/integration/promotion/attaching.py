@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,9 +12,24 @@ import httpx
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 EMPTY = b"{}"
+
+
+@dataclass(frozen=True)
+class Document:
+    """What stands in one layer.
+
+    :param size: what its descriptor says of its size, when not the truth.
+    """
+
+    media_type: str
+    content: bytes
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    size: int | None = None
 
 
 class Pusher:
@@ -40,11 +56,29 @@ class Pusher:
         subject = {"mediaType": OCI_MANIFEST, "digest": digest, "size": 2}
         return self._push(self._manifest(texts) | {"subject": subject}, OCI_MANIFEST)
 
-    def list_referrers(self, digest: str, *referrers: str) -> str:
+    def attach(
+        self,
+        digest: str,
+        *documents: Document,
+        suffix: str = "",
+        artifact_type: str = "",
+        annotations: Mapping[str, str] | None = None,
+    ) -> str:
+        """Put documents under a tag that belongs to a digest, or with an artifact type, into a referrer of it."""
+        manifest = self._manifest(()) | {"layers": [self._layer(document) for document in documents]}
+        if annotations:
+            manifest["annotations"] = annotations
+        if not artifact_type:
+            return self._push(manifest, OCI_MANIFEST, tag=cosign_tag(digest, suffix))
+        subject = {"mediaType": OCI_MANIFEST, "digest": digest, "size": 2}
+        return self._push(manifest | {"artifactType": artifact_type, "subject": subject}, OCI_MANIFEST)
+
+    def list_referrers(self, digest: str, *referrers: str, artifact_type: str = "", suffix: str = "") -> str:
         """Put the index of referrers under the fallback tag `sha256-<hex>`; return its digest."""
         entries = [{"mediaType": OCI_MANIFEST, "digest": one, "size": self._size(one)} for one in referrers]
+        entries = [entry | ({"artifactType": artifact_type} if artifact_type else {}) for entry in entries]
         index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
-        return self._push(index, OCI_INDEX, tag=cosign_tag(digest, ""))
+        return self._push(index, OCI_INDEX, tag=cosign_tag(digest, suffix))
 
     def blobs(self, digest: str) -> list[str]:
         """Return the blobs that a manifest refers to."""
@@ -76,6 +110,11 @@ class Pusher:
             "config": self._blob(EMPTY),
             "layers": [self._blob(text.encode()) for text in texts],
         }
+
+    def _layer(self, document: Document) -> dict[str, Any]:
+        described = self._blob(document.content) | {"mediaType": document.media_type}
+        described |= {"annotations": document.annotations} if document.annotations else {}
+        return described | ({} if document.size is None else {"size": document.size})
 
     def _blob(self, content: bytes) -> dict[str, Any]:
         digest = _digest(content)

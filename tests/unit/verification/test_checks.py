@@ -6,9 +6,17 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from tests.signing import signer
 
 from artifactory_provider.artifactory.references import InvalidReference
-from artifactory_provider.verification import PropertyCheck, check_from_dict, check_to_dict
+from artifactory_provider.verification import (
+    AttestationCheck,
+    Check,
+    PropertyCheck,
+    SignatureCheck,
+    check_from_dict,
+    check_to_dict,
+)
 
 names = st.from_regex(r"[A-Za-z0-9._:-]{1,40}", fullmatch=True)
 values = st.text(min_size=1)
@@ -18,6 +26,19 @@ values = st.text(min_size=1)
 def test_a_check_survives_the_way_through_json(name: str, passed: str, failed: str) -> None:
     assume(passed != failed)
     check = PropertyCheck(name=name, passed=passed, failed=failed)
+    assert check_from_dict(json.loads(json.dumps(check_to_dict(check)))) == check
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        SignatureCheck(),
+        SignatureCheck(name="by qa", keys=[signer().pem, signer(number=1).pem], bundles=False, other_keys="wait"),
+        AttestationCheck(key=signer().pem, predicate_type="https://slsa.dev/provenance/v1", condition="passed"),
+    ],
+    ids=("presence", "signature", "attestation"),
+)
+def test_a_check_of_what_is_signed_survives_the_way_through_json(check: Check) -> None:
     assert check_from_dict(json.loads(json.dumps(check_to_dict(check)))) == check
 
 

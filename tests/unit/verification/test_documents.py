@@ -1,35 +1,69 @@
-"""What the documents say of checks can be run."""
-
 from __future__ import annotations
 
+import base64
 import json
-import re
-from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from artifactory_provider.verification import Check, check_from_dict, check_to_dict
+from artifactory_provider.verification.signing.documents import Unreadable, read_base64, read_object
 
-ROOT = Path(__file__).parents[3]
-PARTS = sorted((ROOT / "docs" / "verification-parts").glob("*.md"))
-
-
-def blocks(path: Path) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
-@pytest.mark.parametrize("path", PARTS, ids=lambda path: path.stem)
-def test_the_example_of_each_check_makes_checks_that_a_trigger_can_be_given(path: Path) -> None:
-    names: dict[str, object] = {"__name__": "__main__"}
-    for block in blocks(path):
-        exec(compile(block, path, "exec"), names)  # noqa: S102 - the example itself
-    checks = [value for value in names.values() if isinstance(value, Check)]
-    assert checks or path.stem == "custom"
-    for check in checks:
-        assert check_from_dict(json.loads(json.dumps(check_to_dict(check)))) == check
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=8,
+)
 
 
-def test_the_example_of_a_check_of_ones_own_is_the_module_that_is_tested() -> None:
-    module = ROOT / "tests" / "integration" / "verification" / "branch_check.py"
-    [block] = blocks(ROOT / "docs" / "verification-parts" / "custom.md")
-    assert block == module.read_text(encoding="utf-8")
+@given(st.dictionaries(st.text(), json_values))
+def test_a_document_is_read_as_json_has_it(document: dict[str, Any]) -> None:
+    assert read_object(json.dumps(document).encode(), "it") == document
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is no JSON$"),
+        (b"{", "it is no JSON$"),
+        (b"[]", "it is no JSON object"),
+        (b"null", "it is no JSON object"),
+        (b'"{}"', "it is no JSON object"),
+        (b'{"a": 1, "a": 1}', "it names one thing twice"),
+        (b'{"b": [{"a": 1, "\\u0061": 2}]}', "it names one thing twice"),
+        (b'{"a": NaN}', "it holds a number that JSON does not have"),
+        (b'{"a": -Infinity}', "it holds a number that JSON does not have"),
+        (b'{"a": ' + b"1" * 10_000 + b"}", "it is no JSON$"),
+        (b'{"a": 1} {"a": 2}', "it is no JSON$"),
+        ('{"a": 1}'.encode("utf-16"), "it is no JSON$"),
+        (b"\xef\xbb\xbf{}", "it is no JSON$"),
+        (b'{"a": "\xff"}', "it is no JSON$"),
+        (b'{"a":' * 101 + b"1" + b"}" * 101, "it has more than 100 levels"),
+        (b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}", "it has more than 100 levels"),
+        (b'{"a":' * 2_000_000, "it has more than"),
+        (b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", "it (is no JSON|has more than 100 levels)$"),
+        (b'{"a": [' + b"{}," * 600_000 + b"{}]}", "it has more than 1000000 parts"),
+        (b'{"a": "' + b"x" * 10 * 1024 * 1024 + b'"}', "it has more than 10485760 bytes"),
+    ],
+)
+def test_what_cannot_be_read_in_one_way_only_is_refused(content: bytes, said: str) -> None:
+    with pytest.raises(Unreadable, match=said):
+        read_object(content, "it")
+
+
+def test_as_many_levels_as_are_allowed_are_read() -> None:
+    content = b'{"a":' * 99 + b"[]" + b"}" * 99
+    assert read_object(content, "it")["a"]
+
+
+@given(st.binary(min_size=1))
+def test_both_alphabets_of_base64_are_read(content: bytes) -> None:
+    assert read_base64(base64.b64encode(content).decode(), "it") == content
+    assert read_base64(base64.urlsafe_b64encode(content).decode(), "it") == content
+
+
+@pytest.mark.parametrize("text", [None, "", 1, b"aGk=", "aGk", "aGk=\n", "aG k=", "aGk=aGk=", "ä", "\ud800"])
+def test_what_is_no_whole_base64_is_refused(text: object) -> None:
+    with pytest.raises(Unreadable, match=r"it is (missing|no base64)"):
+        read_base64(text, "it")
