@@ -219,7 +219,7 @@ async def test_a_predicate_that_makes_the_condition_work_too_much_does_not_meet_
     check = AttestationCheck(key=signer().pem, predicate_type=VULNERABILITIES, condition=condition)
     pushed.pusher.attach(pushed.digest, attested(pushed.digest, predicate), suffix=".att")
     found = await pushed.ask(check)
-    assert (found.state, "as it takes more than 1000000 steps" in found.reason) == (State.FAILED, True)
+    assert (found.state, "takes too many steps" in found.reason) == (State.FAILED, True)
     few = {"findings": [[0] * 100] * 100}
     pushed.pusher.attach(pushed.digest, attested(pushed.digest, few), suffix=".att")
     assert "as it comes to false" in (await pushed.ask(check)).reason
@@ -296,15 +296,15 @@ KEY = {"key": signer().pem}
         (KEY, "With a key, name the predicate type"),
         ({"keys": [signer().pem]}, "With a key, name the predicate type"),
         ({"condition": "passed", "predicate_type": "x"}, "A condition needs a key"),
-        ({**KEY, "predicate_type": "x", "condition": ""}, "A condition is the text"),
+        ({**KEY, "predicate_type": "x", "condition": ""}, "A condition is a JMESPath expression"),
         ({**KEY, "predicate_type": "x", "condition": "a ="}, "is no JMESPath expression"),
-        ({**KEY, "predicate_type": "x", "condition": "[@, @]"}, "cannot have a multi select list"),
+        ({**KEY, "predicate_type": "x", "condition": "gone(@)"}, "which JMESPath does not have"),
         ({**KEY, "predicate_type": " x"}, "A predicate type is a URI"),
         ({**KEY, "predicate_type": "x" * 501}, "A predicate type is a URI"),
         ({**KEY, "predicate_type": None}, "None is not a predicate type"),
         ({"key": "cosign.pub", "predicate_type": "x"}, "A key is given as the text of its PEM file"),
         ({"key": None}, "Leave it out where anybody may have signed"),
-        ({**KEY, "predicate_type": "x", "condition": None}, "A condition is the text"),
+        ({**KEY, "predicate_type": "x", "condition": None}, "A condition is a JMESPath expression"),
         ({"keys": None}, "'keys' is a list"),
         ({"other_keys": None}, "'other_keys' is one of"),
     ],
