@@ -31,6 +31,7 @@ _WAITS, _NAIVE = 5_000, 100
 _INTERVAL = 10.0
 _KIBIBYTE = 1024
 _WRITERS = 16
+_GATED = 500
 
 
 def measure() -> Iterator[Result]:
@@ -39,8 +40,21 @@ def measure() -> Iterator[Result]:
         data = Path(root, "sandbox")
         with opened(data) as service:
             store_tags(service, name_tags("docker-dev", "waits", _WAITS))
+            store_tags(service, name_tags("docker-dev", "gated", 2 * _GATED), signed=True)
+            _tell_evidence(service)
         with sandbox(data) as server:
             yield from _waits(server)
+            yield from _gates(server)
+
+
+def _tell_evidence(service: Service) -> None:
+    """Let the tests of the images that are to be gated have passed, and their scans be done."""
+    service.xray.add((XrayFinding(artifact="docker-dev/gated/**", status="DONE"),))
+    with service.database.writing() as tx:
+        tx.execute(
+            "INSERT INTO properties (item, key, value) SELECT id, 'test.status', 'passed' FROM items "
+            "WHERE repository = 'docker-dev' AND path LIKE 'gated/%' AND name = 'list.manifest.json'"
+        )
 
 
 def _waits(server: Registry) -> Iterator[Result]:
@@ -74,6 +88,33 @@ def _watch(server: Registry, url: str, ask: IO[str], answers: IO[str]) -> Iterat
     yield at_most("waits_5000_step", ended["step"] * 1000, 100, "ms of CPU")
     yield at_most("waits_5000_delay", delays[int(len(delays) * 0.99)], _INTERVAL + 3, "s, 99th percentile")
     yield Result("waits_5000_delay_median", round(statistics.median(delays), 3), "s", None, holds=True)
+
+
+def _gates(server: Registry) -> Iterator[Result]:
+    """Promote signed images in bulk, with and without asking three checks about each before."""
+    tags = name_tags("docker-dev", "gated", 2 * _GATED)
+    checks = [PropertyCheck(), SignatureCheck(), XrayCheck(platforms_only=False)]
+    free = _promoted(server, tags[:_GATED], [])
+    gated = _promoted(server, tags[_GATED:], checks)
+    yield at_most("gates_requests", gated / free, 1.1)
+    scanned = _promoted(server, tags[_GATED:], checks[:2], target="docker-prod")
+    unscanned = _promoted(server, tags[:_GATED], [], target="docker-prod")
+    yield at_most("gates_requests_without_xray", scanned / unscanned, 1.1)
+
+
+def _promoted(server: Registry, tags: list[ImageReference], checks: list[Check], *, target: str = "docker-qa") -> int:
+    """Promote with all defaults, and return how many requests that took."""
+    promotions = make_promotions(to_repository(tags, target), PromotionOptions())
+
+    async def promote() -> None:
+        async with ArtifactoryClient(settings_of(f"http://127.0.0.1:{server.port}/artifactory")) as client:
+            work = promote_verified(client, promotions, checks) if checks else promote_many(client, promotions)
+            if failures := (await work).failures:
+                raise RuntimeError(f"{len(failures)} were not promoted, such as {failures[0].source}: {failures[0].reason}")
+
+    before = _answered(server)
+    asyncio.run(promote())
+    return _answered(server) - before
 
 
 async def _ask_alone(server: Registry, url: str) -> float:
