@@ -7,6 +7,7 @@ from artifactory_provider.verification.evidence import Evidence, Subject
 from artifactory_provider.verification.properties import PropertyCheck
 from artifactory_provider.verification.verdicts import State, Verdict
 from artifactory_provider.verification.verification import Verification, verify, verify_many
+from artifactory_provider.verification.xray import XrayCheck
 
 __all__ = [
     "Check",
@@ -16,6 +17,7 @@ __all__ = [
     "Subject",
     "Verdict",
     "Verification",
+    "XrayCheck",
     "ask_each",
     "check_from_dict",
     "check_to_dict",
