@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from artifactory_provider.artifactory.errors import (
@@ -48,7 +48,9 @@ class Server:
         return tuple(chunk)
 
 
-@given(st.sets(st.integers(0, 199), max_size=3), st.integers(1, 60), st.sampled_from([1, 3, 1000]))
+@example({0, 1, 7}, 14, 3)
+@example({0, 2, 4, 6}, 8, 1000)
+@given(st.sets(st.integers(0, 199), max_size=6), st.integers(1, 60), st.sampled_from([1, 3, 1000]))
 async def test_few_bad_values_have_no_answer_and_all_others_have_theirs(
     bad: set[int], at_most: int, largest: int
 ) -> None:
