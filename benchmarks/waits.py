@@ -15,16 +15,21 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.client import ArtifactoryClient
-from artifactory_provider.verification import PropertyCheck, verify
+from artifactory_provider.promotion import PromotionOptions, make_promotions, promote_many
+from artifactory_provider.verification import Check, PropertyCheck, SignatureCheck, XrayCheck, verify
+from artifactory_provider.verification.gate import promote_verified
+from artifactory_sandbox.config import XrayFinding
 from benchmarks.backfill_process import settings_of
 from benchmarks.registries import sandbox
 from benchmarks.result import Result, at_least, at_most
 from benchmarks.sandbox_promotions import opened
-from benchmarks.tag_sets import name_tags, store_tags
+from benchmarks.tag_sets import name_tags, store_tags, to_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_sandbox.service import Service
     from benchmarks.registries import Registry
 
 _WAITS, _NAIVE = 5_000, 100
@@ -93,7 +98,7 @@ def _watch(server: Registry, url: str, ask: IO[str], answers: IO[str]) -> Iterat
 def _gates(server: Registry) -> Iterator[Result]:
     """Promote signed images in bulk, with and without asking three checks about each before."""
     tags = name_tags("docker-dev", "gated", 2 * _GATED)
-    checks = [PropertyCheck(), SignatureCheck(), XrayCheck(platforms_only=False)]
+    checks = [PropertyCheck(), SignatureCheck(), XrayCheck()]
     free = _promoted(server, tags[:_GATED], [])
     gated = _promoted(server, tags[_GATED:], checks)
     yield at_most("gates_requests", gated / free, 1.1)
@@ -110,7 +115,7 @@ def _promoted(server: Registry, tags: list[ImageReference], checks: list[Check],
         async with ArtifactoryClient(settings_of(f"http://127.0.0.1:{server.port}/artifactory")) as client:
             work = promote_verified(client, promotions, checks) if checks else promote_many(client, promotions)
             if failures := (await work).failures:
-                raise RuntimeError(f"{len(failures)} were not promoted, such as {failures[0].source}: {failures[0].reason}")
+                raise RuntimeError(f"{failures[0].source} was not promoted: {failures[0].reason}")
 
     before = _answered(server)
     asyncio.run(promote())

@@ -23,6 +23,7 @@ RESERVED_KEYS = frozenset({"access", "api", "artifactory", "event", "null", "san
 
 
 ScanStatus = Literal["NOT_SUPPORTED", "NOT_SCANNED", "PENDING", "SCANNING", "DONE", "PARTIAL", "FAILED"]
+ScanPart = Literal["sca", "contextual_analysis", "exposures", "violations"]
 
 
 class ConfigError(Exception):
@@ -180,24 +181,39 @@ class XrayFinding(_Section):
 
     :param artifact: the digest of a manifest, or an Ant pattern of `<repository>/<image>/<tag>/<file>`.
     :param status: how far the scan has come.
+    :param parts: how far parts of it have come, where not as far: `sca`, `violations` and so on.
     :param issues: as Xray's summary lists them: `issue_id`, `severity`, `cves` and so on.
     :param licenses: as Xray's summary lists them.
-    :param violations: as Xray lists them: `watch_name`, `severity`, `type` and so on.
+    :param violations: as Xray lists them: `watch_name`, `severity`, `type`, `matched_policies` and so on.
     :param is_blocked: whether a policy forbids to download it.
     """
 
     artifact: str
     status: ScanStatus = "DONE"
+    parts: dict[ScanPart, ScanStatus] = Field(default_factory=dict)
     issues: tuple[dict[str, Any], ...] = ()
     licenses: tuple[dict[str, Any], ...] = ()
     violations: tuple[dict[str, Any], ...] = ()
     is_blocked: bool = Field(default=False, alias="blocked")
 
 
+class XrayWatch(_Section):
+    """A watch, as far as Xray's API shows it; the violations of it are told with the findings.
+
+    :param repositories: what it watches; all repositories if empty.
+    :param policies: the names of the policies that it applies.
+    """
+
+    active: bool = True
+    repositories: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+
+
 class XrayConfig(_Section):
-    """The findings that stand from the start, and what holds for all that none of them covers."""
+    """The findings and watches that stand from the start, and what holds for all that none of the findings covers."""
 
     findings: tuple[XrayFinding, ...] = ()
+    watches: dict[str, XrayWatch] = Field(default_factory=dict)
     default_status: ScanStatus = "NOT_SCANNED"
     block_unscanned: bool = False
 

@@ -2,7 +2,8 @@
 
 Each endpoint is written once: those of the Docker API in ``docker_api`` (manifests, tags, images, referrers, the
 promotion) and ``blob_api``, those of Artifactory's own REST API in ``rest_api`` (repositories, items and their
-properties, queries). All ask the one ``server``, whose ``transport`` knows credentials, limits and errors.
+properties, queries), those of Xray beside it in ``xray_api``. All ask the one ``server``, whose ``transport`` knows
+credentials, limits and errors.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from artifactory_provider.artifactory.blob_api import BlobApi
 from artifactory_provider.artifactory.docker_api import DockerApi
 from artifactory_provider.artifactory.rest_api import RestApi
 from artifactory_provider.artifactory.server import Server
+from artifactory_provider.artifactory.xray_api import XrayApi
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.settings import ServerSettings
 
 
-class ArtifactoryClient(DockerApi, BlobApi, RestApi):
+class ArtifactoryClient(DockerApi, BlobApi, RestApi, XrayApi):
     """The asynchronous client of one Artifactory. Use it as an asynchronous context manager.
 
     :param settings: how the server is reached.

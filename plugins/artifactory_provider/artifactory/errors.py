@@ -22,7 +22,8 @@
     └── UnexpectedAnswer             an answer that is none of Artifactory's
         ├── NotArtifactory           another server answers
         ├── OtherContent             other bytes than those of the digest that was asked for
-        └── QueryUnusable            the results of a query lack what was asked
+        ├── QueryUnusable            the results of a query lack what was asked
+        └── TooMuchAsked             the answer to so much is too large, or does not tell all of it
 
 Every message has what was tried, what came back, and what to do about it. No message holds a credential:
 they are built from the request's method and URL path and from the server's answer, never from headers.
@@ -135,6 +136,10 @@ class OtherContent(UnexpectedAnswer):
 
 class QueryUnusable(UnexpectedAnswer):
     """The results of a query do not say what was asked: the Docker API has to be asked instead."""
+
+
+class TooMuchAsked(UnexpectedAnswer):
+    """The answer is larger than it may be, or does not tell all that was asked: less has to be asked for at a time."""
 
 
 TRANSIENT = (ConnectionFailed, RateLimited, ServerFailed)

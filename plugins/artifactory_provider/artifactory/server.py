@@ -36,6 +36,10 @@ class Server(Transport):
         """
         return self.settings.docker_api(check_repository(repository), base=await self.base())
 
+    async def xray_url(self) -> str:
+        """Return the URL of Xray's API, without a slash at its end: it stands beside Artifactory's context path."""
+        return f"{(await self.base()).removesuffix('/artifactory')}/xray/api"
+
     async def ping(self) -> None:
         """Ask whether the server works.
 

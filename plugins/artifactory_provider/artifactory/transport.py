@@ -26,7 +26,7 @@ from artifactory_provider.artifactory.errors import (
     TRANSIENT,
     InvalidSettings,
     RequestTimedOut,
-    UnexpectedAnswer,
+    TooMuchAsked,
 )
 from artifactory_provider.artifactory.pacing import pace_of
 
@@ -347,8 +347,8 @@ async def _read(response: aiohttp.ClientResponse, request: _Request) -> bytes:
         raise _too_large(response, request) from None
 
 
-def _too_large(response: aiohttp.ClientResponse, request: _Request) -> UnexpectedAnswer:
-    return UnexpectedAnswer(
+def _too_large(response: aiohttp.ClientResponse, request: _Request) -> TooMuchAsked:
+    return TooMuchAsked(
         f"{request.endpoint} answered with more than {request.reading.largest} bytes: that is no answer of "
         "Artifactory's API.",
         status=response.status,

@@ -13,6 +13,7 @@ from artifactory_provider.verification.signatures import SignatureCheck
 from artifactory_provider.verification.soak import SoakCheck
 from artifactory_provider.verification.verdicts import State, Verdict
 from artifactory_provider.verification.verification import Verification, verify, verify_many
+from artifactory_provider.verification.xray import XrayCheck
 
 __all__ = [
     "AllOf",
@@ -30,6 +31,7 @@ __all__ = [
     "Subject",
     "Verdict",
     "Verification",
+    "XrayCheck",
     "ask_each",
     "check_from_dict",
     "check_to_dict",

@@ -1,4 +1,4 @@
-"""Xray: scans, their results, violations, and downloads that a policy forbids."""
+"""Xray: scans, their results, and downloads that a policy forbids."""
 
 from __future__ import annotations
 
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 STATUS = "/xray/api/v1/artifact/status"
-VIOLATIONS = "/xray/api/v1/violations"
 PATH = "team/app/1.0/manifest.json"
 MANIFEST = "/api/docker/docker-dev/v2/team/app/manifests/1.0"
 ISSUE = {"issue_id": "XRAY-1", "severity": "High", "cves": [{"cve": "CVE-2024-0001"}]}
-VIOLATION = {"watch_name": "prod-watch", "severity": "High", "type": "Security"}
 
 
 @pytest.fixture
@@ -50,26 +48,89 @@ def test_a_scan_is_as_far_as_xray_was_told(client: httpx.Client, digest: str) ->
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_a_summary_lists_issues_and_licenses_by_path_and_checksum(
+def test_a_summary_lists_issues_and_licenses_by_path_or_by_checksum(
     artifactory_sandbox: RunningSandbox, client: httpx.Client, digest: str, version: str
 ) -> None:
     artifactory_sandbox.add_finding(digest, issues=[ISSUE], licenses=[{"name": "MIT"}])
-    wanted = {"paths": [f"default/docker-dev/{PATH}", "default/docker-dev/x"], "checksums": [digest[7:], "0" * 64]}
-    answer = client.post(f"/xray/api/{version}/summary/artifact", json=wanted).json()
-    assert len(answer["artifacts"]) == 2
-    for artifact in answer["artifacts"]:
+    for wanted, unknown in (
+        ({"paths": [f"default/docker-dev/{PATH}", "default/docker-dev/x"]}, "default/docker-dev/x"),
+        ({"checksums": [digest[7:], "0" * 64]}, "0" * 64),
+    ):
+        answer = client.post(f"/xray/api/{version}/summary/artifact", json=wanted).json()
+        [artifact] = answer["artifacts"]
         assert (artifact["issues"], artifact["licenses"]) == ([ISSUE], [{"name": "MIT"}])
-        assert artifact["general"]["sha256"] == digest[7:]
-        assert artifact["general"]["name"] == "team/app:1.0"
-    assert {one["identifier"] for one in answer["errors"]} == {"default/docker-dev/x", "0" * 64}
+        assert artifact["general"] == {
+            "component_id": "team/app:1.0",
+            "name": "team/app:1.0",
+            "path": "default/docker-dev/team/app/1.0/",
+            "pkg_type": "Docker",
+            "sha256": digest[7:],
+        }
+        words = "Artifact doesn't exist or not indexed/cached in Xray"
+        assert answer["errors"] == [{"identifier": unknown, "error": words}]
 
 
-def test_violations_are_listed_by_watch(artifactory_sandbox: RunningSandbox, client: httpx.Client) -> None:
-    other = VIOLATION | {"watch_name": "other"}
-    artifactory_sandbox.add_finding("docker-dev/**", violations=[VIOLATION, other])
-    assert client.post(VIOLATIONS, json={}).json()["total_violations"] == 2
-    one = client.post(VIOLATIONS, json={"filters": {"watch_name": "prod-watch"}}).json()
-    assert one["violations"] == [{"impacted_artifacts": ["docker-dev/**"], **VIOLATION}]
+def test_a_summary_by_path_does_not_look_at_checksums(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client, digest: str
+) -> None:
+    artifactory_sandbox.add_finding(digest)
+    wanted = {"paths": ["default/docker-dev/x"], "checksums": [digest[7:]]}
+    answer = client.post("/xray/api/v1/summary/artifact", json=wanted).json()
+    assert [one["identifier"] for one in answer["errors"]] == ["default/docker-dev/x"]
+    assert answer["artifacts"] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "is_listed"),
+    [
+        ("NOT_SCANNED", False),
+        ("PENDING", False),
+        ("NOT_SUPPORTED", False),
+        ("SCANNING", True),
+        ("DONE", True),
+        ("PARTIAL", True),
+        ("FAILED", True),
+    ],
+)
+def test_a_summary_lists_what_a_scan_has_reached(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client, digest: str, status: str, is_listed: bool
+) -> None:
+    artifactory_sandbox.add_finding(digest, status=status)
+    answer = client.post("/xray/api/v1/summary/artifact", json={"checksums": [digest[7:].upper()]}).json()
+    assert (len(answer["artifacts"]), len(answer["errors"])) == ((1, 0) if is_listed else (0, 1))
+
+
+def test_parts_of_a_scan_may_be_elsewhere_than_the_whole(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client, digest: str
+) -> None:
+    artifactory_sandbox.add_finding(digest, parts={"violations": "PENDING", "exposures": "DONE"})
+    answer = client.post(STATUS, json={"repo": "docker-dev", "path": PATH}).json()
+    told = {part: one["status"] for part, one in answer["details"].items()}
+    assert answer["overall"]["status"] == "DONE"
+    assert told == {
+        "sca": "DONE",
+        "contextual_analysis": "NOT_SUPPORTED",
+        "exposures": "DONE",
+        "violations": "PENDING",
+    }
+
+
+def test_each_manifest_of_an_index_is_scanned_by_itself(
+    artifactory_sandbox: RunningSandbox, client: httpx.Client
+) -> None:
+    index = artifactory_sandbox.push_image("docker-dev/team/multi:1.0", platforms=("linux/amd64", "linux/arm64"))
+    document = client.get("/api/docker/docker-dev/v2/team/multi/manifests/1.0").json()
+    first, second = (one["digest"] for one in document["manifests"])
+    artifactory_sandbox.add_finding(first)
+    for digest, path, expected in (
+        (index, "team/multi/1.0/list.manifest.json", "NOT_SCANNED"),
+        (first, f"team/multi/{first}/manifest.json", "DONE"),
+        (second, f"team/multi/{second}/manifest.json", "NOT_SCANNED"),
+    ):
+        answer = client.post(STATUS, json={"repo": "docker-dev", "path": path}).json()
+        assert answer["overall"]["status"] == expected
+        summary = client.post("/xray/api/v1/summary/artifact", json={"checksums": [digest[7:]]}).json()
+        assert len(summary["artifacts"]) == (expected == "DONE")
 
 
 def test_a_blocked_artifact_cannot_be_downloaded_but_promoted_and_looked_at(
@@ -107,7 +168,8 @@ def test_xray_tells_no_one_what_he_may_not_read(artifactory_sandbox_factory: Cal
         assert client.post(STATUS, json={"repo": "docker-dev", "path": PATH}).status_code == 404
         summary = client.post("/xray/api/v1/summary/artifact", json={"paths": [f"default/docker-dev/{PATH}"]})
         assert summary.json()["artifacts"] == []
-        assert client.post(VIOLATIONS, json={}).status_code == 403
+        assert client.get("/xray/api/v2/watches").status_code == 403
+        assert client.get("/xray/api/v2/watches/prod").status_code == 403
         for method in ("GET", "POST", "DELETE"):
             assert client.request(method, "/sandbox/xray").status_code == 403
         assert httpx.get(f"{sandbox.url}/xray/api/v1/system/ping").status_code == 200
@@ -121,9 +183,10 @@ def test_a_checksum_finds_the_artifact_that_the_user_may_read(
     sandbox = artifactory_sandbox_factory({"users": users, "permissions": permissions})
     digest = sandbox.push_image("docker-dev/team/app:1.0", content="same")
     sandbox.push_image("docker-qa/team/app:1.0", content="same")
+    sandbox.add_finding(digest)
     with httpx.Client(base_url=sandbox.url, auth=("ci", "secret")) as client:
         answer = client.post("/xray/api/v1/summary/artifact", json={"checksums": [digest[7:]]}).json()
-    assert [one["general"]["path"] for one in answer["artifacts"]] == [f"default/docker-qa/{PATH}"]
+    assert [one["general"]["path"] for one in answer["artifacts"]] == ["default/docker-qa/team/app/1.0/"]
     assert answer["errors"] == []
 
 

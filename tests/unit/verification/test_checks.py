@@ -64,7 +64,7 @@ def test_a_property_that_artifactory_cannot_hold_is_refused_when_the_dag_is_read
 
 @pytest.mark.parametrize(
     "document",
-    [{}, {"kind": None}, {"kind": ["property"]}, {"kind": "xray"}, {"kind": "property", "colour": "red"}],
+    [{}, {"kind": None}, {"kind": ["property"]}, {"kind": "nonsense"}, {"kind": "property", "colour": "red"}],
 )
 def test_what_describes_no_check_is_refused(document: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"check of kind"):
