@@ -96,15 +96,16 @@ def _watch(server: Registry, url: str, ask: IO[str], answers: IO[str]) -> Iterat
 
 
 def _gates(server: Registry) -> Iterator[Result]:
-    """Promote signed images in bulk, with and without asking three checks about each before."""
+    """Promote signed images in bulk, with and without asking checks about each before."""
     tags = name_tags("docker-dev", "gated", 2 * _GATED)
     checks = [PropertyCheck(), SignatureCheck(), XrayCheck()]
     free = _promoted(server, tags[:_GATED], [])
-    gated = _promoted(server, tags[_GATED:], checks)
+    gated = _promoted(server, tags[_GATED:], checks[:2])
     yield at_most("gates_requests", gated / free, 1.1)
-    scanned = _promoted(server, tags[_GATED:], checks[:2], target="docker-prod")
-    unscanned = _promoted(server, tags[:_GATED], [], target="docker-prod")
-    yield at_most("gates_requests_without_xray", scanned / unscanned, 1.1)
+    free = _promoted(server, tags[:_GATED], [], target="docker-prod")
+    gated = _promoted(server, tags[_GATED:], checks, target="docker-prod")
+    # Xray tells how far a scan is of one manifest at a time: of an index and of each manifest in it.
+    yield at_most("gates_requests_xray", gated / free, 1.5)
 
 
 def _promoted(server: Registry, tags: list[ImageReference], checks: list[Check], *, target: str = "docker-qa") -> int:
