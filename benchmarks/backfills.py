@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _THOUSAND, _TEAMS = 1_000, 10
 _CHILDREN = 2
+_SIGNATURES = 1
 _ROUNDS = 3
 _MEBIBYTE = 1024 * 1024
 
@@ -100,12 +101,14 @@ def _requests_a_tag(server: Registry) -> Iterator[Result]:
 
 
 def _for_referrers(server: Registry, tags: list[ImageReference], without: int) -> Iterator[Result]:
-    """Look for the referrers of indexes and children: besides the look-ups, each index is read."""
-    digests = len(tags) * (1 + _CHILDREN)
+    """Look for the referrers of indexes, children and signatures: besides the look-ups, each index is read."""
+    digests = len(tags) * (1 + _CHILDREN + _SIGNATURES)
     looked_up = _answered(server, "list_referrers")
     requests = _counted(server, tags, "docker-staging", _FAST_WITH_REFERRERS)
     looked_up = _answered(server, "list_referrers") - looked_up
-    yield at_most("referrer_lookups_per_digest", looked_up / digests, 1, "look-ups a digest of an index or child")
+    yield at_most(
+        "referrer_lookups_per_digest", looked_up / digests, 1, "look-ups a digest of an index, child or signature"
+    )
     yield told("requests_per_digest_referrers", (requests - without) / digests, "requests more a digest, with reading")
 
 

@@ -21,6 +21,9 @@ async def concurrently(function: Callable[[V], Awaitable[R]], values: Iterable[V
     :param values: what to call it with.
     :param at_once: how many calls may be under way at a time.
     """
+    values = list(values)
+    if len(values) == 1:
+        return [await function(values[0])]
     free = asyncio.Semaphore(at_once)
 
     async def one(value: V) -> R:
