@@ -33,11 +33,10 @@ class Airflow:
         return answer.json()
 
     def post(self, path: str, body: object) -> Any:
-        """Post, and again while Airflow answers that its SQLite is locked, or that it has not cleaned up after that."""
+        """Post, and again while Airflow's SQLite is locked by another writer."""
         answer = self.http.post(f"/api/v2/{path}", json=body)
         deadline = time.monotonic() + 60
-        busy = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.CONFLICT}
-        while answer.status_code in busy and time.monotonic() < deadline:
+        while _is_locked(answer) and time.monotonic() < deadline:
             time.sleep(0.5)
             answer = self.http.post(f"/api/v2/{path}", json=body)
         answer.raise_for_status()
@@ -77,6 +76,13 @@ class Airflow:
         runs = self.get(f"{run.rpartition('/')[0]}", order_by="-run_after", limit=10)["dag_runs"]
         others = {one["dag_run_id"]: one["state"] for one in runs}
         return f"{run}: {self.states(run)}\nruns: {others}\nqa-tests: {end_of(self.home.log('qa-tests'))}"
+
+
+def _is_locked(answer: httpx.Response) -> bool:
+    """Whether Airflow could not write: it says so, names its database, or has not cleaned up after a backfill yet."""
+    if answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
+        return "Database error" in answer.text
+    return answer.status_code in {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.CONFLICT}
 
 
 def until(is_so: Callable[[], bool], *, seconds: float, otherwise: Callable[[], str] = str) -> None:

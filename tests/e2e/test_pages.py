@@ -130,6 +130,7 @@ def test_a_digest_is_copied_with_one_click_and_without_the_mouse(
         frame = inside(page, "/plugin/promotions")
         frame.get_by_placeholder("Image, tag, digest").fill(TAG)
         frame.get_by_role("button", name="Show").click()
+        page.wait_for_function("tag => frames[0].location.search.includes(tag)", arg=TAG)
         button = frame.get_by_role("button", name=re.compile("Copy sha256:"))
         expect(button).to_have_count(1)
         button.click()

@@ -144,6 +144,8 @@ class Ledger:
         :param question: what is asked.
         :raises ArtifactoryError: when the server cannot be asked.
         """
+        if not self.is_shared:
+            return await self._find([question]) or await EachTag(self.client).find(question)
         loop = asyncio.get_running_loop()
         asked = _Asked(question, loop.create_future())
         self._waiting.append(asked)
@@ -329,10 +331,7 @@ class Ledger:
             asked.answer.set_exception(found)
 
     async def _answer_together(self, waiting: Sequence[_Asked]) -> None:
-        # One odd name may spoil a query for many: whatever came of it, each is asked for alone then.
-        spoilt = (*_REFUSALS, *TRANSIENT, UnexpectedAnswer) if len(waiting) > 1 else _REFUSALS
-        questions = [asked.question for asked in waiting]
-        listing = await self._query(lambda: find_together(self.client, questions), spoilt)
+        listing = await self._find([asked.question for asked in waiting])
         if listing is not None:
             for asked in waiting:
                 self._give(asked, listing)
@@ -348,6 +347,11 @@ class Ledger:
                 self._give(asked, error)
 
         await concurrently(answer_one, waiting)
+
+    async def _find(self, questions: Sequence[Question]) -> Listing | None:
+        # One odd name may spoil a query for many: whatever came of it, each is asked for alone then.
+        spoilt = (*_REFUSALS, *TRANSIENT, UnexpectedAnswer) if len(questions) > 1 else _REFUSALS
+        return await self._query(lambda: find_together(self.client, questions), spoilt)
 
     async def _query(
         self, ask: Callable[[], Awaitable[T]], refusals: tuple[type[ArtifactoryError], ...] = _REFUSALS

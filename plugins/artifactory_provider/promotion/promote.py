@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.diagnosis import look
 from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RequestRefused, TagNotFound
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor
@@ -198,9 +199,12 @@ class _Attempt:
     async def _bring(self) -> None:
         """Bring the attachments, then the image."""
         own = [other for other in self.seen.pending_for(self.target) if other.is_of(self.target, self.options.run)]
-        await check_permissions(self.ledger, self.promotion, self.source, self.target, is_put_up=bool(own))
-        if self.options.attachments == "all":
-            self.manifest = await self._read_source()
+
+        async def check() -> None:
+            await check_permissions(self.ledger, self.promotion, self.source, self.target, is_put_up=bool(own))
+
+        needed = [check, self._read_source] if self.options.attachments == "all" else [check]
+        await concurrently(lambda ask: ask(), needed)
         await self._bring_attachments()
         if not self.options.two_phase:
             await self._promote_directly()
@@ -227,9 +231,9 @@ class _Attempt:
             within=self.options.confirmation_timeout,
         )
 
-    async def _read_source(self) -> Manifest:
+    async def _read_source(self) -> None:
         try:
-            return await self.ledger.read(self.source)
+            self.manifest = await self.ledger.read(self.source)
         except TagNotFound:
             await pin(self.client, self.source)
             raise

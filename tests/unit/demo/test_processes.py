@@ -122,7 +122,7 @@ def test_a_second_interruption_does_not_cut_the_stopping_short() -> None:
 
 
 def test_a_process_that_has_ended_unseen_is_no_member(tmp_path: Path) -> None:
-    forgetful = "import subprocess, time; subprocess.Popen(['true']); print('ready', flush=True); time.sleep(600)"
+    forgetful = "import subprocess, time; child = subprocess.Popen(['true']); time.sleep(600)"
     process = start(tmp_path, sys.executable, "-c", forgetful)
     leader = psutil.Process(process.pid)
     deadline = time.monotonic() + 20
