@@ -1,0 +1,114 @@
+"""Waits of one connection whose looks go wrong, or never end: each group of them only harms itself."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+
+from artifactory_provider.triggers import VerificationTrigger
+from artifactory_provider.triggers.poller import poller_of
+from artifactory_provider.verification import Check, PropertyCheck, Verdict, check_to_dict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from artifactory_provider.verification import Evidence, Subject
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+BOUND = 20
+CONNECTION = "artifactory_default"
+
+
+@pytest.fixture(autouse=True)
+def connection(connect: Callable[..., None]) -> None:
+    connect()
+
+
+@dataclass(frozen=True)
+class EndlessCheck(Check):
+    """Never answers, and has no time limit."""
+
+    time_limit: ClassVar[float | None] = None
+
+    @property
+    def name(self) -> str:
+        return "endless"
+
+    async def find_verdicts(self, evidence: Evidence, subjects: Sequence[Subject]) -> Sequence[Verdict]:
+        await asyncio.Event().wait()
+        return []
+
+
+def trigger(reference: str, *checks: Check, written: list[dict[str, Any]] | None = None) -> VerificationTrigger:
+    return VerificationTrigger(
+        artifactory_conn_id=CONNECTION,
+        reference=reference,
+        checks=written or [check_to_dict(check) for check in checks or (PropertyCheck(),)],
+        poke_interval=0.5,
+    )
+
+
+async def event(made: VerificationTrigger) -> Any:
+    """Run a trigger to its one event."""
+    async with asyncio.timeout(BOUND), aclosing(made.run()) as run:  # type: ignore[type-var]
+        (told,) = [one.payload async for one in run]
+        return told
+
+
+def push(sandbox: RunningSandbox, image: str, count: int, *, passed: bool = True) -> list[str]:
+    references = [f"docker-dev/{image}:{number}" for number in range(count)]
+    for reference in references:
+        sandbox.push_image(reference, content=reference)
+        if passed:
+            sandbox.set_properties(reference, {"test.status": "passed"})
+    return references
+
+
+async def test_checks_that_cannot_be_read_here_end_their_own_wait_alone(sandbox: RunningSandbox, image: str) -> None:
+    bad, good = push(sandbox, image, 2)
+    unreadable = trigger(bad, written=[{"kind": "no_such_module:Check"}])
+    told = await asyncio.gather(event(unreadable), event(trigger(good)), return_exceptions=True)
+    assert isinstance(told[0], ValueError)
+    assert isinstance(told[1], dict)
+    assert told[1]["status"] == "passed"
+
+
+async def test_a_check_that_never_answers_holds_up_no_waits_for_other_checks(
+    sandbox: RunningSandbox, image: str
+) -> None:
+    endless, good = push(sandbox, image, 2)
+    waiting = asyncio.create_task(event(trigger(endless, EndlessCheck())))
+    await asyncio.sleep(0)
+    told = await event(trigger(good))
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert told["status"] == "passed"
+
+
+async def test_a_poller_that_dies_tells_its_waits_and_the_next_wait_has_another(
+    sandbox: RunningSandbox, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (reference,) = push(sandbox, image, 1)
+    poller = poller_of(CONNECTION)
+    with monkeypatch.context() as broken:
+        broken.setitem(sys.modules, "artifactory_provider.hooks.artifactory", None)
+        with pytest.raises(ImportError):
+            await event(trigger(reference))
+    assert (await event(trigger(reference)))["status"] == "passed"
+    assert poller_of(CONNECTION) is poller
+
+
+async def test_a_poller_that_is_cancelled_by_others_leaves_nobody_waiting(sandbox: RunningSandbox, image: str) -> None:
+    (reference,) = push(sandbox, image, 1, passed=False)
+    before = asyncio.all_tasks()
+    waiting = asyncio.create_task(event(trigger(reference)))
+    await asyncio.sleep(0)
+    (looking,) = asyncio.all_tasks() - before - {waiting}
+    looking.cancel()
+    with pytest.raises(RuntimeError, match="Nobody looks any more"):
+        await waiting
