@@ -44,6 +44,18 @@ class EndlessCheck(Check):
         return []
 
 
+@dataclass(frozen=True)
+class CancelledCheck(Check):
+    """Asks something that is cancelled."""
+
+    @property
+    def name(self) -> str:
+        return "cancelled"
+
+    async def find_verdicts(self, evidence: Evidence, subjects: Sequence[Subject]) -> Sequence[Verdict]:
+        raise asyncio.CancelledError
+
+
 def trigger(reference: str, *checks: Check, written: list[dict[str, Any]] | None = None) -> VerificationTrigger:
     return VerificationTrigger(
         artifactory_conn_id=CONNECTION,
@@ -112,3 +124,13 @@ async def test_a_poller_that_is_cancelled_by_others_leaves_nobody_waiting(sandbo
     looking.cancel()
     with pytest.raises(RuntimeError, match="Nobody looks any more"):
         await waiting
+
+
+@pytest.mark.parametrize("others", [[], [PropertyCheck()]])
+async def test_a_check_that_is_cancelled_from_within_ends_its_wait(
+    sandbox: RunningSandbox, image: str, others: list[Check]
+) -> None:
+    (reference,) = push(sandbox, image, 1)
+    told = await event(trigger(reference, CancelledCheck(), *others))
+    assert told["status"] == "error"
+    assert "cancelled" in told["reason"]
