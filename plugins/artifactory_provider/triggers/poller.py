@@ -8,6 +8,7 @@ knows is gone with its process, and missed by nobody: the registry has the verdi
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import importlib
 import json
@@ -166,7 +167,8 @@ class Poller:
         group = self._groups.get((interval, wait.key))
         if group is None:
             group = self._groups[interval, wait.key] = _Group(interval, wait.key)
-            looking = asyncio.create_task(self._look_at_intervals(group))
+            # Not in the name of who waits first: what is logged would go to that one's task.
+            looking = asyncio.create_task(self._look_at_intervals(group), context=contextvars.Context())
             looking.add_done_callback(lambda task: self._tell_end(group, task))
             group.looking = looking
         group.waits[wait] = None

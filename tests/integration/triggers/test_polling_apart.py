@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sys
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pytest
 
 from artifactory_provider.triggers import VerificationTrigger
 from artifactory_provider.triggers.poller import poller_of
-from artifactory_provider.verification import Check, PropertyCheck, Verdict, check_to_dict
+from artifactory_provider.verification import Check, PropertyCheck, State, Verdict, check_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,6 +55,22 @@ class CancelledCheck(Check):
 
     async def find_verdicts(self, evidence: Evidence, subjects: Sequence[Subject]) -> Sequence[Verdict]:
         raise asyncio.CancelledError
+
+
+seen_in: list[dict[Any, Any]] = []
+
+
+@dataclass(frozen=True)
+class ContextCheck(Check):
+    """Tells in which context it is asked."""
+
+    @property
+    def name(self) -> str:
+        return "context"
+
+    async def find_verdicts(self, evidence: Evidence, subjects: Sequence[Subject]) -> Sequence[Verdict]:
+        seen_in.append({variable.name: value for variable, value in contextvars.copy_context().items()})
+        return [Verdict(State.PASSED, "Passed.") for _ in subjects]
 
 
 def trigger(reference: str, *checks: Check, written: list[dict[str, Any]] | None = None) -> VerificationTrigger:
@@ -134,3 +151,14 @@ async def test_a_check_that_is_cancelled_from_within_ends_its_wait(
     told = await event(trigger(reference, CancelledCheck(), *others))
     assert told["status"] == "error"
     assert "cancelled" in told["reason"]
+
+
+async def test_what_the_poller_does_is_not_done_in_the_name_of_the_first_who_waits(
+    sandbox: RunningSandbox, image: str
+) -> None:
+    (reference,) = push(sandbox, image, 1)
+    contextvars.ContextVar[int]("trigger_id").set(1)
+    seen_in.clear()
+    assert (await event(trigger(reference, ContextCheck())))["status"] == "passed"
+    assert [told for told in seen_in if "trigger_id" in told] == []
+    assert seen_in
