@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import gc
 import importlib
 import json
@@ -198,7 +199,7 @@ class Poller:
         loop = asyncio.get_running_loop()
         # The first import of the hook would hold the loop for long.
         await asyncio.to_thread(importlib.import_module, "artifactory_provider.hooks.artifactory")
-        gc.freeze()
+        _keep_imports()
         await asyncio.sleep(SHORTEST_PAUSE)  # Others begin to wait at the same moment.
         while True:
             begun = loop.time()
@@ -246,14 +247,21 @@ def poller_of(conn_id: str) -> Poller:
     """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     if conn_id not in pollers:
-        # What is imported by now stays. To look through it for garbage again and again, as thousands of waits come and
-        # go, holds the loop for a tenth of a second and more each time.
-        gc.freeze()
         pollers[conn_id] = Poller(conn_id)
     return pollers[conn_id]
 
 
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
+
+
+@functools.cache
+def _keep_imports() -> None:
+    """Pass over what is imported by now when looking for garbage: it stays.
+
+    To look through it again and again, as thousands of waits come and go, holds the loop for a tenth of a second and
+    more each time. Once a process: garbage that is there by then, others' too, is never found any more.
+    """
+    gc.freeze()
 
 
 def pause(interval: float, failures: int, asked: float) -> float:

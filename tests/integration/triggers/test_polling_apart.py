@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import sys
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -162,3 +163,13 @@ async def test_what_the_poller_does_is_not_done_in_the_name_of_the_first_who_wai
     assert (await event(trigger(reference, ContextCheck())))["status"] == "passed"
     assert [told for told in seen_in if "trigger_id" in told] == []
     assert seen_in
+
+
+async def test_to_begin_to_wait_again_and_again_keeps_no_more_garbage_for_ever(
+    sandbox: RunningSandbox, image: str
+) -> None:
+    (reference,) = push(sandbox, image, 1)
+    await event(trigger(reference))
+    kept = gc.get_freeze_count()
+    await event(trigger(reference))
+    assert gc.get_freeze_count() <= kept
