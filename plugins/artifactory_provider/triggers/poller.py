@@ -38,8 +38,6 @@ SHORTEST_PAUSE = 0.5
 """Seconds between two looks, at least; and between the first wait and its first look."""
 LONGEST_BACKOFF = 600.0
 _REFERENCES_A_LOOK = 900
-_LONGEST_REST = 64
-"""How many looks pass over one whose evidence could not be read again and again, at most."""
 
 
 class Wait:
@@ -90,10 +88,16 @@ class Wait:
         elif not found.is_settled:
             self.reference = found.reference
         self._failures = self._failures + 1 if isinstance(found.error, TRANSIENT) else 0
-        self._rest = min(2**self._failures - 1, _LONGEST_REST)
         if (found.is_settled or found.reason != self._said) and not self.is_over:
             self._said = found.reason
             self._next().set_result(found)
+
+    def rest(self, *, most: int) -> None:
+        """Let some looks pass over it where it could not be read, more each time.
+
+        :param most: how many.
+        """
+        self._rest = min(2 ** min(self._failures, 16) - 1, most)
 
     def fail(self, error: BaseException) -> None:
         """End it with what has made looking impossible."""
@@ -107,7 +111,7 @@ class Wait:
         return self._news
 
 
-class _Group:
+class Group:
     """Waits with the same checks and interval: they look together, and what goes wrong with them harms no others."""
 
     def __init__(self, interval: float, key: str) -> None:
@@ -134,6 +138,10 @@ class _Group:
         limits = [error for error in transient if is_failing or isinstance(error, RateLimited)]
         self._failures = self._failures + 1 if limits else 0
         self._asked = max((error.retry_after or 0.0 for error in limits), default=0.0)
+        # Where all look more rarely, none is passed over besides: together that would be hours.
+        most = 0 if limits else int(LONGEST_BACKOFF / self.interval)
+        for wait in self.waits:
+            wait.rest(most=most)
 
 
 class Poller:
@@ -144,7 +152,7 @@ class Poller:
 
     def __init__(self, conn_id: str) -> None:
         self._conn_id = conn_id
-        self._groups: dict[tuple[float, str], _Group] = {}
+        self._groups: dict[tuple[float, str], Group] = {}
         self._connect: HttpConnections | None = None
 
     @asynccontextmanager
@@ -164,10 +172,10 @@ class Poller:
             ended = {group: None for _, group in joined if not group.waits}
             await asyncio.gather(*map(self._end, ended))
 
-    def _join(self, wait: Wait, interval: float) -> _Group:
+    def _join(self, wait: Wait, interval: float) -> Group:
         group = self._groups.get((interval, wait.key))
         if group is None:
-            group = self._groups[interval, wait.key] = _Group(interval, wait.key)
+            group = self._groups[interval, wait.key] = Group(interval, wait.key)
             # Not in the name of who waits first: what is logged would go to that one's task.
             looking = asyncio.create_task(self._look_at_intervals(group), context=contextvars.Context())
             looking.add_done_callback(lambda task: self._tell_end(group, task))
@@ -175,12 +183,12 @@ class Poller:
         group.waits[wait] = None
         return group
 
-    async def _end(self, group: _Group) -> None:
+    async def _end(self, group: Group) -> None:
         if self._forget(group) and group.looking:
             group.looking.cancel()
             await asyncio.gather(group.looking, return_exceptions=True)
 
-    def _forget(self, group: _Group) -> bool:
+    def _forget(self, group: Group) -> bool:
         """Give who joins from now on another group, and return whether it was this one until now."""
         at = group.interval, group.key
         if self._groups.get(at) is not group:
@@ -188,14 +196,14 @@ class Poller:
         del self._groups[at]
         return True
 
-    def _tell_end(self, group: _Group, task: asyncio.Task[None]) -> None:
+    def _tell_end(self, group: Group, task: asyncio.Task[None]) -> None:
         """Tell who waits still that nobody looks any more, whatever has ended it."""
         if self._forget(group):
             error = None if task.cancelled() else task.exception()
             for wait in group.waits:
                 wait.fail(error or RuntimeError("Nobody looks any more: the looking was cancelled."))
 
-    async def _look_at_intervals(self, group: _Group) -> None:
+    async def _look_at_intervals(self, group: Group) -> None:
         loop = asyncio.get_running_loop()
         # The first import of the hook would hold the loop for long.
         await asyncio.to_thread(importlib.import_module, "artifactory_provider.hooks.artifactory")
@@ -207,7 +215,7 @@ class Poller:
                 await self._look(group, due)
             await asyncio.sleep(max(SHORTEST_PAUSE, begun + group.pause() - loop.time()))
 
-    async def _look(self, group: _Group, waits: Sequence[Wait]) -> None:
+    async def _look(self, group: Group, waits: Sequence[Wait]) -> None:
         """Look once for some waits; whatever happens, each of them gets to know it."""
         from artifactory_provider.hooks.artifactory import ArtifactoryHook
         from artifactory_provider.hooks.http_connections import HttpConnections
