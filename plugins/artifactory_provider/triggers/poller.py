@@ -1,19 +1,20 @@
-"""All waits of one connection in one triggerer look together: they back off as one, and wake as one.
+"""All waits of one connection and the same checks in one triggerer look together: they back off and wake as one.
 
 A wait costs an object and no request of its own: at each interval, whatever is waited for with the same checks is
-looked at by a few queries. What a poller knows is gone with its process, and missed by nobody: the registry has the
-verdicts, and whoever waits looks again.
+looked at by a few queries. Those with other checks are looked at apart: a check may be slow, or fail. What a poller
+knows is gone with its process, and missed by nobody: the registry has the verdicts, and whoever waits looks again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import functools
 import gc
 import importlib
 import json
 import logging
 import random
-from collections import defaultdict
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -37,8 +38,6 @@ SHORTEST_PAUSE = 0.5
 """Seconds between two looks, at least; and between the first wait and its first look."""
 LONGEST_BACKOFF = 600.0
 _REFERENCES_A_LOOK = 900
-_LONGEST_REST = 64
-"""How many looks pass over one whose evidence could not be read again and again, at most."""
 
 
 class Wait:
@@ -89,17 +88,60 @@ class Wait:
         elif not found.is_settled:
             self.reference = found.reference
         self._failures = self._failures + 1 if isinstance(found.error, TRANSIENT) else 0
-        self._rest = min(2**self._failures - 1, _LONGEST_REST)
         if (found.is_settled or found.reason != self._said) and not self.is_over:
             self._said = found.reason
-            if self._news.done():
-                self._news = asyncio.get_running_loop().create_future()
-            self._news.set_result(found)
+            self._next().set_result(found)
+
+    def rest(self, *, most: int) -> None:
+        """Let some looks pass over it where it could not be read, more each time.
+
+        :param most: how many.
+        """
+        self._rest = min(2 ** min(self._failures, 16) - 1, most)
 
     def fail(self, error: BaseException) -> None:
         """End it with what has made looking impossible."""
-        if not self._news.done():
-            self._news.set_exception(error)
+        if not self.is_over:
+            self._next().set_exception(error)
+
+    def _next(self) -> asyncio.Future[Verification]:
+        """Return what the next news are put into: those before may not have been taken yet."""
+        if self._news.done():
+            self._news = asyncio.get_running_loop().create_future()
+        return self._news
+
+
+class Group:
+    """Waits with the same checks and interval: they look together, and what goes wrong with them harms no others."""
+
+    def __init__(self, interval: float, key: str) -> None:
+        self.interval = interval
+        self.key = key
+        self.waits: dict[Wait, None] = {}
+        self.looking: asyncio.Task[None] | None = None
+        self.refuses_queries = False
+        self._failures = 0
+        self._asked = 0.0
+
+    def due(self) -> list[Wait]:
+        """Return which of them the next look is to look at."""
+        return [wait for wait in self.waits if wait.is_due()]
+
+    def pause(self) -> float:
+        """Return the seconds until the next look."""
+        return pause(self.interval, self._failures, self._asked)
+
+    def pace(self, errors: Sequence[ArtifactoryError | None]) -> None:
+        """Look more rarely while nothing can be read, or the server asks for it; one bad image holds up no other."""
+        transient = [error for error in errors if isinstance(error, TRANSIENT)]
+        is_failing = bool(errors) and len(transient) == len(errors)
+        limits = [error for error in transient if is_failing or isinstance(error, RateLimited)]
+        self._failures = self._failures + 1 if limits else 0
+        self._asked = max((error.retry_after or 0.0 for error in limits), default=0.0)
+        # Where all look more rarely, none is passed over besides: together that would be hours.
+        most = 0 if limits else int(LONGEST_BACKOFF / self.interval)
+        for wait in self.waits:
+            wait.rest(most=most)
 
 
 class Poller:
@@ -110,12 +152,7 @@ class Poller:
 
     def __init__(self, conn_id: str) -> None:
         self._conn_id = conn_id
-        self._waits: dict[float, dict[Wait, None]] = defaultdict(dict)
-        self._looking: dict[float, asyncio.Task[None]] = {}
-        self._in_turn = asyncio.Lock()
-        self._failures = 0
-        self._asked = 0.0
-        self._refuses_queries = False
+        self._groups: dict[tuple[float, str], Group] = {}
         self._connect: HttpConnections | None = None
 
     @asynccontextmanager
@@ -125,54 +162,75 @@ class Poller:
         :param waits: the waits.
         :param interval: seconds between two looks, at least half a second.
         """
-        interval = max(interval, SHORTEST_PAUSE)
-        group = self._waits[interval]
-        waits = list(waits)
-        group.update(dict.fromkeys(waits))
-        if interval not in self._looking:
-            self._looking[interval] = asyncio.create_task(self._look_at_intervals(interval))
+        interval = max(SHORTEST_PAUSE, interval)  # In this order, no number at all is the shortest.
+        joined = [(wait, self._join(wait, interval)) for wait in waits]
         try:
             yield
         finally:
-            for wait in waits:
-                group.pop(wait, None)
-            if not group and (task := self._looking.pop(interval, None)):
-                del self._waits[interval]
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+            for wait, group in joined:
+                group.waits.pop(wait, None)
+            ended = {group: None for _, group in joined if not group.waits}
+            await asyncio.gather(*map(self._end, ended))
 
-    async def _look_at_intervals(self, interval: float) -> None:
+    def _join(self, wait: Wait, interval: float) -> Group:
+        group = self._groups.get((interval, wait.key))
+        if group is None:
+            group = self._groups[interval, wait.key] = Group(interval, wait.key)
+            # Not in the name of who waits first: what is logged would go to that one's task.
+            looking = asyncio.create_task(self._look_at_intervals(group), context=contextvars.Context())
+            looking.add_done_callback(lambda task: self._tell_end(group, task))
+            group.looking = looking
+        group.waits[wait] = None
+        return group
+
+    async def _end(self, group: Group) -> None:
+        if self._forget(group) and group.looking:
+            group.looking.cancel()
+            await asyncio.gather(group.looking, return_exceptions=True)
+
+    def _forget(self, group: Group) -> bool:
+        """Give who joins from now on another group, and return whether it was this one until now."""
+        at = group.interval, group.key
+        if self._groups.get(at) is not group:
+            return False
+        del self._groups[at]
+        return True
+
+    def _tell_end(self, group: Group, task: asyncio.Task[None]) -> None:
+        """Tell who waits still that nobody looks any more, whatever has ended it."""
+        if self._forget(group):
+            error = None if task.cancelled() else task.exception()
+            for wait in group.waits:
+                wait.fail(error or RuntimeError("Nobody looks any more: the looking was cancelled."))
+
+    async def _look_at_intervals(self, group: Group) -> None:
         loop = asyncio.get_running_loop()
         # The first import of the hook would hold the loop for long.
         await asyncio.to_thread(importlib.import_module, "artifactory_provider.hooks.artifactory")
-        gc.freeze()
+        _keep_imports()
         await asyncio.sleep(SHORTEST_PAUSE)  # Others begin to wait at the same moment.
         while True:
             begun = loop.time()
-            due = [wait for wait in self._waits[interval] if wait.is_due()]
-            if due:
-                async with self._in_turn:
-                    await self._look(due)
-            await asyncio.sleep(max(SHORTEST_PAUSE, begun + pause(interval, self._failures, self._asked) - loop.time()))
+            if due := group.due():
+                await self._look(group, due)
+            await asyncio.sleep(max(SHORTEST_PAUSE, begun + group.pause() - loop.time()))
 
-    async def _look(self, waits: Sequence[Wait]) -> None:
-        """Look once for all these waits; whatever happens, each of them gets to know it."""
+    async def _look(self, group: Group, waits: Sequence[Wait]) -> None:
+        """Look once for some waits; whatever happens, each of them gets to know it."""
         from artifactory_provider.hooks.artifactory import ArtifactoryHook
         from artifactory_provider.hooks.http_connections import HttpConnections
 
         self._connect = self._connect or HttpConnections()
         errors: list[ArtifactoryError | None] = []
         try:
-            hook = ArtifactoryHook(self._conn_id)
-            async with hook.client() as client:
-                for key, some in _by_checks(waits).items():
-                    checks = [check_from_dict(check) for check in json.loads(key)]
-                    for start in range(0, len(some), _REFERENCES_A_LOOK):
-                        batch = some[start : start + _REFERENCES_A_LOOK]
-                        async with Ledger(client, refuses_queries=self._refuses_queries) as ledger:
-                            found = await self._look_at(ledger, batch, checks)
-                        self._refuses_queries = ledger.refuses_queries
-                        errors += [one.error for one in found]
+            checks = [check_from_dict(check) for check in json.loads(group.key)]
+            async with ArtifactoryHook(self._conn_id).client() as client:
+                for start in range(0, len(waits), _REFERENCES_A_LOOK):
+                    batch = waits[start : start + _REFERENCES_A_LOOK]
+                    async with Ledger(client, refuses_queries=group.refuses_queries) as ledger:
+                        found = await self._look_at(ledger, batch, checks)
+                    group.refuses_queries = ledger.refuses_queries
+                    errors += [one.error for one in found]
         except ArtifactoryError as error:
             for wait in waits:
                 wait.tell(fail_to_look(wait.reference, error))
@@ -180,7 +238,7 @@ class Poller:
         except Exception as error:  # noqa: BLE001 - each trigger raises it
             for wait in waits:
                 wait.fail(error)
-        self._pace(errors)
+        group.pace(errors)
 
     async def _look_at(self, ledger: Ledger, batch: Sequence[Wait], checks: Sequence[Check]) -> list[Verification]:
         references = [wait.reference for wait in batch]
@@ -188,14 +246,6 @@ class Poller:
         async for wait, one in in_turns(zip(batch, found, strict=True)):
             wait.tell(one)
         return found
-
-    def _pace(self, errors: Sequence[ArtifactoryError | None]) -> None:
-        """Look more rarely while nothing can be read, or the server asks for it; one bad image holds up no other."""
-        transient = [error for error in errors if isinstance(error, TRANSIENT)]
-        is_failing = bool(errors) and len(transient) == len(errors)
-        limits = [error for error in transient if is_failing or isinstance(error, RateLimited)]
-        self._failures = self._failures + 1 if limits else 0
-        self._asked = max((error.retry_after or 0.0 for error in limits), default=0.0)
 
 
 def poller_of(conn_id: str) -> Poller:
@@ -205,14 +255,21 @@ def poller_of(conn_id: str) -> Poller:
     """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     if conn_id not in pollers:
-        # What is imported by now stays. To look through it for garbage again and again, as thousands of waits come and
-        # go, holds the loop for a tenth of a second and more each time.
-        gc.freeze()
         pollers[conn_id] = Poller(conn_id)
     return pollers[conn_id]
 
 
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
+
+
+@functools.cache
+def _keep_imports() -> None:
+    """Pass over what is imported by now when looking for garbage: it stays.
+
+    To look through it again and again, as thousands of waits come and go, holds the loop for a tenth of a second and
+    more each time. Once a process: garbage that is there by then, others' too, is never found any more.
+    """
+    gc.freeze()
 
 
 def pause(interval: float, failures: int, asked: float) -> float:
@@ -227,10 +284,3 @@ def pause(interval: float, failures: int, asked: float) -> float:
     longest = max(interval, LONGEST_BACKOFF)
     backoff = min(max(interval * 2.0 ** min(failures, 16), asked), longest)
     return backoff * random.uniform(1, 1.2)  # noqa: S311 - spreads requests, keeps no secret
-
-
-def _by_checks(waits: Iterable[Wait]) -> dict[str, list[Wait]]:
-    groups: dict[str, list[Wait]] = {}
-    for wait in waits:
-        groups.setdefault(wait.key, []).append(wait)
-    return groups

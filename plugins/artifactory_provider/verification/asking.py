@@ -37,6 +37,11 @@ async def ask(check: Check, evidence: Evidence, subjects: Sequence[Subject]) -> 
     try:
         async with bound:
             verdicts = list(await check.find_verdicts(evidence, subjects))
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise
+        reason = f"The check {check.name} has failed: what it has waited for was cancelled."
+        return [Verdict(State.UNREADABLE, reason, value="check failed")] * len(subjects)
     except ArtifactoryError as error:
         return [unknown(error)] * len(subjects)
     except Exception as error:

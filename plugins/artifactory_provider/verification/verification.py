@@ -148,7 +148,7 @@ async def _look_again(ledger: Ledger, subjects: dict[int, Subject], found: dict[
     for at, seen in zip(settled, await look_at_all(ledger, [subjects[at].reference for at in settled]), strict=True):
         if isinstance(seen, ArtifactoryError):
             found[at] = fail_to_look(subjects[at].reference, seen)
-        elif seen is None or seen.descriptor != subjects[at].descriptor:
+        elif seen is None or seen.digest != subjects[at].digest:  # Queries do not tell media types.
             found[at] = _superseded(subjects[at].reference, seen.digest if seen else None)
 
 

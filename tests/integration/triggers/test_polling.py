@@ -233,3 +233,16 @@ async def test_verdicts_of_the_property_check_name_value_and_state(sandbox: Runn
     assert [(one["check"], one["state"], one["value"]) for one in told["verdicts"]] == [
         ("test.status", State.PASSED.value, "passed")
     ]
+
+
+@pytest.mark.parametrize("oci", [True, False])
+async def test_few_of_many_that_pass_are_looked_at_once_more_by_themselves_whatever_their_media_types(
+    sandbox: RunningSandbox, image: str, oci: bool
+) -> None:
+    references = [f"docker-dev/{image}:{number}" for number in range(4)]
+    for reference in references:
+        sandbox.push_image(reference, content=reference, oci=oci)
+    sandbox.set_properties(references[0], {"test.status": "passed"})
+    told = await event(batch(references, seconds=2))
+    assert [one.partition("@")[0] for one in told["passed"]] == references[:1]
+    assert {one["status"] for one in told["held"]} == {"pending"}

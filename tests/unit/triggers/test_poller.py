@@ -2,7 +2,25 @@ from __future__ import annotations
 
 import pytest
 
-from artifactory_provider.triggers.poller import LONGEST_BACKOFF, pause
+from artifactory_provider.artifactory.errors import ServerFailed
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.triggers.poller import LONGEST_BACKOFF, Group, Wait, pause
+from artifactory_provider.verification import State, Verification
+from artifactory_provider.verification.verification import fail_to_look
+
+DOWN = ServerFailed("It is down.")
+IMAGE = ImageReference("docker-dev", "app", "1")
+
+
+def looks_until_it_is_due(group: Group, wait: Wait) -> int:
+    """Count the looks until one is about a wait, that one included."""
+    return next(number for number in range(1, 10_000) if wait in group.due())
+
+
+def group_of(*waits: Wait, interval: float) -> Group:
+    group = Group(interval, "[]")
+    group.waits.update(dict.fromkeys(waits))
+    return group
 
 
 def test_without_failures_all_look_at_the_same_intervals() -> None:
@@ -20,3 +38,29 @@ def test_it_looks_ever_more_rarely_after_failures_and_when_the_server_asks_for_i
 @pytest.mark.parametrize("failures", range(1, 20))
 def test_after_failures_triggerers_are_not_in_step(failures: int) -> None:
     assert len({pause(10, failures, 0) for _ in range(10)}) > 1
+
+
+async def test_after_an_outage_the_next_look_is_about_all_however_long_it_was() -> None:
+    waits = [Wait(IMAGE, []), Wait(IMAGE, [])]
+    group = group_of(*waits, interval=60)
+    for _ in range(20):
+        for wait in waits:
+            wait.tell(fail_to_look(IMAGE, DOWN))
+        group.pace([DOWN, DOWN])
+        assert group.due() == waits
+        assert group.pause() <= LONGEST_BACKOFF * 1.2
+
+
+@pytest.mark.parametrize("interval", [0.5, 60, 3600])
+async def test_what_alone_cannot_be_read_is_looked_at_ever_more_rarely_but_not_for_ever(interval: float) -> None:
+    good, bad = Wait(IMAGE, []), Wait(IMAGE, [])
+    group = group_of(good, bad, interval=interval)
+    seconds = []
+    for _ in range(20):
+        good.tell(Verification(IMAGE, State.PENDING, ("It waits.",)))
+        bad.tell(fail_to_look(IMAGE, DOWN))
+        group.pace([None, DOWN])
+        assert group.pause() == interval
+        seconds.append(interval * looks_until_it_is_due(group, bad))
+    assert seconds == sorted(seconds)
+    assert seconds[-1] <= LONGEST_BACKOFF + interval

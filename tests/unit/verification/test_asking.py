@@ -47,6 +47,8 @@ class Odd(Check):
                 raise RuntimeError("line\n" * 1000)
             case "time out by itself":
                 raise TimeoutError
+            case "be cancelled by itself":
+                raise asyncio.CancelledError
             case "cannot ask":
                 raise ServerFailed("It is down.")
             case "must not ask":
@@ -56,11 +58,20 @@ class Odd(Check):
         return answers[self.does]
 
 
+class Slow(Odd):
+    """One that has all the time."""
+
+    time_limit = None
+
+    def __init__(self) -> None:
+        super().__init__("never answer")
+
+
 @pytest.mark.parametrize(
     "does",
     [
         *("raise", "time out by itself", "too few", "too many", "none", "true", "trues", "text", "a state"),
-        *("no state", "one verdict", "must not ask"),
+        *("no state", "one verdict", "must not ask", "be cancelled by itself"),
     ],
 )
 async def test_a_check_that_does_not_answer_properly_leaves_everything_unread(does: str) -> None:
@@ -75,6 +86,14 @@ async def test_a_check_that_never_answers_is_asked_again_later() -> None:
     [verdict] = await ask(Odd("never answer"), make_evidence(), [make_subject()])
     assert (verdict.state, verdict.error) == (State.PENDING, None)
     assert verdict.reason == "The check odd has not answered within 0.11 s: it is asked again."
+
+
+async def test_who_asks_can_be_cancelled() -> None:
+    asking = asyncio.create_task(ask(Slow(), make_evidence(), [make_subject()]))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
 
 
 async def test_a_check_whose_server_is_down_is_asked_again_later() -> None:
