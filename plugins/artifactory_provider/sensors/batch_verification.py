@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from artifactory_provider.verification.check import Check
 
 LARGEST_BATCH = 5000
-"""How many images one task waits for: what it hands on stays below a megabyte."""
+"""How many images one task waits for: what it hands on stays about a megabyte."""
 _SHOWN = 20
+_LONGEST = 366 * 86400.0
 
 
 class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
@@ -41,8 +42,9 @@ class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
     :param images: ``repository/image:tag`` or ``repository/image:tag@digest`` each, 5,000 at most. (templated)
     :param checks: what must be true of each digest; by default ``test.status`` must be ``passed``.
     :param poke_interval: seconds between two looks, at least half a second.
-    :param timeout: seconds after which it goes on with what has passed by then.
-    :param superseded: what happens when a tag is moved: ``fail`` holds it back, ``follow`` waits for its new digest.
+    :param timeout: seconds after which it goes on with what has passed by then; all are looked at once.
+    :param superseded: what happens when a tag is moved: ``fail`` holds it back, ``follow`` waits for its new digest,
+        and takes no digests.
     :param on_held: what images that have not passed lead to: ``go_on``, or ``fail`` after all have been waited for.
     :param artifactory_conn_id: the Airflow connection. (templated)
     :param kwargs: what every operator takes.
@@ -57,7 +59,7 @@ class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
         *,
         images: Sequence[str],
         checks: Sequence[Check] = (PropertyCheck(),),
-        poke_interval: float = 60,
+        poke_interval: float | datetime.timedelta = 60,
         timeout: float | datetime.timedelta = 4 * 3600,
         superseded: Literal["fail", "follow"] = "fail",
         on_held: Literal["go_on", "fail"] = "go_on",
@@ -66,14 +68,12 @@ class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
         super().__init__(**kwargs)
         self.images = images
         self.checks = check_checks(checks)
-        self.poke_interval = poke_interval
-        self.timeout = timeout.total_seconds() if isinstance(timeout, datetime.timedelta) else timeout
+        self.poke_interval = _seconds(poke_interval, "poke_interval")
+        self.timeout = _seconds(timeout, "timeout")
         self.superseded = superseded
         self.on_held = on_held
         if superseded not in {"fail", "follow"} or on_held not in {"go_on", "fail"}:
             raise ValueError("superseded is 'fail' or 'follow', and on_held is 'go_on' or 'fail'.")
-        if self.timeout < 0:
-            raise ValueError("timeout is a number of seconds, 0 or more.")
         if is_known(images):
             self._references()
 
@@ -121,8 +121,18 @@ class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
         references = [ImageReference.parse(text) for text in as_list(self.images, name="images")]
         if any(reference.tag is None for reference in references):
             raise InvalidPromotion("Each image needs a tag: repository/image:tag.")
+        if self.superseded == "follow" and any(reference.digest for reference in references):
+            raise InvalidPromotion("superseded='follow' takes whatever digest a tag shows: leave the digests out.")
         if len(references) > LARGEST_BATCH:
             raise InvalidPromotion(
                 f"One task waits for {LARGEST_BATCH:,} images at most, not for {len(references):,}: map it over parts."
             )
         return list(dict.fromkeys(references))
+
+
+def _seconds(value: object, name: str) -> float:
+    """Return a span of time in seconds, as Airflow's own sensors take it."""
+    seconds = value.total_seconds() if isinstance(value, datetime.timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST:
+        raise ValueError(f"{name} is a timedelta or a number of seconds from 0 to a year, not {value!r:.60}.")
+    return float(seconds)

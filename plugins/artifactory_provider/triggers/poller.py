@@ -8,6 +8,7 @@ knows is gone with its process, and missed by nobody: the registry has the verdi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import gc
@@ -15,7 +16,6 @@ import importlib
 import json
 import logging
 import random
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -48,7 +48,7 @@ class Wait:
     :param follow: whether a tag that is moved is waited for with its new digest, instead of ending the wait.
     """
 
-    __slots__ = ("_failures", "_news", "_rest", "_said", "follow", "key", "reference")
+    __slots__ = ("_failures", "_news", "_rest", "_said", "follow", "is_new", "key", "reference")
 
     def __init__(self, reference: ImageReference, checks: Sequence[Mapping[str, Any]], *, follow: bool = False) -> None:
         self.reference = reference
@@ -56,6 +56,7 @@ class Wait:
         self.follow = follow
         self._news: asyncio.Future[Verification] = asyncio.get_running_loop().create_future()
         self._said = ""
+        self.is_new = True
         self._failures = self._rest = 0
 
     async def news(self) -> Verification:
@@ -82,6 +83,7 @@ class Wait:
 
     def tell(self, found: Verification) -> None:
         """Take what a look has found."""
+        self.is_new = False
         if found.state is State.SUPERSEDED and self.follow:
             self.reference = self.reference.unpinned()
             found = found.as_followed()
@@ -119,6 +121,7 @@ class Group:
         self.key = key
         self.waits: dict[Wait, None] = {}
         self.looking: asyncio.Task[None] | None = None
+        self.joined = asyncio.Event()
         self.refuses_queries = False
         self._failures = 0
         self._asked = 0.0
@@ -127,21 +130,34 @@ class Group:
         """Return which of them the next look is to look at."""
         return [wait for wait in self.waits if wait.is_due()]
 
+    def new(self) -> list[Wait]:
+        """Return which of them nobody has looked at yet."""
+        return [wait for wait in self.waits if wait.is_new and not wait.is_over]
+
+    @property
+    def backs_off(self) -> bool:
+        """Whether looks are rarer than the interval says."""
+        return self._failures > 0
+
     def pause(self) -> float:
         """Return the seconds until the next look."""
         return pause(self.interval, self._failures, self._asked)
 
-    def pace(self, errors: Sequence[ArtifactoryError | None]) -> None:
-        """Look more rarely while nothing can be read, or the server asks for it; one bad image holds up no other."""
+    def pace(self, waits: Sequence[Wait], errors: Sequence[ArtifactoryError | None], *, only_new: bool = False) -> None:
+        """Look more rarely while nothing can be read, or the server asks for it; one bad image holds up no other.
+
+        :param waits: those that were looked at.
+        :param errors: what has gone wrong for each of them, or for all.
+        :param only_new: whether they were only those that had joined: that these cannot be read says little of others.
+        """
         transient = [error for error in errors if isinstance(error, TRANSIENT)]
-        is_failing = bool(errors) and len(transient) == len(errors)
+        is_failing = 0 < len(errors) == len(transient) and not only_new
         limits = [error for error in transient if is_failing or isinstance(error, RateLimited)]
         self._failures = self._failures + 1 if limits else 0
         self._asked = max((error.retry_after or 0.0 for error in limits), default=0.0)
         # Where all look more rarely, none is passed over besides: together that would be hours.
-        most = 0 if limits else int(LONGEST_BACKOFF / self.interval)
-        for wait in self.waits:
-            wait.rest(most=most)
+        for wait in self.waits if limits else waits:
+            wait.rest(most=0 if limits else int(LONGEST_BACKOFF / self.interval))
 
 
 class Poller:
@@ -155,7 +171,7 @@ class Poller:
         self._groups: dict[tuple[float, str], Group] = {}
         self._connect: HttpConnections | None = None
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def joined(self, waits: Iterable[Wait], *, interval: float) -> AsyncIterator[None]:
         """Look for some waits at each interval.
 
@@ -181,6 +197,7 @@ class Poller:
             looking.add_done_callback(lambda task: self._tell_end(group, task))
             group.looking = looking
         group.waits[wait] = None
+        group.joined.set()
         return group
 
     async def _end(self, group: Group) -> None:
@@ -208,15 +225,25 @@ class Poller:
         # The first import of the hook would hold the loop for long.
         await asyncio.to_thread(importlib.import_module, "artifactory_provider.hooks.artifactory")
         _keep_imports()
-        await asyncio.sleep(SHORTEST_PAUSE)  # Others begin to wait at the same moment.
+        next_look = 0.0
         while True:
+            await asyncio.sleep(SHORTEST_PAUSE)  # Others begin to wait at the same moment.
+            group.joined.clear()
             begun = loop.time()
-            if due := group.due():
-                await self._look(group, due)
-            await asyncio.sleep(max(SHORTEST_PAUSE, begun + group.pause() - loop.time()))
+            is_time = begun >= next_look
+            due = group.due() if is_time else group.new()
+            if due:
+                group.pace(due, await self._look(group, due), only_new=not is_time)
+            if is_time or group.backs_off:
+                next_look = begun + group.pause()
+            # Who joins does not wait for the interval of others, unless the server is spared.
+            hurry = asyncio.Event() if group.backs_off else group.joined
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(next_look - SHORTEST_PAUSE):
+                    await hurry.wait()
 
-    async def _look(self, group: Group, waits: Sequence[Wait]) -> None:
-        """Look once for some waits; whatever happens, each of them gets to know it."""
+    async def _look(self, group: Group, waits: Sequence[Wait]) -> list[ArtifactoryError | None]:
+        """Look once for some waits; whatever happens, each of them gets to know it. Return what has gone wrong."""
         from artifactory_provider.hooks.artifactory import ArtifactoryHook
         from artifactory_provider.hooks.http_connections import HttpConnections
 
@@ -238,7 +265,7 @@ class Poller:
         except Exception as error:  # noqa: BLE001 - each trigger raises it
             for wait in waits:
                 wait.fail(error)
-        group.pace(errors)
+        return errors
 
     async def _look_at(self, ledger: Ledger, batch: Sequence[Wait], checks: Sequence[Check]) -> list[Verification]:
         references = [wait.reference for wait in batch]

@@ -12,6 +12,7 @@ from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.triggers.poller import Wait, poller_of
 from artifactory_provider.verification import State
 from artifactory_provider.verification.outcomes import describe_waiting, settle
+from artifactory_provider.verification.verdicts import printable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from artifactory_provider.verification import Verification
 
 _NOT_LOOKED_AT = {"status": State.PENDING.value, "reason": "It was not looked at in time."}
+_FIRST_LOOK = 300.0
+"""Seconds that the first look may take, whenever the waiting is to end."""
+_REASONS = 500_000
+"""The characters that all reasons together have, at most; one has 600 at most."""
 
 
 class VerificationTrigger(BaseTrigger):
@@ -153,10 +158,15 @@ class BatchVerificationTrigger(BaseTrigger):
     ) -> None:
         """Say how many are waited for whenever that changes, until all has ended or the time is over."""
         loop = asyncio.get_running_loop()
-        deadline, said = loop.time() + seconds, ""
+        begun, said = loop.time(), ""
         pending = set(tasks)
-        while pending and loop.time() < deadline:
-            pause = min(max(self.poke_interval, 1.0), max(0.0, deadline - loop.time()))
+        while pending:
+            # Whoever comes late, because no triggerer was there before, is looked at once nevertheless.
+            is_known = len(found) == len(tasks)
+            left = begun + (seconds if is_known else max(seconds, _FIRST_LOOK)) - loop.time()
+            if left <= 0:
+                break
+            pause = min(max(1.0, self.poke_interval) if is_known else 1.0, left)
             done, pending = await asyncio.wait(pending, timeout=pause, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
                 task.result()
@@ -180,9 +190,10 @@ class BatchVerificationTrigger(BaseTrigger):
             if one is not None and one.state is State.PASSED:
                 passed.append(str(one.reference))
             else:
-                told = (
-                    settle(one) if one else {"status": State.PENDING.value, "reason": "It was not looked at in time."}
-                )
+                told = settle(one) if one else _NOT_LOOKED_AT
                 about = str(one.reference) if one else reference
                 held.append({"reference": about, "status": told["status"], "reason": told["reason"]})
+        longest = min(600, _REASONS // max(1, len(held)))
+        for each in held:
+            each["reason"] = printable(each["reason"], longest=longest)
         return {"passed": passed, "held": held}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 from contextlib import aclosing
 from types import SimpleNamespace
@@ -100,6 +101,15 @@ def test_nothing_to_wait_for_hands_on_nothing(images: Any) -> None:
         ({"checks": []}, ValueError),
         ({"checks": PropertyCheck()}, ValueError),
         ({"timeout": -1}, ValueError),
+        ({"timeout": "3600"}, ValueError),
+        ({"timeout": float("nan")}, ValueError),
+        ({"timeout": float("inf")}, ValueError),
+        ({"timeout": 1e12}, ValueError),
+        ({"poke_interval": -1}, ValueError),
+        ({"poke_interval": "60"}, ValueError),
+        ({"poke_interval": float("nan")}, ValueError),
+        ({"poke_interval": float("inf")}, ValueError),
+        ({"images": [f"docker-dev/app:1@sha256:{'a' * 64}"], "superseded": "follow"}, InvalidPromotion),
         ({"superseded": "ask"}, ValueError),
         ({"on_held": "ask"}, ValueError),
     ],
@@ -153,3 +163,16 @@ def test_to_follow_a_tag_and_to_wait_for_one_digest_contradict_each_other() -> N
             digest="sha256:" + "a" * 64,
             superseded="follow",
         )
+
+
+def test_spans_of_time_are_taken_as_other_sensors_take_them(sandbox: RunningSandbox, image: str) -> None:
+    pinned = push(sandbox, image, a="passed")
+    spans = {"poke_interval": datetime.timedelta(seconds=1), "timeout": datetime.timedelta(hours=1)}
+    assert run(sensor([f"docker-dev/{image}:a"], **spans))["passed"] == [pinned["a"]]
+
+
+def test_digests_of_other_tasks_are_not_followed_to_other_digests(sandbox: RunningSandbox, image: str) -> None:
+    made = sensor("{{ params.images }}", superseded="follow")
+    made.images = [push(sandbox, image, a="passed")["a"]]
+    with pytest.raises(InvalidPromotion, match="leave the digests out"):
+        made.execute({})

@@ -58,13 +58,9 @@ def trigger(reference: str, *checks: Check, **changes: Any) -> VerificationTrigg
 
 def batch(references: Sequence[str], *, seconds: float, **changes: Any) -> BatchVerificationTrigger:
     until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+    fields: dict[str, Any] = {"checks": [check_to_dict(PropertyCheck())], "poke_interval": 0.5, **changes}
     return BatchVerificationTrigger(
-        artifactory_conn_id="artifactory_default",
-        references=references,
-        checks=[check_to_dict(PropertyCheck())],
-        poke_interval=0.5,
-        until=until.isoformat(),
-        **changes,
+        artifactory_conn_id="artifactory_default", references=references, until=until.isoformat(), **fields
     )
 
 
@@ -246,3 +242,21 @@ async def test_few_of_many_that_pass_are_looked_at_once_more_by_themselves_whate
     told = await event(batch(references, seconds=2))
     assert [one.partition("@")[0] for one in told["passed"]] == references[:1]
     assert {one["status"] for one in told["held"]} == {"pending"}
+
+
+async def test_a_set_that_comes_late_is_looked_at_once_nevertheless(sandbox: RunningSandbox, image: str) -> None:
+    references = push(sandbox, image, 3)
+    sandbox.set_properties(references[2], {"test.status": "running"})
+    told = await event(batch(references, seconds=-3600))
+    assert [one.partition("@")[0] for one in told["passed"]] == references[:2]
+    assert [one["status"] for one in told["held"]] == ["pending"]
+
+
+async def test_the_reasons_of_thousands_stay_below_a_megabyte(sandbox: RunningSandbox, image: str) -> None:
+    (reference,) = push(sandbox, image, 1, passed=False)
+    sandbox.set_properties(reference, {"test.status": "x" * 1000})
+    checks = [check_to_dict(PropertyCheck(passed=str(number) * 150)) for number in range(9)]
+    (held,) = (await event(batch([reference], seconds=0, checks=checks)))["held"]
+    assert 500 < len(held["reason"]) <= 600
+    held = (await event(batch([reference] * 1000, seconds=0, checks=checks)))["held"]
+    assert all(100 < len(one["reason"]) <= 500 for one in held)

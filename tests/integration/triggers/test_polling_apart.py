@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.triggers import VerificationTrigger
-from artifactory_provider.triggers.poller import poller_of
+from artifactory_provider.triggers.poller import Wait, poller_of
 from artifactory_provider.verification import Check, PropertyCheck, State, Verdict, check_to_dict
 
 if TYPE_CHECKING:
@@ -173,3 +174,14 @@ async def test_to_begin_to_wait_again_and_again_keeps_no_more_garbage_for_ever(
     kept = gc.get_freeze_count()
     await event(trigger(reference))
     assert gc.get_freeze_count() <= kept
+
+
+async def test_who_joins_later_does_not_wait_for_the_others_interval(sandbox: RunningSandbox, image: str) -> None:
+    pending, good = push(sandbox, image, 2, passed=False)
+    waits = [Wait(ImageReference.parse(one), [check_to_dict(PropertyCheck())]) for one in (pending, good)]
+    poller = poller_of(CONNECTION)
+    async with asyncio.timeout(BOUND), poller.joined(waits[:1], interval=3600):
+        assert (await waits[0].news()).state is State.PENDING
+        sandbox.set_properties(good, {"test.status": "passed"})
+        async with poller.joined(waits[1:], interval=3600):
+            assert (await waits[1].news()).state is State.PASSED

@@ -12,11 +12,6 @@ DOWN = ServerFailed("It is down.")
 IMAGE = ImageReference("docker-dev", "app", "1")
 
 
-def looks_until_it_is_due(group: Group, wait: Wait) -> int:
-    """Count the looks until one is about a wait, that one included."""
-    return next(number for number in range(1, 10_000) if wait in group.due())
-
-
 def group_of(*waits: Wait, interval: float) -> Group:
     group = Group(interval, "[]")
     group.waits.update(dict.fromkeys(waits))
@@ -46,7 +41,7 @@ async def test_after_an_outage_the_next_look_is_about_all_however_long_it_was() 
     for _ in range(20):
         for wait in waits:
             wait.tell(fail_to_look(IMAGE, DOWN))
-        group.pace([DOWN, DOWN])
+        group.pace(waits, [DOWN, DOWN])
         assert group.due() == waits
         assert group.pause() <= LONGEST_BACKOFF * 1.2
 
@@ -55,12 +50,27 @@ async def test_after_an_outage_the_next_look_is_about_all_however_long_it_was() 
 async def test_what_alone_cannot_be_read_is_looked_at_ever_more_rarely_but_not_for_ever(interval: float) -> None:
     good, bad = Wait(IMAGE, []), Wait(IMAGE, [])
     group = group_of(good, bad, interval=interval)
-    seconds = []
-    for _ in range(20):
+    seconds, rested = [], 0.0
+    for _ in range(5000):
+        due = group.due()
+        rested += group.pause()
         good.tell(Verification(IMAGE, State.PENDING, ("It waits.",)))
-        bad.tell(fail_to_look(IMAGE, DOWN))
-        group.pace([None, DOWN])
+        if bad in due:
+            bad.tell(fail_to_look(IMAGE, DOWN))
+            seconds.append(rested)
+            rested = 0.0
+        group.pace(due, [DOWN if wait is bad else None for wait in due])
         assert group.pause() == interval
-        seconds.append(interval * looks_until_it_is_due(group, bad))
     assert seconds == sorted(seconds)
     assert seconds[-1] <= LONGEST_BACKOFF + interval
+    assert len(seconds) > 2
+
+
+async def test_one_that_joins_and_cannot_be_read_holds_up_no_other() -> None:
+    good, joined = Wait(IMAGE, []), Wait(IMAGE, [])
+    good.tell(Verification(IMAGE, State.PENDING, ("It waits.",)))
+    group = group_of(good, joined, interval=60)
+    assert group.new() == [joined]
+    joined.tell(fail_to_look(IMAGE, DOWN))
+    group.pace([joined], [DOWN], only_new=True)
+    assert (group.new(), group.pause()) == ([], 60)
