@@ -92,7 +92,7 @@ class _Asking(Generic[T, R]):
                 answer = await self._answer(half)
                 told.update(dict.fromkeys(half, answer))
                 if isinstance(answer, ArtifactoryError):
-                    refused.append((half, answer, level if isinstance(refusal, TooMuchAsked) else level + 1))
+                    refused.append((half, answer, level + 1))
         return told
 
     def _goes_on(self, part: Sequence[T], refusal: ArtifactoryError, level: int) -> bool:
