@@ -225,7 +225,7 @@ async def test_without_a_key_a_bundle_about_the_digest_is_there_and_one_about_an
         {"bundles": "no"},
         {"other_keys": "ignore"},
     ],
-    ids=repr,
+    ids=range(13),
 )
 def test_a_check_that_could_not_work_is_refused_when_the_dag_is_read(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"key|name|bundles"):
