@@ -147,6 +147,8 @@ class Events:
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_dirty = False
+        # Between two transactions: a wake that another request caused could be spent on what is not committed yet.
+        database.after_commit = self._wake_after_commit
 
     def record(
         self, tx: sqlite3.Connection, event: EventType, place: Place, tag: str, *, user: str, source: str | None = None
@@ -177,25 +179,33 @@ class Events:
             _drop_oldest(tx, subscription, self._config.webhooks.queue)
             self._is_dirty = True
 
-    def wake(self) -> None:
-        """Let what was noted and committed be delivered; callable from any thread."""
-        if self._is_dirty and self._loop is not None:
-            self._is_dirty = False
-            self._loop.call_soon_threadsafe(self._wake.set)
-
     async def deliver(self) -> None:
         """Deliver events until cancelled: to each handler one after the other, the oldest first."""
         self._loop = asyncio.get_running_loop()
-        async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
-            while True:
-                self._wake.clear()
-                waiting, now = await self._database.read(_oldest), time.time()
-                due = [delivery for delivery in waiting if delivery.due <= now]
-                await asyncio.gather(*(self._attempt(client, delivery) for delivery in due))
-                if not due:
-                    pause = min((delivery.due - now for delivery in waiting), default=None)
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), pause)
+        try:
+            async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
+                while True:
+                    await self._deliver_due(client)
+        finally:
+            self._loop = None
+
+    async def _deliver_due(self, client: httpx.AsyncClient) -> None:
+        """Try once to tell each handler its oldest event; wait, if none is due."""
+        self._wake.clear()
+        waiting, now = await self._database.read(_oldest), time.time()
+        due = [delivery for delivery in waiting if delivery.due <= now]
+        await asyncio.gather(*(self._attempt(client, delivery) for delivery in due))
+        if not due:
+            pause = min((delivery.due - now for delivery in waiting), default=None)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
+
+    def _wake_after_commit(self) -> None:
+        loop = self._loop
+        if self._is_dirty and loop is not None:
+            self._is_dirty = False
+            with suppress(RuntimeError):  # the loop has just ended: what waits is told after the next start
+                loop.call_soon_threadsafe(self._wake.set)
 
     async def _attempt(self, client: httpx.AsyncClient, delivery: _Delivery) -> None:
         subscription, problem = Subscription.model_validate_json(delivery.subscription), ""

@@ -102,7 +102,6 @@ class RunningSandbox:
         with self.service.database.writing() as tx:
             store_image(tx, self.service, place, tag, image, stamp(self.username))
             self.service.events.record(tx, "pushed", place, tag, user=self.username)
-        self.service.events.wake()
         return image.top.digest
 
     def tag(self, source: str, target: str) -> str:
@@ -115,7 +114,6 @@ class RunningSandbox:
             if standing is None or standing.digest != item.digest:
                 layout.retag(tx, place, item, tag, stamp=stamp(self.username))
                 self.service.events.record(tx, "pushed", place, tag, user=self.username)
-        self.service.events.wake()
         return item.digest
 
     def digest(self, reference: str) -> str | None:
@@ -136,7 +134,6 @@ class RunningSandbox:
             self._manifest(tx, reference)
             self.service.events.record(tx, "deleted", place, name, user=self.username)
             layout.clear(tx, place, name, stamp=stamp(self.username))
-        self.service.events.wake()
 
     def properties(self, reference: str) -> dict[str, list[str]]:
         """Return the properties of a reference's manifest."""

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from artifactory_sandbox.manifests import content_digest
+from artifactory_sandbox.names import Place
 from artifactory_sandbox.pytest_plugin import running_sandbox
 
 if TYPE_CHECKING:
@@ -283,6 +284,19 @@ def test_what_was_not_told_before_a_restart_is_told_after_it(tmp_path: Path) -> 
             sandbox.push_image(f"docker-dev/app:{tag}")
     with receiving(port) as receiver, running_sandbox(tmp_path, config):
         assert receiver.tags(2) == ["1", "2"]
+
+
+def test_what_others_ask_before_a_change_is_committed_does_not_delay_its_event(
+    client: httpx.Client, sandbox: RunningSandbox, receiver: Receiver
+) -> None:
+    sandbox.push_image("docker-dev/beside-requests:1")
+    subscribe(client, receiver.url)
+    with sandbox.service.database.writing() as tx:
+        sandbox.service.events.record(tx, "pushed", Place("docker-dev", "beside-requests"), "1", user="admin")
+        for _ in range(20):
+            assert client.get("/api/system/ping").status_code == 200
+    assert receiver.tags(1) == ["1"]
+    assert client.delete(f"{SUBSCRIPTIONS}/mine").status_code == 204
 
 
 def test_only_what_a_subscription_is_about_is_told(
