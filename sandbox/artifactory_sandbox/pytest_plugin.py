@@ -144,7 +144,9 @@ class RunningSandbox:
         """Set properties on a reference's manifest."""
         lists = {key: [value] if isinstance(value, str) else value for key, value in values.items()}
         with self.service.database.writing() as tx:
-            items.set_properties(tx, self._manifest(tx, reference).id, lists)
+            item = self._manifest(tx, reference)
+            self.service.events.record_properties(tx, [item], lists, user=self.username)
+            items.set_properties(tx, item.id, lists)
 
     def _manifest(self, tx: sqlite3.Connection, reference: str) -> Item:
         item = layout.find_manifest(tx, *parse_reference(reference))
