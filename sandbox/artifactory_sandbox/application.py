@@ -100,7 +100,6 @@ class Application:
         async def work(scope: Scope, receive: Receive, send: Send) -> None:
             await self._pass_gate(scope, headers, where)
             await self._router(scope, receive, send)
-            self._service.events.wake()
 
         try:
             where = address(scope["path"], scope["scheme"], headers, self._find_repository(scope, headers))

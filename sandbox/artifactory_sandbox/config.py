@@ -153,6 +153,8 @@ class WebhookConfig(_Section):
     :param origin: the `jpd_origin` of events.
     :param promoted_repository: which repository the event of a promotion names; Artifactory's own choice is not
         documented.
+    :param unchanged_properties: whether a property that is given the values that it has is told of again; what
+        Artifactory does is not documented.
     """
 
     attempts: int = Field(default=10, ge=1, le=1000)
@@ -160,6 +162,7 @@ class WebhookConfig(_Section):
     queue: int = Field(default=10_000, ge=1)
     origin: str = "http://artifactory-sandbox"
     promoted_repository: Literal["source", "target"] = "target"
+    unchanged_properties: bool = False
 
 
 class LimitsConfig(_Section):

@@ -69,11 +69,13 @@ class Database:
     """SQLite in WAL mode: a committed write survives the end of the process, however it ends.
 
     :param path: the database file; made when it does not exist.
+    :ivar after_commit: called after each commit, before the next transaction begins; must not fail.
     :raises IncompatibleDataError: when the file has another schema.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.after_commit: Callable[[], None] = lambda: None
         # SQLite gives the files beside it the rights of this one.
         make_file(path)
         self._writing = threading.RLock()
@@ -129,6 +131,7 @@ class Database:
             try:
                 yield self._writer
                 self._writer.execute("COMMIT")
+                self.after_commit()
             except BaseException:
                 if self._writer.in_transaction:  # SQLite has undone it itself where the disk was full
                     self._writer.execute("ROLLBACK")

@@ -102,7 +102,6 @@ class RunningSandbox:
         with self.service.database.writing() as tx:
             store_image(tx, self.service, place, tag, image, stamp(self.username))
             self.service.events.record(tx, "pushed", place, tag, user=self.username)
-        self.service.events.wake()
         return image.top.digest
 
     def tag(self, source: str, target: str) -> str:
@@ -115,7 +114,6 @@ class RunningSandbox:
             if standing is None or standing.digest != item.digest:
                 layout.retag(tx, place, item, tag, stamp=stamp(self.username))
                 self.service.events.record(tx, "pushed", place, tag, user=self.username)
-        self.service.events.wake()
         return item.digest
 
     def digest(self, reference: str) -> str | None:
@@ -136,7 +134,6 @@ class RunningSandbox:
             self._manifest(tx, reference)
             self.service.events.record(tx, "deleted", place, name, user=self.username)
             layout.clear(tx, place, name, stamp=stamp(self.username))
-        self.service.events.wake()
 
     def properties(self, reference: str) -> dict[str, list[str]]:
         """Return the properties of a reference's manifest."""
@@ -147,7 +144,9 @@ class RunningSandbox:
         """Set properties on a reference's manifest."""
         lists = {key: [value] if isinstance(value, str) else value for key, value in values.items()}
         with self.service.database.writing() as tx:
-            items.set_properties(tx, self._manifest(tx, reference).id, lists)
+            item = self._manifest(tx, reference)
+            self.service.events.record_properties(tx, [item], lists, user=self.username)
+            items.set_properties(tx, item.id, lists)
 
     def _manifest(self, tx: sqlite3.Connection, reference: str) -> Item:
         item = layout.find_manifest(tx, *parse_reference(reference))

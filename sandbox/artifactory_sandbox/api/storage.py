@@ -69,6 +69,7 @@ async def change_properties(request: Request) -> Response:
         if item.is_folder and "0" not in {query.get("recursive"), query.get("recursiveProperties")}:
             below, allows = items.subtree(tx, item.repository, path), call.service.access.allows
             affected = [one for one in below if allows(call.user, Action.ANNOTATE, repository, one.full_path)]
+        call.service.events.record_properties(tx, affected, values, user=call.user.name)
         for one in affected:
             items.set_properties(tx, one.id, values)
             if items.count_properties(tx, one.id) > MOST_VALUES and any(values.values()):

@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import queue
-import threading
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from tests.integration.sandbox.receiving import SUBSCRIPTIONS, Receiver, receiving, subscribe, subscription
 
 from artifactory_sandbox.manifests import content_digest
+from artifactory_sandbox.names import Place
 from artifactory_sandbox.pytest_plugin import running_sandbox
 
 if TYPE_CHECKING:
@@ -23,77 +21,8 @@ if TYPE_CHECKING:
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
-SUBSCRIPTIONS = "/event/api/v1/subscriptions"
 PROMOTE = "/api/docker/docker-dev/v2/promote"
 SECRET = "s3cret-of-the-receiver"
-SOON = 20
-
-
-class Delivery(NamedTuple):
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def event(self) -> dict[str, Any]:
-        event: dict[str, Any] = json.loads(self.body)
-        return event
-
-
-class Receiver(ThreadingHTTPServer):
-    """Takes deliveries; answers with the given statuses first, and 200 from then on."""
-
-    daemon_threads = True
-
-    def __init__(self, port: int = 0, statuses: tuple[int, ...] = ()) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
-        self.statuses = list(statuses)
-        self.is_endless = False
-        self.deliveries: queue.Queue[Delivery] = queue.Queue()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/hook"
-
-    def next(self) -> Delivery:
-        return self.deliveries.get(timeout=SOON)
-
-    def tags(self, count: int) -> list[str]:
-        return [self.next().event["data"]["tag"] for _ in range(count)]
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
-        self.send_header("Content-Length", str(2**40 if self.server.is_endless else 0))
-        self.end_headers()
-        self.server.deliveries.put(Delivery({key.lower(): value for key, value in self.headers.items()}, body))
-        with suppress(OSError):
-            while self.server.is_endless:
-                self.wfile.write(b"x" * 65_536)
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-@contextmanager
-def receiving(port: int = 0, statuses: tuple[int, ...] = ()) -> Iterator[Receiver]:
-    with Receiver(port, statuses) as receiver:
-        thread = threading.Thread(target=receiver.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            receiver.shutdown()
-            thread.join()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture
@@ -105,25 +34,6 @@ def sandbox(artifactory_sandbox_factory: Callable[..., RunningSandbox]) -> Runni
 def client(sandbox: RunningSandbox) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=sandbox.url, auth=(sandbox.username, sandbox.password)) as client:
         yield client
-
-
-def subscription(url: str, *, key: str = "mine", criteria: Any = None, handler: Any = None, **changes: Any) -> Any:
-    return {
-        "key": key,
-        "description": "a test's",
-        "enabled": True,
-        "event_filter": {
-            "domain": "docker",
-            "event_types": ["pushed", "deleted", "promoted"],
-            "criteria": criteria or {"anyLocal": True},
-        },
-        "handlers": [{"handler_type": "webhook", "url": url, **(handler or {})}],
-    } | changes
-
-
-def subscribe(client: httpx.Client, *arguments: Any, **keywords: Any) -> None:
-    response = client.post(SUBSCRIPTIONS, json=subscription(*arguments, **keywords))
-    assert response.status_code == 201, response.text
 
 
 def test_pushes_promotions_and_deletions_are_told_in_order_in_artifactorys_envelope(
@@ -283,6 +193,19 @@ def test_what_was_not_told_before_a_restart_is_told_after_it(tmp_path: Path) -> 
             sandbox.push_image(f"docker-dev/app:{tag}")
     with receiving(port) as receiver, running_sandbox(tmp_path, config):
         assert receiver.tags(2) == ["1", "2"]
+
+
+def test_what_others_ask_before_a_change_is_committed_does_not_delay_its_event(
+    client: httpx.Client, sandbox: RunningSandbox, receiver: Receiver
+) -> None:
+    sandbox.push_image("docker-dev/beside-requests:1")
+    subscribe(client, receiver.url)
+    with sandbox.service.database.writing() as tx:
+        sandbox.service.events.record(tx, "pushed", Place("docker-dev", "beside-requests"), "1", user="admin")
+        for _ in range(20):
+            assert client.get("/api/system/ping").status_code == 200
+    assert receiver.tags(1) == ["1"]
+    assert client.delete(f"{SUBSCRIPTIONS}/mine").status_code == 204
 
 
 def test_only_what_a_subscription_is_about_is_told(
