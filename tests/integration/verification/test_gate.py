@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,6 +63,24 @@ async def test_what_moves_between_its_verdict_and_its_promotion_is_not_promoted(
     gateway.rule("POST", "/api/search/aql", times=1, after=moved)
     report = await promote_verified(client, promotions(image, "abc"), CHECKS)
     assert [result.outcome for result in report.results] == ["promoted", "failed", "promoted"]
+
+
+async def test_what_a_killed_try_has_moved_is_done_and_what_it_has_not_is_still_held_back(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    digests = push(sandbox, image, a="passed", b="passed", c="passed", d="failed")
+    moves = [
+        replace(
+            each, source=each.source.pinned(digests[str(each.source.tag)]), options=replace(each.options, copy=False)
+        )
+        for each in promotions(image, "abcd")
+    ]
+    await promote_verified(client, moves[:2], CHECKS)
+    sandbox.push_image(f"docker-qa/{image}:b", content="another")
+    sandbox.delete(f"docker-dev/{image}:c")
+    report = await promote_verified(client, moves, CHECKS)
+    assert [result.outcome for result in report.results] == ["unchanged", "failed", "failed", "failed"]
+    assert sandbox.digest(f"docker-qa/{image}:a") == digests["a"]
 
 
 async def test_without_checks_nothing_passes(client: ArtifactoryClient, sandbox: RunningSandbox, image: str) -> None:
