@@ -10,6 +10,7 @@ from artifactory_provider.promotion import NotVerified, NotVerifiedYet, Promotio
 from artifactory_provider.tasks import RETRY_POLICY
 from artifactory_provider.verification import PropertyCheck
 from artifactory_provider.verification.gate import promote_verified
+from artifactory_provider.verification.outcomes import write_verdicts
 
 if TYPE_CHECKING:
     from tests.integration.gateway import Gateway
@@ -98,6 +99,29 @@ async def test_the_verdicts_stand_in_the_record_on_the_target(
     assert record.as_dict()["verdicts"] == ["test.status: passed"]
     properties = await client.properties(f"docker-qa/{image}/a/manifest.json")
     assert properties["promotion.verdicts"] == ["test.status: passed"]
+
+
+async def test_verdicts_that_outsiders_have_made_long_spoil_no_promotion(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, image, a="passed")
+    sandbox.set_properties(f"docker-dev/{image}:a", {"by": "\U0001f600" * 500, "plain": "x" * 500})
+    checks = [PropertyCheck(author=author) for author in ("plain", "plain", "by", "by", "by")]
+    report = await promote_verified(client, promotions(image, "a"), checks)
+    assert report.counts == {"promoted": 1, "unchanged": 0, "failed": 0}
+    properties = await client.properties(f"docker-qa/{image}/a/manifest.json")
+    [recorded] = properties["promotion.verdicts"]
+    assert recorded.startswith("test.status: passed, by xxxx")
+    assert recorded.endswith("; 3 more")
+
+
+async def test_long_verdicts_can_be_written_to_the_manifest(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    digest = push(sandbox, image, a="passed")["a"]
+    verdicts = [{"check": f"check {number}", "value": "\U0001f600" * 500} for number in range(20)]
+    await write_verdicts(client, ImageReference("docker-dev", image, "a", digest), verdicts, prefix="verified")
+    assert len([name for name in sandbox.properties(f"docker-dev/{image}:a") if name.startswith("verified.")]) == 20
 
 
 async def test_a_gate_costs_two_queries_and_nothing_for_each_image(
