@@ -38,6 +38,8 @@ SHORTEST_PAUSE = 0.5
 """Seconds between two looks, at least; and between the first wait and its first look."""
 LONGEST_BACKOFF = 600.0
 _REFERENCES_A_LOOK = 900
+_LOOKS_AT_ONCE = 16
+_LONGEST_TURN = 60.0
 
 
 class Wait:
@@ -170,6 +172,7 @@ class Poller:
         self._conn_id = conn_id
         self._groups: dict[tuple[float, str], Group] = {}
         self._connect: HttpConnections | None = None
+        self._turns = asyncio.Semaphore(_LOOKS_AT_ONCE)
 
     @contextlib.asynccontextmanager
     async def joined(self, waits: Iterable[Wait], *, interval: float) -> AsyncIterator[None]:
@@ -233,7 +236,9 @@ class Poller:
             is_time = begun >= next_look
             due = group.due() if is_time else group.new()
             if due:
-                group.pace(due, await self._look(group, due), only_new=not is_time)
+                async with self._turn():
+                    errors = await self._look(group, due)
+                group.pace(due, errors, only_new=not is_time)
             if is_time or group.backs_off:
                 next_look = begun + group.pause()
             # Who joins does not wait for the interval of others, unless the server is spared.
@@ -241,6 +246,19 @@ class Poller:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(next_look - SHORTEST_PAUSE):
                     await hurry.wait()
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Let few groups look at a time; but nobody waits for ever, as the checks of others may never answer."""
+        has_turn = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_TURN):
+                has_turn = await self._turns.acquire()
+        try:
+            yield
+        finally:
+            if has_turn:
+                self._turns.release()
 
     async def _look(self, group: Group, waits: Sequence[Wait]) -> list[ArtifactoryError | None]:
         """Look once for some waits; whatever happens, each of them gets to know it. Return what has gone wrong."""

@@ -38,6 +38,8 @@ class EndlessCheck(Check):
 
     time_limit: ClassVar[float | None] = None
 
+    number: int = 0
+
     @property
     def name(self) -> str:
         return "endless"
@@ -118,6 +120,20 @@ async def test_a_check_that_never_answers_holds_up_no_waits_for_other_checks(
     told = await event(trigger(good))
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
+    assert told["status"] == "passed"
+
+
+async def test_however_many_checks_never_answer_others_have_their_turn(
+    sandbox: RunningSandbox, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artifactory_provider.triggers.poller._LONGEST_TURN", 0.1)
+    (reference,) = push(sandbox, image, 1)
+    endless = [asyncio.create_task(event(trigger(reference, EndlessCheck(number)))) for number in range(40)]
+    await asyncio.sleep(0)
+    told = await event(trigger(reference))
+    for waiting in endless:
+        waiting.cancel()
+    await asyncio.gather(*endless, return_exceptions=True)
     assert told["status"] == "passed"
 
 
