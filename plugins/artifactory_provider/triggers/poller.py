@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from artifactory_provider.artifactory.concurrency import in_turns
-from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RateLimited
+from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RateLimited, RequestNotSent
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.verification import State, check_from_dict, verify_many
 from artifactory_provider.verification.verification import fail_to_look
@@ -125,6 +125,7 @@ class Group:
         self.looking: asyncio.Task[None] | None = None
         self.joined = asyncio.Event()
         self.refuses_queries = False
+        self.was_connected = False
         self._failures = 0
         self._asked = 0.0
 
@@ -267,9 +268,11 @@ class Poller:
 
         self._connect = self._connect or HttpConnections()
         errors: list[ArtifactoryError | None] = []
+        is_connected = False
         try:
             checks = [check_from_dict(check) for check in json.loads(group.key)]
             async with ArtifactoryHook(self._conn_id).client() as client:
+                is_connected = group.was_connected = True
                 for start in range(0, len(waits), _REFERENCES_A_LOOK):
                     batch = waits[start : start + _REFERENCES_A_LOOK]
                     async with Ledger(client, refuses_queries=group.refuses_queries) as ledger:
@@ -277,10 +280,13 @@ class Poller:
                     group.refuses_queries = ledger.refuses_queries
                     errors += [one.error for one in found]
         except ArtifactoryError as error:
-            for wait in waits:
-                wait.tell(fail_to_look(wait.reference, error))
-            errors = [error]
+            return _tell_all(waits, error)
         except Exception as error:  # noqa: BLE001 - each trigger raises it
+            if group.was_connected and not is_connected:
+                # Airflow says of a connection whose secrets backend is down for a moment that there is none.
+                kind = type(error).__name__
+                message = f"The connection {self._conn_id!r}, which was there, cannot be read ({kind})."
+                return _tell_all(waits, RequestNotSent(message))
             for wait in waits:
                 wait.fail(error)
         return errors
@@ -291,6 +297,12 @@ class Poller:
         async for wait, one in in_turns(zip(batch, found, strict=True)):
             wait.tell(one)
         return found
+
+
+def _tell_all(waits: Iterable[Wait], error: ArtifactoryError) -> list[ArtifactoryError | None]:
+    for wait in waits:
+        wait.tell(fail_to_look(wait.reference, error))
+    return [error]
 
 
 def poller_of(conn_id: str) -> Poller:

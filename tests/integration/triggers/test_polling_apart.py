@@ -201,3 +201,19 @@ async def test_who_joins_later_does_not_wait_for_the_others_interval(sandbox: Ru
         sandbox.set_properties(good, {"test.status": "passed"})
         async with poller.joined(waits[1:], interval=3600):
             assert (await waits[1].news()).state is State.PASSED
+
+
+async def test_a_connection_that_cannot_be_read_for_a_moment_ends_no_wait(
+    sandbox: RunningSandbox, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (reference,) = push(sandbox, image, 1, passed=False)
+    wait = Wait(ImageReference.parse(reference), [check_to_dict(PropertyCheck())])
+    async with asyncio.timeout(BOUND), poller_of(CONNECTION).joined([wait], interval=0.5):
+        assert (await wait.news()).error is None
+        with monkeypatch.context() as broken:
+            broken.delenv("AIRFLOW_CONN_ARTIFACTORY_DEFAULT")
+            assert "cannot be read (AirflowNotFoundException)" in (await wait.news()).reason
+        sandbox.set_properties(reference, {"test.status": "passed"})
+        while not (found := await wait.news()).is_settled:
+            pass
+    assert found.state is State.PASSED
