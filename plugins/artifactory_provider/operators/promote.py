@@ -129,14 +129,22 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         """Promote, and return the record as a JSON object."""
         check_present(self, self._given)
         properties = as_pairs(self.properties, name="properties")
-        wanted = self._promotion(self.digest, properties, run=identify_run(context))
+        verdicts = as_verdicts(self.verdicts)
+        wanted = self._promotion(self.digest, properties, verdicts=verdicts, run=identify_run(context))
         hook = self._connect(wanted.target)
         with pin_for_all_tries(wanted, context, hook.pin) as promotion:
             if promotion.is_whole_image:
                 return self._report(context, promotion, hook.promote_image(promotion, one_request=self.one_request))
             return self._report(context, promotion, hook.promote(promotion))
 
-    def _promotion(self, digest: str | None, properties: Mapping[str, str], *, run: str = "run") -> Promotion:
+    def _promotion(
+        self,
+        digest: str | None,
+        properties: Mapping[str, str],
+        *,
+        verdicts: tuple[str, ...] = (),
+        run: str = "run",
+    ) -> Promotion:
         options = PromotionOptions(
             copy=as_bool(self.copy),
             on_conflict=self.on_conflict,
@@ -144,7 +152,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
             attachments=self.attachments,
             property_prefix=self.property_prefix,
             properties=properties,
-            verdicts=as_verdicts(self.verdicts) if is_known(self.verdicts) else (),
+            verdicts=verdicts,
             run=run,
             confirmation_timeout=self.confirmation_timeout,
         )

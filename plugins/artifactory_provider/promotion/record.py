@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 from artifactory_provider.artifactory.manifests import manifest_path
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.promotion.request import Promotion
 
-_LONGEST_VERDICTS = 800
+_LONGEST_VERDICTS = 1600
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def _join(verdicts: Sequence[str]) -> str:
     """Return the first verdicts in one line, and how many more there are: a property's value travels in a URL."""
     kept: list[str] = []
     for verdict in verdicts:
-        if len("; ".join([*kept, verdict])) > _LONGEST_VERDICTS:
+        if len(quote("; ".join([*kept, verdict]))) > _LONGEST_VERDICTS:
             return "; ".join([*kept, f"{len(verdicts) - len(kept)} more"])
         kept.append(verdict)
     return "; ".join(kept)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from artifactory_provider.artifactory.concurrency import in_turns
-from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RateLimited
+from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RateLimited, RequestNotSent
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.verification import State, check_from_dict, verify_many
 from artifactory_provider.verification.verification import fail_to_look
@@ -38,6 +38,8 @@ SHORTEST_PAUSE = 0.5
 """Seconds between two looks, at least; and between the first wait and its first look."""
 LONGEST_BACKOFF = 600.0
 _REFERENCES_A_LOOK = 900
+_LOOKS_AT_ONCE = 16
+_LONGEST_TURN = 60.0
 
 
 class Wait:
@@ -123,6 +125,7 @@ class Group:
         self.looking: asyncio.Task[None] | None = None
         self.joined = asyncio.Event()
         self.refuses_queries = False
+        self.was_connected = False
         self._failures = 0
         self._asked = 0.0
 
@@ -170,6 +173,7 @@ class Poller:
         self._conn_id = conn_id
         self._groups: dict[tuple[float, str], Group] = {}
         self._connect: HttpConnections | None = None
+        self._turns = asyncio.Semaphore(_LOOKS_AT_ONCE)
 
     @contextlib.asynccontextmanager
     async def joined(self, waits: Iterable[Wait], *, interval: float) -> AsyncIterator[None]:
@@ -233,7 +237,9 @@ class Poller:
             is_time = begun >= next_look
             due = group.due() if is_time else group.new()
             if due:
-                group.pace(due, await self._look(group, due), only_new=not is_time)
+                async with self._turn():
+                    errors = await self._look(group, due)
+                group.pace(due, errors, only_new=not is_time)
             if is_time or group.backs_off:
                 next_look = begun + group.pause()
             # Who joins does not wait for the interval of others, unless the server is spared.
@@ -242,6 +248,19 @@ class Poller:
                 async with asyncio.timeout_at(next_look - SHORTEST_PAUSE):
                     await hurry.wait()
 
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Let few groups look at a time; but nobody waits for ever, as the checks of others may never answer."""
+        has_turn = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_TURN):
+                has_turn = await self._turns.acquire()
+        try:
+            yield
+        finally:
+            if has_turn:
+                self._turns.release()
+
     async def _look(self, group: Group, waits: Sequence[Wait]) -> list[ArtifactoryError | None]:
         """Look once for some waits; whatever happens, each of them gets to know it. Return what has gone wrong."""
         from artifactory_provider.hooks.artifactory import ArtifactoryHook
@@ -249,9 +268,11 @@ class Poller:
 
         self._connect = self._connect or HttpConnections()
         errors: list[ArtifactoryError | None] = []
+        is_connected = False
         try:
             checks = [check_from_dict(check) for check in json.loads(group.key)]
             async with ArtifactoryHook(self._conn_id).client() as client:
+                is_connected = group.was_connected = True
                 for start in range(0, len(waits), _REFERENCES_A_LOOK):
                     batch = waits[start : start + _REFERENCES_A_LOOK]
                     async with Ledger(client, refuses_queries=group.refuses_queries) as ledger:
@@ -259,10 +280,13 @@ class Poller:
                     group.refuses_queries = ledger.refuses_queries
                     errors += [one.error for one in found]
         except ArtifactoryError as error:
-            for wait in waits:
-                wait.tell(fail_to_look(wait.reference, error))
-            errors = [error]
+            return _tell_all(waits, error)
         except Exception as error:  # noqa: BLE001 - each trigger raises it
+            if group.was_connected and not is_connected:
+                # Airflow says of a connection whose secrets backend is down for a moment that there is none.
+                kind = type(error).__name__
+                message = f"The connection {self._conn_id!r}, which was there, cannot be read ({kind})."
+                return _tell_all(waits, RequestNotSent(message))
             for wait in waits:
                 wait.fail(error)
         return errors
@@ -273,6 +297,12 @@ class Poller:
         async for wait, one in in_turns(zip(batch, found, strict=True)):
             wait.tell(one)
         return found
+
+
+def _tell_all(waits: Iterable[Wait], error: ArtifactoryError) -> list[ArtifactoryError | None]:
+    for wait in waits:
+        wait.tell(fail_to_look(wait.reference, error))
+    return [error]
 
 
 def poller_of(conn_id: str) -> Poller:

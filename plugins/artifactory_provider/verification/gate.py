@@ -10,6 +10,8 @@ from artifactory_provider.promotion.batch import promote_many
 from artifactory_provider.promotion.errors import NotVerified, NotVerifiedYet
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
+from artifactory_provider.verification.evidence import Subject
+from artifactory_provider.verification.looks import look_at_all
 from artifactory_provider.verification.outcomes import describe_verdicts
 from artifactory_provider.verification.verdicts import State
 from artifactory_provider.verification.verification import verify_many
@@ -56,14 +58,34 @@ async def promote_verified(
             some = promotions[start : start + _PROMOTIONS_A_LOOK]
             async with Ledger(client) as ledger:
                 found = await verify_many(ledger, [each.source for each in some], checks, connect=connect)
+                moved = await _find_moved(ledger, some, found)
             for at, (promotion, verification) in enumerate(zip(some, found, strict=True), start):
                 if verification.state is State.PASSED:
                     passed[at] = _pinned(promotion, verification)
+                elif promotion in moved:
+                    passed[at] = promotion
                 else:
                     results[at] = _held(promotion, verification)
     report = await promote_many(client, tuple(passed.values()), at_once=at_once, on_progress=on_progress)
     results.update(zip(passed, report.results, strict=True))
     return PromotionReport(tuple(results[at] for at in sorted(results)))
+
+
+async def _find_moved(
+    ledger: Ledger, promotions: Sequence[Promotion], found: Sequence[Verification]
+) -> Sequence[Promotion]:
+    """Return what a try before has moved: its source is gone, and its target shows the digest, so that no other can."""
+    gone = [
+        promotion
+        for promotion, verification in zip(promotions, found, strict=True)
+        if verification.state is State.SUPERSEDED and not promotion.options.copy and promotion.target.tag
+    ]
+    seen = await look_at_all(ledger, [promotion.target.unpinned() for promotion in gone])
+    return [
+        promotion
+        for promotion, shown in zip(gone, seen, strict=True)
+        if isinstance(shown, Subject) and shown.digest == promotion.source.digest
+    ]
 
 
 def _pinned(promotion: Promotion, verification: Verification) -> Promotion:

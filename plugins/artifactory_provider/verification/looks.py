@@ -75,4 +75,4 @@ def _read(reference: ImageReference, files: dict[str, Item]) -> Subject:
     name = str(shown_file(files))
     item = files[name]
     descriptor = Descriptor(item.digest, OCI_INDEX if name == LIST_FILE else OCI_MANIFEST)
-    return Subject(reference.pinned(item.digest), descriptor, item.updated, item.properties or {})
+    return Subject(reference.pinned(item.digest), descriptor, item.updated, item.properties)

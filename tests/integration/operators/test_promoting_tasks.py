@@ -91,6 +91,15 @@ def test_the_log_says_in_one_line_what_was_promoted_to_where(sandbox: RunningSan
     ]
 
 
+def test_verdicts_stand_in_the_record_also_where_an_outsider_has_written_what_looks_like_a_template(
+    sandbox: RunningSandbox, image: str, context: Any
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    made = operator(image, verdicts="{{ params.verdicts }}")
+    made.verdicts = [{"check": "test.status", "state": "passed", "value": "passed", "author": "{{ nobody }}"}]
+    assert made.execute(context)["verdicts"] == ["test.status: passed, by {{ nobody }}"]
+
+
 @pytest.mark.parametrize(
     ("copy", "stays"), [(True, True), ("True", True), ("yes", True), ("false", False), ("0", False)]
 )

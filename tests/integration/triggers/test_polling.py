@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -260,3 +261,18 @@ async def test_the_reasons_of_thousands_stay_below_a_megabyte(sandbox: RunningSa
     assert 500 < len(held["reason"]) <= 600
     held = (await event(batch([reference] * 1000, seconds=0, checks=checks)))["held"]
     assert all(100 < len(one["reason"]) <= 500 for one in held)
+
+
+async def test_properties_that_a_query_does_not_tell_are_asked_for_and_not_taken_for_none(
+    sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    def leave_out(reply: Reply) -> Reply:
+        document = json.loads(reply.body)
+        for result in document["results"]:
+            del result["properties"]
+        return replace(reply, body=json.dumps(document).encode())
+
+    references = push(sandbox, image, 3)
+    gateway.rule("POST", "/api/search/aql", reply=leave_out)
+    told = await event(batch(references, seconds=3))
+    assert len(told["passed"]) == 3

@@ -38,6 +38,8 @@ class EndlessCheck(Check):
 
     time_limit: ClassVar[float | None] = None
 
+    number: int = 0
+
     @property
     def name(self) -> str:
         return "endless"
@@ -121,6 +123,20 @@ async def test_a_check_that_never_answers_holds_up_no_waits_for_other_checks(
     assert told["status"] == "passed"
 
 
+async def test_however_many_checks_never_answer_others_have_their_turn(
+    sandbox: RunningSandbox, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artifactory_provider.triggers.poller._LONGEST_TURN", 0.1)
+    (reference,) = push(sandbox, image, 1)
+    endless = [asyncio.create_task(event(trigger(reference, EndlessCheck(number)))) for number in range(40)]
+    await asyncio.sleep(0)
+    told = await event(trigger(reference))
+    for waiting in endless:
+        waiting.cancel()
+    await asyncio.gather(*endless, return_exceptions=True)
+    assert told["status"] == "passed"
+
+
 async def test_a_poller_that_dies_tells_its_waits_and_the_next_wait_has_another(
     sandbox: RunningSandbox, image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,3 +201,19 @@ async def test_who_joins_later_does_not_wait_for_the_others_interval(sandbox: Ru
         sandbox.set_properties(good, {"test.status": "passed"})
         async with poller.joined(waits[1:], interval=3600):
             assert (await waits[1].news()).state is State.PASSED
+
+
+async def test_a_connection_that_cannot_be_read_for_a_moment_ends_no_wait(
+    sandbox: RunningSandbox, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (reference,) = push(sandbox, image, 1, passed=False)
+    wait = Wait(ImageReference.parse(reference), [check_to_dict(PropertyCheck())])
+    async with asyncio.timeout(BOUND), poller_of(CONNECTION).joined([wait], interval=0.5):
+        assert (await wait.news()).error is None
+        with monkeypatch.context() as broken:
+            broken.delenv("AIRFLOW_CONN_ARTIFACTORY_DEFAULT")
+            assert "cannot be read (AirflowNotFoundException)" in (await wait.news()).reason
+        sandbox.set_properties(reference, {"test.status": "passed"})
+        while not (found := await wait.news()).is_settled:
+            pass
+    assert found.state is State.PASSED

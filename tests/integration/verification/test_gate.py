@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ from artifactory_provider.promotion import NotVerified, NotVerifiedYet, Promotio
 from artifactory_provider.tasks import RETRY_POLICY
 from artifactory_provider.verification import PropertyCheck
 from artifactory_provider.verification.gate import promote_verified
+from artifactory_provider.verification.outcomes import write_verdicts
 
 if TYPE_CHECKING:
     from tests.integration.gateway import Gateway
@@ -64,6 +66,24 @@ async def test_what_moves_between_its_verdict_and_its_promotion_is_not_promoted(
     assert [result.outcome for result in report.results] == ["promoted", "failed", "promoted"]
 
 
+async def test_what_a_killed_try_has_moved_is_done_and_what_it_has_not_is_still_held_back(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    digests = push(sandbox, image, a="passed", b="passed", c="passed", d="failed")
+    moves = [
+        replace(
+            each, source=each.source.pinned(digests[str(each.source.tag)]), options=replace(each.options, copy=False)
+        )
+        for each in promotions(image, "abcd")
+    ]
+    await promote_verified(client, moves[:2], CHECKS)
+    sandbox.push_image(f"docker-qa/{image}:b", content="another")
+    sandbox.delete(f"docker-dev/{image}:c")
+    report = await promote_verified(client, moves, CHECKS)
+    assert [result.outcome for result in report.results] == ["unchanged", "failed", "failed", "failed"]
+    assert sandbox.digest(f"docker-qa/{image}:a") == digests["a"]
+
+
 async def test_without_checks_nothing_passes(client: ArtifactoryClient, sandbox: RunningSandbox, image: str) -> None:
     push(sandbox, image, a="passed")
     report = await promote_verified(client, promotions(image, "a"), [])
@@ -79,6 +99,29 @@ async def test_the_verdicts_stand_in_the_record_on_the_target(
     assert record.as_dict()["verdicts"] == ["test.status: passed"]
     properties = await client.properties(f"docker-qa/{image}/a/manifest.json")
     assert properties["promotion.verdicts"] == ["test.status: passed"]
+
+
+async def test_verdicts_that_outsiders_have_made_long_spoil_no_promotion(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, image, a="passed")
+    sandbox.set_properties(f"docker-dev/{image}:a", {"by": "\U0001f600" * 500, "plain": "x" * 500})
+    checks = [PropertyCheck(author=author) for author in ("plain", "plain", "by", "by", "by")]
+    report = await promote_verified(client, promotions(image, "a"), checks)
+    assert report.counts == {"promoted": 1, "unchanged": 0, "failed": 0}
+    properties = await client.properties(f"docker-qa/{image}/a/manifest.json")
+    [recorded] = properties["promotion.verdicts"]
+    assert recorded.startswith("test.status: passed, by xxxx")
+    assert recorded.endswith("; 3 more")
+
+
+async def test_long_verdicts_can_be_written_to_the_manifest(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    digest = push(sandbox, image, a="passed")["a"]
+    verdicts = [{"check": f"check {number}", "value": "\U0001f600" * 500} for number in range(20)]
+    await write_verdicts(client, ImageReference("docker-dev", image, "a", digest), verdicts, prefix="verified")
+    assert len([name for name in sandbox.properties(f"docker-dev/{image}:a") if name.startswith("verified.")]) == 20
 
 
 async def test_a_gate_costs_two_queries_and_nothing_for_each_image(
