@@ -173,6 +173,17 @@ def _kept(edited: Any) -> Any:
     return edited if isinstance(edited, dict) and ({"artifacts", "error"} & set(edited)) else None
 
 
+@pytest.mark.usefixtures("digest")
+async def test_a_digest_is_the_same_in_capital_letters(client: ArtifactoryClient, gateway: Gateway, image: str) -> None:
+    def shout(answer: Any) -> None:
+        general = answer["artifacts"][0]["general"]
+        general["sha256"] = general["sha256"].upper()
+
+    gateway.rule("POST", SUMMARY, reply=change(shout))
+    [found] = await look_at(client, CHECK, [image])
+    assert found.state is State.PASSED
+
+
 async def test_two_things_told_of_one_digest_are_no_evidence(
     client: ArtifactoryClient, gateway: Gateway, image: str, digest: str
 ) -> None:
