@@ -6,32 +6,35 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.conftest import PASSWORD
 from tests.integration.gateway import Reply, html
+from tests.integration.verification.asking_xray import (
+    CHECK,
+    CONFIG,
+    GUARDED,
+    STATUS,
+    SUMMARY,
+    VIOLATIONS,
+    WATCHES,
+    look_at,
+)
 
-from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.promotion.ledger import Ledger
-from artifactory_provider.verification import State, Verification, XrayCheck, verify_many
+from artifactory_provider.verification import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from tests.integration.gateway import Gateway
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
-SUMMARY, STATUS, VIOLATIONS, WATCHES = "/summary/artifact", "/artifact/status", "/v1/violations", "/v2/watches"
-CHECK = XrayCheck()
-GUARDED = XrayCheck(severity=None, watch="prod")
 OTHER = "b" * 64
 
 
 @pytest.fixture(scope="module")
 def sandbox(artifactory_sandbox_factory: Callable[..., RunningSandbox]) -> RunningSandbox:
-    """A sandbox whose Xray has a watch of all repositories."""
-    users = {"admin": {"password": PASSWORD, "admin": True}}
-    return artifactory_sandbox_factory({"xray": {"watches": {"prod": {"policies": ["no-high"]}}}, "users": users})
+    """A sandbox whose Xray has watches."""
+    return artifactory_sandbox_factory(CONFIG)
 
 
 @pytest.fixture
@@ -40,17 +43,6 @@ def digest(sandbox: RunningSandbox, image: str) -> str:
     digest = sandbox.push_image(f"docker-dev/{image}:1")
     sandbox.add_finding(digest)
     return digest
-
-
-async def look_at(client: ArtifactoryClient, check: XrayCheck, images: Sequence[str]) -> list[Verification]:
-    references = [ImageReference("docker-dev", image, "1") for image in images]
-    async with Ledger(client) as ledger:
-        found = await verify_many(ledger, references, [check])
-    for one in found:
-        assert one.reason.isprintable()
-        assert 0 < len(one.reason) <= 600
-        assert PASSWORD not in one.reason
-    return found
 
 
 def change(edit: Callable[[Any], Any]) -> Callable[[Reply], Reply]:
@@ -173,6 +165,17 @@ def _kept(edited: Any) -> Any:
     return edited if isinstance(edited, dict) and ({"artifacts", "error"} & set(edited)) else None
 
 
+@pytest.mark.usefixtures("digest")
+async def test_a_digest_is_the_same_in_capital_letters(client: ArtifactoryClient, gateway: Gateway, image: str) -> None:
+    def shout(answer: Any) -> None:
+        general = answer["artifacts"][0]["general"]
+        general["sha256"] = general["sha256"].upper()
+
+    gateway.rule("POST", SUMMARY, reply=change(shout))
+    [found] = await look_at(client, CHECK, [image])
+    assert found.state is State.PASSED
+
+
 async def test_two_things_told_of_one_digest_are_no_evidence(
     client: ArtifactoryClient, gateway: Gateway, image: str, digest: str
 ) -> None:
@@ -243,83 +246,6 @@ async def test_an_xray_that_tells_no_status_is_no_pass(client: ArtifactoryClient
     [found] = await look_at(client, CHECK, [image])
     assert (found.state, found.verdicts[0][1].value) == (State.UNREADABLE, "no status")
     assert "3.80.9" in found.reason
-
-
-PLACED = {"issue_id": "XRAY-1", "severity": "High", "watch_name": "prod", "properties": []}
-
-
-def placed(*artifacts: Any) -> Reply:
-    return violations({**PLACED, "impacted_artifacts": list(artifacts)})
-
-
-def violations(*listed: Any, total: Any = None) -> Reply:
-    body = {"total_violations": len(listed) if total is None else total, "violations": list(listed)}
-    return Reply(200, json.dumps(body).encode())
-
-
-@pytest.mark.parametrize(
-    ("reply", "state", "words"),
-    [
-        (violations(total=0), State.PASSED, "No violation"),
-        (Reply(200, b'{"total_violations": 0, "violations": null}'), State.PASSED, "No violation"),
-        (Reply(200, b'{"violations": []}'), State.UNREADABLE, "instead of a list of violations"),
-        (violations(total="0"), State.UNREADABLE, "instead of a list of violations"),
-        (violations(total=True), State.UNREADABLE, "instead of a list of violations"),
-        (violations(total=-1), State.UNREADABLE, "instead of a list of violations"),
-        (violations(PLACED, total=0), State.UNREADABLE, "instead of a list of violations"),
-        (violations(None), State.UNREADABLE, "instead of a list of violations"),
-        (Reply(200, b'{"total_violations": 0, "violations": {}}'), State.UNREADABLE, "instead of a list"),
-        (violations(total=3), State.UNREADABLE, "lists 0 of 3 violations"),
-        (violations(PLACED), State.FAILED, "1 violation: XRAY-1 (High)"),
-        (violations({}), State.FAILED, "an issue without a name"),
-        (violations({**PLACED, "watch_name": "other"}), State.PASSED, "No violation"),
-        (violations({**PLACED, "impacted_artifacts": "docker-dev"}), State.FAILED, "XRAY-1"),
-        (placed(None), State.FAILED, "XRAY-1"),
-        (placed("default/docker-dev/else/1/"), State.UNREADABLE, "3.88.10"),
-        (violations({**PLACED, "impact_artifacts": ["default/docker-dev/else/1/"]}), State.UNREADABLE, "3.88.10"),
-        (placed({"path": "default/x/else/1/"}), State.UNREADABLE, "3.88.10"),
-        (placed("default/docker-dev/IMAGE/1/"), State.FAILED, "XRAY-1"),
-        (
-            placed("art/docker-dev/IMAGE/1/manifest.json"),
-            State.FAILED,
-            "XRAY-1",
-        ),
-        (placed("default/IMAGE/1"), State.FAILED, "XRAY-1"),
-        (
-            placed({"path": "default/docker-dev/IMAGE/1/"}),
-            State.FAILED,
-            "XRAY-1",
-        ),
-        (violations(PLACED, total=5000), State.FAILED, "XRAY-1"),
-    ],
-)
-@pytest.mark.usefixtures("digest")
-async def test_violations_count_unless_they_are_surely_those_of_something_else(
-    client: ArtifactoryClient, gateway: Gateway, image: str, reply: Reply, state: State, words: str
-) -> None:
-    body = reply.body.replace(b"IMAGE", image.encode())
-    gateway.rule("POST", VIOLATIONS, reply=Reply(200, body), does_work=False)
-    [found] = await look_at(client, GUARDED, [image])
-    assert found.state is state
-    assert words in found.reason
-
-
-async def test_violations_that_name_no_place_are_asked_for_image_by_image(
-    client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str
-) -> None:
-    images = [f"{image}-{number}" for number in range(4)]
-    digests = [sandbox.push_image(f"docker-dev/{name}:1") for name in images]
-    for number, digest in enumerate(digests):
-        told = {"issue_id": "XRAY-1", "severity": "High", "watch_name": "prod"}
-        sandbox.add_finding(digest, violations=[told] if number == 2 else [])
-
-    def hide_places(answer: Any) -> None:
-        for one in answer["violations"]:
-            del one["impacted_artifacts"]
-
-    gateway.rule("POST", VIOLATIONS, reply=change(hide_places))
-    found = await look_at(client, GUARDED, images)
-    assert [one.state for one in found] == [State.PASSED, State.PASSED, State.FAILED, State.PASSED]
 
 
 @pytest.mark.parametrize(
