@@ -201,7 +201,7 @@ def _find_own(
     """Return the summary of a manifest, told by its digest, or the verdict where there is none."""
     name, alike = short(part.digest), [one for one in answer.artifacts if one.digest == part.digest]
     own = [one for one in alike if not by_path or one.is_in(part.place)]
-    if any(one.findings is None for one in own):
+    if any(one.findings is None or one.spot is None for one in own):
         return Verdict(State.UNREADABLE, f"Xray's summary of {name} cannot be read.", value="unreadable")
     if own and (identifier in answer.missing or len({frozenset(one.findings or ()) for one in own}) > 1):
         reason = f"Xray tells two things of {name} in one answer: neither counts. Have it scanned again."

@@ -123,6 +123,8 @@ async def test_without_xray_the_reason_says_what_to_check(
         (artifact(sha256=OTHER), State.UNREADABLE, "tells of bbbbbbbb…"),
         (artifact(sha256=None), State.UNREADABLE, "cannot be read"),
         (artifact(sha256="xyz"), State.UNREADABLE, "cannot be read"),
+        (artifact(path=None), State.UNREADABLE, "cannot be read"),
+        (artifact(path="docker-dev"), State.UNREADABLE, "cannot be read"),
         (lambda answer: answer["artifacts"].clear(), State.PENDING, "does not mention"),
         (lambda _: {"artifacts": None, "errors": None}, State.PENDING, "does not mention"),
         (lambda answer: answer["artifacts"][0].pop("issues"), State.UNREADABLE, "cannot be read"),
