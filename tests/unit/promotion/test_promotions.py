@@ -74,6 +74,7 @@ def test_the_record_is_json_with_stable_keys() -> None:
         attachments=(Attachment(subject=DIGEST, digest="sha256:" + "c" * 64, tag=f"sha256-{'a' * 64}.sig"),),
         replaced=None,
         copy=True,
+        verdicts=("test.status: passed",),
     ).as_dict()
     assert json.loads(json.dumps(record)) == record
     assert record == {
@@ -91,4 +92,5 @@ def test_the_record_is_json_with_stable_keys() -> None:
         "attachments": [{"subject": DIGEST, "digest": "sha256:" + "c" * 64, "tag": f"sha256-{'a' * 64}.sig"}],
         "replaced": None,
         "copy": True,
+        "verdicts": ["test.status: passed"],
     }

@@ -28,6 +28,7 @@ FAIL = [
     promotion_errors.SourceIncomplete,
     promotion_errors.TargetConflict,
     promotion_errors.NothingToRestore,
+    promotion_errors.NotVerified,
 ]
 TRY_AGAIN = [
     errors.ConnectionFailed,
@@ -37,6 +38,9 @@ TRY_AGAIN = [
     errors.UnexpectedAnswer,
     errors.QueryUnusable,
     errors.NotArtifactory,
+    errors.OtherContent,
+    errors.TooMuchAsked,
+    promotion_errors.NotVerifiedYet,
     promotion_errors.TargetUnverified,
     promotion_errors.NotShownYet,
     promotion_errors.PartsMissing,
