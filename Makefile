@@ -22,7 +22,7 @@ verdict: install ## Say what the tests of an image in dev came to: make verdict 
 	@$(if $(and $(IMAGE),$(STATUS)),$(run) demo verdict "$(IMAGE)" "$(STATUS)",echo "Name both: make verdict IMAGE=coredns STATUS=passed (or failed, or none)" >&2; exit 2)
 
 test: install ## Run all tests, two at a time
-	@scripts/install-tools.sh 'the tests' skopeo buildah podman chromium
+	@scripts/install-tools.sh 'the tests' skopeo buildah podman chromium redis-server postgres:postgresql
 	@$(run) pytest --numprocesses 2 --dist loadgroup
 
 bench: install ## Measure what is promised: prints a table, writes benchmarks/results.json
@@ -50,7 +50,7 @@ coverage: install ## Run the unit tests and those against the sandbox, and show 
 
 lock: ## Write requirements.txt and requirements-dev.txt anew from their .in files (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header -o requirements.txt requirements.in
-	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header -o requirements-dev.txt requirements-dev.in
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-strip-extras -o requirements-dev.txt requirements-dev.in
 
 build: install ## Build both distributions into dist/, wheels and sources
 	@rm -rf dist

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.promotion.reports import PromotionReport
-from artifactory_provider.tasks.arguments import check_literals, find_given
-from artifactory_provider.tasks.assets import Lineage, describe_lineage, emit_promotion, find_outlets
+from artifactory_provider.tasks.arguments import check_literals, find_given, is_literal
+from artifactory_provider.tasks.assets import (
+    Lineage,
+    describe_lineage,
+    emit_promotion,
+    find_outlets,
+    repository_alias,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -27,9 +33,26 @@ class ImagePromotionOperator(ArtifactoryOperator):
     ``_report``.
 
     :param map_index_template: how mapped instances are called in the UI.
+    :cvar target_argument: which argument names the repository that is promoted to.
     """
 
     operator_extra_links = (ArtifactoryImageLink(),)
+    target_argument: ClassVar[str] = "target_repository"
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Begin a mapped task, and name the alias of its target repository among the outlets, where that is known.
+
+        Else each instance has to make it, and of two that end at the same moment Airflow 3.3 fails one.
+
+        :param kwargs: arguments that all instances share.
+        """
+        made = super().partial(**kwargs)
+        repository = made.kwargs.get(cls.target_argument)
+        if isinstance(repository, str) and is_literal(repository):
+            alias, named = repository_alias(repository), list(made.kwargs.get("outlets") or [])
+            made.kwargs["outlets"] = named if alias in named else [*named, alias]
+        return made
 
     def __init__(self, *, map_index_template: str | None = "{{ task.image }}:{{ task.tag }}", **kwargs: Any) -> None:
         super().__init__(map_index_template=map_index_template, **kwargs)

@@ -11,10 +11,18 @@ from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.promotion.batch import check_at_once, promote_many
 from artifactory_provider.promotion.errors import BatchInterrupted
 from artifactory_provider.promotion.reports import ChunkOutcome
-from artifactory_provider.tasks.bulk import ProgressLog, check_all_done, check_arguments, emit_promotions, read_batch
+from artifactory_provider.tasks.bulk import (
+    ProgressLog,
+    check_all_done,
+    check_arguments,
+    emit_promotions,
+    find_promoted,
+    read_batch,
+)
 from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import as_bool, as_number, as_text
 from artifactory_provider.tasks.handover import pull_chunk, push_outcome
+from artifactory_provider.tasks.task_state import identify_run
 from artifactory_provider.verification.check import check_to_dict
 from artifactory_provider.verification.gate import promote_verified
 
@@ -23,6 +31,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_provider.promotion.reports import PromotionReport
     from artifactory_provider.promotion.request import Attachments, OnConflict
     from artifactory_provider.verification.check import Check
@@ -51,7 +61,8 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
     :param checks: what must be true of each source's digest, asked for all together before anything is promoted; one
         that has not passed fails by itself, and is tried again while it may pass.
     :param at_once: how many requests are under way at a time, at most. (templated)
-    :param emit_assets: whether each promotion is an asset event, which may start other DAGs. (templated)
+    :param emit_assets: whether each promotion is an asset event, which may start other DAGs; without a
+        ``property_prefix``, what a try promotes that does not end well has none. (templated)
     :param report_path: folder that the full report is written to as ``<chunk>.csv``, as ``ObjectStoragePath`` takes
         it. (templated)
     :param artifactory_conn_id: the Airflow connection. (templated)
@@ -108,6 +119,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         self.at_once = at_once
         self.emit_assets = emit_assets
         self.report_path = report_path
+        self._promoted: Sequence[PromotionRecord] = ()
         self._work: asyncio.Task[Any] | None = None
         self._is_killed = False
         check_arguments(self)
@@ -131,34 +143,45 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         push_outcome(context["ti"], outcome)
         if folder is not None:
             self.log.info("The full report is in %s.", write_file(f"{folder}/{key}.csv", report.write_csv))
-        if as_bool(self.emit_assets, name="emit_assets"):
-            emit_promotions(self, context, report)
+        emit_promotions(self, context, self._promoted)
         check_all_done(report, name=name, policy=self.retry_policy)
         return outcome.as_dict()
 
     async def aexecute(self, context: Context) -> PromotionReport:
         """Promote what is left, and return the report."""
 
-        from artifactory_provider.hooks.http_connections import HttpConnections
-
         progress = ProgressLog(self.log)
         self._work = asyncio.current_task()
         try:
             async with self._hook().client() as client:
-                if not self.checks:
-                    return await promote_many(client, self._batch, at_once=self._at_once, on_progress=progress)
-                return await promote_verified(
-                    client,
-                    self._batch,
-                    self.checks,
-                    at_once=self._at_once,
-                    on_progress=progress,
-                    connect=HttpConnections(),
-                )
+                report = await self._promote(client, progress)
+                if as_bool(self.emit_assets, name="emit_assets"):
+                    self._promoted = await find_promoted(
+                        client,
+                        report,
+                        prefix=self.property_prefix,
+                        run=identify_run(context),
+                        is_first_try=context["ti"].try_number == 1,
+                    )
+                return report
         except asyncio.CancelledError:
             if self._is_killed:
                 raise BatchInterrupted(progress.done, len(self._batch)) from None
             raise
+
+    async def _promote(self, client: ArtifactoryClient, progress: ProgressLog) -> PromotionReport:
+        if not self.checks:
+            return await promote_many(client, self._batch, at_once=self._at_once, on_progress=progress)
+        from artifactory_provider.hooks.http_connections import HttpConnections
+
+        return await promote_verified(
+            client,
+            self._batch,
+            self.checks,
+            at_once=self._at_once,
+            on_progress=progress,
+            connect=HttpConnections(),
+        )
 
     def on_kill(self) -> None:
         """Let what is under way end, and begin nothing new."""

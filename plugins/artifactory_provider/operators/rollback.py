@@ -35,6 +35,7 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
     """
 
     template_fields: Sequence[str] = ("repository", "image", "tag", "digest", "artifactory_conn_id")
+    target_argument = "repository"
     ui_color = "#f9e3d4"
 
     def __init__(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowFailException
 
+from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.promotion.errors import InvalidPromotion, PromotionsFailed
+from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.request import (
     PromotionOptions,
     check_attachments,
@@ -21,12 +24,16 @@ from artifactory_provider.tasks.assets import emit_promotion
 from artifactory_provider.tasks.forms import as_bool, as_pairs
 from artifactory_provider.tasks.handover import read_promotions
 from artifactory_provider.tasks.task_state import identify_run
+from artifactory_provider.verification.evidence import Evidence
+from artifactory_provider.verification.looks import look_at_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.sdk import BaseOperator, Context, RetryPolicy
 
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.promotion.batch import Progress
     from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_provider.promotion.reports import PromotionReport
@@ -147,19 +154,52 @@ def check_all_done(report: PromotionReport, *, name: str, policy: RetryPolicy | 
     raise failed
 
 
-def emit_promotions(task: BaseOperator, context: Context, report: PromotionReport) -> None:
+async def find_promoted(
+    client: ArtifactoryClient, report: PromotionReport, *, prefix: str | None, run: str, is_first_try: bool
+) -> tuple[PromotionRecord, ...]:
+    """Return the records of what this try has promoted, and of what an earlier try of the same run had before it died.
+
+    Airflow takes the asset events of the try that ends well, and of no other; that one finds unchanged what an earlier
+    one has promoted. Whose work it is says the record on the target's manifest.
+
+    :param client: an open client.
+    :param report: what became of the batch.
+    :param prefix: the first part of the names of the records' properties; where there are none, nothing is known of
+        earlier tries.
+    :param run: what names the run, the same for all its tries.
+    :param is_first_try: whether there can be nothing of an earlier one.
+    :raises ArtifactoryError: when the records cannot be read.
+    """
+    unchanged = [] if is_first_try or prefix is None else [one for one in report.records if one.outcome == "unchanged"]
+    earlier: dict[ImageReference, str | None] = {}
+    async with Ledger(client) as ledger:
+        evidence = Evidence(ledger)
+        for seen in await look_at_all(ledger, [record.target for record in unchanged]):
+            if isinstance(seen, ArtifactoryError):
+                raise seen
+            properties = await evidence.properties(seen) if seen else {}
+            if seen and properties.get(f"{prefix}.run") == (run,):
+                replaced = "".join(properties.get(f"{prefix}.replaced", ()))
+                earlier[seen.reference] = None if replaced in {"", "none", "unknown"} else replaced
+    return tuple(
+        replace(record, outcome="promoted", replaced=earlier[record.target]) if record.target in earlier else record
+        for record in report.records
+        if record.outcome == "promoted" or record.target in earlier
+    )
+
+
+def emit_promotions(task: BaseOperator, context: Context, records: Sequence[PromotionRecord]) -> None:
     """Emit an asset event for each image that was promoted, with the records of all its tags.
 
     :param task: the task that promoted.
     :param context: its context.
-    :param report: what became of the batch.
+    :param records: the records of what was promoted.
     """
     images: dict[tuple[str, str], list[PromotionRecord]] = {}
-    for record in report.records:
-        if record.outcome == "promoted":
-            images.setdefault((record.target.repository, record.target.image), []).append(record)
-    for records in images.values():
-        emit_promotion(task, context, records[0].target, records)
+    for record in records:
+        images.setdefault((record.target.repository, record.target.image), []).append(record)
+    for of_image in images.values():
+        emit_promotion(task, context, of_image[0].target, of_image)
 
 
 def _is_lasting(error: BaseException, policy: RetryPolicy | None) -> bool:

@@ -45,7 +45,7 @@ class Run:
         self.xcoms: dict[tuple[str, int, str], str] = {}
         self.states: dict[str, str] = {}
 
-    def context(self, task: Any, map_index: int = -1) -> Any:
+    def context(self, task: Any, map_index: int = -1, *, try_number: int = 1) -> Any:
         from airflow.sdk.execution_time.context import OutletEventAccessors
 
         def push(key: str, value: Any) -> None:
@@ -61,6 +61,7 @@ class Run:
             run_id="manual__1",
             task_id=task.task_id,
             map_index=map_index,
+            try_number=try_number,
             xcom_push=push,
             xcom_pull=pull,
             get_task_states=lambda **_: {"manual__1": self.states},
@@ -280,6 +281,33 @@ def test_other_dags_are_woken_only_where_that_is_asked_for(
     assert len(events) == emit, "one for each image, however many tags it has: they stay few in a large run"
     targets = {one["target"]["reference"] for event in events for one in event.extra["promotions"]}
     assert targets == ({f"docker-qa/{image}:{tag}@{digest}" for tag, digest in pushed.items()} if emit else set())
+
+
+@pytest.mark.parametrize("before", [None, "content before"])
+def test_other_dags_hear_of_what_an_earlier_try_has_promoted_from_the_one_that_ends_well(
+    sandbox: RunningSandbox, image: str, run: Run, before: str | None
+) -> None:
+    """Airflow takes no event of a try that fails or dies."""
+    pushed = push(sandbox, image, "abcd")
+    replaced = sandbox.push_image(f"docker-qa/{image}:a", content=before) if before else None
+    sandbox.push_image(f"docker-qa/{image}:c", content=f"docker-dev/{image}:c")
+    promotions = [{"source": f"docker-dev/{image}:{tag}", "target": f"docker-qa/{image}:{tag}"} for tag in pushed]
+
+    def promote(promotions: list[dict[str, str]], try_number: int) -> list[dict[str, Any]]:
+        made = ArtifactoryPromoteBatchOperator(
+            task_id="promote", promotions=promotions, on_conflict="backup", emit_assets=True
+        )
+        context = run.context(made, try_number=try_number)
+        made.execute(context)
+        events = [event for outlet in made.outlets for event in context["outlet_events"][outlet].asset_alias_events]
+        return [record for event in events for record in event.extra["promotions"]]
+
+    promote(promotions[:2], 1)
+    told = {record["target"]["tag"]: record for record in promote(promotions, 2)}
+    assert {tag: (record["outcome"], record["digest"]) for tag, record in told.items()} == {
+        tag: ("promoted", pushed[tag]) for tag in "abd"
+    }, "c was there before, and is no promotion of this run"
+    assert {record["replaced"] for record in told.values()} == {replaced, None}
 
 
 def test_a_task_that_is_asked_to_stop_ends_cleanly_and_a_retry_goes_on(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from importlib.metadata import files
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -63,6 +64,13 @@ def test_every_setting_is_an_option_that_airflow_or_its_provider_has(
     used = {one for service in deployment.airflow.values() for one in settings(service["environment"])}
     assert len(used) > 10
     assert {one for one in used if one[1] not in known.get(one[0], ())} == set()
+
+
+def test_what_a_worker_imports_before_its_tasks_do_is_there(deployment: Deployment) -> None:
+    environment = deployment.services["worker"]["environment"]
+    names = json.loads(environment["AIRFLOW__CELERY__EXTRA_CELERY_CONFIG"])["imports"]
+    assert "artifactory_provider.hooks.artifactory" in names
+    assert [name for name in names if find_spec(name) is None] == []
 
 
 def test_every_variable_means_something_to_its_container(deployment: Deployment) -> None:

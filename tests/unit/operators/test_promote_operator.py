@@ -141,6 +141,25 @@ def test_the_retry_policy_is_ours_unless_the_author_has_one() -> None:
         assert operator().retry_policy is own
 
 
+@pytest.mark.parametrize("own", [[], [Asset("other")], [repository_alias("docker-qa")]])
+def test_a_mapped_operator_names_the_alias_of_its_target_where_the_dag_is_parsed(own: list[Any]) -> None:
+    """Instances that end at the same moment must not have to make it: Airflow fails all but one then."""
+    alias = repository_alias("docker-qa")
+    with DAG("release", schedule=None):
+        shared = {"image": "app", "outlets": own}
+        promoted = ArtifactoryPromoteOperator.partial(
+            task_id="promote", source_repository="docker-dev", target_repository="docker-qa", **shared
+        ).expand(tag=["1", "2"])
+        restored = ArtifactoryRollbackOperator.partial(task_id="restore", repository="docker-qa", **shared).expand(
+            tag=["1", "2"]
+        )
+        unknown = ArtifactoryPromoteOperator.partial(
+            task_id="unknown", source_repository="docker-dev", target_repository="{{ params.target }}", **shared
+        ).expand(tag=["1", "2"])
+    assert promoted.outlets == restored.outlets == [*(one for one in own if one != alias), alias]
+    assert unknown.outlets == own
+
+
 def test_a_mapped_operator_has_the_retry_policy_and_names_its_instances() -> None:
     with DAG("d", schedule=None):
         fixed = {name: value for name, value in PLAIN.items() if name != "tag"}
