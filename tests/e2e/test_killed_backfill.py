@@ -9,7 +9,6 @@ import signal
 import threading
 from collections import Counter
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -17,14 +16,15 @@ import pytest
 from benchmarks.sandbox_promotions import opened
 from benchmarks.tag_sets import name_tags, store_tags
 from tests.e2e.conftest import ENDED, until
+from tests.e2e.promotion_events import LAST, receiving
 
-from artifactory_provider.artifactory.references import ImageReference
 from artifactory_sandbox.sample_images import PLATFORMS, make_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.conftest import Airflow
+    from tests.e2e.promotion_events import Receiver
 
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(900)]
 
@@ -33,33 +33,6 @@ FOLDER = "killed"
 TAGS, CHUNK, AT_ONCE = 2000, 200, 32
 KILLS = 10
 MOST_TRIES = 3
-SUBSCRIPTIONS = "/event/api/v1/subscriptions"
-LAST = ImageReference(SOURCE, "last/image", "1")
-
-
-class Receiver(ThreadingHTTPServer):
-    """Hears of every promotion that the sandbox has made: repository, image and tag of its target."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.promoted: Counter[tuple[str, str, str]] = Counter()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        data = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["data"]
-        assert isinstance(self.server, Receiver)
-        self.server.promoted[data["repo_key"], data["image_name"], data["tag"]] += 1
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 @pytest.fixture
@@ -73,18 +46,8 @@ def sandbox(airflow: Airflow) -> Iterator[httpx.Client]:
 @pytest.fixture
 def receiver(sandbox: httpx.Client) -> Iterator[Receiver]:
     """Who is told of every promotion into the target repository."""
-    with Receiver() as receiver:
-        threading.Thread(target=receiver.serve_forever, daemon=True).start()
-        subscription = {
-            "key": "killed-backfill",
-            "enabled": True,
-            "event_filter": {"domain": "docker", "event_types": ["promoted"], "criteria": {"repoKeys": [TARGET]}},
-            "handlers": [{"handler_type": "webhook", "url": f"http://127.0.0.1:{receiver.server_port}/"}],
-        }
-        sandbox.post(SUBSCRIPTIONS, json=subscription).raise_for_status()
+    with receiving(sandbox, TARGET) as receiver:
         yield receiver
-        sandbox.delete(f"{SUBSCRIPTIONS}/killed-backfill")
-        receiver.shutdown()
 
 
 def test_a_backfill_whose_workers_are_killed_ten_times_promotes_each_tag_once(
@@ -108,17 +71,16 @@ def test_a_backfill_whose_workers_are_killed_ten_times_promotes_each_tag_once(
 
     kills = _kill_at_random(airflow, run)
     until(lambda: airflow.get(run)["state"] in ENDED, seconds=400)
-    _wait_for_last_event(sandbox, receiver)
+    receiver.wait_until_all_are_told()
 
     tries = Counter(instance["try_number"] for instance in _chunks(airflow, run))
-    final = {key: count for key, count in receiver.promoted.items() if not key[2].startswith("pending-")}
     repeated = receiver.promoted.total() - len(receiver.promoted)
     print(
         f"{kills} kills; tries of the {TAGS // CHUNK} chunks: {dict(tries)}; {repeated} promotions to pending repeated"
     )
     assert kills == KILLS
     assert airflow.get(run)["state"] == "success", airflow.states(run)
-    assert final == {(TARGET, tag.image, str(tag.tag)): 1 for tag in tags}
+    assert receiver.final == {(TARGET, tag.image, str(tag.tag)): 1 for tag in tags}
     assert _shown(sandbox) == {
         f"{tag.image}/{tag.tag}": make_image(str(tag), platforms=PLATFORMS).top.digest for tag in tags
     }
@@ -149,14 +111,6 @@ def _kill_at_random(airflow: Airflow, run: str) -> int:
 
 def _chunks(airflow: Airflow, run: str) -> list[dict[str, Any]]:
     return [one for one in airflow.instances(run, "promote") if one["map_index"] >= 0]
-
-
-def _wait_for_last_event(sandbox: httpx.Client, receiver: Receiver) -> None:
-    """Events are told in their order: once that of one more promotion has come, all have."""
-    body = {"targetRepo": TARGET, "dockerRepository": LAST.image, "tag": LAST.tag, "copy": True}
-    sandbox.post(f"/artifactory/api/docker/{SOURCE}/v2/promote", json=body).raise_for_status()
-    until(lambda: receiver.promoted[TARGET, LAST.image, str(LAST.tag)] == 1, seconds=120)
-    del receiver.promoted[TARGET, LAST.image, str(LAST.tag)]
 
 
 def _shown(sandbox: httpx.Client) -> dict[str, str]:

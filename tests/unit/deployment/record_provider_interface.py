@@ -1,6 +1,6 @@
 """Record what the Celery and FAB providers offer on the command line and in the configuration.
 
-docker-compose.yaml uses both providers, which the official image has and a development environment has not: FAB
+docker-compose.yaml uses both providers, which the official image has and a development environment has not both: FAB
 does not fit the lock. The tests compare with this record. Run it again, with a Python that has both providers
 (in the built image: `docker compose run --rm --no-deps -v "$PWD/tests:/tests" scheduler python
 /tests/unit/deployment/record_provider_interface.py`), when the image's version changes, and keep what it prints

@@ -1,0 +1,207 @@
+"""Waits and promotions in a distributed Airflow whose parts are killed with SIGKILL and started again.
+
+What "once" means: the sandbox promotes to each target tag exactly once, by its own events. A task whose worker is
+killed may leave a promotion to a pending tag behind, and another try makes one more: nobody sees either.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from benchmarks.tag_sets import store_tags
+from tests.e2e.conftest import ENDED, until
+from tests.e2e.distributed import running
+from tests.e2e.distributed_dags import WAITS, name_wait
+from tests.e2e.promotion_events import LAST, receiving
+from tests.e2e.servers import run
+from tests.e2e.task_history import TaskHistory
+from tests.integration.promotion.history import History
+
+from artifactory_provider.artifactory.references import ImageReference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tests.e2e.distributed import Cluster
+    from tests.e2e.promotion_events import Receiver
+
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(1200)]
+
+PROMOTIONS, MANY = "verified_promotions", "many_waits"
+TEAMS, IMAGES_A_TEAM = 3, 100
+CAPACITY = 1000
+"""Of one triggerer: ``[triggerer] capacity``, as docker-compose.yaml has it."""
+PASSED = {"test.status": "passed"}
+
+
+@pytest.fixture(scope="module")
+def sandbox(artifactory_sandbox_factory: Callable[..., RunningSandbox]) -> RunningSandbox:
+    return artifactory_sandbox_factory()
+
+
+@pytest.fixture(scope="module")
+def cluster(sandbox: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    dags = Path(__file__).with_name("distributed_dags.py")
+    with running(tmp_path_factory.mktemp("distributed"), sandbox, dags) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def tasks(cluster: Cluster) -> TaskHistory:
+    return TaskHistory(cluster.engine)
+
+
+@pytest.fixture
+def receiver(sandbox: RunningSandbox) -> Iterator[Receiver]:
+    """Who is told of every promotion into qa."""
+    store_tags(sandbox.service, [LAST])
+    url, auth = sandbox.url.removesuffix("/artifactory"), (sandbox.username, sandbox.password)
+    with httpx.Client(base_url=url, auth=auth, trust_env=False) as client, receiving(client, "docker-qa") as receiver:
+        yield receiver
+
+
+def test_three_hundred_images_are_promoted_once_though_workers_a_triggerer_and_the_scheduler_are_killed(
+    cluster: Cluster, sandbox: RunningSandbox, tasks: TaskHistory, receiver: Receiver
+) -> None:
+    teams = [[f"team-{team}/image-{number}" for number in range(IMAGES_A_TEAM)] for team in range(TEAMS)]
+    digests = {image: sandbox.push_image(f"docker-dev/{image}:1") for team in teams for image in team}
+    history = History(sandbox)
+
+    sandbox.add_fault("latency", path="*", seconds=0.5)
+    runs = [_start(cluster, PROMOTIONS, images=images) for images in teams]
+    _kill_worker(cluster, "verify", when=lambda: _waiting(cluster) > 0)
+    sandbox.clear_faults()
+    until(lambda: _waiting(cluster) > len(digests) // 2, seconds=300, otherwise=cluster.explain)
+    _kill_and_start(cluster, "scheduler")
+    until(lambda: _waiting(cluster) == len(digests), seconds=300, otherwise=cluster.explain)
+    assert _held(cluster)["triggerer-1"] > 0
+    _kill_and_start(cluster, "triggerer-1")
+    _pass(sandbox, [f"docker-dev/{image}:1" for image in digests])
+    sandbox.add_fault("latency", path="*/promote", seconds=0.2)
+    _kill_worker(cluster, "promote", when=lambda: bool(receiver.final))
+    until(lambda: _states(cluster).keys() <= ENDED, seconds=300, otherwise=cluster.explain)
+    receiver.wait_until_all_are_told()
+
+    assert _states(cluster) == {"success": len(runs)}, cluster.explain()
+    assert {image: sandbox.digest(f"docker-qa/{image}:1") for image in digests} == digests
+    assert {image: history.shown(f"docker-qa/{image}:1") for image in digests} == {
+        image: [digest] for image, digest in digests.items()
+    }
+    assert receiver.final == {("docker-qa", image, "1"): 1 for image in digests}
+    assert _asset_events(cluster) == {f"artifactory://docker-qa/{image}": 1 for image in digests}
+    _check_waits(tasks, {(run_id, number) for run_id in runs for number in range(IMAGES_A_TEAM)})
+    killed = {
+        task_id: tasks.counts(PROMOTIONS, task_id, "running", "up_for_retry") for task_id in ("verify", "promote")
+    }
+    print(f"tries that were killed: {killed}; promotions to any tag: {receiver.promoted.total()}")
+    assert all(killed.values())
+
+
+def _check_waits(tasks: TaskHistory, waits: set[tuple[str, int]]) -> None:
+    """Each image was waited for, each wait ended once, and nothing that had passed was begun again."""
+    begun = tasks.counts(PROMOTIONS, "verify", "running", "deferred")
+    assert begun.keys() == waits
+    assert tasks.counts(PROMOTIONS, "verify", "deferred", "scheduled") == begun
+    assert tasks.counts(PROMOTIONS, "verify", "running", "success") == Counter(waits)
+
+
+def test_two_thousand_waits_outlive_their_triggerers_and_none_ends_twice(
+    cluster: Cluster, sandbox: RunningSandbox, tasks: TaskHistory
+) -> None:
+    images = [ImageReference("docker-dev", **name_wait(number)) for number in range(WAITS)]
+    store_tags(sandbox.service, images)
+    digests = [sandbox.digest(str(image)) for image in images]
+    cluster.kill("triggerer-2")
+    run_id = _start(cluster, MANY)
+    run(
+        sys.executable,
+        "-m",
+        "tests.e2e.defer_waits",
+        run_id,
+        environment=cluster.environment,
+        given=json.dumps(digests),
+    )
+
+    # What is beyond the capacity of one triggerer is not looked at before there is another.
+    until(lambda: _held(cluster) == {"triggerer-1": CAPACITY, "": WAITS - CAPACITY}, seconds=200)
+    cluster.start("triggerer-2")
+    until(lambda: _held(cluster) == {"triggerer-1": CAPACITY, "triggerer-2": WAITS - CAPACITY}, seconds=200)
+    cluster.kill("triggerer-1")
+    _pass(sandbox, map(str, images))
+    cluster.start("triggerer-1")
+    until(lambda: _waiting(cluster, MANY) == 0, seconds=400, otherwise=cluster.explain)
+
+    ended = tasks.counts(MANY, "verify", "deferred", "scheduled")
+    assert ended == {(run_id, number): 1 for number in range(WAITS)}
+    assert len(tasks.changes(MANY, "verify")) == 2 * WAITS, "they were deferred, and resumed"
+    assert _resumed_with(cluster) == {number: ("passed", digest) for number, digest in enumerate(digests)}
+    until(lambda: not _held(cluster), seconds=60)
+
+
+def _start(cluster: Cluster, dag_id: str, **conf: object) -> str:
+    return str(cluster.airflow.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"])
+
+
+def _pass(sandbox: RunningSandbox, references: Iterable[str]) -> None:
+    for reference in references:
+        sandbox.set_properties(reference, PASSED)
+
+
+def _kill_worker(cluster: Cluster, task_id: str, *, when: Callable[[], bool]) -> None:
+    """Kill a worker while it carries out a task, and start it again."""
+    until(when, seconds=300, otherwise=cluster.explain)
+    busy: list[str] = []
+
+    def is_one_busy() -> bool:
+        busy.extend(_busy(cluster, task_id))
+        return bool(busy)
+
+    until(is_one_busy, seconds=300, otherwise=cluster.explain)
+    _kill_and_start(cluster, busy[0])
+
+
+def _kill_and_start(cluster: Cluster, name: str) -> None:
+    cluster.kill(name)
+    cluster.start(name)
+
+
+def _busy(cluster: Cluster, task_id: str) -> list[str]:
+    """Return the workers that carry out a task now."""
+    query = "SELECT hostname, pid FROM task_instance WHERE state = 'running' AND task_id = :task_id"
+    pids = {name: {member.pid for member in part.members()} for name, part in cluster.parts.items()}
+    return [str(name) for name, pid in cluster.query(query, task_id=task_id) if pid in pids.get(name, ())]
+
+
+def _waiting(cluster: Cluster, dag_id: str = PROMOTIONS) -> int:
+    query = "SELECT count(*) FROM task_instance WHERE dag_id = :dag_id AND state = 'deferred'"
+    return int(cluster.value(query, dag_id=dag_id))
+
+
+def _held(cluster: Cluster) -> Counter[str]:
+    """Return how many waits each triggerer holds; those that none has taken yet are under an empty name."""
+    query = "SELECT coalesce(hostname, ''), count(*) FROM trigger LEFT JOIN job ON job.id = triggerer_id GROUP BY 1"
+    return Counter(dict(cluster.query(query)))
+
+
+def _states(cluster: Cluster) -> dict[str, int]:
+    query = "SELECT state, count(*) FROM dag_run WHERE dag_id = :dag_id GROUP BY 1"
+    return dict(cluster.query(query, dag_id=PROMOTIONS))
+
+
+def _asset_events(cluster: Cluster) -> dict[str, int]:
+    return dict(cluster.query("SELECT uri, count(*) FROM asset_event JOIN asset ON asset.id = asset_id GROUP BY 1"))
+
+
+def _resumed_with(cluster: Cluster) -> dict[int, tuple[str, str]]:
+    """Return the verdict and the digest that each wait was told, by map index."""
+    query = "SELECT map_index, next_kwargs FROM task_instance WHERE dag_id = :dag_id"
+    told = {number: kwargs["event"] for number, kwargs in cluster.query(query, dag_id=MANY)}
+    return {number: (event["status"], event["digest"]) for number, event in told.items()}
