@@ -170,6 +170,7 @@ class Poller:
     """
 
     def __init__(self, conn_id: str) -> None:
+        _keep_imports("before the first wait")
         self._conn_id = conn_id
         self._groups: dict[tuple[float, str], Group] = {}
         self._connect: HttpConnections | None = None
@@ -228,7 +229,7 @@ class Poller:
         loop = asyncio.get_running_loop()
         # The first import of the hook would hold the loop for long.
         await asyncio.to_thread(importlib.import_module, "artifactory_provider.hooks.artifactory")
-        _keep_imports()
+        _keep_imports("with the hook")
         next_look = 0.0
         while True:
             await asyncio.sleep(SHORTEST_PAUSE)  # Others begin to wait at the same moment.
@@ -320,11 +321,11 @@ _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = Weak
 
 
 @functools.cache
-def _keep_imports() -> None:
+def _keep_imports(_when: str) -> None:
     """Pass over what is imported by now when looking for garbage: it stays.
 
     To look through it again and again, as thousands of waits come and go, holds the loop for a tenth of a second and
-    more each time. Once a process: garbage that is there by then, others' too, is never found any more.
+    more each time. Twice a process, no more: garbage that is there by then, others' too, is never found any more.
     """
     gc.freeze()
 
