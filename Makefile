@@ -23,7 +23,7 @@ verdict: install ## Say what the tests of an image in dev came to: make verdict 
 
 test: install ## Run all tests, two at a time
 	@scripts/install-tools.sh 'the tests' skopeo buildah podman chromium redis-server postgres:postgresql
-	@$(run) pytest --numprocesses 2 --dist loadgroup
+	@$(run) pytest --numprocesses 2 --dist loadscope
 
 bench: install ## Measure what is promised: prints a table, writes benchmarks/results.json
 	@scripts/install-tools.sh 'the benchmarks' skopeo docker-registry
@@ -44,7 +44,7 @@ hooks: install ## Check style, types, imports and the commit message before each
 
 coverage: install ## Run the unit tests and those against the sandbox, and show which lines they leave out
 	@$(run) coverage erase
-	@CI=true $(run) coverage run -m pytest --quiet --numprocesses 2 --dist loadgroup -m 'not airflow and not docker_clients'
+	@CI=true $(run) coverage run -m pytest --quiet --numprocesses 2 --dist loadscope -m 'not airflow and not docker_clients'
 	@$(run) coverage combine --quiet
 	@$(run) coverage report
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 # In CI the same examples every time: what new ones find is found at a desk, not in somebody else's change.
 settings.register_profile("ci", derandomize=True)
@@ -37,3 +42,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"Not installed: {', '.join(missing)}.")
     if missing:
         pytest.skip(f"Not installed: {', '.join(missing)}.")
+
+
+class _AirflowsInTurn(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives all tests that run a whole Airflow to one worker: two at a time starve each other.
+
+    The groups of pytest-xdist 3.8 (``--dist loadgroup``) do not survive pytest 9.2, which keeps a test's id elsewhere.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "e2e" if nodeid.startswith("tests/e2e/") else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _AirflowsInTurn:
+    return _AirflowsInTurn(config, log)

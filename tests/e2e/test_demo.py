@@ -10,7 +10,7 @@ from tests.e2e.conftest import make
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 
 def test_make_demo_brings_exactly_the_verified_digests_to_prod_and_leaves_nothing_running(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1200)]
 
 PROMOTIONS, MANY = "verified_promotions", "many_waits"
 TEAMS, IMAGES_A_TEAM = 3, 100

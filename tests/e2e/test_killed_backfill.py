@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Airflow
     from tests.e2e.promotion_events import Receiver
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 SOURCE, TARGET = "docker-staging", "docker-prod"
 FOLDER = "killed"

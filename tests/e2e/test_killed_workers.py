@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "copy": {},
