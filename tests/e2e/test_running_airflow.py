@@ -79,9 +79,10 @@ def test_a_run_by_hand_promotes_single_images_and_indexes_with_their_digests(air
     events = airflow.get("assets/events", source_dag_id="promote_nightly", order_by="-timestamp")["asset_events"]
     for image in IMAGES.values():
         name, tag = image.split(":")
-        extra = next(event["extra"] for event in events if event["uri"] == f"artifactory://docker-prod/{name}")
-        [record] = extra["promotions"]
-        assert (record["outcome"], record["target"]["tag"]) == ("promoted", tag)
+        # Airflow may have run the last night before, as it does once somebody has backfilled earlier ones.
+        told = [event["extra"]["promotions"] for event in events if event["uri"] == f"artifactory://docker-prod/{name}"]
+        ends = [(record["outcome"], record["target"]["tag"]) for [record] in told]
+        assert ends.count(("promoted", tag)) == 1
 
 
 @pytest.mark.docker_clients

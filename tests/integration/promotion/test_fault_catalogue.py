@@ -334,9 +334,20 @@ async def test_every_trouble_ends_as_it_is_listed(
     wrong = [
         f"{end}" if isinstance(end, Exception) else f"{cell}: {end}, not {catalogue.ends.get(cell, 'listed')}"
         for cell, end in ends.items()
-        if end != catalogue.ends.get(cell)
+        if end not in _ends_of(cell, catalogue.ends.get(cell), count)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def _ends_of(cell: str, listed: str | None, count: str) -> set[str | None]:
+    """Return the ends that a cell may have: which of two looks at attachments is spoilt, many decide by chance.
+
+    A look that was joined with others' is asked again by itself, tag by tag; then it is the look before bringing them
+    that fails, and the failure is told as what could not be brought.
+    """
+    if count == "many" and cell.startswith("attachment look:") and listed is not None:
+        return {listed, f"AttachmentLost ({listed})"}
+    return {listed}
 
 
 def test_the_catalogue_lists_all_cells_and_no_others() -> None:
