@@ -283,8 +283,10 @@ def test_what_a_crash_costs_is_told_with_airflows_own_options_and_defaults(root:
             "300",
             "five where a DAG says nothing (`[core] default_task_retry_delay",
         ),
-        ("workers", "min_heartbeat_interval"): ("5", "every five seconds (`[workers] min_heartbeat_interval`)"),
     }
+    interval = ("workers", "min_heartbeat_interval")
+    assert (options[interval[0]][interval[1]]["default"], environment[interval]) == ("5", "1")
+    assert "every second (`[workers] min_heartbeat_interval`, five where nothing is said)" in text
     for (section, option), (default, words) in told.items():
         assert options[section][option]["default"] == default
         assert environment.get((section, option), default) == default
