@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from demo.errors import DemoError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PAGE = 100
+_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,7 @@ class AirflowApi:
 
     def log_in(self) -> str:
         """Get a token for all further calls, and return it."""
-        answer = self._http.post("/auth/token", json={"username": "admin", "password": self._password})
-        answer.raise_for_status()
+        answer = self.send("POST", "/auth/token", {"username": "admin", "password": self._password})
         token = str(answer.json()["access_token"])
         self._http.headers["Authorization"] = f"Bearer {token}"
         return token
@@ -77,21 +80,17 @@ class AirflowApi:
     def put_connection(self, connection: dict[str, Any]) -> None:
         """Create a connection, or replace it."""
         conn_id = connection["connection_id"]
-        answer = self._http.post("/api/v2/connections", json=connection)
-        if answer.status_code == 409:
-            answer = self._http.patch(f"/api/v2/connections/{conn_id}", json=connection)
-        answer.raise_for_status()
+        if self.send("POST", "/api/v2/connections", connection, known=409).status_code == 409:
+            self.send("PATCH", f"/api/v2/connections/{conn_id}", connection)
 
     def put_pool(self, name: str, slots: int, description: str) -> None:
         """Create a pool, or leave one that is there as it is."""
         pool = {"name": name, "slots": slots, "description": description, "include_deferred": False}
-        answer = self._http.post("/api/v2/pools", json=pool)
-        if answer.status_code != 409:
-            answer.raise_for_status()
+        self.send("POST", "/api/v2/pools", pool, known=409)
 
     def has_dag(self, dag_id: str) -> bool:
         """Whether a DAG has been read."""
-        return self._http.get(f"/api/v2/dags/{dag_id}").status_code == 200
+        return self.send("GET", f"/api/v2/dags/{dag_id}", known=404).status_code == 200
 
     def import_errors(self) -> list[str]:
         """Return what kept DAG files from being read."""
@@ -105,9 +104,7 @@ class AirflowApi:
         :param conf: the values of its form, where they are not the defaults.
         """
         body = {"logical_date": None, "conf": dict(conf or {})}
-        answer = self._http.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body)
-        answer.raise_for_status()
-        return str(answer.json()["dag_run_id"])
+        return str(self.send("POST", f"/api/v2/dags/{dag_id}/dagRuns", body).json()["dag_run_id"])
 
     def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
         """Answer a task that asks a person.
@@ -118,7 +115,7 @@ class AirflowApi:
         :param option: what is chosen.
         """
         place = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
-        self._http.patch(place, json={"chosen_options": [option], "params_input": {}}).raise_for_status()
+        self.send("PATCH", place, {"chosen_options": [option], "params_input": {}})
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return a run's state."""
@@ -147,7 +144,23 @@ class AirflowApi:
             if len(found) >= page["total_entries"] or not page["task_instances"]:
                 return found
 
+    def send(self, method: str, path: str, body: object = None, *, known: int | None = None) -> httpx.Response:
+        """Send a request, and again while Airflow's database has not taken it: that undoes all of a request.
+
+        :param method: the HTTP method.
+        :param path: the path, with its query.
+        :param body: what is sent as JSON.
+        :param known: an error's status that the caller deals with.
+        :raises DemoError: with Airflow's own words, when it refuses.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            answer = self._http.request(method, path, json=body)
+            if answer.is_success or answer.status_code == known:
+                return answer
+            if answer.status_code not in {500, 503} or time.monotonic() > deadline:
+                raise DemoError(f"Airflow answered {method} {path} with {answer.status_code}: {answer.text[:2000]}")
+            time.sleep(0.5)
+
     def _get(self, path: str, **query: str) -> Any:
-        answer = self._http.get(path, params=query)
-        answer.raise_for_status()
-        return answer.json()
+        return self.send("GET", str(httpx.URL(path, params=query)) if query else path).json()

@@ -7,8 +7,10 @@ import os
 import secrets
 import shutil
 import socket
+import sqlite3
 import sys
 from base64 import urlsafe_b64encode
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from demo.errors import DemoError
 PROJECT = Path(__file__).resolve().parent.parent
 HOMES = Path(os.environ.get("DEMO_HOME") or PROJECT / ".demo").resolve()
 _HOST = "127.0.0.1"
+_LOCK_TIMEOUT = 60
+"""Seconds for which a part of Airflow waits until another one has written; SQLite's default of five is less than one
+write can take on a slow disk."""
 _NEEDED_BYTES = 200 * 1024 * 1024
 _CLAIMS: list[socket.socket] = []
 
@@ -71,7 +76,9 @@ class Home:
         (path / "ports.json").write_text(json.dumps(asdict(ports)))
         kept = _keep_secrets(path / "secrets.json")
         _write_private(path / "passwords.json", json.dumps({"admin": kept.airflow_password}))
-        return cls(path=path, ports=ports, secrets=kept)
+        home = cls(path=path, ports=ports, secrets=kept)
+        home._keep_write_ahead_log()
+        return home
 
     @classmethod
     def running(cls, name: str) -> Home:
@@ -107,6 +114,11 @@ class Home:
         return self.path / "service_catalog.db"
 
     @property
+    def airflow_database(self) -> Path:
+        """The SQLite file of Airflow."""
+        return self.path.resolve() / "airflow" / "airflow.db"
+
+    @property
     def shown_path(self) -> Path:
         """The folder as a person in the current folder would write it."""
         return Path(os.path.relpath(self.path))
@@ -127,6 +139,12 @@ class Home:
             **{f"AIRFLOW__{key}": value for key, value in self._airflow_options().items()},
         }
 
+    def _keep_write_ahead_log(self) -> None:
+        """Have SQLite let the parts of Airflow read while one of them writes; the file itself remembers it."""
+        self.airflow_database.parent.mkdir(exist_ok=True)
+        with closing(sqlite3.connect(self.airflow_database, timeout=_LOCK_TIMEOUT)) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+
     def _airflow_options(self) -> dict[str, str]:
         return {
             "CORE__DAGS_FOLDER": str(PROJECT / "dags"),
@@ -136,6 +154,7 @@ class Home:
             "CORE__LOAD_EXAMPLES": "False",
             "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "CORE__TEST_CONNECTION": "Enabled",
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.airflow_database}?timeout={_LOCK_TIMEOUT}",
             "CORE__FERNET_KEY": self.secrets.fernet,
             "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.path / "passwords.json"),

@@ -28,23 +28,23 @@ class Airflow:
     printed: str
 
     def get(self, path: str, **query: Any) -> Any:
-        answer = self.http.get(f"/api/v2/{path}", params=query)
-        answer.raise_for_status()
-        return answer.json()
+        return self._send("GET", path, params=query)
 
     def post(self, path: str, body: object) -> Any:
-        """Post, and again while Airflow's SQLite is locked by another writer."""
-        answer = self.http.post(f"/api/v2/{path}", json=body)
-        deadline = time.monotonic() + 60
-        while _is_locked(answer) and time.monotonic() < deadline:
-            time.sleep(0.5)
-            answer = self.http.post(f"/api/v2/{path}", json=body)
-        answer.raise_for_status()
-        return answer.json()
+        return self._send("POST", path, json=body)
 
     def patch(self, path: str, body: object) -> None:
-        answer = self.http.patch(f"/api/v2/{path}", json=body)
-        assert answer.is_success, answer.text
+        self._send("PATCH", path, json=body)
+
+    def _send(self, method: str, path: str, **further: Any) -> Any:
+        """Send a request, and again while Airflow's SQLite is locked by another writer."""
+        deadline = time.monotonic() + 60
+        while _is_locked(answer := self.http.request(method, f"/api/v2/{path}", **further)):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json()
 
     def run(self, dag_id: str, conf: object) -> str:
         """Run a DAG by hand to its end, and return the run's path in the API."""
@@ -101,10 +101,7 @@ def decide(airflow: Airflow, run: str, option: str) -> None:
     key = f"dag_id='retag_backfill', task_id='approve', run_id='{run.rpartition('/')[2]}'"
     ended_process = f"executor event with state success for task instance TaskInstanceKey({key}"
     until(lambda: ended_process in airflow.home.log("airflow").read_text(errors="replace"), seconds=120)
-    answer = airflow.http.patch(
-        f"/api/v2/{run}/taskInstances/approve/-1/hitlDetails", json={"chosen_options": [option], "params_input": {}}
-    )
-    answer.raise_for_status()
+    airflow.patch(f"{run}/taskInstances/approve/-1/hitlDetails", {"chosen_options": [option], "params_input": {}})
 
 
 def make(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:

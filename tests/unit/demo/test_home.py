@@ -8,6 +8,7 @@ import demo.home
 import pytest
 from demo.errors import DemoError
 from demo.home import Home
+from sqlalchemy import create_engine, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +72,21 @@ def test_nothing_of_the_callers_own_airflow_leaks_in(monkeypatch: pytest.MonkeyP
     assert environment["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
     assert "AIRFLOW_CONN_ARTIFACTORY_DEFAULT" not in environment
     assert environment["NO_PROXY"] == "example.com,127.0.0.1,localhost"
+
+
+def test_airflows_parts_read_its_database_while_one_of_them_writes() -> None:
+    home = Home.create("run", fresh=True)
+    address = home.environment()["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    reader, writer = create_engine(address), create_engine(address)
+    with writer.begin() as writes:
+        writes.execute(text("CREATE TABLE dag (name TEXT)"))
+    with writer.begin() as writes:
+        writes.execute(text("INSERT INTO dag VALUES ('nightly')"))
+        with reader.connect() as reads:
+            assert reads.execute(text("SELECT count(*) FROM dag")).scalar_one() == 0
+            assert reads.execute(text("PRAGMA busy_timeout")).scalar_one() == 60_000
+    with reader.connect() as reads:
+        assert reads.execute(text("SELECT count(*) FROM dag")).scalar_one() == 1
 
 
 def test_asking_for_an_instance_that_was_never_started_is_said_in_a_sentence() -> None:
