@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -70,6 +71,8 @@ class ConnectionExtra(BaseModel):
     docker_urls: Annotated[dict[str, str] | None, BeforeValidator(_read_json)] = None
     timeout: Seconds = None
     promote_timeout: Seconds = None
+    policy: Text = None
+    stop: Text = None
 
 
 _SAME_SETTINGS = {
@@ -99,6 +102,28 @@ def explain_unknown_keys(extra: object) -> str | None:
         shown.append(f"{key!r:.60}" + (f" (is {likely} meant?)" if likely else ""))
     more = f" and {len(unknown) - _KEYS_SHOWN} more" if len(unknown) > _KEYS_SHOWN else ""
     return f"The extra of the connection has keys that mean nothing here: {', '.join(shown)}{more}."
+
+
+@dataclass(frozen=True, slots=True)
+class RuleNames:
+    """The Airflow Variables that a connection names.
+
+    :param policy: that of the policy; None for the usual one.
+    :param stop: that of the stops; None for the usual one.
+    """
+
+    policy: str | None
+    stop: str | None
+
+
+def rules_of(extra: Mapping[str, Any]) -> RuleNames:
+    """Return which Variables hold the rules of promotions over a connection.
+
+    :param extra: the connection's extra.
+    :raises InvalidSettings: when a name is none.
+    """
+    fields = _read_extra("", extra)
+    return RuleNames(fields.policy, fields.stop)
 
 
 def settings_of(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.operators.image_promotion import ImagePromotionOperator
-from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.promotion.errors import InvalidPromotion, TagsNotPromoted
 from artifactory_provider.promotion.request import (
     Attachments,
     OnConflict,
@@ -14,9 +15,12 @@ from artifactory_provider.promotion.request import (
     PromotionOptions,
     check_record,
 )
-from artifactory_provider.tasks.arguments import NOT_GIVEN, check_present, is_known, is_literal
+from artifactory_provider.promotion.rules import Refused
+from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literal, check_present, is_known, is_literal
 from artifactory_provider.tasks.forms import as_bool, as_pairs, as_verdicts
+from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.task_state import identify_run, pin_for_all_tries
+from artifactory_provider.tasks.waiting import WhenRefused, check_when_refused, failures_of, wait_if_refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +56,12 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         manifest; None writes none.
     :param properties: further properties to record, name → value, or ``name=value`` lines. (templated)
     :param verdicts: the verdicts that it is promoted on, for the record: the XCom ``verdicts`` of a sensor. (templated)
+    :param approval: what an ``ArtifactoryApprovalOperator`` has returned, where the policy asks for approvals.
+        (templated)
+    :param override: what an override has returned, where a rule allows one. (templated)
+    :param when_refused: what happens while a hold, a stop or the policy forbids it: ``fail``; or ``wait``, which
+        looks again when that may have ended, and needs no worker meanwhile. (templated)
+    :param longest_wait: how long that goes on since the first refusal.
     :param confirmation_timeout: seconds that the target may take to show the image.
     :param artifactory_conn_id: the Airflow connection. (templated)
     :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
@@ -72,6 +82,9 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         "attachments",
         "properties",
         "verdicts",
+        "approval",
+        "override",
+        "when_refused",
         "artifactory_conn_id",
     )
     ui_color = "#e3f4e1"
@@ -94,6 +107,10 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         property_prefix: str | None = "promotion",
         properties: Mapping[str, str] | None = None,
         verdicts: Sequence[Mapping[str, Any]] | None = None,
+        approval: Mapping[str, Any] | None = None,
+        override: Mapping[str, Any] | None = None,
+        when_refused: WhenRefused = "fail",
+        longest_wait: timedelta = timedelta(days=1),
         confirmation_timeout: float = 60,
         **kwargs: Any,
     ) -> None:
@@ -113,12 +130,17 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         self.property_prefix = property_prefix
         self.properties = properties
         self.verdicts = verdicts
+        self.approval = approval
+        self.override = override
+        self.when_refused = when_refused
+        self.longest_wait = longest_wait
         self.confirmation_timeout = confirmation_timeout
         self._check_arguments(
             target_repository=target_repository, target_image=target_image or image, tag=tag, digest=digest
         )
         named = (source_repository, target_repository, image, copy, on_conflict, attachments)
         optional = (tag, target_image, target_tag)
+        check_literal(when_refused, check_when_refused)
         check_record(property_prefix, as_pairs(properties, name="properties") if is_known(properties) else {})
         if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
             self._promotion(digest if is_literal(digest) else None, {})
@@ -131,11 +153,21 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         properties = as_pairs(self.properties, name="properties")
         verdicts = as_verdicts(self.verdicts)
         wanted = self._promotion(self.digest, properties, verdicts=verdicts, run=identify_run(context))
-        hook = self._connect(wanted.target)
+        hook, answers = self._connect(wanted.target), Answers.read(self.approval, self.override)
         with pin_for_all_tries(wanted, context, hook.pin) as promotion:
-            if promotion.is_whole_image:
-                return self._report(context, promotion, hook.promote_image(promotion, one_request=self.one_request))
-            return self._report(context, promotion, hook.promote(promotion))
+            try:
+                if promotion.is_whole_image:
+                    outcome = hook.promote_image(promotion, one_request=self.one_request, answers=answers)
+                    return self._report(context, promotion, outcome)
+                return self._report(context, promotion, hook.promote(promotion, answers=answers))
+            except (Refused, TagsNotPromoted) as error:
+                if check_when_refused(self.when_refused) == "wait":
+                    wait_if_refused(self, context, failures_of(error), longest=self.longest_wait)
+                raise
+
+    def resume(self, context: Context, event: object = None) -> dict[str, Any]:
+        """Promote once more after a wait, and return the record as a JSON object."""
+        return self.execute(context)
 
     def _promotion(
         self,

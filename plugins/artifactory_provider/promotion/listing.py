@@ -15,11 +15,12 @@ from artifactory_provider.artifactory.layout import (
     split_folder,
     subject_of,
 )
+from artifactory_provider.promotion.marks import REJECTED, Mark, hold_of
 from artifactory_provider.promotion.tags import PENDING_PREFIX, PendingTag, hash_tag
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from artifactory_provider.artifactory.aql import Item
     from artifactory_provider.artifactory.layout import Folder
@@ -37,11 +38,13 @@ class Shown:
     :param digest: the digest of its manifest or index.
     :param is_index: whether it is an index.
     :param updated: when it was written, copied or moved there; None where that was not told.
+    :param properties: those of its manifest, name → values; None where they were not asked for.
     """
 
     digest: str
     is_index: bool
     updated: datetime.datetime | None = field(default=None, compare=False)
+    properties: Mapping[str, Sequence[str]] | None = field(default=None, compare=False)
 
 
 def image_of(reference: ImageReference) -> Image:
@@ -61,12 +64,14 @@ class Listing:
         self._shown: dict[Folder, Shown] = {}
         self._pending: dict[Image, dict[str, PendingTag]] = {}
         self._attachments: dict[Image, dict[str, dict[str, str | None]]] = {}
+        self._rejected: dict[str, Mark] = {}
 
     @classmethod
-    def read(cls, items: Iterable[Item]) -> Listing:
+    def read(cls, items: Iterable[Item], *, with_marks: bool = False) -> Listing:
         """Return what the files say that a query has found.
 
         :param items: the files.
+        :param with_marks: whether they have come with their properties.
         """
         listing = cls(knows_files=True)
         found: dict[Folder, dict[str, Item]] = {}
@@ -76,7 +81,9 @@ class Listing:
             listing._files[folder] = {name: item.digest for name, item in files.items()}
             name = shown_file(files)
             if name is not None:
-                listing._add_tag(folder, Shown(files[name].digest, name == LIST_FILE, files[name].updated))
+                item = files[name]
+                properties = item.properties or {} if with_marks else None
+                listing._add_tag(folder, Shown(item.digest, name == LIST_FILE, item.updated, properties))
         return listing
 
     def add_shown(self, tag: ImageReference, shown: Shown) -> None:
@@ -101,6 +108,21 @@ class Listing:
         :param tag: repository, image and tag.
         """
         return self._shown.get(folder_of(tag.unpinned()))
+
+    def holds(self, tag: ImageReference) -> Mark | None:
+        """Return the hold on a tag, or None; its properties must have been asked for.
+
+        :param tag: repository, image and tag.
+        """
+        shown = self.shows(tag)
+        return hold_of(shown.properties, tag) if shown and shown.properties else None
+
+    def rejects(self, digest: str) -> Mark | None:
+        """Return the rejection of a digest, wherever it was found, or None.
+
+        :param digest: the digest.
+        """
+        return self._rejected.get(digest)
 
     def pending_in(self, image: Image) -> tuple[PendingTag, ...]:
         """Return the pending tags of an image.
@@ -158,6 +180,8 @@ class Listing:
 
     def _add_tag(self, folder: Folder, shown: Shown) -> None:
         self._shown[folder] = shown
+        if shown.properties and (mark := Mark.read(shown.properties, REJECTED)):
+            self._rejected[shown.digest] = mark
         image, tag = split_folder(folder[1])
         self._add_name((folder[0], image), tag, shown)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.diagnosis import look
 from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RequestRefused, TagNotFound
-from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor
+from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, manifest_path
 from artifactory_provider.promotion.attachments import bring_attachments, find_attachments, find_tagged
 from artifactory_provider.promotion.backup import keep_previous
 from artifactory_provider.promotion.completeness import ask_for_parts, check_complete, check_source_complete
@@ -28,9 +28,11 @@ from artifactory_provider.promotion.errors import (
 from artifactory_provider.promotion.guards import check_claim, check_conflict, check_permissions, drop_left_behind
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.listing import image_of
+from artifactory_provider.promotion.marks import hold_properties, leave_hold_behind
 from artifactory_provider.promotion.moves import finish_move, remove_source
 from artifactory_provider.promotion.queries import Question
 from artifactory_provider.promotion.record import PromotionRecord, has_record, write_record
+from artifactory_provider.promotion.rules import check_allowed, check_removal
 from artifactory_provider.promotion.tags import name_pending
 from artifactory_provider.promotion.transfer import (
     confirm,
@@ -49,15 +51,18 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.listing import Listing, Shown
     from artifactory_provider.promotion.record import Attachment
     from artifactory_provider.promotion.request import Promotion
+    from artifactory_provider.promotion.rules import Rules
 
 log = logging.getLogger(__name__)
 
 
-async def promote(client: ArtifactoryClient, promotion: Promotion) -> PromotionRecord:
+async def promote(client: ArtifactoryClient, promotion: Promotion, *, rules: Rules | None = None) -> PromotionRecord:
     """Promote one image and make sure of the result; safe to run again after any end.
 
     :param client: an open client.
     :param promotion: what is promoted to where, and how.
+    :param rules: what may refuse it beside holds and rejections, asked right before the target tag changes.
+    :raises Refused: when a hold, a rejection or a rule forbids it now.
     :raises SourceMoved: when the source tag does not show the pinned digest, before or after.
     :raises TargetConflict: when the target tag shows another digest and may not be overwritten.
     :raises AttachmentLost: when something that belongs to the image could not be brought along.
@@ -66,14 +71,15 @@ async def promote(client: ArtifactoryClient, promotion: Promotion) -> PromotionR
     :raises ArtifactoryError: when the server refuses or cannot be reached.
     """
     async with Ledger(client) as ledger:
-        return await promote_over(ledger, promotion)
+        return await promote_over(ledger, promotion, rules)
 
 
-async def promote_over(ledger: Ledger, promotion: Promotion) -> PromotionRecord:
+async def promote_over(ledger: Ledger, promotion: Promotion, rules: Rules | None) -> PromotionRecord:
     """Promote one image over a ledger that others may share; see ``promote``.
 
     :param ledger: what is known of the registry.
     :param promotion: what is promoted to where, and how.
+    :param rules: what may refuse it beside holds and rejections.
     """
     if promotion.is_whole_image:
         raise InvalidPromotion("All tags of an image are promoted with promote_image().")
@@ -84,10 +90,12 @@ async def promote_over(ledger: Ledger, promotion: Promotion) -> PromotionRecord:
             pending_in=(image_of(target),) if options.two_phase else (),
             # What belongs to any digest of the image is asked for with it: the digest is not known yet.
             attachments_in=(image_of(source),) if options.attachments == "tags" else (),
+            with_marks=True,
+            rejected=(source.digest,) if source.digest else (),
         )
     )
     try:
-        record = await (await _Attempt.begin(ledger, promotion, seen)).run()
+        record = await (await _Attempt.begin(ledger, promotion, rules, seen)).run()
     except TRANSIENT:
         raise  # The next try goes on from the pending tag.
     except (PromotionError, ArtifactoryError):
@@ -102,14 +110,15 @@ class _Attempt:
 
     :param ledger: what is known of the registry.
     :param promotion: what is promoted, and how.
+    :param rules: what may refuse it.
     :param seen: what was seen at first.
     :param digest: what is promoted.
     """
 
-    def __init__(self, ledger: Ledger, promotion: Promotion, seen: Listing, digest: str) -> None:
+    def __init__(self, ledger: Ledger, promotion: Promotion, rules: Rules | None, seen: Listing, digest: str) -> None:
         self.ledger, self.client = ledger, ledger.client
         self.promotion, self.options = promotion, promotion.options
-        self.seen = seen
+        self.rules, self.seen = rules, seen
         self.source, self.target = promotion.source.pinned(digest), promotion.target.pinned(digest)
         self.before: Shown | None = seen.shows(promotion.target)
         self.manifest: Manifest | None = None
@@ -117,18 +126,18 @@ class _Attempt:
         log.info("Pinned %s.", self.source)
 
     @classmethod
-    async def begin(cls, ledger: Ledger, promotion: Promotion, seen: Listing) -> _Attempt:
+    async def begin(cls, ledger: Ledger, promotion: Promotion, rules: Rules | None, seen: Listing) -> _Attempt:
         """Pin the source; where the target shows the wanted digest already, the source tag may be anywhere by now."""
         source, target = seen.shows(promotion.source), seen.shows(promotion.target)
         wanted = promotion.source.digest
         if wanted is not None and target is not None and target.digest == wanted:
-            return cls(ledger, promotion, seen, wanted)
+            return cls(ledger, promotion, rules, seen, wanted)
         if source is not None and wanted in {None, source.digest}:
-            return cls(ledger, promotion, seen, source.digest)
+            return cls(ledger, promotion, rules, seen, source.digest)
         digest = (await pin(ledger.client, promotion.source)).digest
         # What the Docker API shows and no query finds may stand in a repository that only passes it on.
         await ledger.check_repositories(promotion.source)
-        return cls(ledger, promotion, seen, digest)
+        return cls(ledger, promotion, rules, seen, digest)
 
     @property
     def is_there(self) -> bool:
@@ -138,8 +147,10 @@ class _Attempt:
     async def run(self) -> PromotionRecord:
         if self.is_there:
             log.info("%s shows this digest already.", self.promotion.target)
+            check_removal(self.promotion, self.seen)
             await self._make_sure()
         else:
+            await self._check_allowed(self.seen)
             check_conflict(
                 self.client, self.promotion, self.seen.shows(self.source), self.before, str(self.target.digest)
             )
@@ -189,6 +200,9 @@ class _Attempt:
         ):
             # A try of the fast way has ended between the tag and its record; through a pending tag this cannot be.
             await self._record(self.target, replaced="unknown")
+        elif self.options.hold and not self.seen.holds(self.promotion.target):
+            held = hold_properties(self.promotion.target, reason=self.options.hold, by=self.options.held_by)
+            await self.client.set_properties(manifest_path(self.target, self._descriptor()), held)
 
     def _written(self, found: str | None) -> TargetConflict:
         return TargetConflict(
@@ -267,6 +281,7 @@ class _Attempt:
                 dead_after=self.options.pending_timeout,
             )
             await self._record(pending)
+            await self._check_allowed(seen)
             await self._keep_previous()
             await send(self.ledger, pending, self.target, copy=False, within=within, before=self._before())
             await self._confirm_target(pending)
@@ -307,7 +322,12 @@ class _Attempt:
 
     async def _verify_pending(self, pending: ImageReference) -> Listing:
         """Make sure that all of the image waits under its pending tag; return what was seen beside it."""
-        beside = Question(tags=(pending, self.target), pending_in=(image_of(self.target),))
+        beside = Question(
+            tags=(pending, self.target),
+            pending_in=(image_of(self.target),),
+            with_marks=True,
+            rejected=(str(self.target.digest),),
+        )
         if self.manifest is not None:
             return await self._verify_parts(pending, self.manifest, beside)
         try:
@@ -342,7 +362,11 @@ class _Attempt:
                 await explain_unverified(self.ledger, self.source, place, error, is_own=is_own)
             raise
 
+    async def _check_allowed(self, seen: Listing) -> None:
+        await check_allowed(self.rules, self.promotion, seen, str(self.target.digest))
+
     async def _record(self, place: ImageReference, *, replaced: str | None = None) -> None:
+        shown = self.seen.shows(self.promotion.source)
         await write_record(
             self.client,
             self.promotion,
@@ -351,6 +375,7 @@ class _Attempt:
             self._descriptor(),
             replaced=replaced or self._before() or "none",
             attachments=len(self.attachments),
+            further=leave_hold_behind(shown.properties or {}, self.source) if shown else {},
         )
 
     async def _keep_previous(self) -> None:

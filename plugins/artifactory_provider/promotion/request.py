@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from artifactory_provider.artifactory.properties import check_property_name
 from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.promotion.tags import can_have_backup, check_run, name_backup
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ Attachments = Literal["none", "tags", "all"]
 
 RECORD_FIELDS = frozenset({"digest", "source", "time", "run", "replaced", "attachments", "verdicts"})
 """The properties of a record, after its prefix; ``properties`` may add others."""
+_MARKS = frozenset({"hold", "lifted", "rejected"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class PromotionOptions:
         manifest, one request each; None writes none.
     :param properties: further properties to record, name → value, such as by whom and on which verdicts.
     :param verdicts: on which verdicts it is promoted, one line each, for the record, which keeps the first of them.
+    :param hold: the reason why the target tag is held from then on; such a promotion may replace a held image.
+    :param held_by: who holds it.
     :param run: what tells this run's tags from those of others, 1 to 32 lower-case letters and digits; give a retry
         that of the try before, so that it goes on where that one has stopped.
     :param confirmation_timeout: seconds that the target may take to show what was promoted.
@@ -54,6 +58,8 @@ class PromotionOptions:
     property_prefix: str | None = "promotion"
     properties: Mapping[str, str] = field(default_factory=dict)
     verdicts: tuple[str, ...] = ()
+    hold: str | None = None
+    held_by: str = ""
     run: str = field(default_factory=lambda: secrets.token_hex(6))
     confirmation_timeout: float = 60
     pending_timeout: float = 3600
@@ -63,6 +69,8 @@ class PromotionOptions:
         check_attachments(self.attachments)
         check_run(self.run)
         check_record(self.property_prefix, self.properties)
+        if self.hold is not None:
+            check_reason(self.hold)
         for name in ("confirmation_timeout", "pending_timeout"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InvalidPromotion(f"{name} is a number of seconds, 0 or more.")
@@ -160,7 +168,7 @@ def check_record(prefix: str | None, properties: Mapping[str, str]) -> None:
     """
     if not isinstance(properties, Mapping):
         raise InvalidPromotion(f"properties are names and values, such as {{'by': 'jane'}}, not {properties!r:.120}.")
-    if own := sorted(RECORD_FIELDS & properties.keys()):
+    if own := sorted(name for name in properties if str(name).partition(".")[0] in RECORD_FIELDS | _MARKS):
         raise InvalidPromotion(f"The property {own[0]!r} is the record's own: give yours another name.")
     try:
         for name in (*properties, "promotion" if prefix is None else prefix):

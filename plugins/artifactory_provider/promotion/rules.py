@@ -13,9 +13,11 @@ from artifactory_provider.promotion.errors import PromotionError
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.listing import Listing
+    from artifactory_provider.promotion.request import Promotion
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +68,65 @@ class Refused(PromotionError):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(str(refusal))
         self.refusal = refusal
+
+
+async def check_allowed(rules: Rules | None, promotion: Promotion, seen: Listing, digest: str) -> None:
+    """Refuse a promotion that a person, a policy or a stop forbids now: asked right before its target tag changes.
+
+    :param rules: what else may refuse it than what stands on the image.
+    :param promotion: what is promoted.
+    :param seen: what was seen last, with its marks.
+    :param digest: what is promoted.
+    :raises Refused: saying why, until when, and who can lift it.
+    """
+    options, change = promotion.options, Change(promotion.source.pinned(digest), promotion.target)
+    [refusal] = find_marks([change], seen, copy=options.copy, may_replace_held=options.hold is not None)
+    if refusal is None and rules is not None:
+        [refusal] = await rules.find_refusals([change])
+    if refusal is not None:
+        raise Refused(refusal)
+
+
+def check_removal(promotion: Promotion, seen: Listing) -> None:
+    """Refuse the end of a move whose source tag is held, as it would go.
+
+    :param promotion: what is promoted.
+    :param seen: what was seen, with its marks.
+    :raises Refused: saying why.
+    """
+    if not promotion.options.copy and (refusal := _find_hold(seen, promotion.source)):
+        raise Refused(refusal)
+
+
+def find_marks(
+    changes: Iterable[Change], seen: Listing, *, copy: bool = True, may_replace_held: bool = False
+) -> list[Refusal | None]:
+    """Return for each change the refusal of what stands on the images: a rejected digest, a hold on a tag, or None.
+
+    :param changes: the changes, with digests.
+    :param seen: what was seen, with its marks.
+    :param copy: whether the source tags stay.
+    :param may_replace_held: whether held target tags may change, as they are held on other images from then on.
+    """
+    return [
+        _find_rejection(seen, str(change.source.digest))
+        or (None if may_replace_held else _find_hold(seen, change.target))
+        or (None if copy else _find_hold(seen, change.source))
+        for change in changes
+    ]
+
+
+def _find_rejection(seen: Listing, digest: str) -> Refusal | None:
+    mark = seen.rejects(digest)
+    if mark is None:
+        return None
+    reason = f"{digest} is rejected, so it is not promoted anywhere: {mark}."
+    return Refusal(reason, lifted_by="Whoever may annotate images can take the rejection off them.")
+
+
+def _find_hold(seen: Listing, tag: ImageReference) -> Refusal | None:
+    mark, shown = seen.holds(tag), seen.shows(tag)
+    if mark is None or shown is None:
+        return None
+    reason = f"{tag.unpinned()} is held, so it goes on showing {shown.digest}: {mark}."
+    return Refusal(reason, lifted_by="A person can lift the hold.")

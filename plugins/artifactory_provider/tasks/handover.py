@@ -31,7 +31,7 @@ class HandedOn:
     """What a plan's task has handed on.
 
     :param counts: how many promotions there are of each action.
-    :param problems: the first 50 in conflict and the first 50 missing, as they describe themselves.
+    :param problems: the first 50 in conflict, refused and missing, as they describe themselves.
     :param chunks: the descriptors of the chunks.
     """
 
@@ -50,7 +50,7 @@ def push_plan(ti: RuntimeTaskInstanceProtocol, plan: Plan, *, summary: str, chun
     """
     problems = [
         each.as_dict()
-        for action in ("conflict", "missing")
+        for action in ("conflict", "refused", "missing")
         for each in [each for each in plan.promotions if each.action == action][:_MOST_PROBLEMS]
     ]
     ti.xcom_push(key=PLAN_SUMMARY, value=summary)

@@ -23,10 +23,12 @@ from artifactory_provider.promotion.errors import (
     NothingToRestore,
     NotVerified,
     NotVerifiedYet,
+    NothingToLift,
     SourceIncomplete,
     SourceMoved,
     TargetConflict,
 )
+from artifactory_provider.promotion.rules import Refused
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -43,8 +45,10 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 InvalidSettings,
                 NotFound,
                 NotVerified,
+                NothingToLift,
                 NothingToRestore,
                 PermissionDenied,
+                Refused,
                 RequestRefused,
                 SourceIncomplete,
                 SourceMoved,

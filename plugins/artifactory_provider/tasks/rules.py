@@ -1,0 +1,288 @@
+"""The rules of this Airflow as its tasks ask them: the policy, the stops, approvals, and who has started the run."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import get_current_context
+
+from artifactory_provider.policy import (
+    InvalidPolicy,
+    Policy,
+    check_approval,
+    check_override,
+    fingerprint,
+    read_policy,
+    read_stop,
+)
+from artifactory_provider.promotion.rules import Refusal
+from artifactory_provider.tasks.variables import read_variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.policy import ApprovalRule, Origin, Stop
+    from artifactory_provider.promotion.rules import Change
+    from artifactory_provider.verification import Check
+
+log = logging.getLogger(__name__)
+
+POLICY_VARIABLE, STOP_VARIABLE = "artifactory_policy", "artifactory_stop"
+_BY_PEOPLE = frozenset({"manual", "operator_triggered"})
+_ORIGINS: Mapping[str, Origin] = {"scheduled": "schedule", "backfill": "backfill"}
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """Who or what has started a run.
+
+    :param origin: ``person``, ``schedule``, ``event`` or ``backfill``; ``rollback`` where it goes back.
+    :param user: the user's name; None where no person has started it, or Airflow does not tell.
+    :param dag_id: the DAG whose run it is; None outside of tasks.
+    """
+
+    origin: Origin
+    user: str | None = None
+    dag_id: str | None = None
+
+    @classmethod
+    def of(cls, context: Context) -> Starter:
+        """Return who has started a task's run. What a DAG triggers counts as whoever has triggered that DAG.
+
+        :param context: the task's context.
+        """
+        run = context["dag_run"]
+        user = getattr(run, "triggering_user_name", None)
+        kind = str(getattr(run.run_type, "value", run.run_type))
+        if kind in _BY_PEOPLE:
+            return cls("person" if user else "event", user, run.dag_id)
+        return cls(_ORIGINS.get(kind, "event"), dag_id=run.dag_id)
+
+    @property
+    def name(self) -> str:
+        """Who it is, for what is written on images."""
+        return self.user or (f"{self.origin} of the DAG {self.dag_id}" if self.dag_id else self.origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What people have answered before a promotion.
+
+    :param approval: what an approval's task has returned; None where nobody was asked.
+    :param override: what an override's task has returned; None where nobody was asked.
+    :param is_rollback: whether a rollback is made, to which only rules apply that name rollbacks.
+    """
+
+    approval: object = None
+    override: object = None
+    is_rollback: bool = False
+
+    @classmethod
+    def read(cls, approval: object, override: object) -> Answers:
+        """Return the answers that a task's rendered arguments stand for; what a template has left empty is none.
+
+        :param approval: what an approval's task has returned.
+        :param override: what an override's task has returned.
+        """
+        given = [None if value in (None, "", "None") else value for value in (approval, override)]
+        return cls(approval=given[0], override=given[1])
+
+
+def find_starter() -> Starter:
+    """Return who has started the run of the task that runs now; outside of tasks, it is a person who runs this."""
+    try:
+        context = get_current_context()
+    except RuntimeError:
+        return Starter("person")
+    return Starter.of(context)
+
+
+class VariableRules:
+    """What the Variables of this Airflow say: ``Rules`` for promotions, and what they need beforehand.
+
+    The policy is read once. The stops are read anew for each question, by one read for all who ask meanwhile, and never
+    by one that has begun before they did: so whatever is asked after a stop was set is refused.
+
+    :param policy: the policy; None where there is none.
+    :param stop_variable: the Variable of the stops.
+    :param starter: who has started the run.
+    :param read: returns a Variable's text, or None where there is no such one.
+    :param now: returns the current moment.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | None,
+        *,
+        stop_variable: str = STOP_VARIABLE,
+        starter: Starter,
+        read: Callable[[str], str | None] = read_variable,
+        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+    ) -> None:
+        self.policy, self.starter = policy, starter
+        self._stops = _Stops(stop_variable, read)
+        self._now = now
+        self._given: _Given | None = None
+
+    @classmethod
+    def read(
+        cls,
+        *,
+        policy_variable: str | None,
+        stop_variable: str | None,
+        starter: Starter,
+        read: Callable[[str], str | None] = read_variable,
+    ) -> VariableRules:
+        """Read the policy, so that what is wrong with it is told before anything is done.
+
+        :param policy_variable: the Variable that a connection names, which has to be there; None for the usual one,
+            which need not be.
+        :param stop_variable: the Variable of the stops; None for the usual one.
+        :param starter: who has started the run.
+        :param read: returns a Variable's text, or None where there is no such one.
+        :raises InvalidPolicy: when a policy that is named is not there, cannot be read, or is none.
+        """
+        name = policy_variable or POLICY_VARIABLE
+        text = read(name)
+        if text is None and policy_variable is not None:
+            raise InvalidPolicy(
+                f"The connection names the policy {name!r}, and there is no such Variable: nothing is promoted. Set "
+                "it, or take the name out of the connection."
+            )
+        policy = None if text is None else read_policy(text, name=name)
+        return cls(policy, stop_variable=stop_variable or STOP_VARIABLE, starter=starter, read=read)
+
+    def with_answers(self, changes: Sequence[Change], answers: Answers | None) -> VariableRules:
+        """Return the rules for changes that are made now, of which people may have been asked.
+
+        Without this, as for a plan, nobody needs to have been asked yet.
+
+        :param changes: all changes of the task, with digests, which what people have answered is bound to.
+        :param answers: what people have answered, if they were asked.
+        """
+        answers = answers or Answers()
+        starter = replace(self.starter, origin="rollback") if answers.is_rollback else self.starter
+        rules = VariableRules(self.policy, starter=starter, now=self._now)
+        rules._stops = self._stops
+        rules._given = _Given(tuple(changes), answers.approval, answers.override)
+        return rules
+
+    async def find_refusals(self, changes: Sequence[Change]) -> list[Refusal | None]:
+        """Return for each change why it may not be made now, or None.
+
+        :param changes: the changes.
+        """
+        stop = await self._stops.read()
+        if isinstance(stop, Refusal):
+            return [stop] * len(changes)
+        at = self._now()
+        return [self._refuse(change, stop, at) for change in changes]
+
+    def required_checks(self, target: ImageReference) -> tuple[Check, ...]:
+        """Return the checks that whatever is promoted to a target must have passed.
+
+        :param target: repository, image and tag.
+        """
+        return self.policy.required_checks(target) if self.policy else ()
+
+    def find_approvals(self, targets: Sequence[ImageReference]) -> ApprovalRule | None:
+        """Return which approvals promotions to some targets need together: the strictest, or None.
+
+        :param targets: repository, image and tag of each.
+        """
+        return self.policy.approvals_of_all(targets) if self.policy else None
+
+    def _refuse(self, change: Change, stop: Stop, at: datetime.datetime) -> Refusal | None:
+        origin = self.starter.origin
+        refusal = stop.refuse(change, origin=origin, at=at)
+        if refusal is not None or self.policy is None:
+            return refusal
+        refusal = self.policy.refuse(change, origin=origin, at=at)
+        if refusal is not None and self._is_overridden(change, at):
+            refusal = None
+        return refusal or self._find_missing_approval(change, at)
+
+    def _is_overridden(self, change: Change, at: datetime.datetime) -> bool:
+        rule = self.policy.overrides(change.target) if self.policy else None
+        if self._given is None or self._given.override is None or rule is None:
+            return False
+        refusal = check_override(rule, self._given.override, self._given.fingerprint, at)
+        if refusal is not None:
+            log.warning("The override does not count: %s", refusal)
+        return refusal is None
+
+    def _find_missing_approval(self, change: Change, at: datetime.datetime) -> Refusal | None:
+        rule = self.policy.approvals(change.target) if self.policy else None
+        if rule is None or self._given is None:
+            return None  # Nobody is asked before there is a plan.
+        return check_approval(
+            rule, self._given.approval, self._given.fingerprint, triggered_by=self.starter.user, at=at
+        )
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What people have answered about all changes of a task."""
+
+    changes: Sequence[Change] = ()
+    approval: Any = None
+    override: Any = None
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.changes)
+
+
+class _Stops:
+    """The stops as they are now, for all who ask at the same time by one read that begins after they have asked."""
+
+    def __init__(self, variable: str, read: Callable[[str], str | None]) -> None:
+        self._variable, self._read_variable = variable, read
+        self._waiting: list[asyncio.Future[str | None]] = []
+        self._reading: asyncio.Task[None] | None = None
+        self._known: tuple[str | None, Stop | Refusal] = (None, read_stop("", name=variable))
+
+    async def read(self) -> Stop | Refusal:
+        """Return the stops, or the refusal of everything where nobody can tell what they are.
+
+        :raises RulesUnreadable: when the Variable cannot be read now.
+        """
+        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._answer_all())
+        text = await answer
+        if text != self._known[0]:
+            self._known = (text, self._understand(text))
+        return self._known[1]
+
+    async def _answer_all(self) -> None:
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            try:
+                text = await asyncio.to_thread(self._read_variable, self._variable)
+            except Exception as error:  # noqa: BLE001 - whoever has asked gets it
+                for one in waiting:
+                    if not one.done():
+                        one.set_exception(error)
+            else:
+                for one in waiting:
+                    if not one.done():
+                        one.set_result(text)
+        self._reading = None
+
+    def _understand(self, text: str | None) -> Stop | Refusal:
+        try:
+            return read_stop(text or "", name=self._variable)
+        except InvalidPolicy as error:
+            return Refusal(
+                f"Nothing is promoted, as nobody can tell what is stopped: {error}",
+                lifted_by=f"Whoever may edit Variables can mend {self._variable}.",
+            )
