@@ -16,9 +16,11 @@ _NOTHING = datetime.timedelta()
 class ApprovalRule:
     """How many distinct people have to approve a promotion, and which.
 
+    Who may is whoever is named or has one of the roles; with neither names nor roles, anybody.
+
     :param count: how many, at least 1.
-    :param users: the names of the users who may; empty for whoever has one of the roles, or for anybody.
-    :param roles: the roles of which a user needs one, where the auth manager tells roles; empty for any.
+    :param users: the names of users who may.
+    :param roles: the roles whose users may, where the auth manager tells roles.
     :param not_the_trigger: whether the answer of the one who started the run does not count.
     :param valid_for: how long an approval holds; None for as long as what was shown stays the same.
     :raises ValueError: when no set of answers could satisfy it, or a value has another type.
@@ -39,7 +41,7 @@ class ApprovalRule:
             raise ValueError(f"not_the_trigger is {self.not_the_trigger!r}: give true or false.")
         if self.valid_for is not None:
             _check_span("valid_for", self.valid_for, longest=_LONGEST_VALIDITY)
-        if self.users and len(self.users) < self.count:
+        if self.users and not self.roles and len(self.users) < self.count:
             raise ValueError(
                 f"count is {self.count}, and {len(self.users)} may approve ({', '.join(self.users)}): name as many "
                 "users as have to approve, or lower count."
