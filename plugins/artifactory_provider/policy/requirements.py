@@ -6,6 +6,8 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from artifactory_provider.promotion.errors import PromotionError
+
 MOST_APPROVALS = 100
 _LONGEST_VALIDITY = datetime.timedelta(days=366)
 _LONGEST_OVERRIDE = datetime.timedelta(days=31)
@@ -63,6 +65,44 @@ class OverrideRule:
     def __post_init__(self) -> None:
         object.__setattr__(self, "users", _names("from", self.users))
         _check_span("longest", self.longest, longest=_LONGEST_OVERRIDE)
+
+
+class ContradictoryRules(PromotionError):
+    """Rules that hold together ask for approvals which nobody could give."""
+
+
+def merge_approvals(rules: Sequence[tuple[str, ApprovalRule]]) -> ApprovalRule | None:
+    """Return the strictest of some approvals, or None where there are none.
+
+    As many have to approve as the highest of them says, who may by each of them, and as freshly as any of them wants.
+
+    :param rules: what each rule is called, and what it asks for.
+    :raises ContradictoryRules: when nobody may by each of them, or fewer than have to.
+    """
+    if len(rules) < 2:
+        return rules[0][1] if rules else None
+    limits = [rule for _, rule in rules if rule.users or rule.roles]
+    users = _shared([rule.users for rule in limits])
+    roles = _shared([rule.roles for rule in limits])
+    count = max(rule.count for _, rule in rules)
+    if limits and not roles and len(users) < count:
+        names = ", ".join(repr(name) for name, _ in rules[:5])
+        raise ContradictoryRules(
+            f"The rules {names:.600} ask for approvals that cannot be given: {count} {'has' if count == 1 else 'have'} "
+            f"to approve, and {len(users) or 'nobody'} may by all of these rules."
+        )
+    return ApprovalRule(
+        count=count,
+        users=users,
+        roles=roles,
+        not_the_trigger=any(rule.not_the_trigger for _, rule in rules),
+        valid_for=min((rule.valid_for for _, rule in rules if rule.valid_for is not None), default=None),
+    )
+
+
+def _shared(lists: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return what all lists hold, in the order of the first."""
+    return tuple(one for one in lists[0] if all(one in others for others in lists)) if lists else ()
 
 
 def _names(field: str, names: object) -> tuple[str, ...]:
