@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from artifactory_provider.policy.approvals import Approval, check_approval, fingerprint
+from artifactory_provider.policy.overrides import Override, check_override
 from artifactory_provider.policy.requirements import ApprovalRule, OverrideRule
 
-__all__ = ["ApprovalRule", "OverrideRule"]
+__all__ = [
+    "Approval",
+    "ApprovalRule",
+    "Override",
+    "OverrideRule",
+    "check_approval",
+    "check_override",
+    "fingerprint",
+]
