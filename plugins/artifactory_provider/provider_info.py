@@ -33,7 +33,15 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": name,
                 "python-modules": [
                     f"{package}.operators.{module}"
-                    for module in ("batch_report", "plan", "promote", "promote_batch", "rollback")
+                    for module in (
+                        "approval",
+                        "batch_report",
+                        "override",
+                        "plan",
+                        "promote",
+                        "promote_batch",
+                        "rollback",
+                    )
                 ],
             }
         ],

@@ -18,6 +18,7 @@ from artifactory_provider.artifactory.transport import LARGEST_ANSWER, USER_AGEN
 from artifactory_provider.hooks.connections import explain_unknown_keys, rules_of, settings_of
 from artifactory_provider.hooks.http_connections import HttpConnections
 from artifactory_provider.hooks.requests_adapter import ANY_STATUS, SUCCESS, ClientAdapter, is_in_event_loop
+from artifactory_provider.hooks.seals import sealing_key
 from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.decisions import hold, lift_hold, lift_rejection, reject
 from artifactory_provider.promotion.ledger import Ledger
@@ -106,7 +107,10 @@ class ArtifactoryHook(HttpHook):
         if self._rules is None:
             names = rules_of(self.get_connection(self.artifactory_conn_id).extra_dejson)
             self._rules = VariableRules.read(
-                policy_variable=names.policy, stop_variable=names.stop, starter=find_starter()
+                policy_variable=names.policy,
+                stop_variable=names.stop,
+                starter=find_starter(),
+                key=lambda: sealing_key(names.seal or self.artifactory_conn_id),
             )
         return self._rules
 

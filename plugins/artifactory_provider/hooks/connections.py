@@ -73,6 +73,7 @@ class ConnectionExtra(BaseModel):
     promote_timeout: Seconds = None
     policy: Text = None
     stop: Text = None
+    seal_connection: Text = None
 
 
 _SAME_SETTINGS = {
@@ -106,14 +107,16 @@ def explain_unknown_keys(extra: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class RuleNames:
-    """The Airflow Variables that a connection names.
+    """The rules that a connection names, and what seals the answers that they ask for.
 
     :param policy: that of the policy; None for the usual one.
     :param stop: that of the stops; None for the usual one.
+    :param seal: the connection whose password seals what people answer; None for this one.
     """
 
     policy: str | None
     stop: str | None
+    seal: str | None
 
 
 def rules_of(extra: Mapping[str, Any]) -> RuleNames:
@@ -123,7 +126,7 @@ def rules_of(extra: Mapping[str, Any]) -> RuleNames:
     :raises InvalidSettings: when a name is none.
     """
     fields = _read_extra("", extra)
-    return RuleNames(fields.policy, fields.stop)
+    return RuleNames(fields.policy, fields.stop, fields.seal_connection)
 
 
 def settings_of(

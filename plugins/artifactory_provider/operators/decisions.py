@@ -62,7 +62,7 @@ class DecisionOperator(ArtifactoryOperator):
         check_literal(reason, check_reason)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Decide, and return what was decided as a JSON object: reference, reason, author, and places where it says so."""
+        """Decide, and return what was decided as a JSON object: reference, reason, author, places that say so."""
         check_present(self, self._given)
         image = ImageReference(self.repository, self.image, self.tag, self.digest or None)
         by = find_starter().name

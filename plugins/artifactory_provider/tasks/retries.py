@@ -20,10 +20,10 @@ from artifactory_provider.artifactory.errors import (
 from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.promotion.errors import (
     InvalidPromotion,
+    NothingToLift,
     NothingToRestore,
     NotVerified,
     NotVerifiedYet,
-    NothingToLift,
     SourceIncomplete,
     SourceMoved,
     TargetConflict,

@@ -6,7 +6,8 @@ import asyncio
 import datetime
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from airflow.sdk import get_current_context
 
@@ -16,14 +17,17 @@ from artifactory_provider.policy import (
     check_approval,
     check_override,
     fingerprint,
+    merge_approvals,
     read_policy,
     read_stop,
 )
+from artifactory_provider.policy.answers import InvalidAnswer
+from artifactory_provider.promotion.errors import RulesUnreadable
 from artifactory_provider.promotion.rules import Refusal
 from artifactory_provider.tasks.variables import read_variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -113,6 +117,7 @@ class VariableRules:
     :param policy: the policy; None where there is none.
     :param stop_variable: the Variable of the stops.
     :param starter: who has started the run.
+    :param key: returns the key that seals what people have answered.
     :param read: returns a Variable's text, or None where there is no such one.
     :param now: returns the current moment.
     """
@@ -123,10 +128,11 @@ class VariableRules:
         *,
         stop_variable: str = STOP_VARIABLE,
         starter: Starter,
+        key: Callable[[], bytes],
         read: Callable[[str], str | None] = read_variable,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ) -> None:
-        self.policy, self.starter = policy, starter
+        self.policy, self.starter, self._key = policy, starter, key
         self._stops = _Stops(stop_variable, read)
         self._now = now
         self._given: _Given | None = None
@@ -138,6 +144,7 @@ class VariableRules:
         policy_variable: str | None,
         stop_variable: str | None,
         starter: Starter,
+        key: Callable[[], bytes],
         read: Callable[[str], str | None] = read_variable,
     ) -> VariableRules:
         """Read the policy, so that what is wrong with it is told before anything is done.
@@ -146,18 +153,20 @@ class VariableRules:
             which need not be.
         :param stop_variable: the Variable of the stops; None for the usual one.
         :param starter: who has started the run.
+        :param key: returns the key that seals what people have answered.
         :param read: returns a Variable's text, or None where there is no such one.
-        :raises InvalidPolicy: when a policy that is named is not there, cannot be read, or is none.
+        :raises InvalidPolicy: when it is none.
+        :raises RulesUnreadable: when one that is named is not there, or nobody can tell now.
         """
         name = policy_variable or POLICY_VARIABLE
         text = read(name)
         if text is None and policy_variable is not None:
-            raise InvalidPolicy(
+            raise RulesUnreadable(
                 f"The connection names the policy {name!r}, and there is no such Variable: nothing is promoted. Set "
                 "it, or take the name out of the connection."
             )
         policy = None if text is None else read_policy(text, name=name)
-        return cls(policy, stop_variable=stop_variable or STOP_VARIABLE, starter=starter, read=read)
+        return cls(policy, stop_variable=stop_variable or STOP_VARIABLE, starter=starter, key=key, read=read)
 
     def with_answers(self, changes: Sequence[Change], answers: Answers | None) -> VariableRules:
         """Return the rules for changes that are made now, of which people may have been asked.
@@ -169,7 +178,7 @@ class VariableRules:
         """
         answers = answers or Answers()
         starter = replace(self.starter, origin="rollback") if answers.is_rollback else self.starter
-        rules = VariableRules(self.policy, starter=starter, now=self._now)
+        rules = VariableRules(self.policy, starter=starter, key=self._key, now=self._now)
         rules._stops = self._stops
         rules._given = _Given(tuple(changes), answers.approval, answers.override)
         return rules
@@ -190,14 +199,18 @@ class VariableRules:
 
         :param target: repository, image and tag.
         """
-        return self.policy.required_checks(target) if self.policy else ()
+        return self.policy.required_checks(target, origin=self.starter.origin) if self.policy else ()
 
-    def find_approvals(self, targets: Sequence[ImageReference]) -> ApprovalRule | None:
+    def find_approvals(self, targets: Iterable[ImageReference]) -> ApprovalRule | None:
         """Return which approvals promotions to some targets need together: the strictest, or None.
 
         :param targets: repository, image and tag of each.
+        :raises ContradictoryRules: when nobody could satisfy all of them.
         """
-        return self.policy.approvals_of_all(targets) if self.policy else None
+        if self.policy is None:
+            return None
+        found = {self.policy.approvals(target, origin=self.starter.origin): target for target in targets}
+        return merge_approvals([(str(target), rule) for rule, target in found.items() if rule])
 
     def _refuse(self, change: Change, stop: Stop, at: datetime.datetime) -> Refusal | None:
         origin = self.starter.origin
@@ -210,20 +223,33 @@ class VariableRules:
         return refusal or self._find_missing_approval(change, at)
 
     def _is_overridden(self, change: Change, at: datetime.datetime) -> bool:
-        rule = self.policy.overrides(change.target) if self.policy else None
-        if self._given is None or self._given.override is None or rule is None:
+        if self.policy is None or self._given is None or self._given.override is None:
             return False
-        refusal = check_override(rule, self._given.override, self._given.fingerprint, at)
+        refusal = check_override(
+            self.policy.overrides(change.target, origin=self.starter.origin, at=at),
+            self._given.override,
+            changes_fingerprint=self._given.fingerprint,
+            at=at,
+            key=self._key(),
+        )
         if refusal is not None:
             log.warning("The override does not count: %s", refusal)
         return refusal is None
 
     def _find_missing_approval(self, change: Change, at: datetime.datetime) -> Refusal | None:
-        rule = self.policy.approvals(change.target) if self.policy else None
-        if rule is None or self._given is None:
-            return None  # Nobody is asked before there is a plan.
+        if self.policy is None or self._given is None:
+            return None  # Nobody has to have been asked before there is a plan.
+        rule = self.policy.approvals(change.target, origin=self.starter.origin)
+        if rule is None:
+            return None
         return check_approval(
-            rule, self._given.approval, self._given.fingerprint, triggered_by=self.starter.user, at=at
+            rule,
+            self._given.approval,
+            changes_fingerprint=self._given.fingerprint,
+            triggered_by=self.starter.user,
+            at=at,
+            key=self._key(),
+            origin=self.starter.origin,
         )
 
 
@@ -232,12 +258,17 @@ class _Given:
     """What people have answered about all changes of a task."""
 
     changes: Sequence[Change] = ()
-    approval: Any = None
-    override: Any = None
+    approval: object = None
+    override: object = None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        return fingerprint(self.changes)
+        """What answers are bound to; nothing where digests are not known, which no answer is bound to."""
+        try:
+            return fingerprint(self.changes)
+        except InvalidAnswer as error:
+            log.info("No answer of people counts: %s", error)
+            return ""
 
 
 class _Stops:
