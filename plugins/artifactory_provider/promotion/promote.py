@@ -234,8 +234,8 @@ class _Attempt:
             self.attachments = await find_attachments(self.ledger, self.source, digests)
         else:
             shown = self.seen.shows(self.source) or self.before
-            is_index = shown is None or shown.is_index
-            self.attachments = await find_tagged(self.ledger, self.source, self.seen, is_index=is_index)
+            index = (self.target if self.is_there else self.source) if shown is None or shown.is_index else None
+            self.attachments = await find_tagged(self.ledger, self.source, self.seen, index=index)
         await bring_attachments(
             self.ledger,
             self.attachments,
