@@ -247,7 +247,9 @@ What to try:
   6. Trigger 'Retag backfill' (retag_backfill) as its form stands, and open the run's tab Plan: that was a dry run.
   7. The images were pushed over the last three weeks: backfill the nights since ('Promote nightly', Trigger,
      Backfill), or let 'Retag backfill' take only what came last week (Fewer tags, Created from).
-  8. Pull what was promoted:
+  8. Trigger 'Hold or reject an image' (hold_or_reject) for an image of docker-prod, or 'Stop the line'
+     (stop_the_line), and look at what a dry run of the backfill says then.
+  9. Pull what was promoted:
        skopeo inspect --tls-verify=false --creds admin:password \\
          docker://127.0.0.1:{home.ports.sandbox}/docker-prod/coredns:v1.11.0
 

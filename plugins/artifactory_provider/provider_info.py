@@ -36,11 +36,13 @@ def get_provider_info() -> dict[str, Any]:
                     for module in (
                         "approval",
                         "batch_report",
+                        "decisions",
                         "override",
                         "plan",
                         "promote",
                         "promote_batch",
                         "rollback",
+                        "stop",
                     )
                 ],
             }

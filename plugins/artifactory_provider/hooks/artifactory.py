@@ -26,7 +26,7 @@ from artifactory_provider.promotion.planning.planner import apply_rules, make_pl
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.transfer import pin
-from artifactory_provider.tasks.rules import VariableRules, find_starter
+from artifactory_provider.tasks.rules import STOP_VARIABLE, VariableRules, find_starter
 from artifactory_provider.verification.gate import promote_image_verified, promote_one_verified, promote_verified
 from artifactory_provider.verification.outcomes import write_verdicts
 from artifactory_provider.verification.verification import verify, verify_many
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.artifactory.settings import ServerSettings
+    from artifactory_provider.hooks.connections import RuleNames
     from artifactory_provider.promotion.planning.criteria import TagCriteria
     from artifactory_provider.promotion.planning.plan import Plan
     from artifactory_provider.promotion.record import PromotionRecord
@@ -105,7 +106,7 @@ class ArtifactoryHook(HttpHook):
         :raises RulesUnreadable: when it cannot be read now.
         """
         if self._rules is None:
-            names = rules_of(self.get_connection(self.artifactory_conn_id).extra_dejson)
+            names = self._rule_names()
             self._rules = VariableRules.read(
                 policy_variable=names.policy,
                 stop_variable=names.stop,
@@ -113,6 +114,14 @@ class ArtifactoryHook(HttpHook):
                 key=lambda: sealing_key(names.seal or self.artifactory_conn_id),
             )
         return self._rules
+
+    @property
+    def stop_variable(self) -> str:
+        """The Airflow Variable that holds the orders to stop promotions over the connection."""
+        return self._rule_names().stop or STOP_VARIABLE
+
+    def _rule_names(self) -> RuleNames:
+        return rules_of(self.get_connection(self.artifactory_conn_id).extra_dejson)
 
     def pin(self, source: ImageReference) -> str:
         """Return the digest that a tag shows now.

@@ -7,7 +7,7 @@ import datetime
 import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
 
@@ -39,8 +39,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POLICY_VARIABLE, STOP_VARIABLE = "artifactory_policy", "artifactory_stop"
-_BY_PEOPLE = frozenset({"manual", "operator_triggered"})
-_ORIGINS: Mapping[str, Origin] = {"scheduled": "schedule", "backfill": "backfill"}
+_ORIGINS: Mapping[str, Origin] = {
+    "manual": "person",
+    "scheduled": "schedule",
+    "backfill": "backfill",
+    "asset_triggered": "event",
+    "asset_materialization": "event",
+}
+"""Airflow's type of a run → what has started it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +68,11 @@ class Starter:
 
         :param context: the task's context.
         """
-        run = context["dag_run"]
-        user = getattr(run, "triggering_user_name", None)
+        run: Any = context["dag_run"]
+        user = run.triggering_user_name or None
         kind = str(getattr(run.run_type, "value", run.run_type))
-        if kind in _BY_PEOPLE:
-            return cls("person" if user else "event", user, run.dag_id)
-        return cls(_ORIGINS.get(kind, "event"), dag_id=run.dag_id)
+        origin = _ORIGINS.get(kind, "person" if user else "event")
+        return cls(origin, user, run.dag_id)
 
     @property
     def name(self) -> str:

@@ -214,7 +214,7 @@ async def test_a_promotion_that_holds_its_tag_may_replace_a_held_image_and_holds
     sandbox.push_image(f"docker-qa/{image}:1.0")
     await hold(direct, qa(image), reason="stays", by="alice")
     digest = sandbox.push_image(f"docker-dev/{image}:1.0")
-    options = {"two_phase": two_phase, "property_prefix": property_prefix, "on_conflict": "backup"}
+    options: dict[str, Any] = {"two_phase": two_phase, "property_prefix": property_prefix, "on_conflict": "backup"}
     await one(direct, promotion(image, hold="rolled back", held_by="bob", **options))
     assert sandbox.digest(f"docker-qa/{image}:1.0") == digest
     sandbox.push_image(f"docker-dev/{image}:1.0", content="newer")
