@@ -172,6 +172,15 @@ def test_an_answer_that_is_neither_yes_nor_no_is_a_no(asking: Asking) -> None:
         asking.answer(task, "bob", "Perhaps")
 
 
+def test_a_comment_of_several_lines_is_kept_in_one(asking: Asking) -> None:
+    task = approval(rule={"count": 1})
+    asking.start(task)
+    document = asking.answer(task, "bob", "Approve", comment=" tested\nby hand \x1b[0m" + "x" * 10_000)
+    comment = document["answers"][0]["comment"]
+    assert comment.startswith("tested by hand \\x1b[0mxxx")
+    assert len(comment) == 500
+
+
 @pytest.mark.parametrize("comment", [None, 7, ["x"], {"x": 1}])
 def test_a_comment_that_is_no_text_is_none(asking: Asking, comment: object) -> None:
     task = approval(rule={"count": 1})
