@@ -50,7 +50,7 @@ def promote(promotions: list[dict[str, str]], approval: Any) -> str:
         read_rule(context["params"]["rule"]),
         approval,
         changes_fingerprint=fingerprint(Change(source, target) for source, target in read_promotions(promotions)),
-        triggered_by=context["dag_run"].triggering_user_name,  # type: ignore[union-attr]
+        triggered_by=context["dag_run"].triggering_user_name,
         at=datetime.datetime.now(datetime.UTC),
         key=sealing_key("artifactory_default"),
     )
@@ -69,4 +69,5 @@ for dag_id, operator, options in (
 ):
     with DAG(dag_id, schedule=None, params={"rule": Param({"count": 2}, type="object")}):
         approve = operator(task_id="approve", promotions=plan(), rule="{{ params.rule | tojson }}", **options)
-        promote(plan.override(task_id="plan_again")(), approve.output)
+        now: Any = plan.override(task_id="plan_again")()
+        promote(now, approve.output)

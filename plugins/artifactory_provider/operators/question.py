@@ -83,7 +83,7 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         verdicts: Any = None,
         subject: str | None = None,
         body: str | None = None,
-        rule: Mapping[str, Any] | None = NOT_GIVEN,
+        rule: Mapping[str, Any] | str | None = NOT_GIVEN,
         seal_conn_id: str | None = None,
         fail_on_reject: bool = True,
         retries: int = 3,

@@ -433,3 +433,13 @@ def test_a_killed_task_is_tried_again_unless_the_dag_says_otherwise() -> None:
 def test_every_templated_field_is_an_attribute() -> None:
     task = approval()
     assert all(hasattr(task, name) for name in task.template_fields)
+
+
+def test_a_mapped_task_asks_about_each(asking: Asking) -> None:
+    with DAG("ladder", schedule=None):
+        mapped = ArtifactoryApprovalOperator.partial(task_id="approve", count=1).expand(
+            promotions=[[promotion()], [promotion("web")]]
+        )
+    task = mapped.unmap({"promotions": [promotion("web")]})
+    asking.start(task)
+    assert asking.questions[0].subject == "Promote docker-staging/web:1.4.2 to docker-prod/web:1.4.2?"
