@@ -62,7 +62,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
     def __init__(
         self,
         *,
-        rule: Mapping[str, Any] | None = NOT_GIVEN,
+        rule: Mapping[str, Any] | str | None = NOT_GIVEN,
         count: int | None = None,
         users: Sequence[str] = (),
         roles: Sequence[str] = (),
@@ -174,7 +174,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
             parts.append(f"An approval holds for {describe_span(rule.valid_for)}.")
         if asked.until is not None:
             parts.append(f"The question ends at {asked.until:%Y-%m-%d %H:%M} UTC.")
-        parts.append("Who has answered so far is the XCom `answers` of this task.")
+        parts.append("Who has answered so far is this task's XCom `answers`, under Storage.")
         return " ".join(parts)
 
     def _describe(self, asked: Asked) -> str:

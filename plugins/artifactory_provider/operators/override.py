@@ -50,7 +50,7 @@ class ArtifactoryOverrideOperator(ArtifactoryQuestionOperator):
     def __init__(
         self,
         *,
-        rule: Mapping[str, Any] | None = NOT_GIVEN,
+        rule: Mapping[str, Any] | str | None = NOT_GIVEN,
         users: Sequence[str] = (),
         longest: datetime.timedelta = datetime.timedelta(hours=24),
         refusal: str | None = None,

@@ -12,11 +12,10 @@ from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
 
 from artifactory_provider.operators.base import ArtifactoryOperator
-from artifactory_provider.policy.answers import LONGEST_COMMENT, Answer, InvalidAnswer, read_name
+from artifactory_provider.policy.answers import Answer, InvalidAnswer, read_name
 from artifactory_provider.tasks.arguments import NOT_GIVEN
 from artifactory_provider.tasks.asked import Asked, put_question
 from artifactory_provider.tasks.questions import Question, read_question
-from artifactory_provider.verification.verdicts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +83,7 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         verdicts: Any = None,
         subject: str | None = None,
         body: str | None = None,
-        rule: Mapping[str, Any] | None = NOT_GIVEN,
+        rule: Mapping[str, Any] | str | None = NOT_GIVEN,
         seal_conn_id: str | None = None,
         fail_on_reject: bool = True,
         retries: int = 3,
@@ -229,8 +228,7 @@ def read_answer(event: Mapping[str, Any], comment: str) -> Answer | None:
         by = read_name(name)
     except InvalidAnswer:
         return None
-    text = printable(words.strip(), longest=LONGEST_COMMENT) if isinstance(words, str) else ""
-    return Answer(by=by, at=at.astimezone(datetime.UTC), comment=text)
+    return Answer(by=by, at=at.astimezone(datetime.UTC), comment=words if isinstance(words, str) else "")
 
 
 def find_starter(context: Context) -> tuple[str, str | None]:

@@ -26,7 +26,7 @@ _SHOWN = 50
 _LONGEST_CELL = 400
 _LONGEST_PART = 40_000
 _PLAIN = str.maketrans({"`": "'", "|": "¦", "\\": "/"})
-_MARK = "This is the question about"
+_MARK = "Answers count for what is shown here, and for nothing else:"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -172,6 +172,15 @@ def test_an_answer_that_is_neither_yes_nor_no_is_a_no(asking: Asking) -> None:
         asking.answer(task, "bob", "Perhaps")
 
 
+def test_a_comment_of_several_lines_is_kept_in_one(asking: Asking) -> None:
+    task = approval(rule={"count": 1})
+    asking.start(task)
+    document = asking.answer(task, "bob", "Approve", comment=" tested\nby hand \x1b[0m" + "x" * 10_000)
+    comment = document["answers"][0]["comment"]
+    assert comment.startswith("tested by hand \\x1b[0mxxx")
+    assert len(comment) == 500
+
+
 @pytest.mark.parametrize("comment", [None, 7, ["x"], {"x": 1}])
 def test_a_comment_that_is_no_text_is_none(asking: Asking, comment: object) -> None:
     task = approval(rule={"count": 1})
@@ -424,3 +433,13 @@ def test_a_killed_task_is_tried_again_unless_the_dag_says_otherwise() -> None:
 def test_every_templated_field_is_an_attribute() -> None:
     task = approval()
     assert all(hasattr(task, name) for name in task.template_fields)
+
+
+def test_a_mapped_task_asks_about_each(asking: Asking) -> None:
+    with DAG("ladder", schedule=None):
+        mapped = ArtifactoryApprovalOperator.partial(task_id="approve", count=1).expand(
+            promotions=[[promotion()], [promotion("web")]]
+        )
+    task = mapped.unmap({"promotions": [promotion("web")]})
+    asking.start(task)
+    assert asking.questions[0].subject == "Promote docker-staging/web:1.4.2 to docker-prod/web:1.4.2?"
