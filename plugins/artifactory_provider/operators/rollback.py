@@ -8,6 +8,7 @@ from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.operators.image_promotion import ImagePromotionOperator
 from artifactory_provider.promotion.request import Promotion, PromotionOptions, check_record
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_present
+from artifactory_provider.tasks.forms import as_text
 from artifactory_provider.tasks.task_state import PinnedDigest, identify_run
 
 if TYPE_CHECKING:
@@ -28,13 +29,22 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
     :param digest: the digest to go back to, if it is not the last one. (templated)
     :param property_prefix: the first part of the names of the properties that record promotions, as the promotion had
         it.
+    :param pending_repository: repository key of a transit repository, the same as for promotions to this repository;
+        left empty, there is none. (templated)
     :param artifactory_conn_id: the Airflow connection. (templated)
     :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
     :raises InvalidReference: when a repository key, image, tag or digest is malformed; for plain values at parse
         time.
     """
 
-    template_fields: Sequence[str] = ("repository", "image", "tag", "digest", "artifactory_conn_id")
+    template_fields: Sequence[str] = (
+        "repository",
+        "image",
+        "tag",
+        "digest",
+        "pending_repository",
+        "artifactory_conn_id",
+    )
     target_argument = "repository"
     ui_color = "#f9e3d4"
 
@@ -46,6 +56,7 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         tag: str,
         digest: str | None = NOT_GIVEN,
         property_prefix: str = "promotion",
+        pending_repository: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -54,6 +65,7 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         self.tag = tag
         self.digest = None if digest is NOT_GIVEN else digest
         self.property_prefix = property_prefix
+        self.pending_repository = pending_repository
         check_record(property_prefix, {})
         self._check_arguments(target_repository=repository, target_image=image, tag=tag, digest=digest)
 
@@ -68,7 +80,10 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         previous = hook.find_previous(tag.pinned(digest) if digest else tag, property_prefix=self.property_prefix)
         pinned.keep(str(previous.digest))
         options = PromotionOptions(
-            on_conflict="backup", property_prefix=self.property_prefix, run=identify_run(context)
+            on_conflict="backup",
+            property_prefix=self.property_prefix,
+            pending_repository=as_text(self.pending_repository, name="pending_repository", wanted="a repository key"),
+            run=identify_run(context),
         )
         promotion = Promotion(source=previous, target=tag, options=options)
         record = hook.promote(promotion)
