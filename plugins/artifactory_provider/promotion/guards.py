@@ -121,9 +121,8 @@ async def check_permissions(
             name_pending(target, options.run, options.pending_repository),
             f"Read, Deploy/Cache and Delete/Overwrite{record}",
         )
-        if before is not None and options.pending_repository is not None:
-            overwriting = "Read, Deploy/Cache and Delete/Overwrite, as a tag is overwritten there"
-            await _check_may_delete(ledger, name_pending(target, options.run), overwriting, what="overwrite")
+        if options.pending_repository is not None:
+            await _check_target(ledger, target, name_pending(target, options.run), is_overwrite=before is not None)
     if not options.copy:
         # A name that no move renames to: under that one an earlier try may have left what others have pushed.
         gone = tag_path(name_pending(source, options.run))
@@ -230,13 +229,27 @@ async def _date(ledger: Ledger, found: Iterable[PendingTag]) -> list[PendingTag]
     ]
 
 
+async def _check_target(ledger: Ledger, target: ImageReference, absent: ImageReference, *, is_overwrite: bool) -> None:
+    """Make sure that the last step from a transit repository is allowed: what waits elsewhere tells nothing of that."""
+    if is_overwrite:
+        needs = "Read, Deploy/Cache and Delete/Overwrite, as a tag is overwritten there"
+        await _check_may_delete(ledger, absent, needs, what="overwrite")
+    elif ledger.is_shared:
+        # Queries pass over what a user may not read: a tag that is there would look free.
+        await ledger.permit(
+            target,
+            lambda: _ask(ledger, ledger.client.descriptor(target.unpinned()), target, "Read, Deploy/Cache"),
+            what="read",
+        )
+
+
 async def _check_may_delete(ledger: Ledger, absent: ImageReference, needs: str, *, what: str = "promote") -> None:
     await ledger.permit(
         absent, lambda: _ask(ledger, ledger.client.delete_item(tag_path(absent)), absent, needs), what=what
     )
 
 
-async def _ask(ledger: Ledger, request: Awaitable[None], place: ImageReference, needs: str) -> None:
+async def _ask(ledger: Ledger, request: Awaitable[object], place: ImageReference, needs: str) -> None:
     try:
         await request
     except (PermissionDenied, RequestRefused, UnsupportedRepository) as error:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.diagnosis import look
-from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RequestRefused, TagNotFound
+from artifactory_provider.artifactory.errors import (
+    TRANSIENT,
+    ArtifactoryError,
+    PermissionDenied,
+    RequestRefused,
+    TagNotFound,
+)
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor
 from artifactory_provider.promotion.attachments import bring_attachments, find_attachments, find_tagged
 from artifactory_provider.promotion.backup import keep_previous
@@ -51,6 +57,8 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.request import Promotion
 
 log = logging.getLogger(__name__)
+
+_NOTHING = Question()
 
 
 async def promote(client: ArtifactoryClient, promotion: Promotion) -> PromotionRecord:
@@ -266,8 +274,7 @@ class _Attempt:
             await check_claim(self.ledger, self.promotion, pending, self.target, self.before, seen)
             await self._record(pending)
             await self._keep_previous()
-            await send(self.ledger, pending, self.target, copy=False, within=within, before=self._before())
-            await self._confirm_retag(pending)
+            await self._retag(pending)
         except TRANSIENT:
             raise
         except (PromotionError, ArtifactoryError):
@@ -290,8 +297,16 @@ class _Attempt:
             await self.ledger.check_repositories(self.target)
             raise
 
-    async def _confirm_retag(self, pending: ImageReference) -> None:
-        """Make sure that the target tag shows the digest, and that all parts came along from a transit repository."""
+    async def _retag(self, pending: ImageReference) -> None:
+        """Move what waits to the target tag, and make sure that it came; from a transit repository, with all parts."""
+        within = self.options.confirmation_timeout
+        try:
+            await send(self.ledger, pending, self.target, copy=False, within=within, before=self._before())
+        except PermissionDenied:
+            # Who may not overwrite may not repeat, either, what another run has done since the last look.
+            if not await is_shown(self.client, self.target):
+                raise
+            await self.ledger.drop(pending)
         if self.manifest is None or self.options.pending_repository is None:
             await self._confirm_target(pending)
         else:
@@ -325,8 +340,7 @@ class _Attempt:
         self,
         place: ImageReference,
         manifest: Manifest,
-        beside: Question | None = None,
-        *,
+        beside: Question = _NOTHING,
         origin: ImageReference | None = None,
     ) -> Listing:
         """Wait until a tag shows the digest with all that belongs to it; return what was seen beside it.
@@ -336,9 +350,7 @@ class _Attempt:
         # A name of one's own has shown nothing before.
         is_own = place.tag != self.target.tag
         before = None if is_own else self._before()
-        question = ask_for_parts(self.source, place, manifest)
-        if beside is not None:
-            question = question.joined(beside)
+        question = ask_for_parts(self.source, place, manifest).joined(beside)
 
         async def verify() -> Listing:
             seen = await wait_until_shown(self.ledger, place, question, within=0, before=before)

@@ -71,9 +71,8 @@ def check_arguments(task: Arguments) -> None:
     check_literal(task.on_conflict, check_on_conflict)
     check_literal(task.attachments, check_attachments)
     check_literal(task.copy, as_bool)
-    if is_literal(task.two_phase):
-        two_phase = as_bool(task.two_phase, name="two_phase")
-        check_literal(task.pending_repository, lambda key: check_pending_repository(key, two_phase=two_phase))
+    two_phase = as_bool(task.two_phase, name="two_phase") if is_literal(task.two_phase) else True
+    check_literal(task.pending_repository, lambda key: check_pending_repository(key, two_phase=two_phase))
     check_record(
         task.property_prefix, as_pairs(task.properties, name="properties") if is_known(task.properties) else {}
     )
