@@ -15,8 +15,9 @@ from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.artifactory.settings import ServerSettings
+from artifactory_provider.promotion.batch import promote_many
 from artifactory_provider.promotion.promote import promote
-from artifactory_provider.promotion.request import Promotion, PromotionOptions
+from artifactory_provider.promotion.request import Promotion, PromotionOptions, make_promotions
 from artifactory_sandbox.items import stamp
 from artifactory_sandbox.names import Place
 from artifactory_sandbox.sample_images import PLATFORMS, make_image
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from artifactory_provider.promotion.request import Attachments
+    from benchmarks.registries import Connection
 
 _ROUNDS = 100
 _IMAGE = "payments/api"
@@ -49,9 +51,10 @@ class _Way:
 
     def promotion(self, number: int) -> Promotion:
         """Return a promotion of a tag that no other one promotes."""
+        source, target = _pair(f"{self.name}-{number}")
         return Promotion(
-            source=ImageReference("docker-dev", _IMAGE, f"{self.name}-{number}"),
-            target=ImageReference("docker-qa", _IMAGE, f"{self.name}-{number}"),
+            source=source,
+            target=target,
             options=PromotionOptions(two_phase=self.two_phase, attachments=self.attachments),
         )
 
@@ -63,6 +66,8 @@ _WAYS = (
     _Way("single_requests_two_phase_plain", 7, two_phase=True, attachments="none"),
 )
 _BARE = "bare"
+_PLACES: dict[str, str | None] = {"direct": None, "through-transit": "docker-staging"}
+"""Where images wait, by the name of the tags: in the target's repository, or in one between source and target."""
 
 
 def measure() -> Iterator[Result]:
@@ -78,8 +83,42 @@ def measure() -> Iterator[Result]:
                 before = connection.answered()
                 asyncio.run(_promote_one(settings, way.promotion(0)))
                 yield at_most(way.name, connection.answered() - before, way.bound, "requests")
+            yield at_most("transit_requests", _transit_ratio(settings, connection), 1.05)
             whole, bare = asyncio.run(_times(settings))
             yield at_most("single_time_vs_post", whole / bare, 6.5)
+
+
+def _transit_ratio(settings: ServerSettings, connection: Connection) -> float:
+    """Return how many requests promotions make through a transit repository over those without: one, or many at once.
+
+    The worse of both is returned.
+    """
+    ratios = []
+    for numbers in (range(1), range(1, _ROUNDS)):
+        counts = []
+        for name, repository in _PLACES.items():
+            options = PromotionOptions(pending_repository=repository)
+            before = connection.answered()
+            asyncio.run(_promote_all(settings, [_pair(f"{name}-{number}") for number in numbers], options))
+            counts.append(connection.answered() - before)
+        direct, through_transit = counts
+        ratios.append(through_transit / direct)
+    return max(ratios)
+
+
+def _pair(tag: str) -> tuple[ImageReference, ImageReference]:
+    return ImageReference("docker-dev", _IMAGE, tag), ImageReference("docker-qa", _IMAGE, tag)
+
+
+async def _promote_all(
+    settings: ServerSettings, pairs: list[tuple[ImageReference, ImageReference]], options: PromotionOptions
+) -> None:
+    promotions = make_promotions(pairs, options)
+    async with ArtifactoryClient(settings) as client:
+        if len(promotions) == 1:
+            await promote(client, promotions[0])
+        elif failures := (await promote_many(client, promotions)).failures:
+            raise RuntimeError(str(failures[0].error))
 
 
 async def _promote_one(settings: ServerSettings, promotion: Promotion) -> None:
@@ -97,8 +136,7 @@ async def _times(settings: ServerSettings) -> tuple[float, float]:
             await promote(client, way.promotion(number))
             whole.append(time.perf_counter() - begun)
             begun = time.perf_counter()
-            source, target = (ImageReference(key, _IMAGE, f"{_BARE}-{number}") for key in ("docker-dev", "docker-qa"))
-            await client.promote(source, target, copy=True)
+            await client.promote(*_pair(f"{_BARE}-{number}"), copy=True)
             bare.append(time.perf_counter() - begun)
     return statistics.median(whole), statistics.median(bare)
 
@@ -106,7 +144,7 @@ async def _times(settings: ServerSettings) -> tuple[float, float]:
 def _fill(data: Path) -> None:
     """Store unsigned two-platform images: one tag and digest for each promotion."""
     with opened(data) as service:
-        for name in (*(way.name for way in _WAYS), _BARE):
+        for name in (*(way.name for way in _WAYS), *_PLACES, _BARE):
             for number in range(_ROUNDS):
                 image = make_image(f"{name}-{number}", platforms=PLATFORMS)
                 write_contents(service, image)

@@ -147,6 +147,14 @@ FORM = {
         description="Verify each image before its target tag shows it. Off takes half the requests.",
         section=SAFETY,
     ),
+    "pending_repository": Param(
+        None,
+        type=["null", "string"],
+        pattern=rf"^\s*({KEY})?\s*$",
+        title="Transit repository",
+        description="Where images wait until they are verified, such as docker-transit; empty: in the target itself.",
+        section=SAFETY,
+    ),
     "attachments": Param(
         "all",
         type="string",
@@ -229,6 +237,7 @@ def retag_backfill() -> None:
         task_id="promote",
         on_conflict="{{ params.on_conflict }}",
         two_phase="{{ params.two_phase }}",
+        pending_repository="{{ params.pending_repository or '' }}",
         attachments="{{ params.attachments }}",
         approval=approve.output,
         when_refused="{{ params.when_refused }}",

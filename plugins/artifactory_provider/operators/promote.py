@@ -13,11 +13,12 @@ from artifactory_provider.promotion.request import (
     OnConflict,
     Promotion,
     PromotionOptions,
+    check_pending_repository,
     check_record,
 )
 from artifactory_provider.promotion.rules import Refused
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literal, check_present, is_known, is_literal
-from artifactory_provider.tasks.forms import as_bool, as_pairs, as_verdicts
+from artifactory_provider.tasks.forms import as_bool, as_pairs, as_text, as_verdicts
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.task_state import identify_run, pin_for_all_tries
 from artifactory_provider.tasks.waiting import WhenRefused, check_when_refused, failures_of, wait_if_refused
@@ -50,6 +51,9 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
     :param one_request: with ``tag=None``, sends the endpoint its own form for a whole image, once: nothing is verified
         before its tag shows it then, but everything after.
     :param two_phase: whether the image is verified under a pending tag before the target tag shows it.
+    :param pending_repository: repository key of a transit repository in which the pending tag stands instead of in
+        the target's repository, where nobody sees it and a new tag needs no Delete/Overwrite then; left empty, there is
+        none. (templated)
     :param attachments: what is brought along first of what belongs to the image: ``none``; ``tags``, such as cosign's
         signatures; ``all``, which has OCI referrers and what belongs to children, too. (templated)
     :param property_prefix: the first part of the names of the properties that record the promotion on the target's
@@ -79,6 +83,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         "target_tag",
         "copy",
         "on_conflict",
+        "pending_repository",
         "attachments",
         "properties",
         "verdicts",
@@ -103,6 +108,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         on_conflict: OnConflict = "fail",
         one_request: bool = False,
         two_phase: bool = True,
+        pending_repository: str | None = None,
         attachments: Attachments = "all",
         property_prefix: str | None = "promotion",
         properties: Mapping[str, str] | None = None,
@@ -126,6 +132,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         self.on_conflict = on_conflict
         self.one_request = one_request
         self.two_phase = two_phase
+        self.pending_repository = pending_repository
         self.attachments = attachments
         self.property_prefix = property_prefix
         self.properties = properties
@@ -139,13 +146,15 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
             target_repository=target_repository, target_image=target_image or image, tag=tag, digest=digest
         )
         named = (source_repository, target_repository, image, copy, on_conflict, attachments)
-        optional = (tag, target_image, target_tag)
+        optional = (tag, target_image, target_tag, pending_repository)
         check_literal(when_refused, check_when_refused)
         check_record(property_prefix, as_pairs(properties, name="properties") if is_known(properties) else {})
         if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
             self._promotion(digest if is_literal(digest) else None, {})
         if one_request and tag is not None:
             raise InvalidPromotion("one_request promotes all tags of an image: it needs tag=None.")
+        if is_literal(pending_repository):
+            check_pending_repository(pending_repository, two_phase=two_phase and not one_request)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, and return the record as a JSON object."""
@@ -181,6 +190,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
             copy=as_bool(self.copy),
             on_conflict=self.on_conflict,
             two_phase=self.two_phase,
+            pending_repository=as_text(self.pending_repository, name="pending_repository", wanted="a repository key"),
             attachments=self.attachments,
             property_prefix=self.property_prefix,
             properties=properties,

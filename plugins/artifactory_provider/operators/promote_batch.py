@@ -56,6 +56,8 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
     :param copy: True copies; False moves, which needs sources with digests. (templated)
     :param on_conflict: what a target tag with another digest leads to: ``fail``, ``overwrite``, ``backup``. (templated)
     :param two_phase: whether each image is verified under a pending tag before its target tag shows it. (templated)
+    :param pending_repository: repository key of a transit repository in which the pending tags stand instead of in the
+        targets' repositories; left empty, there is none. (templated)
     :param attachments: what is brought along of what belongs to each image: ``none``; ``tags``, such as cosign's
         signatures; ``all``, which reads each manifest, so that children are compared, and OCI referrers come, too.
         (templated)
@@ -88,6 +90,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         "copy",
         "on_conflict",
         "two_phase",
+        "pending_repository",
         "attachments",
         "properties",
         "approval",
@@ -108,6 +111,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         copy: bool = True,
         on_conflict: OnConflict = "fail",
         two_phase: bool = True,
+        pending_repository: str | None = None,
         attachments: Attachments = "all",
         property_prefix: str | None = "promotion",
         properties: Mapping[str, str] | None = None,
@@ -129,6 +133,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         self.copy = copy
         self.on_conflict = on_conflict
         self.two_phase = two_phase
+        self.pending_repository = pending_repository
         self.attachments = attachments
         self.property_prefix = property_prefix
         self.properties = properties

@@ -9,6 +9,7 @@ from artifactory_provider.operators.image_promotion import ImagePromotionOperato
 from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.promotion.request import Promotion, PromotionOptions, check_record
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literal, check_present
+from artifactory_provider.tasks.forms import as_text
 from artifactory_provider.tasks.rules import Answers, find_starter
 from artifactory_provider.tasks.task_state import PinnedDigest, identify_run
 
@@ -35,13 +36,23 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
     :param hold: whether the tag is held from then on.
     :param property_prefix: the first part of the names of the properties that record promotions, as the promotion had
         it.
+    :param pending_repository: repository key of a transit repository, the same as for promotions to this repository;
+        left empty, there is none. (templated)
     :param artifactory_conn_id: the Airflow connection. (templated)
     :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
     :raises InvalidReference: when a repository key, image, tag or digest is malformed; for plain values at parse
         time.
     """
 
-    template_fields: Sequence[str] = ("repository", "image", "tag", "digest", "reason", "artifactory_conn_id")
+    template_fields: Sequence[str] = (
+        "repository",
+        "image",
+        "tag",
+        "digest",
+        "reason",
+        "pending_repository",
+        "artifactory_conn_id",
+    )
     target_argument = "repository"
     ui_color = "#f9e3d4"
 
@@ -55,6 +66,7 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         reason: str = "rolled back",
         hold: bool = True,
         property_prefix: str = "promotion",
+        pending_repository: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -65,6 +77,7 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         self.reason = reason
         self.hold = hold
         self.property_prefix = property_prefix
+        self.pending_repository = pending_repository
         check_literal(reason, check_reason)
         check_record(property_prefix, {})
         self._check_arguments(target_repository=repository, target_image=image, tag=tag, digest=digest)
@@ -84,6 +97,7 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
             property_prefix=self.property_prefix,
             hold=check_reason(self.reason) if self.hold else None,
             held_by=find_starter().name,
+            pending_repository=as_text(self.pending_repository, name="pending_repository", wanted="a repository key"),
             run=identify_run(context),
         )
         promotion = Promotion(source=previous, target=tag, options=options)

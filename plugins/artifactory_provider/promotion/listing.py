@@ -16,7 +16,7 @@ from artifactory_provider.artifactory.layout import (
     subject_of,
 )
 from artifactory_provider.promotion.marks import REJECTED, Mark, hold_of
-from artifactory_provider.promotion.tags import PENDING_PREFIX, PendingTag, hash_tag
+from artifactory_provider.promotion.tags import PENDING_PREFIX, PendingTag
 
 if TYPE_CHECKING:
     import datetime
@@ -131,13 +131,13 @@ class Listing:
         """
         return tuple(self._pending.get(image, {}).values())
 
-    def pending_for(self, target: ImageReference) -> list[PendingTag]:
+    def pending_for(self, target: ImageReference, images: Iterable[Image]) -> list[PendingTag]:
         """Return the pending tags that wait for a target tag.
 
         :param target: repository, image and tag.
+        :param images: where they are looked for: images of the target's name.
         """
-        wanted = hash_tag(target)
-        return [pending for pending in self.pending_in(image_of(target)) if pending.target_hash == wanted]
+        return [pending for image in images for pending in self.pending_in(image) if pending.is_for(target)]
 
     def attachments_in(self, image: Image) -> dict[str, dict[str, str | None]]:
         """Return what belongs to the digests of an image: digest → tag → what that shows, where it is known.

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.diagnosis import look
-from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RequestRefused, TagNotFound
+from artifactory_provider.artifactory.errors import (
+    TRANSIENT,
+    ArtifactoryError,
+    PermissionDenied,
+    RequestRefused,
+    TagNotFound,
+)
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, manifest_path
 from artifactory_provider.promotion.attachments import bring_attachments, find_attachments, find_tagged
 from artifactory_provider.promotion.backup import keep_previous
@@ -55,6 +61,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NOTHING = Question()
+
 
 async def promote(client: ArtifactoryClient, promotion: Promotion, *, rules: Rules | None = None) -> PromotionRecord:
     """Promote one image and make sure of the result; safe to run again after any end.
@@ -87,7 +95,7 @@ async def promote_over(ledger: Ledger, promotion: Promotion, rules: Rules | None
     seen = await ledger.look(
         Question(
             tags=(source, target),
-            pending_in=(image_of(target),) if options.two_phase else (),
+            pending_in=promotion.pending_images if options.two_phase else (),
             # What belongs to any digest of the image is asked for with it: the digest is not known yet.
             attachments_in=(image_of(source),) if options.attachments == "tags" else (),
             with_marks=True,
@@ -212,10 +220,13 @@ class _Attempt:
 
     async def _bring(self) -> None:
         """Bring the attachments, then the image."""
-        own = [other for other in self.seen.pending_for(self.target) if other.is_of(self.target, self.options.run)]
+        waiting = self.seen.pending_for(self.target, [self.promotion.pending_image])
+        own = [other for other in waiting if other.is_of(self.target, self.options.run)]
 
         async def check() -> None:
-            await check_permissions(self.ledger, self.promotion, self.source, self.target, is_put_up=bool(own))
+            await check_permissions(
+                self.ledger, self.promotion, self.source, self.target, self.before, is_put_up=bool(own)
+            )
 
         needed = [check, self._read_source] if self.options.attachments == "all" else [check]
         await concurrently(lambda ask: ask(), needed)
@@ -236,6 +247,9 @@ class _Attempt:
             shown = self.seen.shows(self.source) or self.before
             index = (self.target if self.is_there else self.source) if shown is None or shown.is_index else None
             self.attachments = await find_tagged(self.ledger, self.source, self.seen, index=index)
+        if self.attachments and self.options.pending_repository and not self.is_there:
+            # They are brought first, and where the image itself could not wait, they would stay alone.
+            await self.ledger.check_repository(self.options.pending_repository)
         await bring_attachments(
             self.ledger,
             self.attachments,
@@ -264,27 +278,18 @@ class _Attempt:
     async def _promote_through(self, standing: ImageReference | None) -> None:
         """Promote to a pending tag, verify and record there, then retag: nothing unverified is under the target tag."""
         within = self.options.confirmation_timeout
-        pending = standing or name_pending(self.target, self.options.run)
+        pending = standing or name_pending(self.target, self.options.run, self.options.pending_repository)
         try:
             if standing is None:
                 await send(self.ledger, self.source, pending, copy=True, within=within)
             if self.manifest is None and not self.ledger.is_shared:
                 self.manifest = await self._confirm(self.source, pending)
             seen = await self._verify_pending(pending)
-            await check_claim(
-                self.ledger,
-                pending,
-                self.target,
-                self.before,
-                seen,
-                within=within,
-                dead_after=self.options.pending_timeout,
-            )
+            await check_claim(self.ledger, self.promotion, pending, self.target, self.before, seen)
             await self._record(pending)
             await self._check_allowed(seen)
             await self._keep_previous()
-            await send(self.ledger, pending, self.target, copy=False, within=within, before=self._before())
-            await self._confirm_target(pending)
+            await self._retag(pending)
         except TRANSIENT:
             raise
         except (PromotionError, ArtifactoryError):
@@ -307,6 +312,21 @@ class _Attempt:
             await self.ledger.check_repositories(self.target)
             raise
 
+    async def _retag(self, pending: ImageReference) -> None:
+        """Move what waits to the target tag, and make sure that it came; from a transit repository, with all parts."""
+        within = self.options.confirmation_timeout
+        try:
+            await send(self.ledger, pending, self.target, copy=False, within=within, before=self._before())
+        except PermissionDenied:
+            # Who may not overwrite may not repeat, either, what another run has done since the last look.
+            if not await is_shown(self.client, self.target):
+                raise
+            await self.ledger.drop(pending)
+        if self.manifest is None or self.options.pending_repository is None:
+            await self._confirm_target(pending)
+        else:
+            await self._verify_parts(self.target, self.manifest, origin=pending)
+
     async def _confirm_target(self, source: ImageReference) -> None:
         self.manifest = await self._confirm(source, self.target) or self.manifest
 
@@ -324,7 +344,7 @@ class _Attempt:
         """Make sure that all of the image waits under its pending tag; return what was seen beside it."""
         beside = Question(
             tags=(pending, self.target),
-            pending_in=(image_of(self.target),),
+            pending_in=self.promotion.pending_images,
             with_marks=True,
             rejected=(str(self.target.digest),),
         )
@@ -336,14 +356,24 @@ class _Attempt:
             await explain_unverified(self.ledger, self.source, pending, error, is_own=True)
             raise
 
-    async def _verify_parts(self, place: ImageReference, manifest: Manifest, beside: Question | None = None) -> Listing:
-        """Wait until a tag shows the digest with all that belongs to it; return what was seen beside it."""
-        question = ask_for_parts(self.source, place, manifest)
-        if beside is not None:
-            question = question.joined(beside)
+    async def _verify_parts(
+        self,
+        place: ImageReference,
+        manifest: Manifest,
+        beside: Question = _NOTHING,
+        origin: ImageReference | None = None,
+    ) -> Listing:
+        """Wait until a tag shows the digest with all that belongs to it; return what was seen beside it.
+
+        :param origin: where it was promoted to the tag from, if not from the source.
+        """
+        # A name of one's own has shown nothing before.
+        is_own = place.tag != self.target.tag
+        before = None if is_own else self._before()
+        question = ask_for_parts(self.source, place, manifest).joined(beside)
 
         async def verify() -> Listing:
-            seen = await wait_until_shown(self.ledger, place, question, within=0)
+            seen = await wait_until_shown(self.ledger, place, question, within=0, before=before)
             await check_complete(self.client, self.source, place, manifest, seen)
             return seen
 
@@ -357,9 +387,8 @@ class _Attempt:
             return await retry(verify, NotShownYet, PartsMissing, within=self.options.confirmation_timeout)
         except TargetUnverified as error:
             # What was under the target tag before has not been promoted by this run.
-            is_own = place.tag != self.target.tag
             if error.found != place.digest and (is_own or not self.is_there):
-                await explain_unverified(self.ledger, self.source, place, error, is_own=is_own)
+                await explain_unverified(self.ledger, origin or self.source, place, error, is_own=is_own)
             raise
 
     async def _check_allowed(self, seen: Listing) -> None:

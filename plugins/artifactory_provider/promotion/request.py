@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from artifactory_provider.artifactory.properties import check_property_name
-from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.artifactory.references import InvalidReference, check_repository
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.promotion.tags import can_have_backup, check_run, name_backup
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.listing import Image
 
 OnConflict = Literal["fail", "overwrite", "backup"]
 Attachments = Literal["none", "tags", "all"]
@@ -48,7 +49,10 @@ class PromotionOptions:
         that of the try before, so that it goes on where that one has stopped.
     :param confirmation_timeout: seconds that the target may take to show what was promoted.
     :param pending_timeout: seconds after which the pending tag of another run counts as left behind, and is dropped.
+    :param pending_repository: the repository key of a transit repository in which images wait under their pending tags
+        instead of in the target's repository, each in an image of the target's name.
     :raises InvalidPromotion: when an option makes no sense.
+    :raises InvalidReference: when the transit repository's key is malformed.
     """
 
     copy: bool = True
@@ -63,6 +67,7 @@ class PromotionOptions:
     run: str = field(default_factory=lambda: secrets.token_hex(6))
     confirmation_timeout: float = 60
     pending_timeout: float = 3600
+    pending_repository: str | None = None
 
     def __post_init__(self) -> None:
         check_on_conflict(self.on_conflict)
@@ -74,6 +79,7 @@ class PromotionOptions:
         for name in ("confirmation_timeout", "pending_timeout"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InvalidPromotion(f"{name} is a number of seconds, 0 or more.")
+        check_pending_repository(self.pending_repository, two_phase=self.two_phase)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +108,11 @@ class Promotion:
             raise InvalidPromotion(
                 f"Source and target are both {self.target}: give another target repository, image or tag."
             )
+        if self.options.pending_repository in {self.source.repository, self.target.repository}:
+            raise InvalidPromotion(
+                f"pending_repository is a repository between source and target, of its own, and not one of them, as "
+                f"{self.options.pending_repository!r} is: name another local Docker repository, or leave it out."
+            )
         if self.options.on_conflict == "backup" and not self.is_whole_image:
             name_backup(self.target, f"sha256:{'0' * 64}")
 
@@ -109,6 +120,16 @@ class Promotion:
     def is_whole_image(self) -> bool:
         """Whether all tags of the image are meant."""
         return self.source.tag is None
+
+    @property
+    def pending_image(self) -> Image:
+        """Repository and image in which its own pending tags stand."""
+        return self.options.pending_repository or self.target.repository, self.target.image
+
+    @property
+    def pending_images(self) -> tuple[Image, ...]:
+        """Every image in which a pending tag for its target may stand: its own, and that of who names no transit."""
+        return tuple(dict.fromkeys((self.pending_image, (self.target.repository, self.target.image))))
 
 
 def make_promotions(
@@ -157,6 +178,24 @@ def check_attachments(attachments: str) -> str:
     if attachments in get_args(Attachments):
         return attachments
     raise InvalidPromotion(f"attachments is 'none', 'tags' or 'all', not {attachments!r:.120}.")
+
+
+def check_pending_repository(key: str | None, *, two_phase: bool) -> str | None:
+    """Return the transit repository's key when images can wait there.
+
+    :param key: the repository key; None where they wait in the target's repository.
+    :param two_phase: whether they wait at all.
+    :raises InvalidReference: when it is no repository key.
+    :raises InvalidPromotion: when nothing waits.
+    """
+    if key is None:
+        return None
+    if not two_phase:
+        raise InvalidPromotion(
+            f"pending_repository={key!r:.120} is where an image waits until it has been verified, and without two "
+            "phases none does: set two_phase=True, without one_request, or leave pending_repository out."
+        )
+    return check_repository(key)
 
 
 def check_record(prefix: str | None, properties: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.integration.promotion import promoting_process
 from tests.integration.promotion.attaching import Pusher
 from tests.integration.promotion.contents import named
-from tests.integration.promotion.dev_to_qa import PLATFORMS
+from tests.integration.promotion.dev_to_qa import PLATFORMS, REPOSITORIES, TRANSIT
 from tests.integration.promotion.history import History
 from tests.integration.promotion.promoting_process import read_promotion
 
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 KILLED = -9
 SCRIPT = Path(str(promoting_process.__file__))
 OPTIONS: dict[str, dict[str, Any]] = {
-    "copy": {},
+    "signed copy": {},
+    "signed copy through transit": {"pending_repository": TRANSIT},
     "move over a backup": {"copy": False, "on_conflict": "backup"},
+    "move over a backup through transit": {"copy": False, "on_conflict": "backup", "pending_repository": TRANSIT},
     "fast move": {"copy": False, "two_phase": False},
 }
 
@@ -70,7 +72,7 @@ async def test_killed_at_any_request_the_next_try_comes_to_the_same_end(
         name = f"{image}/at-{number + 1}"
         digest = sandbox.push_image(f"docker-dev/{name}:1", content=f"wanted {name}", platforms=PLATFORMS)
         before = sandbox.push_image(f"docker-qa/{name}:1", content=f"before {name}") if "backup" in options else None
-        belonging = Pusher(sandbox, f"docker-dev/{name}").sign(digest, "signature") if options == "copy" else digest
+        belonging = Pusher(sandbox, f"docker-dev/{name}").sign(digest, "signature") if "signed" in options else digest
         promotion = {
             "source": f"docker-dev/{name}:1@{digest}",
             "target": f"docker-qa/{name}:1",
@@ -97,11 +99,11 @@ async def test_killed_at_any_request_the_next_try_comes_to_the_same_end(
 
 
 def _state(sandbox: RunningSandbox, image: str, **parts: str | None) -> dict[str, Any]:
-    """Return what stands in both repositories, each digest by its part: no image has its digest anywhere else."""
+    """Return what stands in all repositories, each digest by its part: no image has its digest anywhere else."""
     return {
         repository: {
             named(tag, parts): named(sandbox.digest(f"{repository}/{image}:{tag}"), parts)
             for tag in sandbox.tags(repository, image)
         }
-        for repository in ("docker-dev", "docker-qa")
+        for repository in REPOSITORIES
     }
