@@ -8,7 +8,7 @@ up the others. The DAG also runs as soon as the service catalogue has passed its
 | `select` | there is no such image or tag, or which release is the newest is not certain |
 | `verify_dev`, `verify_qa` | the tests of that stage failed on this digest, or had no verdict for four hours |
 | `approve_prod` | somebody has said no; nobody is asked where the policy asks for no approval |
-| `promote_to_qa`, `promote_to_prod` | the server refused, the target tag shows another digest, or a rule forbade it for hours |
+| `promote_to_qa`, `promote_to_prod` | the server or a rule refused, or the target tag shows another digest |
 
 Its log says what to do. Clear it then: what is done already is left as it is.
 """

@@ -26,6 +26,7 @@ from demo.scenario import (
     LATE,
     PROD,
     VERDICT,
+    ask_gates,
     candidates,
     held,
     newest_verdicts,
@@ -190,7 +191,7 @@ async def _judge(home: Home, progress: Progress, tasks: list[Task]) -> int:
     """Print the table, and compare prod with what was verified."""
     async with sandbox_client(home.sandbox_url) as client:
         chosen = await candidates(client)
-        progress.table(chosen, await places(client), tasks)
+        progress.table(chosen, await places(client), tasks, await ask_gates(client, chosen))
         in_prod = await held(client, PROD)
     wanted = {_key(reference): reference.digest for image, reference in chosen.items() if image != FAILING}
     if in_prod == wanted:

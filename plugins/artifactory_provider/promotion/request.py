@@ -139,9 +139,10 @@ def make_promotions(
 
     :param pairs: source and target of each, both with a tag.
     :param options: how they are made.
-    :raises InvalidPromotion: when two have one target, or one makes no sense.
+    :raises InvalidPromotion: when two have one target, two move one source, or one makes no sense.
     """
     sources: dict[ImageReference, ImageReference] = {}
+    moved: dict[ImageReference, ImageReference] = {}
     careful = replace(options, on_conflict="fail")
     promotions: list[Promotion] = []
     for source, target in pairs:
@@ -151,6 +152,11 @@ def make_promotions(
             raise InvalidPromotion(
                 f"{target} would be promoted to twice, from {sources[target]} and from {source}: nothing was promoted. "
                 "Give each target one source."
+            )
+        if not options.copy and moved.setdefault(source.unpinned(), target) != target:
+            raise InvalidPromotion(
+                f"{source} would be moved twice, to {moved[source.unpinned()]} and to {target}: whichever comes first "
+                "takes it from the other. Nothing was promoted. Copy it, or move it to one of them."
             )
         sources[target] = source
         replaces = options.on_conflict != "backup" or can_have_backup(target)

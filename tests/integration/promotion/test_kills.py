@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.promotion import promoting_process
 from tests.integration.promotion.attaching import Pusher
 from tests.integration.promotion.contents import named
 from tests.integration.promotion.dev_to_qa import PLATFORMS, REPOSITORIES, TRANSIT
 from tests.integration.promotion.history import History
+from tests.integration.promotion.killing import KILLED, Killer
 from tests.integration.promotion.promoting_process import read_promotion
 
 from artifactory_provider.promotion.promote import promote
@@ -24,8 +20,6 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
-KILLED = -9
-SCRIPT = Path(str(promoting_process.__file__))
 OPTIONS: dict[str, dict[str, Any]] = {
     "signed copy": {},
     "signed copy through transit": {"pending_repository": TRANSIT},
@@ -33,31 +27,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "move over a backup through transit": {"copy": False, "on_conflict": "backup", "pending_repository": TRANSIT},
     "fast move": {"copy": False, "two_phase": False},
 }
-
-
-class Killer:
-    """Lets a process promote through the gateway, and kills it once the work of one of its requests is done."""
-
-    def __init__(self, gateway: Gateway, sandbox: RunningSandbox) -> None:
-        self._gateway, self._password = gateway, sandbox.password
-        self._left = 0
-        self._process: subprocess.Popen[str] | None = None
-        gateway.rule("*", "", after=self._count)
-
-    def run(self, promotion: dict[str, Any], *, until: int) -> int:
-        """Promote until a request's work is done, the first one being 0; return the exit code."""
-        self._left = until
-        with subprocess.Popen([sys.executable, str(SCRIPT)], stdin=subprocess.PIPE, text=True) as process:
-            self._process = process
-            process.communicate(
-                json.dumps({"url": self._gateway.url, "password": self._password, "promotion": promotion}), timeout=60
-            )
-        return process.returncode
-
-    def _count(self) -> None:
-        if self._left == 0 and self._process is not None:
-            self._process.kill()
-        self._left -= 1
 
 
 @pytest.mark.parametrize("options", OPTIONS)

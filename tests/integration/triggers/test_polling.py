@@ -14,7 +14,7 @@ from tests.integration.gateway import Reply
 
 from artifactory_provider.triggers import BatchVerificationTrigger, VerificationTrigger
 from artifactory_provider.triggers.poller import poller_of
-from artifactory_provider.verification import Check, PropertyCheck, State, Verdict, check_to_dict
+from artifactory_provider.verification import AllOf, AnyOf, Check, PropertyCheck, State, Verdict, check_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,6 +97,34 @@ async def test_many_waits_are_looked_at_by_one_query_and_once_more_before_they_e
     assert [one["status"] for one in told] == ["passed"] * 60
     assert len({one["digest"] for one in told}) == 60
     assert gateway.count("POST", "/api/search/aql") == len(gateway.requests) == 2
+
+
+async def test_waits_for_different_properties_are_looked_at_together_and_each_ends_by_its_own(
+    sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    references = push(sandbox, image, 60, passed=False)
+    for number, reference in enumerate(references):
+        sandbox.set_properties(reference, {f"suite-{number}": "passed" if number % 2 else "failed"})
+    checks = [PropertyCheck(name=f"suite-{number}") for number in range(60)]
+    told = await asyncio.gather(*(event(trigger(*each)) for each in zip(references, checks, strict=True)))
+    assert [one["status"] for one in told] == ["failed", "passed"] * 30
+    assert [one["verdicts"][0]["check"] for one in told] == [check.name for check in checks]
+    assert gateway.count("POST", "/api/search/aql") == len(gateway.requests) == 2
+
+
+async def test_combinations_of_property_checks_are_looked_at_with_the_others_and_those_of_other_checks_apart(
+    sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    references = push(sandbox, image, 6)
+    apart = AllOf([PropertyCheck(), OddCheck("raises")])
+    either, nested = AnyOf([PropertyCheck(name="suite"), PropertyCheck()]), AllOf([AnyOf([PropertyCheck()])])
+    several: list[list[Check]] = [[either], [nested], [either, nested]]
+    told = await asyncio.gather(
+        *(event(trigger(reference, apart)) for reference in references[:3]),
+        *(event(trigger(reference, *checks)) for reference, checks in zip(references[3:], several, strict=True)),
+    )
+    assert [one["status"] for one in told] == ["error"] * 3 + ["passed"] * 3
+    assert gateway.count("POST", "/api/search/aql") == len(gateway.requests) == 4
 
 
 async def test_where_the_server_answers_no_queries_each_is_asked_for_and_the_refusal_is_remembered(

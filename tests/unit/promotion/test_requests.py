@@ -43,3 +43,14 @@ def test_pending_tags_stand_in_an_image_of_the_targets_name_and_are_looked_for_i
     through = Promotion(source=source, target=target, options=PromotionOptions(pending_repository="docker-transit"))
     assert through.pending_image == ("docker-transit", "mirror/app")
     assert through.pending_images == (through.pending_image, ("docker-qa", "mirror/app"))
+
+
+def test_one_source_that_is_to_be_moved_to_two_targets_is_refused_and_may_be_copied_to_them() -> None:
+    source = ImageReference("docker-dev", "app", "1", f"sha256:{'1' * 64}")
+    targets = [ImageReference("docker-qa", "app", tag) for tag in ("1", "latest")]
+    pairs = [(source, targets[0]), (source.unpinned(), targets[1])]
+    with pytest.raises(InvalidPromotion, match="would be moved twice, to docker-qa/app:1 and to docker-qa/app:latest"):
+        make_promotions(pairs, PromotionOptions(copy=False))
+    assert [each.target for each in make_promotions(pairs, PromotionOptions())] == targets
+    moves = make_promotions([pairs[0], (targets[0], targets[1])], PromotionOptions(copy=False))
+    assert len(moves) == 2

@@ -21,8 +21,8 @@ from artifactory_provider.artifactory.xray_answers import (
     read_watches,
 )
 from artifactory_provider.verification import XrayCheck, check_from_dict, check_to_dict
-from artifactory_provider.verification.xray_exceptions import read_exceptions, sort_out
-from artifactory_provider.verification.xray_terms import SEVERITIES, list_findings, rank_of
+from artifactory_provider.verification.xray.exceptions import read_exceptions, sort_out
+from artifactory_provider.verification.xray.terms import SEVERITIES, list_findings, rank_of
 
 DAY = datetime.date(2026, 11, 27)
 ENTRY = {"id": "CVE-2024-0001", "owner": "security", "expires": "2026-11-27"}

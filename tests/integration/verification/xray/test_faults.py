@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.gateway import Reply, html
-from tests.integration.verification.asking_xray import (
+from tests.integration.verification.xray.asking_xray import (
     CHECK,
     CONFIG,
     GUARDED,

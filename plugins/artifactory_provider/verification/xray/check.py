@@ -9,16 +9,16 @@ from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import InvalidReference, check_text
 from artifactory_provider.verification.check import Check, register, unknown
 from artifactory_provider.verification.verdicts import State, Verdict
-from artifactory_provider.verification.xray_exceptions import read_exceptions
-from artifactory_provider.verification.xray_inquiry import Inquiry
-from artifactory_provider.verification.xray_parts import find_children, part_of, short
-from artifactory_provider.verification.xray_terms import SEVERITIES, Terms
+from artifactory_provider.verification.xray.exceptions import read_exceptions
+from artifactory_provider.verification.xray.inquiry import Inquiry
+from artifactory_provider.verification.xray.parts import find_children, part_of, short
+from artifactory_provider.verification.xray.terms import SEVERITIES, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from artifactory_provider.verification.evidence import Evidence, Subject
-    from artifactory_provider.verification.xray_parts import Part
+    from artifactory_provider.verification.xray.parts import Part
 
 
 @register

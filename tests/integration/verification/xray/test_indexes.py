@@ -10,7 +10,7 @@ import httpx
 import pytest
 from tests.integration.conftest import PASSWORD
 from tests.integration.gateway import Reply, html
-from tests.integration.verification.asking_xray import CHECK, CONFIG, GUARDED, ask, dev, issue, violation
+from tests.integration.verification.xray.asking_xray import CHECK, CONFIG, GUARDED, ask, dev, issue, violation
 
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST
 from artifactory_provider.verification import State, XrayCheck

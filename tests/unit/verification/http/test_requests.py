@@ -20,7 +20,7 @@ from artifactory_provider.verification import (
     check_from_dict,
     check_to_dict,
 )
-from artifactory_provider.verification.request_templates import fill_body, fill_endpoint
+from artifactory_provider.verification.http.request_templates import fill_body, fill_endpoint
 
 DIGEST = f"sha256:{'a' * 64}"
 ONE: dict[str, Any] = {"conn_id": "load-tests", "endpoint": "results/{digest}", "passed": "status == 'passed'"}

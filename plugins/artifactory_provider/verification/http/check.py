@@ -19,8 +19,7 @@ from artifactory_provider.artifactory.errors import (
 )
 from artifactory_provider.verification.check import Check, ask_each, register, unknown
 from artifactory_provider.verification.conditions import LARGEST_DOCUMENT, Condition, ConditionFailed, read_document
-from artifactory_provider.verification.moments import check_seconds
-from artifactory_provider.verification.request_templates import (
+from artifactory_provider.verification.http.request_templates import (
     FIELDS,
     SUBJECTS,
     check_body,
@@ -29,6 +28,7 @@ from artifactory_provider.verification.request_templates import (
     fill_body,
     fill_endpoint,
 )
+from artifactory_provider.verification.moments import check_seconds
 from artifactory_provider.verification.verdicts import State, Verdict, worst
 
 if TYPE_CHECKING:

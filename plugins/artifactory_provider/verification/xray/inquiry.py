@@ -10,9 +10,9 @@ from artifactory_provider.artifactory.xray_answers import ScannedArtifact, ScanS
 from artifactory_provider.verification.check import unknown
 from artifactory_provider.verification.together import ask_together
 from artifactory_provider.verification.verdicts import State, Verdict, printable
-from artifactory_provider.verification.xray_exceptions import Sorted, sort_out
-from artifactory_provider.verification.xray_parts import short
-from artifactory_provider.verification.xray_terms import count, list_findings, tell_excepted, tell_expired, word
+from artifactory_provider.verification.xray.exceptions import Sorted, sort_out
+from artifactory_provider.verification.xray.parts import short
+from artifactory_provider.verification.xray.terms import count, list_findings, tell_excepted, tell_expired, word
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.layout import Folder
     from artifactory_provider.artifactory.xray_answers import Finding, Watch
     from artifactory_provider.verification.evidence import Evidence
-    from artifactory_provider.verification.xray_parts import Part
-    from artifactory_provider.verification.xray_terms import Terms
+    from artifactory_provider.verification.xray.parts import Part
+    from artifactory_provider.verification.xray.terms import Terms
 
 _AT_MOST = 50
 """Artifacts a request: a summary of one may have some hundred kilobytes."""

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.integration.verification.asking_xray import (
+from tests.integration.verification.xray.asking_xray import (
     CHECK,
     CONFIG,
     GUARDED,

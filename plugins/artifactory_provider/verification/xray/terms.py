@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from artifactory_provider.artifactory.xray_answers import Finding, Violation
-    from artifactory_provider.verification.xray_exceptions import FindingException, Sorted
+    from artifactory_provider.verification.xray.exceptions import FindingException, Sorted
 
 SEVERITIES = ("Unknown", "Information", "Low", "Medium", "High", "Critical")
 """From the least to the worst, as Xray orders them ("Get Violations", ``min_severity``)."""
