@@ -90,7 +90,7 @@ def _read_value(name: str, node: Node) -> Any:
 
 def _read_seconds(node: Node, text: str) -> float:
     try:
-        return read_duration(text).total_seconds()
+        return read_duration(text).span.total_seconds()
     except ValueError as error:
         raise _NoValue(node, str(error)) from error
 

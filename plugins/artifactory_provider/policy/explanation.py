@@ -33,7 +33,7 @@ def explain_refusal(
     :param now: the moment, in seconds since 1970.
     """
     # The one that refuses longest tells most; where all end together, the first one does.
-    rule, state = max(refusing, key=lambda one: one[1].until)
+    rule, state = max(refusing, key=lambda one: one[1].opens)
     windows = _windows_of(rule)
     others = len(refusing) - 1
     more = f" and {others} more" if others else ""
@@ -78,7 +78,7 @@ def _explain_windows(rule: Rule, windows: Windows, second: int) -> str:
     state = lookout.look(second)
     if state.is_open:
         closing = lookout.find_change(second)
-        until = "and stays so for two years" if closing is None else f"until {_show(windows, closing)}"
+        until = "and no end of that is in sight" if closing is None else f"until {_show(windows, closing)}"
         return f"allows it {until}"
     denied = f"denied {state.denied_by}" if state.denied_by else f"open {windows.allowed_in_words}"
     who = _explain_short_override(rule.override)

@@ -10,10 +10,10 @@ from artifactory_provider.policy.durations import read_duration
 from artifactory_provider.policy.origins import DEFAULT_ORIGINS, ORIGINS
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Callable, Sequence
 
     from artifactory_provider.policy.document import Node
+    from artifactory_provider.policy.durations import Duration
     from artifactory_provider.policy.origins import Origin
     from artifactory_provider.policy.problems import Problems
 
@@ -157,7 +157,7 @@ class Fields:
         self.add(node, f"{node.in_words}: give true or false.")
         return None
 
-    def read_duration(self, node: Node | None) -> datetime.timedelta | None:
+    def read_duration(self, node: Node | None) -> Duration | None:
         """Return a span of time, such as ``24h``."""
         if node is not None and node.kind in {"int", "float"}:
             self.add(node, f"{node.value} has no unit: write 90m, 24h or 2d, for instance.")

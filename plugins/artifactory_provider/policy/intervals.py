@@ -94,7 +94,8 @@ def _make_weekly(text: str, ranges: list[Range], zone: Zone, *, ends_late: bool)
                     yield span
             week += WEEK
 
-    return Series(text, begin)
+    # In a year, the clock is put forward and back.
+    return Series(text, begin, cycle=53 * WEEK)
 
 
 def _make_dates(text: str, dates: Range, zone: Zone, *, ends_late: bool) -> Series:

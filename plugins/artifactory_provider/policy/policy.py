@@ -188,7 +188,8 @@ class Policy:
             # A look-out of its own: the rules' own ones stay at the present.
             lookouts = [Lookout(rule.windows) for rule in rules if rule.windows]
             opening = find_common_opening(lookouts, second)
-            _remember(self._openings, rules, (second, second + DAY if opening is None else opening, opening))
+            until = second - second % DAY + DAY if opening is None else opening
+            _remember(self._openings, rules, (second, until, opening))
         return opening
 
 

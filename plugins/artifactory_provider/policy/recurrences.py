@@ -3,7 +3,8 @@
 They are made by croniter and dateutil in the wall's time. Neither can begin somewhere in the middle of a series that
 counts: a recurrence rule is moved ahead by whole periods, so that a rule from years ago costs what a new one does.
 
-Recurrence rules: RFC 5545, 3.3.10. What lasts days or weeks there ends at the same time of the day (3.3.6); here, too.
+Recurrence rules: RFC 5545, 3.3.10. What lasts days or weeks there ends at the same time of the day, and hours are
+hours (3.3.6); here, too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING, cast
 from croniter import CroniterBadDateError, croniter
 from dateutil.rrule import DAILY, HOURLY, MONTHLY, WEEKLY, YEARLY, rrule, rrulestr
 
-from artifactory_provider.policy.durations import show_duration
 from artifactory_provider.policy.intervals import read_date
 from artifactory_provider.policy.series import Series, Span
 from artifactory_provider.policy.zones import DAY, count_wall, naive
@@ -26,6 +26,7 @@ from artifactory_provider.policy.zones import DAY, count_wall, naive
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from artifactory_provider.policy.durations import Duration
     from artifactory_provider.policy.zones import Zone
 
 _LONGEST = 366 * DAY
@@ -41,10 +42,12 @@ _DAY_PARTS = {"BYWEEKNO", "BYYEARDAY", "BYMONTHDAY", "BYDAY"}
 _PARTS = {"FREQ", "UNTIL", "COUNT", "INTERVAL", "BYMINUTE", "BYHOUR", "BYMONTH", "BYSETPOS", "WKST", *_DAY_PARTS}
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 # How far the next one is looked for: a leap day that is a Sunday may be 40 years away.
+_LAST_START = 9999 - 41
+_CYCLE = 146_097 * DAY
 _LOOKAHEAD = {YEARLY: 40, MONTHLY: 40, WEEKLY: 40, DAILY: 8, HOURLY: 2}
 
 
-def read_cron(expression: str, duration: datetime.timedelta, zone: Zone) -> Series:
+def read_cron(expression: str, duration: Duration, zone: Zone) -> Series:
     """Read windows that begin when a cron expression says.
 
     :param expression: its five fields: minute, hour, day of the month, month, day of the week.
@@ -77,10 +80,10 @@ def read_cron(expression: str, duration: datetime.timedelta, zone: Zone) -> Seri
         except CroniterBadDateError:
             return
 
-    return Series(f"cron {' '.join(fields)} for {show_duration(duration)}", _lasting(find_starts, duration, zone))
+    return Series(f"cron {' '.join(fields)} for {duration}", _lasting(find_starts, duration, zone))
 
 
-def read_rule(text: str, start: str, duration: datetime.timedelta, zone: Zone) -> Series:
+def read_rule(text: str, start: str, duration: Duration, zone: Zone) -> Series:
     """Read windows that begin when a recurrence rule says.
 
     :param text: the rule, such as ``FREQ=MONTHLY;BYDAY=-1FR``.
@@ -103,6 +106,8 @@ def read_rule(text: str, start: str, duration: datetime.timedelta, zone: Zone) -
         raise ValueError("A recurrence rule has either COUNT or UNTIL: leave one out.")
     explicit = ";".join(f"{name}={value}" for name, value in _make_explicit(parts, begins).items())
     interval = _read_number(parts.get("INTERVAL")) or 1
+    if not _has_days(parts):
+        raise ValueError(f"The recurrence rule {text!r:.120} never occurs: there are no such days.")
     try:
         rule = cast("rrule", rrulestr(explicit, dtstart=begins))
         recurrence = _Recurrence(rule, begins, frequency, interval, parts["WKST"], until)
@@ -112,7 +117,7 @@ def read_rule(text: str, start: str, duration: datetime.timedelta, zone: Zone) -
         raise ValueError(f"{text!r:.120} is no recurrence rule: {error}.") from error
     if not occurs:
         raise ValueError(f"The recurrence rule {text!r:.120} never occurs from {start} on.")
-    shown = f"rrule {text} from {start} for {show_duration(duration)}"
+    shown = f"rrule {text} from {start} for {duration}"
     return Series(
         shown,
         _lasting(find_starts, duration, zone),
@@ -122,7 +127,7 @@ def read_rule(text: str, start: str, duration: datetime.timedelta, zone: Zone) -
 
 
 def _lasting(
-    find_starts: Callable[[int], Iterator[int]], duration: datetime.timedelta, zone: Zone
+    find_starts: Callable[[int], Iterator[int]], duration: Duration, zone: Zone
 ) -> Callable[[int], Iterator[Span]]:
     """Return the beginning of a series whose spans last so long; whole days end at the same time of the day."""
     days, rest = duration.days * DAY, duration.seconds
@@ -137,12 +142,13 @@ def _lasting(
     return begin
 
 
-def _check_density(a_day: int, duration: datetime.timedelta, shown: str) -> None:
-    if duration.total_seconds() > _LONGEST:
-        raise ValueError(f"A duration of {show_duration(duration)} is longer than a year: give dates.")
+def _check_density(a_day: int, duration: Duration, shown: str) -> None:
+    seconds = duration.span.total_seconds()
+    if seconds > _LONGEST:
+        raise ValueError(f"A duration of {duration} is longer than a year: give dates.")
     if a_day > _MOST_A_DAY:
         raise ValueError(f"{shown} occurs {a_day} times a day: {_MOST_A_DAY} at most, one in five minutes, are read.")
-    if a_day * max(1, duration.total_seconds() / DAY) > _MOST_AT_ONCE:
+    if a_day * max(1, seconds / DAY) > _MOST_AT_ONCE:
         raise ValueError(f"Of {shown}, hundreds of windows are open at once: give a shorter duration.")
 
 
@@ -202,6 +208,25 @@ def _make_explicit(parts: dict[str, str], start: datetime.datetime) -> dict[str,
     return explicit
 
 
+def _has_days(parts: dict[str, str]) -> bool:
+    """Tell whether there are days as the parts of a rule want them; what is no rule, is told elsewhere.
+
+    A rule of many small periods would take long to find out that there are none.
+    """
+    days = {name: value for name, value in parts.items() if name in _DAY_PARTS}
+    if parts["FREQ"] in {"YEARLY", "MONTHLY"} or not days:
+        return True
+    if "BYDAY" in days:
+        days["BYDAY"] = re.sub(r"[0-9+-]", "", days["BYDAY"])
+    days |= {"BYMONTH": parts["BYMONTH"]} if "BYMONTH" in parts else {}
+    text = ";".join(["FREQ=YEARLY", *(f"{name}={value}" for name, value in days.items())])
+    try:
+        found = next(iter(rrulestr(text, dtstart=datetime.datetime(_LAST_START, 1, 1))), None)
+    except (ValueError, TypeError, LookupError):
+        return True
+    return found is not None
+
+
 @dataclass(frozen=True)
 class _Recurrence:
     """A recurrence rule that can begin at any moment.
@@ -228,8 +253,12 @@ class _Recurrence:
         last = last if self.until is None else min(last, self.until)
         if last < begins:
             return
+        # dateutil looks for what never occurs until the calendar ends, and takes its time. 400 years on, weekdays and
+        # leap years are the same, and the end is near.
+        cycles = (_LAST_START - begins.year) // 400
+        begins, last = (one.replace(year=one.year + 400 * cycles) for one in (begins, last))
         for moment in self.rule.replace(dtstart=begins, until=last):
-            yield count_wall(moment)
+            yield count_wall(moment) - cycles * _CYCLE
 
     def _move_ahead(self, wanted: datetime.datetime) -> datetime.datetime:
         """Return the beginning of the last period but one before a moment, or the start."""

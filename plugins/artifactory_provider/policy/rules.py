@@ -107,7 +107,7 @@ def _read_approvals(node: Node | None, problems: Problems) -> ApprovalRule | Non
             users=users,
             roles=roles,
             not_the_trigger=not_the_trigger is not False,
-            valid_for=valid_for,
+            valid_for=None if valid_for is None else valid_for.span,
         )
     except ValueError as error:
         fields.add(node, str(error))
@@ -124,7 +124,7 @@ def _read_override(node: Node | None, problems: Problems) -> OverrideRule | None
     if len(problems.found) > before:
         return None
     try:
-        return OverrideRule(users=users) if longest is None else OverrideRule(users=users, longest=longest)
+        return OverrideRule(users=users) if longest is None else OverrideRule(users=users, longest=longest.span)
     except ValueError as error:
         fields.add(node, str(error))
         return None

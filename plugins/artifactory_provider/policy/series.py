@@ -38,12 +38,14 @@ class Series:
     :param text: the window as it is written.
     :param begin: returns the spans that end after a moment, by their starts, and possibly some that end before it.
     :param is_finite: whether there is a last one.
+    :param cycle: how many seconds it takes until all has been seen that there may be.
     :param starts: the moment before which there is none; the earliest one that is told apart, where there is no first.
     """
 
     text: str
     begin: Callable[[int], Iterator[Span]]
     is_finite: bool = False
+    cycle: int = 8 * 366 * DAY
     starts: int = 0
 
     @property
@@ -90,8 +92,7 @@ class Reader:
                 break
             if span.end > max(second, span.start):
                 known.append(span)
-        inside = [span for span in known if span.start <= second]
-        if inside:
-            return Segment(max(span.start for span in inside), max(span.end for span in inside), True)
+        ends = [span.end for span in known if span.start <= second]
         # Nothing is said of a time so far ahead that nobody has looked at it.
-        return Segment(second, known[-1].start if known else second + _QUIET, False)
+        following = min((span.start for span in known if span.start > second), default=second + _QUIET)
+        return Segment(second, min(max(ends), following) if ends else following, bool(ends))

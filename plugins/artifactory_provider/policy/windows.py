@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 HORIZON = 731 * DAY
 """How far ahead an opening is looked for, in seconds."""
 
-_MOST_LOOKS = 2000
+_MOST_LOOKS = 1000
+_MOST_CHANGES = 500
 _MOST_WINDOWS = 100
-# Eight years from here have a leap day, each day of the week on each date, and no first moment of a series before them.
 _REFERENCE = 1704067200
-_CYCLE = 8 * 366 * DAY
 _SHOWN = 3
 
 
@@ -51,11 +50,15 @@ class Windows:
 
 
 class State(NamedTuple):
-    """What holds in a time: whether changes may be made, and which denied window is why not, if one is."""
+    """What holds in a time: whether changes may be made, and which denied window is why not, if one is.
+
+    Where they may not be made, they may not be before ``opens`` either, which may be later than what is told here.
+    """
 
     since: int
     until: int
     is_open: bool
+    opens: int
     denied_by: str = ""
 
 
@@ -68,7 +71,7 @@ class Lookout:
     def __init__(self, windows: Windows) -> None:
         self._allow = [Reader(series) for series in windows.allow]
         self._deny = [Reader(series) for series in windows.deny]
-        self._state = State(0, 0, False)
+        self._state = State(0, 0, False, 0)
 
     def look(self, second: int) -> State:
         """Return what holds at a moment, and at least how long.
@@ -87,26 +90,25 @@ class Lookout:
     def find_change(self, second: int) -> int | None:
         """Return the next moment at which changes may be made and could not before, or the other way round."""
         state = first = self.look(second)
-        for _ in range(_MOST_LOOKS):
-            if state.until > second + HORIZON:
+        for _ in range(_MOST_CHANGES):
+            if state.since > second + HORIZON:
                 return None
-            state = self.look(state.until)
+            state = self.look(state.until if state.is_open else state.opens)
             if state.is_open != first.is_open:
                 return state.since
         return None
 
     def _find(self, second: int) -> State:
         denied = [(reader, reader.find(second)) for reader in self._deny]
+        allowed = [reader.find(second) for reader in self._allow]
+        until = min((segment.until for segment in [*allowed, *(one for _, one in denied)]), default=second + HORIZON)
         denying = [(segment.until, reader.series.in_words) for reader, segment in denied if segment.is_inside]
         if denying:
-            until, text = max(denying, key=lambda one: one[0])
-            return State(second, until, False, text)
-        allowed = [reader.find(second) for reader in self._allow]
-        allowing = [segment.until for segment in allowed if segment.is_inside]
-        if allowed and not allowing:
-            return State(second, min(segment.until for segment in allowed), False)
-        ends = [segment.until for _, segment in denied] + ([max(allowing)] if allowing else [])
-        return State(second, min(ends, default=second + HORIZON), True)
+            opens, text = max(denying, key=lambda one: one[0])
+            return State(second, until, False, opens, text)
+        if allowed and not any(segment.is_inside for segment in allowed):
+            return State(second, until, False, min(segment.until for segment in allowed))
+        return State(second, until, True, second)
 
 
 def find_common_opening(lookouts: Sequence[Lookout], second: int) -> int | None:
@@ -115,6 +117,8 @@ def find_common_opening(lookouts: Sequence[Lookout], second: int) -> int | None:
     :param lookouts: those that have to.
     :param second: seconds since 1970 in UTC.
     """
+    # For all moments of a day it is looked as far ahead, so that they have one answer.
+    last = second - second % DAY + HORIZON
     moment, agreeing, looks = second, 0, 0
     while agreeing < len(lookouts):
         lookout = lookouts[looks % len(lookouts)]
@@ -123,8 +127,8 @@ def find_common_opening(lookouts: Sequence[Lookout], second: int) -> int | None:
         if state.is_open:
             agreeing += 1
             continue
-        moment, agreeing = state.until, 0
-        if moment > second + HORIZON or looks > _MOST_LOOKS + 10 * len(lookouts):
+        moment, agreeing = state.opens, 0
+        if moment > last or looks > _MOST_LOOKS + 10 * len(lookouts):
             return None
     return moment
 
@@ -210,13 +214,14 @@ def _never_opens(windows: Windows) -> bool:
 
 
 def _stays_closed(windows: Windows, since: int) -> bool:
-    """Tell whether windows are closed for years; what is not found out within reason, is not held against them."""
+    """Tell whether windows are closed for good; what is not found out within reason, is not held against them."""
     lookout, moment = Lookout(windows), since
+    last = since + max((series.cycle for series in [*windows.allow, *windows.deny]), default=0)
     for _ in range(_MOST_LOOKS):
         state = lookout.look(moment)
         if state.is_open:
             return False
-        moment = state.until
-        if moment > since + _CYCLE:
+        moment = state.opens
+        if moment > last:
             return True
     return False
