@@ -157,9 +157,10 @@ class ArtifactoryHook(HttpHook):
         :raises NotVerified: when it has not passed what the policy requires.
         """
         rules = self.rules().with_answers([Change(promotion.source, promotion.target)], answers)
+        [recorded] = rules.record_answers([promotion])
         return self._run_client(
             lambda client: promote_one_verified(
-                client, promotion, rules.required_checks, rules=rules, connect=HttpConnections()
+                client, recorded, rules.required_checks, rules=rules, connect=HttpConnections()
             )
         )
 
@@ -173,10 +174,11 @@ class ArtifactoryHook(HttpHook):
         :param answers: what people have answered, where the policy asks them.
         """
         rules = self.rules().with_answers([Change(each.source, each.target) for each in promotions], answers)
+        recorded = rules.record_answers(promotions)
         return self._run_client(
             lambda client: promote_verified(
                 client,
-                promotions,
+                recorded,
                 rules.required_checks,
                 at_once=at_once,
                 connect=HttpConnections(),
@@ -194,10 +196,11 @@ class ArtifactoryHook(HttpHook):
         :param answers: what people have answered, where the policy asks them.
         """
         rules = self.rules().with_answers([], answers)
+        [recorded] = rules.record_answers([promotion])
         return self._run_client(
             lambda client: promote_image_verified(
                 client,
-                promotion,
+                recorded,
                 rules.required_checks,
                 one_request=one_request,
                 connect=HttpConnections(),

@@ -168,6 +168,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         self._at_once = check_at_once(as_number(self.at_once, name="at_once") or 32)
         changes = [Change(each.source, each.target) for each in self._batch]
         self._rules = self._hook().rules().with_answers(changes, Answers.read(self.approval, self.override))
+        self._batch = self._rules.record_answers(self._batch)
         report: PromotionReport = super().execute(context)  # type: ignore[no-untyped-call]
         outcome = ChunkOutcome.of(report, key=key, name=name)
         self.log.info("%s: %s.", name, ", ".join(f"{number:,} {count}" for count, number in outcome.counts.items()))

@@ -120,6 +120,8 @@ async def write_record(
         "replaced": replaced,
         "attachments": str(attachments),
         **({"verdicts": _join(options.verdicts)} if options.verdicts else {}),
+        **({"approvals": options.approvals} if options.approvals else {}),
+        **({"override": options.override} if options.override else {}),
         **options.properties,
     }
     properties = {f"{options.property_prefix}.{name}": value for name, value in record.items()}

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 OnConflict = Literal["fail", "overwrite", "backup"]
 Attachments = Literal["none", "tags", "all"]
 
-RECORD_FIELDS = frozenset({"digest", "source", "time", "run", "replaced", "attachments", "verdicts"})
+RECORD_FIELDS = frozenset(
+    {"digest", "source", "time", "run", "replaced", "attachments", "verdicts", "approvals", "override"}
+)
 """The properties of a record, after its prefix; ``properties`` may add others."""
 _MARKS = frozenset({"hold", "lifted", "rejected"})
 
@@ -43,6 +45,8 @@ class PromotionOptions:
         manifest, one request each; None writes none.
     :param properties: further properties to record, name → value, such as by whom and on which verdicts.
     :param verdicts: on which verdicts it is promoted, one line each, for the record, which keeps the first of them.
+    :param approvals: who has approved it, in one line for the record; nothing where nobody was asked.
+    :param override: who has set a refusal aside, until when and why, in one line for the record.
     :param hold: the reason why the target tag is held from then on; such a promotion may replace a held image.
     :param held_by: who holds it.
     :param run: what tells this run's tags from those of others, 1 to 32 lower-case letters and digits; give a retry
@@ -62,6 +66,8 @@ class PromotionOptions:
     property_prefix: str | None = "promotion"
     properties: Mapping[str, str] = field(default_factory=dict)
     verdicts: tuple[str, ...] = ()
+    approvals: str = ""
+    override: str = ""
     hold: str | None = None
     held_by: str = ""
     run: str = field(default_factory=lambda: secrets.token_hex(6))

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 
 from artifactory_provider.policy import (
+    Approval,
     InvalidPolicy,
+    Override,
     Policy,
     check_approval,
     check_override,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.policy import ApprovalRule, Origin, Stop
+    from artifactory_provider.promotion.request import Promotion
     from artifactory_provider.promotion.rules import Change
     from artifactory_provider.verification import Check
 
@@ -187,6 +190,29 @@ class VariableRules:
         rules._stops = self._stops
         rules._given = _Given(tuple(changes), answers.approval, answers.override)
         return rules
+
+    def record_answers(self, promotions: Sequence[Promotion]) -> tuple[Promotion, ...]:
+        """Return promotions whose records say who has approved them, and who has set a refusal aside.
+
+        What is no approval or override of these tasks' own is left out, and counts for nothing.
+
+        :param promotions: the promotions.
+        """
+        given = self._given or _Given()
+        approvals = self._describe(Approval.from_dict, given.approval)
+        override = self._describe(Override.from_dict, given.override)
+        return tuple(
+            replace(each, options=replace(each.options, approvals=approvals, override=override)) for each in promotions
+        )
+
+    def _describe(self, read: Callable[[object, bytes], Approval | Override], document: object) -> str:
+        if document is None:
+            return ""
+        try:
+            return read(document, self._key()).as_line()
+        except InvalidAnswer as error:
+            log.warning("What people have answered does not count: %s", error)
+            return ""
 
     async def find_refusals(self, changes: Sequence[Change]) -> list[Refusal | None]:
         """Return for each change why it may not be made now, or None.

@@ -64,7 +64,7 @@ def policy(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture
 def stop(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def be(**fields: Any) -> None:
-        since = datetime.datetime.now(datetime.UTC)
+        since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
         order = StopOrder(reason="it burns", by="alice", since=since, **fields)
         monkeypatch.setenv("AIRFLOW_VAR_ARTIFACTORY_STOP", json.dumps({"version": 1, "stops": [order.to_dict()]}))
 
@@ -227,7 +227,7 @@ def test_a_rollback_stays_until_somebody_lifts_its_hold(
     assert sandbox.digest(f"docker-qa/{image}:1") == old
 
     policy({"target": {"repositories": ["docker-other"]}, "approvals": {"count": 1}})
-    stop(until=datetime.datetime.now(datetime.UTC) + datetime.timedelta(microseconds=1))
+    stop(until=datetime.datetime.now(datetime.UTC))
     with pytest.raises(Refused, match=r"is held.*it loses orders"):
         single(image).execute(context)
     with pytest.raises(Exception, match=r"is held.*it loses orders"):
@@ -277,7 +277,7 @@ def test_decisions_say_what_they_did_and_by_whom(sandbox: RunningSandbox, image:
 
 @pytest.mark.parametrize("changes", [{"reason": ""}, {"image": "Not/An//Image"}, {"lifted": "everything"}])
 def test_a_decision_that_makes_no_sense_is_refused_at_parse_time(image: str, changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="A reason is|is not an image name|lifted is"):
+    with pytest.raises(ValueError, match=r"A reason is|is not an image name|lifted is"):
         decision(ArtifactoryLiftOperator, **{"image": image, **changes})
 
 

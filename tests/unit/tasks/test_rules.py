@@ -17,6 +17,7 @@ from artifactory_provider.policy import Approval, ApprovalRule, InvalidPolicy, S
 from artifactory_provider.policy.answers import Answer
 from artifactory_provider.policy.seals import derive_key
 from artifactory_provider.promotion.errors import NothingToLift, RulesUnreadable
+from artifactory_provider.promotion.request import Promotion
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.tasks import stops, variables
 from artifactory_provider.tasks.rules import Answers, Starter, VariableRules
@@ -182,6 +183,17 @@ async def test_what_needs_approvals_goes_with_them_and_not_without() -> None:
     ):
         [said] = await ask(rules.with_answers([CHANGE], answers))
         assert "2 of alice, bob, carol have to approve" in said
+
+
+def test_the_record_says_who_has_approved_and_nothing_of_what_was_forged() -> None:
+    promotion = Promotion(source=CHANGE.source, target=PROD)
+    rules = rules_of(Variables(), "person", "alice")
+    for key, said in ((KEY, "2 of 1 in release/manual/approve; bob"), (derive_key("guessed"), "")):
+        answers = Answers(approval=approval([CHANGE], "bob", "carol", key=key))
+        [recorded] = rules.with_answers([CHANGE], answers).record_answers([promotion])
+        assert recorded.options.approvals.startswith(said)
+        assert bool(recorded.options.approvals) == bool(said)
+    assert rules.record_answers([promotion]) == (promotion,)
 
 
 async def test_approvals_of_a_digest_say_nothing_of_a_tag() -> None:
