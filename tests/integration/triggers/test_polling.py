@@ -112,15 +112,17 @@ async def test_waits_for_different_properties_are_looked_at_together_and_each_en
     assert gateway.count("POST", "/api/search/aql") == len(gateway.requests) == 2
 
 
+@pytest.mark.parametrize(
+    "apart", [[AllOf([PropertyCheck(), OddCheck("raises")])], [PropertyCheck(), OddCheck("raises")]]
+)
 async def test_combinations_of_property_checks_are_looked_at_with_the_others_and_those_of_other_checks_apart(
-    sandbox: RunningSandbox, gateway: Gateway, image: str
+    sandbox: RunningSandbox, gateway: Gateway, image: str, apart: list[Check]
 ) -> None:
     references = push(sandbox, image, 6)
-    apart = AllOf([PropertyCheck(), OddCheck("raises")])
     either, nested = AnyOf([PropertyCheck(name="suite"), PropertyCheck()]), AllOf([AnyOf([PropertyCheck()])])
     several: list[list[Check]] = [[either], [nested], [either, nested]]
     told = await asyncio.gather(
-        *(event(trigger(reference, apart)) for reference in references[:3]),
+        *(event(trigger(reference, *apart)) for reference in references[:3]),
         *(event(trigger(reference, *checks)) for reference, checks in zip(references[3:], several, strict=True)),
     )
     assert [one["status"] for one in told] == ["error"] * 3 + ["passed"] * 3

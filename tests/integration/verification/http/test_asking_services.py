@@ -190,14 +190,16 @@ async def test_a_date_to_wait_until_is_understood(client: ArtifactoryClient, ser
 async def test_a_service_that_never_answers_or_breaks_off_is_asked_again_later(
     client: ArtifactoryClient, service: Gateway
 ) -> None:
-    check = HttpCheck(conn_id="load", endpoint="{digest}", passed=PASSED, timeout=0.2)
+    alone = HttpCheck(conn_id="load", endpoint="{digest}", passed=PASSED, timeout=0.2)
+    many = HttpCheck(conn_id="load", endpoint="all", method="PUT", many=True, passed=PASSED, timeout=0.2)
     for ending, kind in (("never", RequestTimedOut), ("reset", ConnectionFailed), ("cut", ConnectionFailed)):
         service.forget_rules()
         service.rule("*", "", does_work=False, reply=answering({"status": "passed"}), ending=ending)  # type: ignore[arg-type]
-        [verdict] = await judge(client, check, service.origin)
-        assert verdict.state is State.PENDING
-        assert isinstance(verdict.error, kind)
-        assert verdict.reason.startswith("load: GET /sha256%3A")
+        for check, request in ((alone, "GET /sha256%3A"), (many, "PUT /all")):
+            verdicts = await judge(client, check, service.origin, subject(1), subject(2))
+            assert [verdict.state for verdict in verdicts] == [State.PENDING] * 2
+            assert all(isinstance(verdict.error, kind) for verdict in verdicts)
+            assert all(verdict.reason.startswith(f"load: {request}") for verdict in verdicts)
 
 
 async def test_a_body_without_an_end_ends_with_the_time(client: ArtifactoryClient) -> None:
