@@ -22,33 +22,18 @@ from artifactory_provider.artifactory.errors import (
 from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, manifest_path
 from artifactory_provider.promotion.attachments import bring_attachments, find_attachments, find_tagged
 from artifactory_provider.promotion.backup import keep_previous
-from artifactory_provider.promotion.completeness import ask_for_parts, check_complete, check_source_complete
-from artifactory_provider.promotion.errors import (
-    InvalidPromotion,
-    NotShownYet,
-    PartsMissing,
-    PromotionError,
-    TargetConflict,
-    TargetUnverified,
-)
+from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError, TargetConflict, TargetUnverified
 from artifactory_provider.promotion.guards import check_claim, check_conflict, check_permissions, drop_left_behind
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.listing import image_of
 from artifactory_provider.promotion.marks import hold_properties, leave_hold_behind
 from artifactory_provider.promotion.moves import finish_move, remove_source
+from artifactory_provider.promotion.proof import Proof
 from artifactory_provider.promotion.queries import Question
 from artifactory_provider.promotion.record import PromotionRecord, has_record, write_record
 from artifactory_provider.promotion.rules import check_allowed, check_removal
 from artifactory_provider.promotion.tags import name_pending
-from artifactory_provider.promotion.transfer import (
-    confirm,
-    explain_unverified,
-    is_shown,
-    pin,
-    retry,
-    send,
-    wait_until_shown,
-)
+from artifactory_provider.promotion.transfer import confirm, is_shown, pin, send
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -60,8 +45,6 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.rules import Rules
 
 log = logging.getLogger(__name__)
-
-_NOTHING = Question()
 
 
 async def promote(client: ArtifactoryClient, promotion: Promotion, *, rules: Rules | None = None) -> PromotionRecord:
@@ -129,6 +112,7 @@ class _Attempt:
         self.rules, self.seen = rules, seen
         self.source, self.target = promotion.source.pinned(digest), promotion.target.pinned(digest)
         self.before: Shown | None = seen.shows(promotion.target)
+        self.proof = Proof(ledger, self.source, self.target, self._before(), self.options.confirmation_timeout)
         self.manifest: Manifest | None = None
         self.attachments: tuple[Attachment, ...] = ()
         log.info("Pinned %s.", self.source)
@@ -189,7 +173,7 @@ class _Attempt:
             else:
                 self.manifest = await confirm(self.ledger, self.target, within=self.options.confirmation_timeout)
             if self.manifest:
-                await self._verify_parts(self.target, self.manifest)
+                await self.proof.verify_parts(self.target, self.manifest)
         except TargetUnverified as error:
             if error.found in {None, self.target.digest}:
                 raise
@@ -283,7 +267,7 @@ class _Attempt:
             if standing is None:
                 await send(self.ledger, self.source, pending, copy=True, within=within)
             if self.manifest is None and not self.ledger.is_shared:
-                self.manifest = await self._confirm(self.source, pending)
+                self.manifest = await self.proof.confirm(pending, origin=self.source)
             seen = await self._verify_pending(pending)
             await check_claim(self.ledger, self.promotion, pending, self.target, self.before, seen)
             await self._record(pending)
@@ -305,7 +289,7 @@ class _Attempt:
         await send(self.ledger, self.source, self.target, copy=True, within=within, before=self._before())
         await self._confirm_target(self.source)
         if self.manifest and self.options.attachments == "all":
-            await self._verify_parts(self.target, self.manifest)
+            await self.proof.verify_parts(self.target, self.manifest)
         try:
             await self._record(self.target)
         except RequestRefused:
@@ -325,20 +309,10 @@ class _Attempt:
         if self.manifest is None or self.options.pending_repository is None:
             await self._confirm_target(pending)
         else:
-            await self._verify_parts(self.target, self.manifest, origin=pending)
+            await self.proof.verify_parts(self.target, self.manifest, origin=pending)
 
-    async def _confirm_target(self, source: ImageReference) -> None:
-        self.manifest = await self._confirm(source, self.target) or self.manifest
-
-    async def _confirm(self, source: ImageReference, place: ImageReference) -> Manifest | None:
-        # A name of one's own has shown nothing before.
-        is_own = place.tag != self.target.tag
-        before = None if is_own else self._before()
-        try:
-            return await confirm(self.ledger, place, within=self.options.confirmation_timeout, before=before)
-        except TargetUnverified as error:
-            await explain_unverified(self.ledger, source, place, error, is_own=is_own)
-            raise
+    async def _confirm_target(self, origin: ImageReference) -> None:
+        self.manifest = await self.proof.confirm(self.target, origin=origin) or self.manifest
 
     async def _verify_pending(self, pending: ImageReference) -> Listing:
         """Make sure that all of the image waits under its pending tag; return what was seen beside it."""
@@ -349,47 +323,8 @@ class _Attempt:
             rejected=(str(self.target.digest),),
         )
         if self.manifest is not None:
-            return await self._verify_parts(pending, self.manifest, beside)
-        try:
-            return await wait_until_shown(self.ledger, pending, beside, within=self.options.confirmation_timeout)
-        except TargetUnverified as error:
-            await explain_unverified(self.ledger, self.source, pending, error, is_own=True)
-            raise
-
-    async def _verify_parts(
-        self,
-        place: ImageReference,
-        manifest: Manifest,
-        beside: Question = _NOTHING,
-        origin: ImageReference | None = None,
-    ) -> Listing:
-        """Wait until a tag shows the digest with all that belongs to it; return what was seen beside it.
-
-        :param origin: where it was promoted to the tag from, if not from the source.
-        """
-        # A name of one's own has shown nothing before.
-        is_own = place.tag != self.target.tag
-        before = None if is_own else self._before()
-        question = ask_for_parts(self.source, place, manifest).joined(beside)
-
-        async def verify() -> Listing:
-            seen = await wait_until_shown(self.ledger, place, question, within=0, before=before)
-            await check_complete(self.client, self.source, place, manifest, seen)
-            return seen
-
-        try:
-            try:
-                return await verify()
-            except PartsMissing as error:
-                await check_source_complete(self.client, self.source, place, error)
-            except NotShownYet:
-                pass  # It may be shown with a delay.
-            return await retry(verify, NotShownYet, PartsMissing, within=self.options.confirmation_timeout)
-        except TargetUnverified as error:
-            # What was under the target tag before has not been promoted by this run.
-            if error.found != place.digest and (is_own or not self.is_there):
-                await explain_unverified(self.ledger, origin or self.source, place, error, is_own=is_own)
-            raise
+            return await self.proof.verify_parts(pending, self.manifest, beside)
+        return await self.proof.wait(pending, beside)
 
     async def _check_allowed(self, seen: Listing) -> None:
         await check_allowed(self.rules, self.promotion, seen, str(self.target.digest))

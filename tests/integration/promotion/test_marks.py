@@ -267,15 +267,21 @@ class RefuseFrom:
 @pytest.mark.parametrize("way", [one, one_of_many])
 @pytest.mark.parametrize("on_conflict", ["overwrite", "backup"])
 async def test_what_is_refused_right_before_the_retag_leaves_the_target_alone_and_no_pending_tag(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, way: Any, on_conflict: str
+    direct: ArtifactoryClient,
+    sandbox: RunningSandbox,
+    image: str,
+    way: Any,
+    on_conflict: str,
+    transit: dict[str, Any],
 ) -> None:
     held = sandbox.push_image(f"docker-qa/{image}:1.0")
     sandbox.push_image(f"docker-dev/{image}:1.0")
     history = History(sandbox)
     with pytest.raises(Refused, match="Frozen"):
-        await way(direct, promotion(image, on_conflict=on_conflict), rules=RefuseFrom(2))
+        await way(direct, promotion(image, on_conflict=on_conflict, **transit), rules=RefuseFrom(2))
     assert set(history.shown(f"docker-qa/{image}:1.0")) <= {held}
     assert (sandbox.digest(f"docker-qa/{image}:1.0"), sandbox.tags("docker-qa", image)) == (held, ["1.0"])
+    assert sandbox.tags("docker-transit", image) == []
 
 
 async def test_a_tag_that_is_there_already_needs_no_rule(
