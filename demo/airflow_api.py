@@ -83,6 +83,16 @@ class AirflowApi:
         if self.send("POST", "/api/v2/connections", connection, known=409).status_code == 409:
             self.send("PATCH", f"/api/v2/connections/{conn_id}", connection)
 
+    def put_variable(self, key: str, value: str) -> None:
+        """Create a Variable, or replace it."""
+        variable = {"key": key, "value": value}
+        if self.send("POST", "/api/v2/variables", variable, known=409).status_code == 409:
+            self.send("PATCH", f"/api/v2/variables/{key}", variable)
+
+    def delete_variable(self, key: str) -> None:
+        """Delete a Variable; one that is not there is no error."""
+        self.send("DELETE", f"/api/v2/variables/{key}", known=404)
+
     def put_pool(self, name: str, slots: int, description: str) -> None:
         """Create a pool, or leave one that is there as it is."""
         pool = {"name": name, "slots": slots, "description": description, "include_deferred": False}

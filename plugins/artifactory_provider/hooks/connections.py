@@ -364,5 +364,23 @@ CONNECTION_FORM: dict[str, Any] = {
             "label": "Timeout of a promotion request (seconds)",
             "schema": {"type": ["number", "null"], "minimum": 1, "default": 900},
         },
+        "policy": {
+            "label": "Variable of the policy",
+            "description": (
+                "An Airflow Variable with the rules of promotions. One that is named here has to be there; without it "
+                "artifactory_policy counts, if that is there."
+            ),
+            "schema": {"type": ["string", "null"]},
+        },
+        "stop": {
+            "label": "Variable of the stops",
+            "description": "An Airflow Variable with what is stopped; without it artifactory_stop.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "seal_connection": {
+            "label": "Connection that seals answers",
+            "description": "Its password seals what people have approved; without it this connection's.",
+            "schema": {"type": ["string", "null"]},
+        },
     },
 }

@@ -11,7 +11,7 @@ import pytest
 
 from artifactory_provider.operators import ArtifactoryApprovalOperator
 
-PATH = Path(__file__).parents[3] / "docs" / "policy-parts" / "approvals.md"
+PATH = Path(__file__).parents[3] / "docs" / "approvals.md"
 TEXT = PATH.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 
