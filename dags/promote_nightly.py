@@ -119,7 +119,7 @@ def promote_nightly() -> None:
             "image": image.image,
             "tag": image.tag,
             "digest": image.digest,
-            "approvals": rule_as_dict(rule) if rule else None,
+            "approvals": rule_as_dict(rule) if rule else {},
             "to_prod": [{"source": str(replace(image, repository="docker-qa")), "target": str(target)}],
         }
 

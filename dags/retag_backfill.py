@@ -220,11 +220,11 @@ def retag_backfill() -> None:
         plan_only="{{ params.dry_run }}",
     )
 
-    @task
-    def find_rule(policys: dict[str, Any] | None) -> dict[str, Any] | None:
+    @task(multiple_outputs=False)
+    def find_rule(policys: dict[str, Any]) -> dict[str, Any]:
         """Return who has to approve: as the policy says, or anybody where the form asks for it."""
         is_wanted = get_current_context()["params"]["approval"]
-        return policys or ({"count": 1, "not_the_trigger": False} if is_wanted else None)
+        return policys or ({"count": 1, "not_the_trigger": False} if is_wanted else {})
 
     approve = ArtifactoryApprovalOperator(
         task_id="approve",

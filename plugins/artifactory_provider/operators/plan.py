@@ -41,7 +41,7 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
 
     The task returns the chunks' descriptors, which ``ArtifactoryPromoteBatchOperator`` is mapped over; each chunk's
     promotions are an XCom of their own. The XCom ``plan_summary`` shows the plan as Markdown, ``counts`` its numbers.
-    ``approvals`` is the rule of the policy for who has to approve it, or nothing. Where there is no plan,
+    ``approvals`` is the policy's rule for who has to approve it, empty where nobody has to. Where there is no plan,
     ``plan_problem`` says why, in the words of the DAG's form.
 
     :param selection: which tags are meant, as ``TagSelection`` says. (templated)
@@ -135,7 +135,7 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
         self._show(plan)
         if path is not None:
             self.log.info("The whole plan is in %s.", write_file(path, lambda file: file.write(as_csv(plan))))
-        push_plan(ti, plan, summary=render_plan(plan), chunks=chunks, approvals=rule_as_dict(rule) if rule else None)
+        push_plan(ti, plan, summary=render_plan(plan), chunks=chunks, approvals=rule_as_dict(rule) if rule else {})
         if as_bool(self.plan_only, name="plan_only"):
             self.log.info("This is a dry run: nothing is promoted.")
             ti.xcom_push(key=REPORT_SUMMARY, value="This was a dry run: **nothing was promoted**.\n")

@@ -23,7 +23,7 @@ PLAN_PROBLEM = "plan_problem"
 DRY_RUN = "dry_run"
 """Of a dry run: ``field``, the field of the DAG's form that made it one, and ``titles``, the fields' name → title."""
 APPROVALS = "approvals"
-"""The policy's rule for who has to approve a plan, as a JSON object; None where nobody has to."""
+"""The policy's rule for who has to approve a plan, as a JSON object: empty where nobody has to, as None is no XCom."""
 _COUNTS, _PROBLEMS, _OUTCOME = "counts", "problems", "outcome"
 _MOST_PROBLEMS = 50
 
@@ -48,7 +48,7 @@ def push_plan(
     *,
     summary: str,
     chunks: Sequence[Chunk],
-    approvals: Mapping[str, Any] | None,
+    approvals: Mapping[str, Any],
 ) -> None:
     """Hand on a plan.
 
@@ -56,7 +56,7 @@ def push_plan(
     :param plan: the plan.
     :param summary: the plan as Markdown.
     :param chunks: what it leaves to promote.
-    :param approvals: the rule for who has to approve it; None where nobody has to.
+    :param approvals: the rule for who has to approve it; empty where nobody has to.
     """
     problems = [
         each.as_dict()
