@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from demo.airflow_api import Task
     from demo.scenario import Places
 
-LADDER = ("select", "verify_dev", "promote_to_qa", "verify_qa", "promote_to_prod")
+LADDER = ("select", "verify_dev", "promote_to_qa", "verify_qa", "approve_prod", "promote_to_prod")
 _SECONDS_BETWEEN_LINES = 4
 _OVER = {"success", "failed", "upstream_failed", "skipped"}
 _FINISHED_BADLY = {"failed": "failed", "upstream_failed": "held back"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -49,11 +50,35 @@ IMAGES = (
 )
 FAILING = "csi-resizer"
 LATE = "livenessprobe"
+FROZEN, APPROVED = "coredns", "metrics-server"
+_FREEZE = timedelta(minutes=2)
 VERDICT, QA_VERDICT = "test.status", "qa.test.status"
 GATES = {"verify_dev": (DEV, PropertyCheck(name=VERDICT)), "verify_qa": (QA, PropertyCheck(name=QA_VERDICT))}
 """Task of the nightly DAG → which check it asks, and where."""
 _TAGS_PER_IMAGE = 6
 _PAST = timedelta(weeks=3)
+
+
+def write_policy(now: datetime) -> tuple[str, datetime]:
+    """Return the policy of the night: one image is frozen for some minutes, another wants an approval; and until when.
+
+    :param now: the moment, in UTC.
+    """
+    end = (now + _FREEZE).replace(second=0, microsecond=0)
+    deny = f"{now - timedelta(days=1):%Y-%m-%dT%H:%M}/{end:%Y-%m-%dT%H:%M}"
+    rules = [
+        {
+            "name": "no DNS before the market opens",
+            "target": {"repositories": [PROD], "images": [FROZEN]},
+            "windows": {"timezone": "UTC", "deny": [deny]},
+        },
+        {
+            "name": "metrics want a second pair of eyes",
+            "target": {"repositories": [PROD], "images": [APPROVED]},
+            "approvals": {"count": 1},
+        },
+    ]
+    return json.dumps({"version": 1, "rules": rules}), end
 
 
 @dataclass(frozen=True)

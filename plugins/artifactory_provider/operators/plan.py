@@ -11,7 +11,7 @@ from airflow.sdk.bases.skipmixin import SkipMixin
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import InvalidReference, check_repository, check_text
 from artifactory_provider.operators.base import ArtifactoryOperator
-from artifactory_provider.policy import InvalidPolicy, rule_as_dict
+from artifactory_provider.policy import ContradictoryRules, InvalidPolicy, rule_as_dict
 from artifactory_provider.promotion.errors import InvalidPromotion, RulesUnreadable
 from artifactory_provider.promotion.planning.chunks import split
 from artifactory_provider.promotion.planning.rendering import as_csv, as_table, render_plan
@@ -161,7 +161,7 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
         """Let people read on the run's page why there is no plan; a refusal needs no traceback."""
         try:
             yield
-        except (InvalidPolicy, InvalidPromotion, InvalidReference) as error:
+        except (ContradictoryRules, InvalidPolicy, InvalidPromotion, InvalidReference) as error:
             reason = in_form_words(
                 str(error), form_titles(self, (*TagSelection.__annotations__, *self.template_fields))
             )

@@ -18,7 +18,7 @@ from artifactory_provider.artifactory.errors import (
     UnsupportedRepository,
 )
 from artifactory_provider.artifactory.references import InvalidReference
-from artifactory_provider.policy import InvalidPolicy
+from artifactory_provider.policy import ContradictoryRules, InvalidPolicy
 from artifactory_provider.promotion.errors import (
     InvalidPromotion,
     NothingToLift,
@@ -41,6 +41,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
         RetryRule(
             exception=[
                 AuthenticationFailed,
+                ContradictoryRules,
                 InvalidPolicy,
                 InvalidPromotion,
                 InvalidReference,
