@@ -85,8 +85,8 @@ class People:
 
         until(asks, seconds=120, otherwise=lambda: f"{self.admin.states(run)}")
 
-    def answer(self, name: str, run: str, option: str = "Approve", comment: str | None = None) -> None:
-        body = {"chosen_options": [option], "params_input": {"comment": comment}}
+    def answer(self, name: str, run: str, option: str = "Approve", **fields: object) -> None:
+        body = {"chosen_options": [option], "params_input": fields}
         self[name].patch(f"{run}/taskInstances/approve/-1/hitlDetails", body)
 
     def end(self, run: str) -> str:
@@ -139,7 +139,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
         with httpx.Client(base_url=home.airflow_url, timeout=30, trust_env=False) as http:
             http.headers["Authorization"] = f"Bearer {api.log_in()}"
             people = People(Airflow(home, http, ""))
-            until(lambda: http.get("/api/v2/dags/approvals_skipped").status_code == 200, seconds=60)
+            until(lambda: http.get("/api/v2/dags/overrides").status_code == 200, seconds=60)
             people.admin.post("variables", {"key": "plan", "value": json.dumps([promotion("a")])})
             yield people
     finally:
@@ -229,6 +229,15 @@ def test_a_worker_that_is_killed_between_two_answers_forgets_nobody(people: Peop
     assert people.admin.get(f"{run}/taskInstances/approve")["try_number"] == 2
     assert people.xcom(run, "promote") == "promoted"
     assert [one["by"] for one in people.xcom(run, "approve")["answers"]] == ["bob", "carol"]
+
+
+def test_somebody_overrides_with_a_reason_and_an_end(people: People) -> None:
+    run = people.start("alice", dag="overrides", rule={"users": ["alice"], "longest": 3600 * 8})
+    assert people.question(run)["params"]["hours"]["schema"]["maximum"] == 8
+    people.answer("alice", run, "Override", reason="CVE-2026-1", hours=2)
+    assert people.end(run) == "success"
+    override = people.xcom(run, "approve")
+    assert (override["by"], override["reason"]) == ("alice", "CVE-2026-1")
 
 
 def test_somebody_approves_by_clicks_in_a_browser(people: People) -> None:
