@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import DAG, Param, Variable, get_current_context, task
 
 from artifactory_provider.hooks.seals import sealing_key
-from artifactory_provider.operators import ArtifactoryApprovalOperator
+from artifactory_provider.operators import ArtifactoryApprovalOperator, ArtifactoryOverrideOperator
 from artifactory_provider.policy import check_approval, fingerprint
 from artifactory_provider.policy.approvals import read_rule
 from artifactory_provider.promotion.rules import Change
@@ -35,14 +35,14 @@ class DiesBetweenAnswers(ArtifactoryApprovalOperator):
         super()._ask(context, question, asked, is_first=is_first)
 
 
-@task
+@task(retries=3, retry_delay=datetime.timedelta(seconds=1))
 def plan() -> list[dict[str, str]]:
     """Return what would be promoted now."""
     promotions: list[dict[str, str]] = Variable.get("plan", deserialize_json=True)
     return promotions
 
 
-@task
+@task(retries=3, retry_delay=datetime.timedelta(seconds=1))
 def promote(promotions: list[dict[str, str]], approval: Any) -> str:
     """Return why nothing may be promoted, or that it may."""
     context = get_current_context()
@@ -71,3 +71,8 @@ for dag_id, operator, options in (
         approve = operator(task_id="approve", promotions=plan(), rule="{{ params.rule | tojson }}", **options)
         now: Any = plan.override(task_id="plan_again")()
         promote(now, approve.output)
+
+with DAG("overrides", schedule=None, params={"rule": Param({}, type="object")}):
+    ArtifactoryOverrideOperator(
+        task_id="approve", promotions=plan(), rule="{{ params.rule | tojson }}", refusal="docker-prod is frozen."
+    )

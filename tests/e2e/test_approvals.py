@@ -65,8 +65,12 @@ class People:
         self.wait_for_question(run)
         return run
 
-    def wait_for_question(self, run: str) -> None:
-        """Wait until a task asks, once more than before: before its process has ended, Airflow loses answers."""
+    def wait_for_question(self, run: str, *, processes: int = 1) -> None:
+        """Wait until a task asks again, and Airflow has seen its process end: before that it loses answers.
+
+        :param run: the run.
+        :param processes: how many of its processes end until then.
+        """
         _, dag_id, _, run_id = run.split("/")
         key = f"dag_id='{dag_id}', task_id='approve', run_id='{run_id}'"
         ended = re.compile(rf"executor event with state \w+ for task instance TaskInstanceKey\({re.escape(key)}")
@@ -74,15 +78,15 @@ class People:
 
         def asks() -> bool:
             times = len(ended.findall(log.read_text(errors="replace")))
-            if times <= self._parked.get(run, 0) or self.state(run) != "awaiting_input":
+            if times < self._parked.get(run, 0) + processes or self.state(run) != "awaiting_input":
                 return False
             self._parked[run] = times
             return True
 
         until(asks, seconds=120, otherwise=lambda: f"{self.admin.states(run)}")
 
-    def answer(self, name: str, run: str, option: str = "Approve", comment: str | None = None) -> None:
-        body = {"chosen_options": [option], "params_input": {"comment": comment}}
+    def answer(self, name: str, run: str, option: str = "Approve", **fields: object) -> None:
+        body = {"chosen_options": [option], "params_input": fields}
         self[name].patch(f"{run}/taskInstances/approve/-1/hitlDetails", body)
 
     def end(self, run: str) -> str:
@@ -125,6 +129,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
         "PYTHONPATH": os.pathsep.join(str(PROJECT / folder) for folder in ("", "plugins")),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(["admin:admin", *(f"{name}:user" for name in PASSWORDS)]),
+        "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
         "AIRFLOW_CONN_ARTIFACTORY_DEFAULT": json.dumps({"conn_type": "artifactory", "password": "a long secret"}),
     }
     process = Process.start("airflow", ["airflow", "standalone"], environment=environment, log=home.log("airflow"))
@@ -134,7 +139,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
         with httpx.Client(base_url=home.airflow_url, timeout=30, trust_env=False) as http:
             http.headers["Authorization"] = f"Bearer {api.log_in()}"
             people = People(Airflow(home, http, ""))
-            until(lambda: http.get("/api/v2/dags/approvals_skipped").status_code == 200, seconds=60)
+            until(lambda: http.get("/api/v2/dags/overrides").status_code == 200, seconds=60)
             people.admin.post("variables", {"key": "plan", "value": json.dumps([promotion("a")])})
             yield people
     finally:
@@ -146,7 +151,6 @@ def test_two_others_than_the_one_who_started_the_run_have_to_approve_each_once(p
     run = people.start("alice")
     for name, told in (
         ("alice", "The answer of alice does not count: who has started the run"),
-        ("mallory", "The answer of mallory does not count: who is not among those who may"),
         ("bob", "1 of 2: approved by bob."),
         ("bob", "1 of 2: approved by bob; not counted: bob, who has answered again later."),
     ):
@@ -219,34 +223,36 @@ def test_a_question_that_nobody_answers_ends(people: People) -> None:
 def test_a_worker_that_is_killed_between_two_answers_forgets_nobody(people: People) -> None:
     run = people.start("alice", dag="approvals_killed")
     people.answer("bob", run)
-    until(lambda: people.admin.get(f"{run}/taskInstances/approve")["try_number"] == 2, seconds=120)
-    people.wait_for_question(run)
+    people.wait_for_question(run, processes=2)
     people.answer("carol", run)
     assert people.end(run) == "success"
+    assert people.admin.get(f"{run}/taskInstances/approve")["try_number"] == 2
     assert people.xcom(run, "promote") == "promoted"
     assert [one["by"] for one in people.xcom(run, "approve")["answers"]] == ["bob", "carol"]
 
 
-def test_people_approve_by_clicks_in_a_browser(people: People) -> None:
-    run = people.start("alice")
-    _, dag_id, _, run_id = run.split("/")
-    with open_browser() as browser:
-        for name in ("bob", "carol"):
-            with open_context(browser, people.admin.home, logged_in=False) as context:
-                url = people.admin.home.airflow_url
-                context.add_cookies([{"name": "_token", "value": people.token(name), "url": url}])
-                page = context.new_page()
-                page.goto(f"/dags/{dag_id}/runs/{run_id}/tasks/approve/required_actions")
-                expect(page.get_by_text("have to approve, other than who started the run")).to_be_visible()
-                expect(page.get_by_text("alice", exact=True).first).to_be_visible()
-                page.get_by_role("textbox").first.fill(f"{name} has looked")
-                page.get_by_role("button", name="Approve").click()
-            until(lambda name=name: people.question(run)["response_received"] or name == "bob", seconds=60)  # type: ignore[misc]
-            if name == "bob":
-                people.wait_for_question(run)
+def test_somebody_overrides_with_a_reason_and_an_end(people: People) -> None:
+    run = people.start("alice", dag="overrides", rule={"users": ["alice"], "longest": 3600 * 8})
+    assert people.question(run)["params"]["hours"]["schema"]["maximum"] == 8
+    people.answer("alice", run, "Override", reason="CVE-2026-1", hours=2)
     assert people.end(run) == "success"
-    answers = people.xcom(run, "approve")["answers"]
-    assert [(one["by"], one["comment"]) for one in answers] == [
-        ("bob", "bob has looked"),
-        ("carol", "carol has looked"),
-    ]
+    override = people.xcom(run, "approve")
+    assert (override["by"], override["reason"]) == ("alice", "CVE-2026-1")
+
+
+def test_somebody_approves_by_clicks_in_a_browser(people: People) -> None:
+    run = people.start("alice", rule=ONE)
+    _, dag_id, _, run_id = run.split("/")
+    home = people.admin.home
+    with open_browser() as browser, open_context(browser, home, logged_in=False) as context:
+        context.add_cookies([{"name": "_token", "value": people.token("bob"), "url": home.airflow_url}])
+        page = context.new_page()
+        page.goto(f"/dags/{dag_id}/runs/{run_id}/tasks/approve/required_actions")
+        expect(page.get_by_role("cell", name="docker-prod/payments/api:1.4.2")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("has to approve, other than who started the run")).to_be_visible()
+        page.get_by_role("textbox").first.fill("bob has looked")
+        page.get_by_role("button", name="Approve").click()
+        until(lambda: people.question(run)["response_received"], seconds=60)
+    assert people.end(run) == "success"
+    (answer,) = people.xcom(run, "approve")["answers"]
+    assert (answer["by"], answer["comment"]) == ("bob", "bob has looked")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 50
 _LONGEST_CELL = 400
-_LONGEST_PART = 40_000
+_LONGEST_PART = 30_000
 _PLAIN = str.maketrans({"`": "'", "|": "¦", "\\": "/"})
 _MARK = "Answers count for what is shown here, and for nothing else:"
 
@@ -89,7 +90,7 @@ def read_question(
     return Question(
         of=of,
         subject=printable(" ".join((subject or _headline(changes)).split()), longest=LONGEST_SUBJECT),
-        body="\n\n".join(_cut(part) for part in [*words, shown, *_render_verdicts(verdicts)]),
+        body="\n\n".join([*map(_cut, words), shown, *map(_cut, _render_verdicts(verdicts))]),
     )
 
 
@@ -107,7 +108,10 @@ def _read_changes(promotions: Any) -> list[Change]:
 
 
 def _read_chunks(ti: RuntimeTaskInstanceProtocol, chunks: Any) -> tuple[list[list[Change]], str]:
-    """Return the changes of each chunk, and the summaries of the plans that they are of."""
+    """Return the changes of each chunk, and what is shown of them.
+
+    That is made of the chunks, which the answers are bound to, before what the plans say of themselves.
+    """
     if not isinstance(chunks, Sequence) or isinstance(chunks, str):
         raise InvalidPromotion(
             f"The chunks are {chunks!r:.120}, and no list: nobody was asked. Check that the plan's task ran."
@@ -116,7 +120,8 @@ def _read_chunks(ti: RuntimeTaskInstanceProtocol, chunks: Any) -> tuple[list[lis
     tasks = dict.fromkeys(str(chunk["task_id"]) for chunk in chunks)
     summaries = [ti.xcom_pull(task_ids=task_id, key=PLAN_SUMMARY) for task_id in tasks]
     changes = [change for group in groups for change in group]
-    return groups, "\n\n".join(str(summary) for summary in summaries if summary) or _render_changes(changes)
+    told = ["The plan's own summary:", *map(str, filter(None, summaries))] if any(summaries) else []
+    return groups, "\n\n".join(_cut(part) for part in [_render_changes(changes), *told])
 
 
 def _headline(changes: Sequence[Change]) -> str:
@@ -127,12 +132,25 @@ def _headline(changes: Sequence[Change]) -> str:
 
 
 def _render_changes(changes: Sequence[Change]) -> str:
+    """Return what would go where, as tables: all of it by image, where there is much, and the first ones by tag."""
     rows = [
         f"| {as_code(str(change.source.unpinned()))} | {as_code(_short(change.source))} "
         f"| {as_code(str(change.target))} |"
         for change in changes[:_SHOWN]
     ]
-    return "\n".join(["| image | digest | becomes |", "|---|---|---|", *rows, *_more(len(changes))])
+    table = "\n".join(["| image | digest | becomes |", "|---|---|---|", *rows, *_more(len(changes))])
+    return table if len(changes) <= _SHOWN else f"{_render_images(changes)}\n\n{table}"
+
+
+def _render_images(changes: Sequence[Change]) -> str:
+    counts = Counter(
+        tuple(f"{end.repository}/{end.image}" for end in (change.source, change.target)) for change in changes
+    )
+    rows = [
+        f"| {as_code(source)} | {as_code(target)} | {count:,} |"
+        for (source, target), count in counts.most_common(_SHOWN)
+    ]
+    return "\n".join(["| image | becomes | tags |", "|---|---|---:|", *rows, *_more(len(counts))])
 
 
 def _short(reference: ImageReference) -> str:

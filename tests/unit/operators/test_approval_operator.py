@@ -282,7 +282,19 @@ def test_an_approval_holds_for_all_that_was_shown_and_for_each_part_and_for_noth
     assert not is_enough(document, promotion(digest=DIGESTS["web"]), rule=one)
 
 
-def test_a_plan_in_chunks_is_shown_as_its_summary_and_approved_chunk_by_chunk(asking: Asking) -> None:
+def test_what_is_shown_of_chunks_is_made_of_them_and_not_of_a_summary_that_somebody_may_have_written(
+    asking: Asking,
+) -> None:
+    asking.xcoms["plan", "chunk_0"] = [promotion("web")] * 60
+    asking.xcoms["plan", "plan_summary"] = "**1 promotion: docker-staging/harmless**" + "x" * 1_000_000
+    chunk = {"key": "chunk_0", "task_id": "plan", "name": "api", "promotions": 60}
+    asking.start(approval(promotions=..., chunks=[chunk]))
+    assert asking.asked.startswith("| image | becomes | tags |")
+    assert "| `docker-staging/web` | `docker-prod/web` | 60 |" in asking.asked
+    assert len(asking.asked) < 50_000
+
+
+def test_a_plan_in_chunks_is_shown_and_approved_chunk_by_chunk(asking: Asking) -> None:
     chunks = []
     for number, image in enumerate(("api", "web")):
         asking.xcoms["plan", f"chunk_{number}"] = [promotion(image)]
@@ -290,7 +302,7 @@ def test_a_plan_in_chunks_is_shown_as_its_summary_and_approved_chunk_by_chunk(as
     asking.xcoms["plan", "plan_summary"] = "**2 promotions: 2 promote**"
     task = approval(promotions=..., chunks=chunks, rule={"count": 1})
     asking.start(task)
-    assert asking.asked.startswith("**2 promotions: 2 promote**")
+    assert "`docker-prod/web:1.4.2` |\n\nThe plan's own summary:\n\n**2 promotions: 2 promote**" in asking.asked
     document = asking.answer(task, "alice", "Approve")
     assert [is_enough(document, promotion(image), rule=ApprovalRule()) for image in ("api", "web")] == [True, True]
     assert not is_enough(document, promotion(), promotion("web"), rule=ApprovalRule())
