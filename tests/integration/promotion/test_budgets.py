@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.integration.promotion.dev_to_qa import PLATFORMS, TRANSIT, promotion
 
+from artifactory_provider.promotion.batch import promote_many
 from artifactory_provider.promotion.promote import promote
 
 if TYPE_CHECKING:
@@ -56,3 +57,20 @@ async def test_through_transit_a_new_tag_costs_as_many_requests_and_an_overwritt
             counts[place, content] = len(seen)
     assert counts["transit", "first"] == counts["target", "first"]
     assert counts["transit", "second"] == counts["target", "second"] + (attachments != "none")
+
+
+@pytest.mark.parametrize("attachments", ["all", "tags"])
+async def test_through_transit_many_cost_hardly_a_request_more(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, attachments: Attachments
+) -> None:
+    counts = []
+    for place, where in (("target", None), ("transit", TRANSIT)):
+        tags = [f"{place}-{number}" for number in range(60)]
+        for tag in tags:
+            sandbox.push_image(f"docker-dev/{image}:{tag}", platforms=PLATFORMS)
+        seen = sandbox.service.journal.requests
+        seen.clear()
+        wanted = [promotion(image, tag=tag, attachments=attachments, pending_repository=where) for tag in tags]
+        assert (await promote_many(direct, wanted)).counts["promoted"] == len(tags)
+        counts.append(len(seen))
+    assert counts[1] <= 1.05 * counts[0]

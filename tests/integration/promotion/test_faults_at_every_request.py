@@ -73,12 +73,12 @@ SCENARIOS = (
     "fast",
     "fast move",
     "signed copy",
-    "signed transit",
-    "transit backup move",
+    "signed through transit",
+    "move over a backup through transit",
 )
 WAYS = [
     *(("queries answered", scenario) for scenario in SCENARIOS),
-    *(("queries refused", s) for s in ("move", "signed transit", "signed copy")),
+    *(("queries refused", s) for s in ("move", "copy through transit", "signed copy")),
 ]
 CASES = [
     (queries, scenario, fault)

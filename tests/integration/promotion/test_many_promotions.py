@@ -389,14 +389,9 @@ async def test_a_thousand_tags_cost_little_more_than_their_promotion_requests(
     for name, tag in tags:
         sandbox.push_image(f"docker-dev/{name}:{tag}", platforms=PLATFORMS)
 
-    ways: list[tuple[str, Way, float]] = [
-        ("docker-qa", {"two_phase": False}, 1.1),
-        ("docker-prod", {"two_phase": True}, 2.2),
-        ("docker-staging", {"pending_repository": TRANSIT}, 2.2),
-    ]
-    for repository, way, most in ways:
+    for repository, two_phase, most in (("docker-qa", False, 1.1), ("docker-prod", True, 2.2)):
         pairs = [(ImageReference("docker-dev", *tag), ImageReference(repository, *tag)) for tag in tags]
-        options = PromotionOptions(attachments="tags", property_prefix=None, **way)
+        options = PromotionOptions(two_phase=two_phase, attachments="tags", property_prefix=None)
         asked = make_promotions(pairs, options)
         before = len(sandbox.requests)
         report = await promote_many(direct, asked)
