@@ -172,7 +172,16 @@ def test_an_answer_from_the_future_does_not_count() -> None:
 
 
 def test_roles_which_airflow_does_not_tell_are_refused_whatever_was_answered() -> None:
-    assert "asks for roles" in refusal(APPROVAL.as_dict(KEY), rule=ApprovalRule(count=1, roles=("release",))).reason
+    found = refusal(APPROVAL.as_dict(KEY), rule=ApprovalRule(count=1, roles=("release",)))
+    assert "Airflow does not tell tasks who has which role" in found.reason
+
+
+def test_beside_roles_those_count_who_are_named_where_they_are_enough() -> None:
+    rule = ApprovalRule(count=1, users=("alice",), roles=("release",))
+    assert check(APPROVAL.as_dict(KEY), rule=rule) is None
+    only_bob = replace(APPROVAL, answers=(answer("bob"),))
+    assert "bob, who is not among those who may" in refusal(only_bob.as_dict(KEY), rule=rule).reason
+    assert "does not tell tasks" in refusal(APPROVAL.as_dict(KEY), rule=rule, triggered_by="alice").reason
 
 
 def test_a_quorum_that_the_starter_makes_impossible_is_known_before_anybody_is_asked() -> None:
