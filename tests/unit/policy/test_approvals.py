@@ -26,7 +26,6 @@ from artifactory_provider.policy.approvals import (
 )
 from artifactory_provider.policy.requirements import ApprovalRule
 from artifactory_provider.policy.seals import derive_key
-from artifactory_provider.promotion.request import PromotionOptions
 from artifactory_provider.promotion.rules import Change, Refusal
 
 KEY = derive_key("a secret that tasks know")
@@ -272,7 +271,6 @@ def test_the_record_has_who_approved_when_and_why_in_one_line_that_fits_into_a_u
     line = long.as_line()
     assert len(quote(line, safe="")) <= 1000
     assert line.endswith("…")
-    assert PromotionOptions(properties={"approvals": line}).properties == {"approvals": line}
 
 
 def test_what_people_write_stays_one_printable_line() -> None:
