@@ -50,7 +50,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
         in seconds; nothing where the policy asks for no approval. (templated)
     :param count: without a rule, how many people have to approve.
     :param users: without a rule, the names of the users who may; none for anybody who may answer.
-    :param roles: refused when the task runs: Airflow does not tell tasks which roles a user has.
+    :param roles: of no use: Airflow does not tell tasks which roles a user has, so only those count who are named.
     :param not_the_trigger: without a rule, whether the answer of who started the run does not count.
     :param valid_for: without a rule, how long an approval holds; None for as long as what was shown stays the same.
     :param kwargs: what ``ArtifactoryQuestionOperator`` takes, such as ``promotions`` or ``chunks``.

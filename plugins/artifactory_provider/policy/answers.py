@@ -119,7 +119,8 @@ def explain_not_counted(
     """
     if rule.not_the_trigger and as_person(answer.by) in {as_person(name) for name in triggers if name}:
         return "who has started the run"
-    if rule.users and answer.by not in rule.users:
+    # Who has a role, nobody tells: those who are named are left.
+    if (rule.users or rule.roles) and answer.by not in rule.users:
         return "who is not among those who may"
     if answer.at > at + _AHEAD:
         return "whose answer comes from the future"

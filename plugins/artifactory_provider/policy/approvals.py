@@ -81,7 +81,7 @@ def describe_rule(rule: ApprovalRule, show: Callable[[str], str] = printable) ->
     people = ", ".join(map(show, rule.users))
     if rule.roles:
         roles = f"with one of the roles {', '.join(map(show, rule.roles))}"
-        people = f"{people} {roles}" if people else f"those {roles}"
+        people = f"{people} or those {roles}" if people else f"those {roles}"
     who = f"{rule.count} of {people}" if people else "1 person" if rule.count == 1 else f"{rule.count} people"
     also = ", other than who started the run" if rule.not_the_trigger else ""
     return f"{who} {'has' if rule.count == 1 else 'have'} to approve{also}"
@@ -253,20 +253,23 @@ def explain_unanswerable(rule: ApprovalRule, *, triggered_by: str | None, origin
     :param triggered_by: who has started the run; None where no person has, or nobody knows.
     :param origin: what has started it.
     """
-    if rule.roles:
-        return "The rule asks for roles, which Airflow does not tell to tasks: name users in it instead."
     if rule.not_the_trigger and not triggered_by and origin not in UNATTENDED:
         return (
             "Nobody knows who has started this run, so that nobody knows whose approval does not count: start it from "
             "Airflow's UI or REST API, which know their user."
         )
-    others = [name for name in rule.users if not triggered_by or as_person(name) != as_person(triggered_by)]
-    if rule.not_the_trigger and rule.users and len(others) < rule.count:
+    trigger = as_person(triggered_by) if rule.not_the_trigger and triggered_by else None
+    if sum(as_person(name) != trigger for name in rule.users) >= rule.count or not (rule.users or rule.roles):
+        return None
+    if rule.roles:
         return (
-            f"{describe_rule(rule)}, and {triggered_by} has started it: too few are left. Let somebody else start it, "
-            "or name more users."
+            f"{describe_rule(rule)}, and Airflow does not tell tasks who has which role: name as many other users in "
+            "the rule as have to approve."
         )
-    return None
+    return (
+        f"{describe_rule(rule)}, and {triggered_by} has started it: too few are left. Let somebody else start it, "
+        "or name more users."
+    )
 
 
 def _explain_not_enough(

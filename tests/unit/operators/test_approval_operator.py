@@ -357,7 +357,7 @@ def test_what_should_have_been_handed_on_and_was_not_is_an_error_and_no_approval
         ({"count": 0}, "cannot be read"),
         ([], "cannot be read"),
         (False, "cannot be read"),
-        ({"count": 1, "roles": ["release"]}, "asks for roles"),
+        ({"count": 1, "roles": ["release"]}, "does not tell tasks who has which role"),
         ({"count": 2, "users": ["alice", "dave"]}, "too few are left"),
     ],
 )

@@ -26,7 +26,6 @@ from artifactory_provider.policy.approvals import (
 )
 from artifactory_provider.policy.requirements import ApprovalRule
 from artifactory_provider.policy.seals import derive_key
-from artifactory_provider.promotion.request import PromotionOptions
 from artifactory_provider.promotion.rules import Change, Refusal
 
 KEY = derive_key("a secret that tasks know")
@@ -172,7 +171,16 @@ def test_an_answer_from_the_future_does_not_count() -> None:
 
 
 def test_roles_which_airflow_does_not_tell_are_refused_whatever_was_answered() -> None:
-    assert "asks for roles" in refusal(APPROVAL.as_dict(KEY), rule=ApprovalRule(count=1, roles=("release",))).reason
+    found = refusal(APPROVAL.as_dict(KEY), rule=ApprovalRule(count=1, roles=("release",)))
+    assert "Airflow does not tell tasks who has which role" in found.reason
+
+
+def test_beside_roles_those_count_who_are_named_where_they_are_enough() -> None:
+    rule = ApprovalRule(count=1, users=("alice",), roles=("release",))
+    assert check(APPROVAL.as_dict(KEY), rule=rule) is None
+    only_bob = replace(APPROVAL, answers=(answer("bob"),))
+    assert "bob, who is not among those who may" in refusal(only_bob.as_dict(KEY), rule=rule).reason
+    assert "does not tell tasks" in refusal(APPROVAL.as_dict(KEY), rule=rule, triggered_by="alice").reason
 
 
 def test_a_quorum_that_the_starter_makes_impossible_is_known_before_anybody_is_asked() -> None:
@@ -263,7 +271,6 @@ def test_the_record_has_who_approved_when_and_why_in_one_line_that_fits_into_a_u
     line = long.as_line()
     assert len(quote(line, safe="")) <= 1000
     assert line.endswith("…")
-    assert PromotionOptions(properties={"approvals": line}).properties == {"approvals": line}
 
 
 def test_what_people_write_stays_one_printable_line() -> None:
