@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+CLIENT: Callable[..., httpx.Client] = httpx.Client
 LOCKED = httpx.Response(500, json={"detail": {"reason": "Database error", "message": "database is locked"}})
 
 
