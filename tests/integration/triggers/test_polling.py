@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.integration.gateway import Reply
 
+from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.triggers import BatchVerificationTrigger, VerificationTrigger
-from artifactory_provider.triggers.poller import poller_of
+from artifactory_provider.triggers.poller import Wait, poller_of
 from artifactory_provider.verification import AllOf, AnyOf, Check, PropertyCheck, State, Verdict, check_to_dict
 
 if TYPE_CHECKING:
@@ -174,6 +175,24 @@ async def test_all_waits_back_off_as_one_where_the_server_limits_requests(
     told = await asyncio.gather(*(event(trigger(reference)) for reference in references))
     assert {one["status"] for one in told} == {"passed"}
     assert len(gateway.requests) <= 8 + 2
+
+
+async def test_what_the_server_refuses_for_now_makes_looks_rarer_and_a_look_that_succeeds_makes_them_as_before(
+    sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    (reference,) = push(sandbox, image, 1, passed=False)
+    wait = Wait(ImageReference.parse(reference), [check_to_dict(PropertyCheck())])
+    poller = poller_of("artifactory_default")
+    work_again = gateway.rule("*", "", reply=Reply(503, headers={"Retry-After": "0"}), does_work=False)
+    async with asyncio.timeout(BOUND), poller.joined([wait], interval=0.5):
+        (group,) = poller._groups.values()
+        assert (await wait.news()).error is not None
+        await until(lambda: group.backs_off)
+        assert group.pause() > 0.5
+        work_again()
+        assert (await wait.news()).error is None
+        await until(lambda: not group.backs_off)
+        assert group.pause() == 0.5
 
 
 async def test_the_poller_ends_with_its_last_wait_and_begins_again_with_the_next(
