@@ -10,7 +10,6 @@ from airflow.sdk import Param
 from artifactory_provider.operators.question import (
     ArtifactoryQuestionOperator,
     QuestionEnded,
-    find_starter,
     name_place,
     read_answer,
 )
@@ -27,6 +26,7 @@ from artifactory_provider.policy.requirements import ApprovalRule
 from artifactory_provider.tasks.arguments import NOT_GIVEN
 from artifactory_provider.tasks.asked import Asked, Notes
 from artifactory_provider.tasks.questions import as_code
+from artifactory_provider.tasks.rules import Starter
 from artifactory_provider.verification.verdicts import printable
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
         if rule is None or question is None:
             self.log.info("No approval is asked for." if rule is None else "There is nothing to approve.")
             return None
-        origin, starter = find_starter(context)
-        if reason := explain_unanswerable(rule, triggered_by=starter, origin=origin):
+        run = Starter.of(context)
+        if reason := explain_unanswerable(rule, triggered_by=run.user, origin=run.origin):
             raise QuestionEnded(f"{reason} Nobody was asked.")
         key = self._sealing_key()
         asked = self._find_answers(Notes(context, key), question)
@@ -103,7 +103,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
         if rule is None:
             raise QuestionEnded("The rule is gone that people were asked for: nobody's answer counts. Start a new run.")
         question, open_question = self._resume(context, event, asked)
-        answer, starter = read_answer(event, "comment"), find_starter(context)[1]
+        answer, starter = read_answer(event, "comment"), Starter.of(context).user
         said_no = list(event.get("chosen_options") or ()) != [self.yes]
         reason: str | None = "Airflow does not tell whose answer it is"
         if answer is not None:
@@ -129,7 +129,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
         is_first: bool,
     ) -> dict[str, Any]:
         """Return the approval where enough have answered, or ask on."""
-        _, starter = find_starter(context)
+        starter = Starter.of(context).user
         found = tally(rule, asked.answers, triggers=(starter,), at=_now())
         Notes(context, key).keep(asked)
         if len(found.counted) < rule.count:
@@ -166,7 +166,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
 
     def _conditions(self, context: Context, asked: Asked) -> str:
         rule = self._wanted_rule() or self._own_rule
-        _, starter = find_starter(context)
+        starter = Starter.of(context).user
         parts = [f"**{describe_rule(rule, as_code)}.**"]
         if starter:
             parts.append(f"{as_code(starter)} has started this run.")

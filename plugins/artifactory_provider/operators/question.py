@@ -24,15 +24,6 @@ if TYPE_CHECKING:
 
 ANSWERS = "answers"
 """The XCom that says, for people, who has answered so far, and whose answer does not count."""
-ORIGINS = {
-    "asset_triggered": "event",
-    "backfill": "backfill",
-    # Who has started the first of the runs that start each other is known to all of them: here nobody has.
-    "operator_triggered": "event",
-    "scheduled": "schedule",
-}
-"""Airflow's type of a run → what has started it; of any other, a person."""
-
 
 Rule = TypeVar("Rule")
 _NOTHING = frozenset({"", "None", "null"})
@@ -230,15 +221,6 @@ def read_answer(event: Mapping[str, Any], comment: str) -> Answer | None:
     except InvalidAnswer:
         return None
     return Answer(by=by, at=at.astimezone(datetime.UTC), comment=words if isinstance(words, str) else "")
-
-
-def find_starter(context: Context) -> tuple[str, str | None]:
-    """Return what has started a run, and the name of the user, where one has.
-
-    :param context: a task's context.
-    """
-    run: Any = context["dag_run"]
-    return ORIGINS.get(str(getattr(run.run_type, "value", run.run_type)), "person"), run.triggering_user_name or None
 
 
 def name_place(context: Context) -> str:

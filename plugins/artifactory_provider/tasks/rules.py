@@ -259,7 +259,7 @@ class VariableRules:
         refusal = check_override(
             self.policy.overrides(change.target, origin=self.starter.origin, at=at),
             self._given.override,
-            changes_fingerprint=self._given.fingerprint,
+            changes_fingerprint=self._given.fingerprint_of(change),
             at=at,
             key=self._key(),
         )
@@ -276,7 +276,7 @@ class VariableRules:
         return check_approval(
             rule,
             self._given.approval,
-            changes_fingerprint=self._given.fingerprint,
+            changes_fingerprint=self._given.fingerprint_of(change),
             triggered_by=self.starter.user,
             at=at,
             key=self._key(),
@@ -292,8 +292,16 @@ class _Given:
     approval: object = None
     override: object = None
 
+    def fingerprint_of(self, change: Change) -> str:
+        """Return what answers about a change are bound to; nothing where it is none of those that people were asked."""
+        return self._fingerprint if change in self._known else ""
+
     @cached_property
-    def fingerprint(self) -> str:
+    def _known(self) -> frozenset[Change]:
+        return frozenset(self.changes)
+
+    @cached_property
+    def _fingerprint(self) -> str:
         """What answers are bound to; nothing where digests are not known, which no answer is bound to."""
         try:
             return fingerprint(self.changes)

@@ -29,8 +29,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, *answers: httpx.Response | Except
             raise one
         return one
 
-    make: Callable[..., httpx.Client] = httpx.Client
-    monkeypatch.setattr(httpx, "Client", lambda **further: make(transport=httpx.MockTransport(answer), **further))
+    monkeypatch.setattr(httpx, "Client", lambda **further: CLIENT(transport=httpx.MockTransport(answer), **further))
     monkeypatch.setattr(time, "sleep", lambda _: None)
     return AirflowApi("http://airflow.example", "secret"), asked
 

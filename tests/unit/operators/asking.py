@@ -118,7 +118,7 @@ class Asking:
             xcom_push=self.xcom_push,
             xcom_pull=self.xcom_pull,
         )
-        dag_run = SimpleNamespace(run_type=self.run_type, triggering_user_name=self.starter)
+        dag_run = SimpleNamespace(dag_id="ladder", run_type=self.run_type, triggering_user_name=self.starter)
         context = {"ti": ti, "task_state_store": self.store, "dag_run": dag_run, "task": task}
         try:
             return run(context)
