@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import statistics
 import tempfile
 import time
@@ -15,21 +16,26 @@ from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.artifactory.settings import ServerSettings
+from artifactory_provider.policy import Policy, Stop, StopOrder, TargetPatterns, read_policy
 from artifactory_provider.promotion.batch import promote_many
+from artifactory_provider.promotion.decisions import hold, reject
+from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.promote import promote
 from artifactory_provider.promotion.request import Promotion, PromotionOptions, make_promotions
 from artifactory_sandbox.items import stamp
 from artifactory_sandbox.names import Place
 from artifactory_sandbox.sample_images import PLATFORMS, make_image
 from artifactory_sandbox.seeding import store_image, write_contents
+from benchmarks.policies import make_document
 from benchmarks.registries import sandbox
 from benchmarks.result import Result, at_most
 from benchmarks.sandbox_promotions import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from artifactory_provider.promotion.request import Attachments
+    from artifactory_provider.promotion.rules import Change, Refusal, Rules
     from benchmarks.registries import Connection
 
 _ROUNDS = 100
@@ -66,6 +72,7 @@ _WAYS = (
     _Way("single_requests_two_phase_plain", 7, two_phase=True, attachments="none"),
 )
 _BARE = "bare"
+_RULED = ("without-rules", "with-rules")
 _PLACES: dict[str, str | None] = {"direct": None, "through-transit": "docker-staging"}
 """Where images wait, by the name of the tags: in the target's repository, or in one between source and target."""
 
@@ -84,6 +91,7 @@ def measure() -> Iterator[Result]:
                 asyncio.run(_promote_one(settings, way.promotion(0)))
                 yield at_most(way.name, connection.answered() - before, way.bound, "requests")
             yield at_most("transit_requests", _transit_ratio(settings, connection), 1.05)
+            yield at_most("policy_requests", _policy_ratio(settings, connection), 1)
             whole, bare = asyncio.run(_times(settings))
             yield at_most("single_time_vs_post", whole / bare, 6.5)
 
@@ -106,18 +114,70 @@ def _transit_ratio(settings: ServerSettings, connection: Connection) -> float:
     return max(ratios)
 
 
+def _policy_ratio(settings: ServerSettings, connection: Connection) -> float:
+    """Return how many requests promotions make under a policy, a stop, holds and rejections over those without.
+
+    The worse of one promotion and of many at once is returned. The rules are those of others, and let all through.
+    """
+    ratios = []
+    for numbers in (range(1), range(1, _ROUNDS)):
+        counts = []
+        for name in _RULED:
+            pairs = [_pair(f"{name}-{number}") for number in numbers]
+            rules = asyncio.run(_set_rules(settings, pairs)) if name == _RULED[1] else None
+            before = connection.answered()
+            asyncio.run(_promote_all(settings, pairs, PromotionOptions(), rules))
+            counts.append(connection.answered() - before)
+        without, ruled = counts
+        ratios.append(ruled / without)
+    return max(ratios)
+
+
+async def _set_rules(settings: ServerSettings, pairs: list[tuple[ImageReference, ImageReference]]) -> Rules:
+    """Hold some source tags, reject a digest, and return a policy of 200 rules and a stop, all about other targets."""
+    async with ArtifactoryClient(settings) as client:
+        for source, _ in pairs[::10]:
+            await hold(client, source, reason="stays", by="bench")
+        await reject(client, _pair("rejected-0")[0], reason="wrong", by="bench")
+    order = StopOrder(
+        reason="elsewhere",
+        by="bench",
+        since=datetime.datetime.now(datetime.UTC),
+        targets=TargetPatterns(repositories=Patterns(("docker-other",))),
+    )
+    return _Rules(read_policy(make_document()), Stop((order,)))
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """A policy and a stop, as a rollback asks them, which neither names."""
+
+    policy: Policy
+    stop: Stop
+
+    async def find_refusals(self, changes: Sequence[Change]) -> list[Refusal | None]:
+        now = datetime.datetime.now(datetime.UTC)
+        return [
+            self.stop.refuse(change, origin="rollback", at=now) or self.policy.refuse(change, origin="rollback", at=now)
+            for change in changes
+        ]
+
+
 def _pair(tag: str) -> tuple[ImageReference, ImageReference]:
     return ImageReference("docker-dev", _IMAGE, tag), ImageReference("docker-qa", _IMAGE, tag)
 
 
 async def _promote_all(
-    settings: ServerSettings, pairs: list[tuple[ImageReference, ImageReference]], options: PromotionOptions
+    settings: ServerSettings,
+    pairs: list[tuple[ImageReference, ImageReference]],
+    options: PromotionOptions,
+    rules: Rules | None = None,
 ) -> None:
     promotions = make_promotions(pairs, options)
     async with ArtifactoryClient(settings) as client:
         if len(promotions) == 1:
-            await promote(client, promotions[0])
-        elif failures := (await promote_many(client, promotions)).failures:
+            await promote(client, promotions[0], rules=rules)
+        elif failures := (await promote_many(client, promotions, rules=rules)).failures:
             raise RuntimeError(str(failures[0].error))
 
 
@@ -144,7 +204,7 @@ async def _times(settings: ServerSettings) -> tuple[float, float]:
 def _fill(data: Path) -> None:
     """Store unsigned two-platform images: one tag and digest for each promotion."""
     with opened(data) as service:
-        for name in (*(way.name for way in _WAYS), *_PLACES, _BARE):
+        for name in (*(way.name for way in _WAYS), *_PLACES, *_RULED, "rejected", _BARE):
             for number in range(_ROUNDS):
                 image = make_image(f"{name}-{number}", platforms=PLATFORMS)
                 write_contents(service, image)

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 _LONGEST_RUN = 300.0
 _ENDED = {"success", "failed"}
+_A_DAY = timedelta(days=1)
 _SECONDS_TO_TAKE_AN_ANSWER = 8.0
 
 
@@ -152,9 +153,9 @@ def down() -> int:
 
 def _promote(instance: Instance, home: Home, progress: Progress) -> list[Task]:
     """Let the data check start the nightly DAG, and follow it to its end."""
-    policy, frozen_until = write_policy(datetime.now(UTC))
-    instance.api.put_variable("artifactory_policy", policy)
-    progress.say(f"A policy freezes {FROZEN} in {PROD} until {frozen_until:%H:%M} UTC, and wants {APPROVED} approved.")
+    now = datetime.now(UTC)
+    instance.api.put_variable("artifactory_policy", write_policy(now - _A_DAY, now + _A_DAY))
+    progress.say(f"A policy freezes {FROZEN} in {PROD} for a day, and wants {APPROVED} approved.")
     instance.api.trigger("service_catalog_check")
     progress.say("The service catalogue is checked; its asset will start promote_nightly.")
     night = _Night(instance, home, progress)
@@ -198,10 +199,18 @@ class _Night:
                 self._progress.say(f"verify_dev of {LATE} waits in the triggerer: its tests are still running.")
                 self._progress.say(f"The tests of {LATE} end now, and pass.")
                 asyncio.run(pass_late(self._home.sandbox_url))
+            if _is_of(task, "verify_qa", FROZEN) and task.state == "success" and self._is_news("freeze"):
+                self._end_freeze()
             if _is_of(task, "promote_to_prod", FROZEN) and task.state == "deferred" and self._is_news("frozen"):
                 self._progress.say(f"promote_to_prod of {FROZEN} waits until the freeze ends, without a worker.")
             if _is_of(task, "approve_prod", APPROVED) and task.state == "awaiting_input":
                 self._approve(run_id, task)
+
+    def _end_freeze(self) -> None:
+        """Let the freeze end in a minute or two, which the next step of the image has to wait for."""
+        end = (datetime.now(UTC) + timedelta(minutes=2)).replace(second=0, microsecond=0)
+        self._api.put_variable("artifactory_policy", write_policy(end - _A_DAY, end))
+        self._progress.say(f"{FROZEN} may go to {PROD} by its tests; the freeze ends at {end:%H:%M} UTC now.")
 
     def _approve(self, run_id: str, task: Task) -> None:
         """Approve, and again after some seconds: Airflow loses what comes while a task still parks itself."""

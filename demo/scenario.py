@@ -51,7 +51,6 @@ IMAGES = (
 FAILING = "csi-resizer"
 LATE = "livenessprobe"
 FROZEN, APPROVED = "coredns", "metrics-server"
-_FREEZE = timedelta(minutes=2)
 VERDICT, QA_VERDICT = "test.status", "qa.test.status"
 GATES = {"verify_dev": (DEV, PropertyCheck(name=VERDICT)), "verify_qa": (QA, PropertyCheck(name=QA_VERDICT))}
 """Task of the nightly DAG → which check it asks, and where."""
@@ -59,18 +58,17 @@ _TAGS_PER_IMAGE = 6
 _PAST = timedelta(weeks=3)
 
 
-def write_policy(now: datetime) -> tuple[str, datetime]:
-    """Return the policy of the night: one image is frozen for some minutes, another wants an approval; and until when.
+def write_policy(start: datetime, end: datetime) -> str:
+    """Return the policy of the night: one image is frozen for some time, another wants an approval.
 
-    :param now: the moment, in UTC.
+    :param start: when the freeze begins, in UTC.
+    :param end: when it ends, in UTC, to the minute.
     """
-    end = (now + _FREEZE).replace(second=0, microsecond=0)
-    deny = f"{now - timedelta(days=1):%Y-%m-%dT%H:%M}/{end:%Y-%m-%dT%H:%M}"
     rules = [
         {
             "name": "no DNS before the market opens",
             "target": {"repositories": [PROD], "images": [FROZEN]},
-            "windows": {"timezone": "UTC", "deny": [deny]},
+            "windows": {"timezone": "UTC", "deny": [f"{start:%Y-%m-%dT%H:%M}/{end:%Y-%m-%dT%H:%M}"]},
         },
         {
             "name": "metrics want a second pair of eyes",
@@ -78,7 +76,7 @@ def write_policy(now: datetime) -> tuple[str, datetime]:
             "approvals": {"count": 1},
         },
     ]
-    return json.dumps({"version": 1, "rules": rules}), end
+    return json.dumps({"version": 1, "rules": rules})
 
 
 @dataclass(frozen=True)
