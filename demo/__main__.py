@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.references import ImageReference
     from demo.airflow_api import Task
 
-_LONGEST_RUN = 300.0
+_LONGEST_RUN = 480.0
 _ENDED = {"success", "failed"}
 _A_DAY = timedelta(days=1)
 _SECONDS_TO_TAKE_AN_ANSWER = 8.0

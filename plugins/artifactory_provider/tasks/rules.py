@@ -154,6 +154,7 @@ class VariableRules:
         starter: Starter,
         key: Callable[[], bytes],
         read: Callable[[str], str | None] = read_variable,
+        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ) -> VariableRules:
         """Read the policy, so that what is wrong with it is told before anything is done.
 
@@ -163,6 +164,7 @@ class VariableRules:
         :param starter: who has started the run.
         :param key: returns the key that seals what people have answered.
         :param read: returns a Variable's text, or None where there is no such one.
+        :param now: returns the current moment.
         :raises InvalidPolicy: when it is none.
         :raises RulesUnreadable: when one that is named is not there, or nobody can tell now.
         """
@@ -174,7 +176,7 @@ class VariableRules:
                 "it, or take the name out of the connection."
             )
         policy = None if text is None else read_policy(text, name=name)
-        return cls(policy, stop_variable=stop_variable or STOP_VARIABLE, starter=starter, key=key, read=read)
+        return cls(policy, stop_variable=stop_variable or STOP_VARIABLE, starter=starter, key=key, read=read, now=now)
 
     def with_answers(self, changes: Sequence[Change], answers: Answers | None) -> VariableRules:
         """Return the rules for changes that are made now, of which people may have been asked.

@@ -6,6 +6,7 @@ import datetime
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.integration.promotion.history import History
 
 from artifactory_provider.artifactory.references import ImageReference
@@ -36,33 +37,50 @@ def push(sandbox: RunningSandbox, image: str) -> tuple[Promotion, ...]:
     return make_promotions(pairs, PromotionOptions(attachments="none", property_prefix=None))
 
 
-async def test_a_stop_in_mid_run_lets_end_what_is_on_its_way_and_nothing_else(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+@pytest.mark.parametrize("kind", ["stop", "freeze"])
+async def test_what_begins_in_mid_run_lets_end_what_is_on_its_way_and_nothing_else(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, kind: str
 ) -> None:
-    promotions, texts, shown_before = push(sandbox, image), dict[str, str](), list[int]()
+    promotions, shown_before = push(sandbox, image), list[int]()
+    rule = {
+        "target": {"repositories": ["docker-qa"]},
+        "windows": {"timezone": "UTC", "deny": ["2026-12-18/2027-01-03"]},
+    }
+    texts = {"artifactory_policy": json.dumps({"version": 1, "rules": [rule]})}
+    moment = [datetime.datetime(2026, 12, 17, 23, 59, 59, tzinfo=datetime.UTC)]
+    rules = VariableRules.read(
+        policy_variable=None,
+        stop_variable=None,
+        starter=Starter("person", "bob"),
+        key=lambda: b"",
+        read=texts.get,
+        now=lambda: moment[0],
+    )
     history = History(sandbox)
 
     def count_shown() -> int:
         return sum(one.event == "shows" and "pending-" not in one.place for one in history.events())
 
-    def stop(progress: Progress) -> None:
+    def begin(progress: Progress) -> None:
         if progress.done == DONE_BEFORE:
-            order = StopOrder(reason="it burns", by="alice", since=datetime.datetime.now(datetime.UTC))
-            texts["artifactory_stop"] = json.dumps({"version": 1, "stops": [order.to_dict()]})
+            if kind == "freeze":
+                moment[0] += datetime.timedelta(seconds=1)
+            else:
+                order = StopOrder(reason="it burns", by="alice", since=moment[0])
+                texts["artifactory_stop"] = json.dumps({"version": 1, "stops": [order.to_dict()]})
             shown_before.append(count_shown())
 
-    rules = VariableRules.read(
-        policy_variable=None, stop_variable=None, starter=Starter("person", "bob"), key=lambda: b"", read=texts.get
-    )
-    report = await promote_many(direct, promotions, at_once=AT_ONCE, on_progress=stop, rules=rules)
+    report = await promote_many(direct, promotions, at_once=AT_ONCE, on_progress=begin, rules=rules)
     after = count_shown() - shown_before[0]
-    print(f"{after} of {TAGS} were on their way when the line was stopped, {AT_ONCE} requests at once")
+    print(f"{after} of {TAGS} were on their way when the {kind} began, {AT_ONCE} requests at once")
     refused = [one for one in report.failures if isinstance(one.error, Refused)]
-    assert len(report.failures) == len(refused) == TAGS - report.counts["promoted"]
+    assert len(report.failures) == len(refused) == TAGS - report.counts["promoted"] > 0
     assert after <= 2 * AT_ONCE
-    assert all("it burns" in one.reason for one in refused)
-    assert not [tag for tag in sandbox.tags("docker-qa", image) if tag.startswith("pending-")]
+    assert {"stop": "it burns", "freeze": "is frozen"}[kind] in refused[-1].reason
+    tags = sandbox.tags("docker-qa", image)
+    assert len(tags) == report.counts["promoted"]
+    assert not [tag for tag in tags if tag.startswith("pending-")]
 
-    texts.clear()
-    again = await promote_many(direct, promotions, at_once=AT_ONCE, rules=rules)
-    assert again.counts == {"promoted": len(refused), "unchanged": TAGS - len(refused), "failed": 0}
+    again = await promote_many(direct, promotions[:1000], at_once=AT_ONCE)
+    assert again.counts["failed"] == 0
+    assert len(sandbox.tags("docker-qa", image)) == len(tags) + again.counts["promoted"]
