@@ -34,6 +34,7 @@ def orders(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 @contextmanager
 def variable(airflow: Airflow, key: str, value: object) -> Iterator[None]:
     """Set one of Airflow's Variables, as somebody does in its UI."""
+    airflow.http.delete(f"/api/v2/variables/{key}")  # the line that goes on again leaves an empty one
     airflow.post("variables", {"key": key, "value": json.dumps(value)})
     try:
         yield
