@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import logging
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
@@ -140,7 +140,8 @@ class VariableRules:
         read: Callable[[str], str | None] = read_variable,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ) -> None:
-        self.policy, self.starter, self._key = policy, starter, key
+        # Thousands of promotions ask for it, and each time it would take 50 milliseconds of the event loop.
+        self.policy, self.starter, self._key = policy, starter, cache(key)
         self._stops = _Stops(stop_variable, read)
         self._now = now
         self._given: _Given | None = None
@@ -194,25 +195,29 @@ class VariableRules:
     def record_answers(self, promotions: Sequence[Promotion]) -> tuple[Promotion, ...]:
         """Return promotions whose records say who has approved them, and who has set a refusal aside.
 
-        What is no approval or override of these tasks' own is left out, and counts for nothing.
+        What is no approval or override of these tasks' own, or is of something else, is left out.
 
         :param promotions: the promotions.
         """
         given = self._given or _Given()
-        approvals = self._describe(Approval.from_dict, given.approval)
-        override = self._describe(Override.from_dict, given.override)
+        approvals = self._describe(Approval.from_dict, given.approval, given)
+        override = self._describe(Override.from_dict, given.override, given)
         return tuple(
             replace(each, options=replace(each.options, approvals=approvals, override=override)) for each in promotions
         )
 
-    def _describe(self, read: Callable[[object, bytes], Approval | Override], document: object) -> str:
+    def _describe(self, read: Callable[[object, bytes], Approval | Override], document: object, given: _Given) -> str:
         if document is None:
             return ""
         try:
-            return read(document, self._key()).as_line()
+            answer = read(document, self._key())
         except InvalidAnswer as error:
             log.warning("What people have answered does not count: %s", error)
             return ""
+        if given.fingerprint in answer.of:
+            return answer.as_line()
+        log.warning("What people have answered is about something else than what is to be promoted now.")
+        return ""
 
     async def find_refusals(self, changes: Sequence[Change]) -> list[Refusal | None]:
         """Return for each change why it may not be made now, or None.
@@ -279,7 +284,8 @@ class VariableRules:
             changes_fingerprint=self._given.fingerprint_of(change),
             triggered_by=self.starter.user,
             at=at,
-            key=self._key(),
+            # Where nobody was asked, that is the reason, and not a connection that could seal nothing.
+            key=self._key() if self._given.approval is not None else b"",
             origin=self.starter.origin,
         )
 
@@ -294,14 +300,14 @@ class _Given:
 
     def fingerprint_of(self, change: Change) -> str:
         """Return what answers about a change are bound to; nothing where it is none of those that people were asked."""
-        return self._fingerprint if change in self._known else ""
+        return self.fingerprint if change in self._known else ""
 
     @cached_property
     def _known(self) -> frozenset[Change]:
         return frozenset(self.changes)
 
     @cached_property
-    def _fingerprint(self) -> str:
+    def fingerprint(self) -> str:
         """What answers are bound to; nothing where digests are not known, which no answer is bound to."""
         try:
             return fingerprint(self.changes)
@@ -326,7 +332,7 @@ class _Stops:
         """
         answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
-        if self._reading is None:
+        if self._reading is None or self._reading.done():  # at its end, or with an event loop that has stopped
             self._reading = asyncio.create_task(self._answer_all())
         text = await answer
         if text != self._known[0]:
@@ -346,7 +352,6 @@ class _Stops:
                 for one in waiting:
                     if not one.done():
                         one.set_result(text)
-        self._reading = None
 
     def _understand(self, text: str | None) -> Stop | Refusal:
         try:
