@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,6 +151,24 @@ async def test_the_same_digest_that_is_pushed_again_elsewhere_is_rejected_still(
     else:  # Nobody can say then where else a digest is rejected.
         await way(direct, again)
         assert sandbox.digest(f"docker-qa/{image}/again:1.0") == digest
+
+
+async def test_a_query_that_fails_among_many_is_no_proof_that_nothing_is_rejected(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, queries: str
+) -> None:
+    places = [f"{image}/{name}" for name in "abc"]
+    for place in places:
+        sandbox.push_image(f"docker-prod/{place}:1.0", content=place)
+        await reject(direct, ImageReference("docker-prod", place, "1.0"), reason="wrong", by="alice")
+        sandbox.push_image(f"docker-dev/{place}:1.0", content=place)
+    fast = [promotion(place, two_phase=False) for place in places]
+    wanted = [replace(each, source=each.source.pinned(str(sandbox.digest(str(each.source))))) for each in fast]
+    sandbox.add_fault("status", path="*/api/search/aql", status=500, count=2)  # with the client's own second try
+    report = await promote_many(direct, wanted)
+    sandbox.clear_faults()
+    # Where queries are refused for good, nobody can say.
+    wrong = Refused if queries == "queries answered" else type(None)
+    assert [type(each.error) for each in report.results] == [wrong] * 3
 
 
 @pytest.mark.parametrize("way", [one, one_of_many, all_tags])
