@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import get_current_context
 
+from artifactory_provider.artifactory.concurrency import in_turns
 from artifactory_provider.policy import (
     Approval,
     InvalidPolicy,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from artifactory_provider.verification import Check
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 POLICY_VARIABLE, STOP_VARIABLE = "artifactory_policy", "artifactory_stop"
 _ORIGINS: Mapping[str, Origin] = {
@@ -200,8 +203,8 @@ class VariableRules:
         :param promotions: the promotions.
         """
         given = self._given or _Given()
-        approvals = self._describe(Approval.from_dict, given.approval, given)
-        override = self._describe(Override.from_dict, given.override, given)
+        approvals = self._describe(given.read_approval, given.approval, given)
+        override = self._describe(given.read_override, given.override, given)
         return tuple(
             replace(each, options=replace(each.options, approvals=approvals, override=override)) for each in promotions
         )
@@ -228,7 +231,7 @@ class VariableRules:
         if isinstance(stop, Refusal):
             return [stop] * len(changes)
         at = self._now()
-        return [self._refuse(change, stop, at) for change in changes]
+        return [self._refuse(change, stop, at) async for change in in_turns(changes)]
 
     def required_checks(self, target: ImageReference) -> tuple[Check, ...]:
         """Return the checks that whatever is promoted to a target must have passed.
@@ -267,6 +270,7 @@ class VariableRules:
             changes_fingerprint=self._given.fingerprint_of(change),
             at=at,
             key=self._key(),
+            read=self._given.read_override,
         )
         if refusal is not None:
             log.warning("The override does not count: %s", refusal)
@@ -287,7 +291,25 @@ class VariableRules:
             # Where nobody was asked, that is the reason, and not a connection that could seal nothing.
             key=self._key() if self._given.approval is not None else b"",
             origin=self.starter.origin,
+            read=self._given.read_approval,
         )
+
+
+def _read_once(read: Callable[[object, bytes], T]) -> Callable[[object, bytes], T]:
+    """Return what reads one document once: that takes milliseconds, and thousands of promotions ask with the same."""
+    found: list[T | InvalidAnswer] = []
+
+    def read_or_remember(document: object, key: bytes) -> T:
+        if not found:
+            try:
+                found.append(read(document, key))
+            except InvalidAnswer as error:
+                found.append(error)
+        if isinstance(found[0], InvalidAnswer):
+            raise InvalidAnswer(*found[0].args)
+        return found[0]
+
+    return read_or_remember
 
 
 @dataclass(frozen=True)
@@ -297,6 +319,8 @@ class _Given:
     changes: Sequence[Change] = ()
     approval: object = None
     override: object = None
+    read_approval: Callable[[object, bytes], Approval] = field(default_factory=lambda: _read_once(Approval.from_dict))
+    read_override: Callable[[object, bytes], Override] = field(default_factory=lambda: _read_once(Override.from_dict))
 
     def fingerprint_of(self, change: Change) -> str:
         """Return what answers about a change are bound to; nothing where it is none of those that people were asked."""

@@ -17,6 +17,7 @@ from artifactory_provider.policy import (
     Approval,
     ApprovalRule,
     InvalidPolicy,
+    Stop,
     StopOrder,
     TargetPatterns,
     fingerprint,
@@ -63,6 +64,13 @@ class Variables:
     def __call__(self, name: str) -> str | None:
         self.read.append(name)
         return self.texts.get(name)
+
+
+class Unstopped:
+    """Stops that are known at once."""
+
+    async def read(self) -> Stop:
+        return read_stop("")
 
 
 def rules_of(found: Variables, origin: Any = "schedule", user: str | None = None, **names: str) -> VariableRules:
@@ -190,8 +198,9 @@ async def test_what_needs_approvals_goes_with_them_and_not_without() -> None:
         Answers(approval=approval([CHANGE], "bob", "carol", key=derive_key("guessed"))),
         Answers(approval={"approval": 1}),
     ):
-        [said] = await ask(rules.with_answers([CHANGE], answers))
+        said, again = await ask(rules.with_answers([CHANGE], answers), CHANGE, CHANGE)
         assert "2 of alice, bob, carol have to approve" in said
+        assert said == again
 
 
 def test_the_record_says_who_has_approved_and_nothing_of_what_was_forged() -> None:
@@ -232,6 +241,23 @@ async def test_the_key_of_seals_is_made_once_for_thousands_and_not_at_all_where_
     for _ in range(3):
         assert await ask(rules.with_answers([CHANGE], enough), CHANGE, CHANGE) == ["", ""]
     assert made == [KEY]
+
+
+async def test_thousands_of_changes_leave_others_their_turn() -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    rules = rules_of(Variables({"artifactory_policy": policy(FREEZE)}))
+    rules._stops = Unstopped()  # type: ignore[assignment]
+    other = asyncio.create_task(take_turns())
+    await rules.find_refusals([CHANGE] * 2000)
+    other.cancel()
+    assert turns >= 10
 
 
 def test_stops_are_read_anew_after_an_event_loop_has_ended_in_between() -> None:
