@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from artifactory_provider.operators import (
     ArtifactoryHoldOperator,
@@ -123,6 +123,16 @@ def test_a_freeze_fails_a_task_with_its_reason(
         operator(image).execute(context)
     assert not isinstance(caught.value, TaskDeferred)
     assert sandbox.tags("docker-qa", image) == []
+
+
+@pytest.mark.parametrize("operator", [many, whole])
+def test_what_is_refused_is_not_tried_again_among_many(
+    sandbox: RunningSandbox, image: str, context: Any, policy: Callable[..., None], operator: Any
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    policy(frozen())
+    with pytest.raises(AirflowFailException, match="docker-qa is frozen"):
+        operator(image).execute(context)
 
 
 @ALL
