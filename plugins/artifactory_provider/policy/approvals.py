@@ -283,7 +283,10 @@ def _explain_not_enough(
     at: datetime.datetime,
 ) -> str | None:
     if changes_fingerprint not in given.of:
-        return "What was approved is not what is to be promoted now: it has changed since, or was something else."
+        return (
+            "What was approved is not what is to be promoted now: it has changed since, was something else, or the "
+            "task that promotes was not given its digest."
+        )
     if given.expires is not None and given.expires <= at:
         return f"The approval has expired at {given.expires:%Y-%m-%d %H:%M} UTC."
     found = tally(rule, given.answers, triggers=(triggered_by, given.triggered_by), at=at)
