@@ -18,6 +18,7 @@ from artifactory_provider.promotion.request import (
 )
 from artifactory_provider.promotion.rules import Refused
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literal, check_present, is_known, is_literal
+from artifactory_provider.tasks.bulk import fail_if_lasting
 from artifactory_provider.tasks.forms import as_bool, as_pairs, as_text, as_verdicts
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.task_state import identify_run, pin_for_all_tries
@@ -172,6 +173,8 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
             except (Refused, TagsNotPromoted) as error:
                 if check_when_refused(self.when_refused) == "wait":
                     wait_if_refused(self, context, failures_of(error), longest=self.longest_wait)
+                if isinstance(error, TagsNotPromoted):
+                    fail_if_lasting(error, policy=self.retry_policy)
                 raise
 
     def resume(self, context: Context, event: object = None) -> dict[str, Any]:

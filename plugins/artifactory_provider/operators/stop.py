@@ -14,6 +14,7 @@ from artifactory_provider.tasks.arguments import check_literal
 from artifactory_provider.tasks.forms import as_bool, as_list, as_moment
 from artifactory_provider.tasks.rules import find_starter
 from artifactory_provider.tasks.stops import give_order, lift_orders
+from artifactory_provider.verification.verdicts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _EVERYTHING = ("*",)
+_LONGEST_NAME = 200
 
 
 class ArtifactoryStopOperator(ArtifactoryOperator):
@@ -78,7 +80,7 @@ class ArtifactoryStopOperator(ArtifactoryOperator):
         origins = ORIGINS if as_bool(self.also_rollbacks, name="also_rollbacks") else set(ORIGINS) - {"rollback"}
         order = StopOrder(
             reason=check_reason(self.reason),
-            by=find_starter().name,
+            by=printable(find_starter().name, longest=_LONGEST_NAME),
             since=now,
             targets=_read_targets(self.repositories, self.images),
             until=until,

@@ -214,6 +214,7 @@ def check_approval(
     at: datetime.datetime,
     key: bytes,
     origin: str = "person",
+    read: Callable[[object, bytes], Approval] = Approval.from_dict,
 ) -> Refusal | None:
     """Return why an approval is not enough for some changes now, or None where it is.
 
@@ -224,13 +225,14 @@ def check_approval(
     :param at: now.
     :param key: what ``derive_key`` returns.
     :param origin: what has started the run: of ``schedule`` and ``event``, nobody has to be known.
+    :param read: what reads the approval and its seal; where thousands ask with the same one, what remembers it.
     """
     reason = explain_unanswerable(rule, triggered_by=triggered_by, origin=origin)
     if reason is None and (approval is None or approval == ""):
         reason = "Nobody was asked to approve this."
     if reason is None:
         try:
-            given = Approval.from_dict(approval, key)
+            given = read(approval, key)
         except InvalidAnswer as error:
             reason = str(error)
         else:
@@ -281,7 +283,10 @@ def _explain_not_enough(
     at: datetime.datetime,
 ) -> str | None:
     if changes_fingerprint not in given.of:
-        return "What was approved is not what is to be promoted now: it has changed since, or was something else."
+        return (
+            "What was approved is not what is to be promoted now: it has changed since, was something else, or the "
+            "task that promotes was not given its digest."
+        )
     if given.expires is not None and given.expires <= at:
         return f"The approval has expired at {given.expires:%Y-%m-%d %H:%M} UTC."
     found = tally(rule, given.answers, triggers=(triggered_by, given.triggered_by), at=at)

@@ -139,6 +139,7 @@ def check_override(
     changes_fingerprint: str,
     at: datetime.datetime,
     key: bytes,
+    read: Callable[[object, bytes], Override] = Override.from_dict,
 ) -> Refusal | None:
     """Return why an override does not set a refusal aside now, or None where it does.
 
@@ -147,6 +148,7 @@ def check_override(
     :param changes_fingerprint: what ``fingerprint`` returns for the changes.
     :param at: now.
     :param key: what ``derive_key`` returns.
+    :param read: what reads the override and its seal; where thousands ask with the same one, what remembers it.
     """
     if rule is None:
         return Refusal("The rule that refuses this allows no override.")
@@ -154,7 +156,7 @@ def check_override(
     if override is None or override == "":
         return Refusal("Nobody has overridden this.", lifted_by=lifted_by)
     try:
-        given = Override.from_dict(override, key)
+        given = read(override, key)
     except InvalidAnswer as error:
         return Refusal(printable(str(error), longest=LONGEST_SUBJECT), lifted_by=lifted_by)
     problem = _find_problem(rule, given, changes_fingerprint, at)

@@ -31,7 +31,7 @@ from artifactory_provider.promotion.reports import PromotionReport, PromotionRes
 from artifactory_provider.promotion.request import make_promotions
 from artifactory_provider.promotion.rules import check_allowed
 from artifactory_provider.promotion.tags import select_images
-from artifactory_provider.promotion.transfer import request
+from artifactory_provider.promotion.transfer import pin, request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -224,9 +224,10 @@ async def promote_image(
     """
     source, target = promotion.source, promotion.target
     try:
-        tags = select_images(await client.tags(source.repository, source.image))
+        listed = await client.tags(source.repository, source.image)
     except NotFound as error:
         raise await explain_missing(client, source) from error
+    tags = select_images(listed)
     if not tags:
         raise ImageNotFound(f"{source} has no tags to promote.")
     log.info("Promoting %d tags of %s to %s.", len(tags), source, target)
@@ -249,7 +250,7 @@ async def promote_image(
             raise InvalidPromotion(f"One request promotes all tags of {source}, and {next(iter(malformed.values()))}")
         # Its tags show what nobody has verified yet; a record is written where there is none then.
         promotion = replace(promotion, options=replace(promotion.options, two_phase=False))
-        seen = await _send_whole(client, promotion, pairs, rules)
+        seen = await _send_whole(client, promotion, pairs, rules, beside=sorted(set(listed) - set(tags)))
         pairs = [(_pinned(source, seen.shows(source)), target) for source, target in pairs]
     promotions = make_promotions(pairs, promotion.options)
     report = await (promote_all(promotions) if promote_all else promote_many(client, promotions, rules=rules))
@@ -266,11 +267,17 @@ async def _send_whole(
     promotion: Promotion,
     pairs: Sequence[tuple[ImageReference, ImageReference]],
     rules: Rules | None,
+    *,
+    beside: Sequence[str],
 ) -> Listing:
-    """Send the one request, if it would overwrite nothing that it may not, and return what was seen before it."""
+    """Send the one request, if it would overwrite nothing that it may not, and return what was seen before it.
+
+    :param beside: its tags that are no images of their own, such as backups: the request takes them along.
+    """
     if not promotion.options.copy:
         raise InvalidPromotion("One request for a whole image copies: a move verifies each tag before it is removed.")
-    seen = await _check_conflicts(client, promotion, pairs, rules)
+    others = [(replace(promotion.source, tag=tag), replace(promotion.target, tag=tag)) for tag in beside]
+    seen = await _check_conflicts(client, promotion, pairs, rules, beside=others)
     try:
         await request(client, promotion.source, promotion.target, copy=True)
     except ArtifactoryError as error:
@@ -283,23 +290,28 @@ async def _check_conflicts(
     promotion: Promotion,
     pairs: Sequence[tuple[ImageReference, ImageReference]],
     rules: Rules | None,
+    *,
+    beside: Sequence[tuple[ImageReference, ImageReference]],
 ) -> Listing:
     """Refuse what would be refused tag by tag, before anything is changed; a tag that shows its digest is no conflict.
 
     An earlier try may have ended after its request.
     """
-    async with Ledger(client) as ledger:
-        seen = await ledger.look(Question(tags=tuple(itertools.chain.from_iterable(pairs)), with_marks=True))
-    standing: list[str] = []
-    for one in make_promotions(pairs, promotion.options):
+    seen, digests = await _look_before(client, pairs, beside)
+    for one in make_promotions(beside, promotion.options):
         source, before = seen.shows(one.source), seen.shows(one.target)
-        if source is None or (before is not None and before.digest == source.digest):
+        if source is not None and (before is None or before.digest != source.digest):
+            await check_allowed(None, one, seen, source.digest)
+    standing: list[str] = []
+    for one, digest in zip(make_promotions(pairs, promotion.options), digests, strict=True):
+        source, before = seen.shows(one.source), seen.shows(one.target)
+        if before is not None and before.digest == digest:
             continue
-        await check_allowed(rules, one, seen, source.digest)
+        await check_allowed(rules, one, seen, digest)
         if before is None:
             continue
         if promotion.options.on_conflict == "overwrite":
-            check_conflict(client, one, source, before, source.digest)
+            check_conflict(client, one, source, before, digest)
         else:
             standing.append(f"{one.target.tag}")
     if standing:
@@ -308,6 +320,23 @@ async def _check_conflicts(
             "and one request would overwrite them: promote tag by tag, or set on_conflict='overwrite'."
         )
     return seen
+
+
+async def _look_before(
+    client: ArtifactoryClient,
+    pairs: Sequence[tuple[ImageReference, ImageReference]],
+    beside: Sequence[tuple[ImageReference, ImageReference]],
+) -> tuple[Listing, list[str]]:
+    """Return what was seen, with the rejections of all that is shown anywhere, and the digest of each pair's source."""
+    async with Ledger(client) as ledger:
+        tags = tuple(itertools.chain.from_iterable((*pairs, *beside)))
+        seen = await ledger.look(Question(tags=tags, with_marks=True))
+        # What no query shows would be promoted, too.
+        found = [seen.shows(source) or await pin(client, source) for source, _ in pairs]
+        others = [shown.digest for source, _ in beside if (shown := seen.shows(source))]
+        digests = [one.digest for one in found]
+        seen.add_rejections(await ledger.look(Question(with_marks=True, rejected=(*digests, *others))))
+    return seen, digests
 
 
 def _pinned(source: ImageReference, shown: Shown | None) -> ImageReference:

@@ -77,6 +77,8 @@ class Listing:
         found: dict[Folder, dict[str, Item]] = {}
         for item in items:
             found.setdefault((item.repository, item.folder), {})[item.name] = item
+            if with_marks and item.name in (LIST_FILE, MANIFEST_FILE):
+                listing._note_rejection(item.digest, item.properties)
         for folder, files in found.items():
             listing._files[folder] = {name: item.digest for name, item in files.items()}
             name = shown_file(files)
@@ -101,6 +103,13 @@ class Listing:
         """
         for tag in tags:
             self._add_name(image, tag, None)
+
+    def add_rejections(self, other: Listing) -> None:
+        """Note the rejections that another look has found.
+
+        :param other: what it has found.
+        """
+        self._rejected |= other._rejected
 
     def shows(self, tag: ImageReference) -> Shown | None:
         """Return what a tag shows, or None.
@@ -180,10 +189,13 @@ class Listing:
 
     def _add_tag(self, folder: Folder, shown: Shown) -> None:
         self._shown[folder] = shown
-        if shown.properties and (mark := Mark.read(shown.properties, REJECTED)):
-            self._rejected[shown.digest] = mark
+        self._note_rejection(shown.digest, shown.properties)
         image, tag = split_folder(folder[1])
         self._add_name((folder[0], image), tag, shown)
+
+    def _note_rejection(self, digest: str, properties: Mapping[str, Sequence[str]] | None) -> None:
+        if properties and (mark := Mark.read(properties, REJECTED)):
+            self._rejected[digest] = mark
 
     def _add_name(self, image: Image, tag: str, shown: Shown | None) -> None:
         if subject := subject_of(tag):

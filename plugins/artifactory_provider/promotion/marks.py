@@ -73,7 +73,7 @@ def hold_of(properties: Mapping[str, Sequence[str]], tag: ImageReference) -> Mar
     :param properties: those of the manifest that the tag shows.
     :param tag: repository, image and tag.
     """
-    named = properties.get(HELD_TAG, ())
+    named = [name.strip() for name in properties.get(HELD_TAG, ()) if name.strip()]
     return Mark.read(properties, HOLD) if not named or str(tag.unpinned()) in named else None
 
 

@@ -284,6 +284,7 @@ class _Attempt:
         """Promote to the target tag at once: the fast way, for where a wrong tag can be put right."""
         if not self.options.property_prefix:
             await self.ledger.check_repositories(self.target)
+        await self._check_allowed(await self._look_for_rejections())
         await self._keep_previous()
         within = self.options.confirmation_timeout
         await send(self.ledger, self.source, self.target, copy=True, within=within, before=self._before())
@@ -317,17 +318,30 @@ class _Attempt:
     async def _verify_pending(self, pending: ImageReference) -> Listing:
         """Make sure that all of the image waits under its pending tag; return what was seen beside it."""
         beside = Question(
-            tags=(pending, self.target),
+            # A move takes the source tag away, which may have been held since.
+            tags=(pending, self.target, *(() if self.options.copy else (self.source,))),
             pending_in=self.promotion.pending_images,
             with_marks=True,
-            rejected=(str(self.target.digest),),
+            rejected=self._parts(),
         )
         if self.manifest is not None:
             return await self.proof.verify_parts(pending, self.manifest, beside)
         return await self.proof.wait(pending, beside)
 
+    async def _look_for_rejections(self) -> Listing:
+        """Look for those of what was not known at the first look: the digest of a tag, the children of an index."""
+        if self.promotion.source.digest is not None and len(self._parts()) == 1:
+            return self.seen
+        tags = (self.promotion.source, self.promotion.target)
+        return await self.ledger.look(Question(tags=tags, with_marks=True, rejected=self._parts()))
+
+    def _parts(self) -> tuple[str, ...]:
+        """Return the digest that is promoted, and those of its children, as far as they are known."""
+        return str(self.target.digest), *(self.manifest.children if self.manifest else ())
+
     async def _check_allowed(self, seen: Listing) -> None:
-        await check_allowed(self.rules, self.promotion, seen, str(self.target.digest))
+        digest, *children = self._parts()
+        await check_allowed(self.rules, self.promotion, seen, digest, children=children)
 
     async def _record(self, place: ImageReference, *, replaced: str | None = None) -> None:
         shown = self.seen.shows(self.promotion.source)

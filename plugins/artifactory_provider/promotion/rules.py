@@ -70,17 +70,21 @@ class Refused(PromotionError):
         self.refusal = refusal
 
 
-async def check_allowed(rules: Rules | None, promotion: Promotion, seen: Listing, digest: str) -> None:
+async def check_allowed(
+    rules: Rules | None, promotion: Promotion, seen: Listing, digest: str, *, children: Iterable[str] = ()
+) -> None:
     """Refuse a promotion that a person, a policy or a stop forbids now: asked right before its target tag changes.
 
     :param rules: what else may refuse it than what stands on the image.
     :param promotion: what is promoted.
     :param seen: what was seen last, with its marks.
     :param digest: what is promoted.
+    :param children: the digests of its children, where it is an index and they are known.
     :raises Refused: saying why, until when, and who can lift it.
     """
     options, change = promotion.options, Change(promotion.source.pinned(digest), promotion.target)
     [refusal] = find_marks([change], seen, copy=options.copy, may_replace_held=options.hold is not None)
+    refusal = refusal or next((found for one in children if (found := _find_rejection(seen, one, of=digest))), None)
     if refusal is None and rules is not None:
         [refusal] = await rules.find_refusals([change])
     if refusal is not None:
@@ -116,11 +120,12 @@ def find_marks(
     ]
 
 
-def _find_rejection(seen: Listing, digest: str) -> Refusal | None:
+def _find_rejection(seen: Listing, digest: str, *, of: str | None = None) -> Refusal | None:
     mark = seen.rejects(digest)
     if mark is None:
         return None
-    reason = f"{digest} is rejected, so it is not promoted anywhere: {mark}."
+    what = "it is not promoted" if of is None else f"{of}, which it is a part of, is not promoted"
+    reason = f"{digest} is rejected, so {what} anywhere: {mark}."
     return Refusal(reason, lifted_by="Whoever may annotate images can take the rejection off them.")
 
 

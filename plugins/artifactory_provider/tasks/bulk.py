@@ -10,7 +10,7 @@ from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowFailException
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
-from artifactory_provider.promotion.errors import InvalidPromotion, PromotionsFailed
+from artifactory_provider.promotion.errors import InvalidPromotion, PromotionsFailed, TagsNotPromoted
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.request import (
     PromotionOptions,
@@ -157,6 +157,17 @@ def check_all_done(report: PromotionReport, *, name: str, policy: RetryPolicy | 
     if lasting == len(errors):
         raise AirflowFailException(str(failed)) from failed
     raise failed
+
+
+def fail_if_lasting(error: TagsNotPromoted, *, policy: RetryPolicy | None) -> None:
+    """Fail for good when no other try can mend any of a whole image's failures, such as those that a rule refuses.
+
+    :param error: the error.
+    :param policy: says which failures are not worth another try.
+    :raises AirflowFailException: when none is.
+    """
+    if all(_is_lasting(failure, policy) for failure in error.failures.values()):
+        raise AirflowFailException(str(error)) from error
 
 
 async def find_promoted(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import get_current_context
 
+from artifactory_provider.artifactory.concurrency import in_turns
 from artifactory_provider.policy import (
     Approval,
     InvalidPolicy,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from artifactory_provider.verification import Check
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 POLICY_VARIABLE, STOP_VARIABLE = "artifactory_policy", "artifactory_stop"
 _ORIGINS: Mapping[str, Origin] = {
@@ -140,7 +143,8 @@ class VariableRules:
         read: Callable[[str], str | None] = read_variable,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ) -> None:
-        self.policy, self.starter, self._key = policy, starter, key
+        # Thousands of promotions ask for it, and each time it would take 50 milliseconds of the event loop.
+        self.policy, self.starter, self._key = policy, starter, cache(key)
         self._stops = _Stops(stop_variable, read)
         self._now = now
         self._given: _Given | None = None
@@ -196,25 +200,29 @@ class VariableRules:
     def record_answers(self, promotions: Sequence[Promotion]) -> tuple[Promotion, ...]:
         """Return promotions whose records say who has approved them, and who has set a refusal aside.
 
-        What is no approval or override of these tasks' own is left out, and counts for nothing.
+        What is no approval or override of these tasks' own, or is of something else, is left out.
 
         :param promotions: the promotions.
         """
         given = self._given or _Given()
-        approvals = self._describe(Approval.from_dict, given.approval)
-        override = self._describe(Override.from_dict, given.override)
+        approvals = self._describe(given.read_approval, given.approval, given)
+        override = self._describe(given.read_override, given.override, given)
         return tuple(
             replace(each, options=replace(each.options, approvals=approvals, override=override)) for each in promotions
         )
 
-    def _describe(self, read: Callable[[object, bytes], Approval | Override], document: object) -> str:
+    def _describe(self, read: Callable[[object, bytes], Approval | Override], document: object, given: _Given) -> str:
         if document is None:
             return ""
         try:
-            return read(document, self._key()).as_line()
+            answer = read(document, self._key())
         except InvalidAnswer as error:
             log.warning("What people have answered does not count: %s", error)
             return ""
+        if given.fingerprint in answer.of:
+            return answer.as_line()
+        log.warning("What people have answered is about something else than what is to be promoted now.")
+        return ""
 
     async def find_refusals(self, changes: Sequence[Change]) -> list[Refusal | None]:
         """Return for each change why it may not be made now, or None.
@@ -225,7 +233,7 @@ class VariableRules:
         if isinstance(stop, Refusal):
             return [stop] * len(changes)
         at = self._now()
-        return [self._refuse(change, stop, at) for change in changes]
+        return [self._refuse(change, stop, at) async for change in in_turns(changes)]
 
     def required_checks(self, target: ImageReference) -> tuple[Check, ...]:
         """Return the checks that whatever is promoted to a target must have passed.
@@ -264,6 +272,7 @@ class VariableRules:
             changes_fingerprint=self._given.fingerprint_of(change),
             at=at,
             key=self._key(),
+            read=self._given.read_override,
         )
         if refusal is not None:
             log.warning("The override does not count: %s", refusal)
@@ -281,9 +290,28 @@ class VariableRules:
             changes_fingerprint=self._given.fingerprint_of(change),
             triggered_by=self.starter.user,
             at=at,
-            key=self._key(),
+            # Where nobody was asked, that is the reason, and not a connection that could seal nothing.
+            key=self._key() if self._given.approval is not None else b"",
             origin=self.starter.origin,
+            read=self._given.read_approval,
         )
+
+
+def _read_once(read: Callable[[object, bytes], T]) -> Callable[[object, bytes], T]:
+    """Return what reads one document once: that takes milliseconds, and thousands of promotions ask with the same."""
+    found: list[T | InvalidAnswer] = []
+
+    def read_or_remember(document: object, key: bytes) -> T:
+        if not found:
+            try:
+                found.append(read(document, key))
+            except InvalidAnswer as error:
+                found.append(error)
+        if isinstance(found[0], InvalidAnswer):
+            raise InvalidAnswer(*found[0].args)
+        return found[0]
+
+    return read_or_remember
 
 
 @dataclass(frozen=True)
@@ -293,17 +321,19 @@ class _Given:
     changes: Sequence[Change] = ()
     approval: object = None
     override: object = None
+    read_approval: Callable[[object, bytes], Approval] = field(default_factory=lambda: _read_once(Approval.from_dict))
+    read_override: Callable[[object, bytes], Override] = field(default_factory=lambda: _read_once(Override.from_dict))
 
     def fingerprint_of(self, change: Change) -> str:
         """Return what answers about a change are bound to; nothing where it is none of those that people were asked."""
-        return self._fingerprint if change in self._known else ""
+        return self.fingerprint if change in self._known else ""
 
     @cached_property
     def _known(self) -> frozenset[Change]:
         return frozenset(self.changes)
 
     @cached_property
-    def _fingerprint(self) -> str:
+    def fingerprint(self) -> str:
         """What answers are bound to; nothing where digests are not known, which no answer is bound to."""
         try:
             return fingerprint(self.changes)
@@ -328,7 +358,7 @@ class _Stops:
         """
         answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
-        if self._reading is None:
+        if self._reading is None or self._reading.done():  # at its end, or with an event loop that has stopped
             self._reading = asyncio.create_task(self._answer_all())
         text = await answer
         if text != self._known[0]:
@@ -348,7 +378,6 @@ class _Stops:
                 for one in waiting:
                     if not one.done():
                         one.set_result(text)
-        self._reading = None
 
     def _understand(self, text: str | None) -> Stop | Refusal:
         try:

@@ -30,12 +30,17 @@ def give_order(variable: str, order: StopOrder) -> Stop:
 
     :param variable: the Variable of the stops.
     :param order: what is stopped, and why.
-    :raises InvalidPolicy: when the Variable holds something else: it is left as it is.
+    :raises InvalidPolicy: when the Variable holds something else, or would hold what nobody can read: it is left as it
+        is.
     :raises RulesUnreadable: when the order did not stay there, or nobody can tell.
     """
 
     def add(stop: Stop) -> Stop:
-        return stop if order in stop.orders else replace(stop, orders=(*stop.orders, order))
+        if order in stop.orders:
+            return stop
+        # Those that are over go, so that the document never becomes too long to be read.
+        standing = [one for one in stop.orders if one.until is None or one.until > order.since]
+        return replace(stop, orders=(*standing, order))
 
     return _change(variable, add)
 
@@ -68,7 +73,10 @@ def _change(variable: str, change: Callable[[Stop], Stop]) -> Stop:
         wanted = change(now)
         if wanted == now:
             return now
-        Variable.set(variable, wanted.to_text(), description=_DESCRIPTION)
+        text = wanted.to_text()
+        # What nobody could read would stop everything, and nobody could lift it.
+        read_stop(text, name="The order to stop")
+        Variable.set(variable, text, description=_DESCRIPTION)
         time.sleep(random.uniform(_SETTLED_AFTER, 2 * _SETTLED_AFTER))  # noqa: S311 - keeps writers out of step
         if change(settled := read_stop(read_variable(variable), name=variable)) == settled:
             return settled

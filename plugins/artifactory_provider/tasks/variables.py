@@ -22,9 +22,7 @@ def read_variable(name: str) -> str | None:
         text = Variable.get(name, default=None)
         if text is not None:
             return str(text)
-        keys = list(Variable.keys(prefix=name))
-    except ImportError:
-        return None  # Outside of tasks there is no list, only environment variables and secrets backends.
+        keys = _list_variables(name)
     except Exception as error:
         raise RulesUnreadable(
             f"Whether there is a Variable {name!r} cannot be found out now ({type(error).__name__}), so nothing is "
@@ -33,3 +31,11 @@ def read_variable(name: str) -> str | None:
     if name in keys:
         raise RulesUnreadable(f"The Variable {name!r} is there and cannot be read now, so nothing is promoted.")
     return None
+
+
+def _list_variables(prefix: str) -> list[str]:
+    """Return the keys of Variables; none outside of tasks, where only the environment and secrets backends have any."""
+    try:
+        return list(Variable.keys(prefix=prefix))
+    except ImportError:
+        return []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, get_args
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
+from artifactory_provider.policy.answers import InvalidAnswer, read_moment
 from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError, TagsNotPromoted
 from artifactory_provider.promotion.rules import Refused
 
@@ -76,9 +78,20 @@ def _next_look(refusal: Refusal, now: datetime.datetime) -> datetime.datetime:
 
 
 def _note_first(context: Context, now: datetime.datetime) -> datetime.datetime:
-    """Return when this run of the task was refused first."""
-    store = context["task_state_store"]
-    if known := store.get(_KEY):
-        return datetime.datetime.fromisoformat(str(known))
-    store.set(_KEY, now.isoformat())
+    """Return when this run of the task was refused first; where somebody has cleared the task since, it is another."""
+    # Airflow counts the tries that a cleared task still has from the one it was cleared at.
+    store, tries = context["task_state_store"], context["ti"].max_tries
+    if (since := _read_since(store.get(_KEY), tries)) is not None:
+        return min(since, now)
+    store.set(_KEY, {"since": now.isoformat(), "max_tries": tries})
     return now
+
+
+def _read_since(known: object, tries: int) -> datetime.datetime | None:
+    """Return when it was refused first, if that was noted since the task was cleared: users may edit what is noted."""
+    if not isinstance(known, Mapping) or known.get("max_tries") != tries:
+        return None
+    try:
+        return read_moment(known.get("since"), "since")
+    except InvalidAnswer:
+        return None

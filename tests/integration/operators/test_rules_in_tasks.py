@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from artifactory_provider.operators import (
     ArtifactoryHoldOperator,
@@ -46,7 +46,13 @@ def context(connect: Callable[..., None]) -> Any:
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
     ti = SimpleNamespace(
-        dag_id="ops", run_id="manual", task_id="promote", map_index=-1, try_number=1, xcom_push=lambda **_: None
+        dag_id="ops",
+        run_id="manual",
+        task_id="promote",
+        map_index=-1,
+        try_number=1,
+        max_tries=3,
+        xcom_push=lambda **_: None,
     )
     return {"task_state_store": Store(), "outlet_events": OutletEventAccessors(), "ti": ti}
 
@@ -75,6 +81,12 @@ def frozen(until: datetime.datetime = SOON) -> dict[str, Any]:
     start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
     spans = [f"{start:%Y-%m-%dT%H:%M}/{until:%Y-%m-%dT%H:%M}"]
     return {"target": {"repositories": ["docker-qa"]}, "windows": {"timezone": "UTC", "deny": spans}}
+
+
+def note_first_refusal(context: Any, *, hours_ago: int) -> None:
+    since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=hours_ago)
+    noted = {"since": since.isoformat(), "max_tries": context["ti"].max_tries}
+    context["task_state_store"].set("artifactory_refused_since", noted)
 
 
 def single(image: str, **changes: Any) -> ArtifactoryPromoteOperator:
@@ -113,6 +125,16 @@ def test_a_freeze_fails_a_task_with_its_reason(
     assert sandbox.tags("docker-qa", image) == []
 
 
+@pytest.mark.parametrize("operator", [many, whole])
+def test_what_is_refused_is_not_tried_again_among_many(
+    sandbox: RunningSandbox, image: str, context: Any, policy: Callable[..., None], operator: Any
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    policy(frozen())
+    with pytest.raises(AirflowFailException, match="docker-qa is frozen"):
+        operator(image).execute(context)
+
+
 @ALL
 def test_a_task_that_waits_gives_its_worker_back_until_the_freeze_ends(
     sandbox: RunningSandbox,
@@ -142,11 +164,33 @@ def test_a_task_waits_no_longer_than_it_is_told(
 ) -> None:
     sandbox.push_image(f"docker-dev/{image}:1")
     policy(frozen())
-    long_ago = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=3)
-    context["task_state_store"].set("artifactory_refused_since", long_ago.isoformat())
+    note_first_refusal(context, hours_ago=3)
     with pytest.raises(Exception, match="docker-qa is frozen") as caught:
         operator(image, when_refused="wait", longest_wait=datetime.timedelta(hours=2)).execute(context)
     assert not isinstance(caught.value, TaskDeferred)
+
+
+@ALL
+def test_a_task_that_somebody_has_cleared_waits_anew(
+    sandbox: RunningSandbox, image: str, context: Any, policy: Callable[..., None], operator: Any
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    policy(frozen())
+    note_first_refusal(context, hours_ago=72)
+    context["ti"].max_tries += 1  # as Airflow does when a task is cleared
+    with pytest.raises(TaskDeferred):
+        operator(image, when_refused="wait").execute(context)
+
+
+@pytest.mark.parametrize("noted", ["yesterday", {"since": "yesterday", "max_tries": 3}, {"max_tries": 3}, [], 7])
+def test_what_a_user_has_written_into_the_state_of_a_task_ends_no_wait(
+    sandbox: RunningSandbox, image: str, context: Any, policy: Callable[..., None], noted: Any
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    policy(frozen())
+    context["task_state_store"].set("artifactory_refused_since", noted)
+    with pytest.raises(TaskDeferred):
+        single(image, when_refused="wait").execute(context)
 
 
 @ALL

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -135,19 +135,72 @@ async def test_what_is_already_there_stays_though_it_is_rejected(
     assert (record.outcome, sandbox.digest(f"docker-qa/{image}:1.0")) == ("unchanged", digest)
 
 
-async def test_the_same_digest_that_is_pushed_again_under_another_tag_is_rejected_still(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, queries: str
+@WAYS
+@FAST_OR_NOT
+async def test_the_same_digest_that_is_pushed_again_elsewhere_is_rejected_still(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, queries: str, way: Promote, two_phase: bool
 ) -> None:
-    digest = sandbox.push_image(f"docker-dev/{image}:1.0")
+    digest = sandbox.push_image(f"docker-dev/{image}:1.0", content=image)
     await reject(direct, ImageReference("docker-dev", image, "1.0"), reason="wrong", by="alice")
-    sandbox.tag(f"docker-dev/{image}:1.0", f"docker-dev/{image}:again")
-    await direct.delete_properties(f"docker-dev/{image}/again/manifest.json", ["promotion.rejected"])
-    assert sandbox.digest(f"docker-dev/{image}:again") == digest
+    assert sandbox.push_image(f"docker-dev/{image}/again:1.0", content=image) == digest
+    again = promotion(f"{image}/again", two_phase=two_phase)
     if queries == "queries answered":
         with pytest.raises(Refused, match="is rejected"):
-            await promote(direct, promotion(image, "again"))
+            await way(direct, again)
+        assert sandbox.tags("docker-qa", f"{image}/again") == []
     else:  # Nobody can say then where else a digest is rejected.
-        assert (await promote(direct, promotion(image, "again"))).outcome == "promoted"
+        await way(direct, again)
+        assert sandbox.digest(f"docker-qa/{image}/again:1.0") == digest
+
+
+async def test_a_query_that_fails_among_many_is_no_proof_that_nothing_is_rejected(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, queries: str
+) -> None:
+    places = [f"{image}/{name}" for name in "abc"]
+    for place in places:
+        sandbox.push_image(f"docker-prod/{place}:1.0", content=place)
+        await reject(direct, ImageReference("docker-prod", place, "1.0"), reason="wrong", by="alice")
+        sandbox.push_image(f"docker-dev/{place}:1.0", content=place)
+    fast = [promotion(place, two_phase=False) for place in places]
+    wanted = [replace(each, source=each.source.pinned(str(sandbox.digest(str(each.source))))) for each in fast]
+    sandbox.add_fault("status", path="*/api/search/aql", status=500, count=2)  # with the client's own second try
+    report = await promote_many(direct, wanted)
+    sandbox.clear_faults()
+    # Where queries are refused for good, nobody can say.
+    wrong = Refused if queries == "queries answered" else type(None)
+    assert [type(each.error) for each in report.results] == [wrong] * 3
+
+
+@pytest.mark.parametrize("way", [one, one_of_many, all_tags])
+@FAST_OR_NOT
+async def test_an_index_with_a_rejected_child_is_promoted_nowhere(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, queries: str, way: Promote, two_phase: bool
+) -> None:
+    index = sandbox.push_image(f"docker-dev/{image}:1.0", platforms=PLATFORMS)
+    place = ImageReference("docker-dev", image, digest=index)
+    child = (await direct.manifest(place)).children[-1]
+    await reject(direct, ImageReference("docker-dev", image, digest=child), reason="CVE-2026-0001", by="alice")
+    if queries == "queries answered":
+        with pytest.raises(Refused, match=f"{child} is rejected, so {index}, which it is a part of.*CVE-2026-0001"):
+            await way(direct, promotion(image, two_phase=two_phase))
+        assert sandbox.tags("docker-qa", image) == []
+    else:  # Nobody can say then where a digest is that no tag shows.
+        await way(direct, promotion(image, two_phase=two_phase))
+        assert sandbox.digest(f"docker-qa/{image}:1.0") == index
+
+
+async def test_one_request_takes_no_rejected_digest_along_under_a_backup_tag(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0")
+    await one(direct, promotion(image))
+    sandbox.push_image(f"docker-dev/{image}:1.0", content="newer")
+    await one(direct, promotion(image, on_conflict="backup"))
+    backup = await find_previous(direct, qa(image))
+    await reject(direct, backup, reason="wrong", by="alice")
+    with pytest.raises(Refused, match="is rejected"):
+        await one_request(direct, promotion(image, source="docker-qa", target="docker-prod"))
+    assert sandbox.tags("docker-prod", image) == []
 
 
 async def test_a_lifted_rejection_lets_it_go_everywhere(
@@ -179,11 +232,12 @@ async def test_a_hold_belongs_to_one_tag_and_is_not_carried_to_others(
     assert sandbox.digest(f"docker-qa/{image}:1.0") == digests[0]
 
 
+@pytest.mark.parametrize("named", [{}, {"promotion.hold.tag": ""}])
 async def test_a_hold_that_somebody_has_set_by_hand_holds_the_tag_and_no_other(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, named: dict[str, str]
 ) -> None:
     sandbox.push_image(f"docker-qa/{image}:1.0")
-    await direct.set_properties(f"docker-qa/{image}/1.0/manifest.json", {"promotion.hold": ""})
+    await direct.set_properties(f"docker-qa/{image}/1.0/manifest.json", {"promotion.hold": "", **named})
     await one(direct, promotion(image, source="docker-qa", target="docker-prod"))
     newest = sandbox.push_image(f"docker-dev/{image}:1.0", content="newer")
     with pytest.raises(Refused, match=r"docker-qa/.* is held.*no reason is given"):
@@ -204,6 +258,22 @@ async def test_a_move_leaves_a_held_source_tag_where_it_is(
     with pytest.raises(Refused, match=r"docker-dev/.* is held"):
         await way(direct, move)
     assert (sandbox.digest(f"docker-dev/{image}:1.0"), sandbox.tags("docker-qa", image)) == (digest, [])
+
+
+async def test_a_source_tag_that_is_held_meanwhile_is_not_moved_away(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1.0")
+
+    class HoldMeanwhile:
+        async def find_refusals(self, changes: Sequence[Change]) -> list[Refusal | None]:
+            await hold(direct, ImageReference("docker-dev", image, "1.0"), reason="stays", by="alice")
+            return [None] * len(changes)
+
+    with pytest.raises(Refused, match="is held"):
+        await one(direct, promotion(image, copy=False), rules=HoldMeanwhile())
+    assert sandbox.digest(f"docker-dev/{image}:1.0") == digest
+    assert sandbox.tags("docker-qa", image) == []
 
 
 @pytest.mark.parametrize("property_prefix", ["promotion", None])

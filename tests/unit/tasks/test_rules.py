@@ -13,10 +13,20 @@ from typing import Any
 import pytest
 
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.policy import Approval, ApprovalRule, InvalidPolicy, StopOrder, fingerprint, read_stop
+from artifactory_provider.policy import (
+    Approval,
+    ApprovalRule,
+    InvalidPolicy,
+    Stop,
+    StopOrder,
+    TargetPatterns,
+    fingerprint,
+    read_stop,
+)
 from artifactory_provider.policy.answers import Answer
 from artifactory_provider.policy.seals import derive_key
 from artifactory_provider.promotion.errors import NothingToLift, RulesUnreadable
+from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.request import Promotion
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.tasks import stops, variables
@@ -54,6 +64,13 @@ class Variables:
     def __call__(self, name: str) -> str | None:
         self.read.append(name)
         return self.texts.get(name)
+
+
+class Unstopped:
+    """Stops that are known at once."""
+
+    async def read(self) -> Stop:
+        return read_stop("")
 
 
 def rules_of(found: Variables, origin: Any = "schedule", user: str | None = None, **names: str) -> VariableRules:
@@ -181,8 +198,9 @@ async def test_what_needs_approvals_goes_with_them_and_not_without() -> None:
         Answers(approval=approval([CHANGE], "bob", "carol", key=derive_key("guessed"))),
         Answers(approval={"approval": 1}),
     ):
-        [said] = await ask(rules.with_answers([CHANGE], answers))
+        said, again = await ask(rules.with_answers([CHANGE], answers), CHANGE, CHANGE)
         assert "2 of alice, bob, carol have to approve" in said
+        assert said == again
 
 
 def test_the_record_says_who_has_approved_and_nothing_of_what_was_forged() -> None:
@@ -194,6 +212,75 @@ def test_the_record_says_who_has_approved_and_nothing_of_what_was_forged() -> No
         assert recorded.options.approvals.startswith(said)
         assert bool(recorded.options.approvals) == bool(said)
     assert rules.record_answers([promotion]) == (promotion,)
+
+
+def test_the_record_says_nothing_of_approvals_that_are_of_something_else() -> None:
+    promotion = Promotion(source=CHANGE.source, target=PROD)
+    other = Change(CHANGE.source.unpinned().pinned(f"sha256:{'b' * 64}"), PROD)
+    answers = Answers(approval=approval([other], "bob", "carol"))
+    rules = rules_of(Variables(), "person", "alice").with_answers([CHANGE], answers)
+    assert rules.record_answers([promotion]) == (promotion,)
+
+
+async def test_the_key_of_seals_is_made_once_for_thousands_and_not_at_all_where_nobody_was_asked() -> None:
+    made: list[bytes] = []
+
+    def make() -> bytes:
+        made.append(KEY)
+        return KEY
+
+    found = Variables({"artifactory_policy": policy(TWO)})
+    rules = VariableRules.read(
+        policy_variable=None, stop_variable=None, starter=Starter("person", "alice"), key=make, read=found
+    )
+    rules._now = lambda: NOW
+    [said] = await ask(rules.with_answers([CHANGE], None))
+    assert said.startswith("Nobody was asked")
+    assert made == []
+    enough = Answers(approval=approval([CHANGE], "bob", "carol"))
+    for _ in range(3):
+        assert await ask(rules.with_answers([CHANGE], enough), CHANGE, CHANGE) == ["", ""]
+    assert made == [KEY]
+
+
+async def test_thousands_of_changes_leave_others_their_turn() -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    rules = rules_of(Variables({"artifactory_policy": policy(FREEZE)}))
+    rules._stops = Unstopped()  # type: ignore[assignment]
+    other = asyncio.create_task(take_turns())
+    await rules.find_refusals([CHANGE] * 2000)
+    other.cancel()
+    assert turns >= 10
+
+
+def test_stops_are_read_anew_after_an_event_loop_has_ended_in_between() -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def read(name: str) -> str | None:
+        if name == "artifactory_stop" and not begun.is_set():
+            begun.set()
+            assert may_end.wait(10)
+        return None
+
+    rules = VariableRules.read(
+        policy_variable=None, stop_variable=None, starter=Starter("person"), key=lambda: KEY, read=read
+    )
+
+    async def give_up() -> None:
+        asking = asyncio.create_task(ask(rules))
+        await asyncio.to_thread(begun.wait, 10)
+        asking.cancel()
+        may_end.set()
+
+    asyncio.run(give_up())
+    assert asyncio.run(asyncio.wait_for(ask(rules), 10)) == [""]
 
 
 async def test_approvals_of_a_digest_say_nothing_of_a_tag() -> None:
@@ -251,8 +338,11 @@ class Airflow:
         self.texts, self.listed, self.broken = texts, set(texts), False
         self.writes: list[str] = []
         self.after_write: list[str] = []
+        self.failure: Exception | None = None
 
     def get(self, key: str, default: Any = None) -> str | None:
+        if self.failure is not None:
+            raise self.failure
         return None if self.broken else self.texts.get(key)
 
     def keys(self, prefix: str) -> list[str]:
@@ -287,6 +377,12 @@ def test_an_airflow_that_does_not_answer_is_no_airflow_without_rules(airflow: Ai
         read_variable("artifactory_stop")
 
 
+def test_a_secrets_backend_that_cannot_be_loaded_is_no_airflow_without_rules(airflow: Airflow) -> None:
+    airflow.failure = ImportError("no module named vault")
+    with pytest.raises(RulesUnreadable, match="cannot be found out now"):
+        read_variable("artifactory_stop")
+
+
 def test_a_variable_that_is_listed_and_not_told_is_not_none(airflow: Airflow) -> None:
     airflow.listed.add("artifactory_stop")
     with pytest.raises(RulesUnreadable, match="is there and cannot be read now"):
@@ -315,6 +411,22 @@ def test_an_order_that_never_stays_is_told(airflow: Airflow) -> None:
     airflow.after_write = [json.dumps({"version": 1, "stops": []})] * 5
     with pytest.raises(RulesUnreadable, match="run this again at once"):
         give_order("artifactory_stop", order())
+
+
+def test_an_order_that_nobody_could_read_is_not_given(airflow: Airflow) -> None:
+    give_order("artifactory_stop", order())
+    [before] = airflow.writes
+    for patterns in ({"images": Patterns(("Payments/*",))}, {"repositories": Patterns(("-docker-prod",))}):
+        with pytest.raises(InvalidPolicy):
+            give_order("artifactory_stop", order(targets=TargetPatterns(**patterns)))
+    assert airflow.texts["artifactory_stop"] == before
+
+
+def test_orders_that_are_over_go_with_the_next_one(airflow: Airflow) -> None:
+    for hour in range(1, 4):
+        since = NOW + datetime.timedelta(hours=hour)
+        standing = give_order("artifactory_stop", order(since=since, until=since + datetime.timedelta(minutes=5)))
+        assert [one.since for one in standing.orders] == [since]
 
 
 def test_what_somebody_has_written_there_by_hand_is_left_as_it_is(airflow: Airflow) -> None:
