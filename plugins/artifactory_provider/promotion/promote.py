@@ -29,7 +29,7 @@ from artifactory_provider.promotion.listing import image_of
 from artifactory_provider.promotion.marks import hold_properties, leave_hold_behind
 from artifactory_provider.promotion.moves import finish_move, remove_source
 from artifactory_provider.promotion.proof import Proof
-from artifactory_provider.promotion.queries import Question
+from artifactory_provider.promotion.queries import ANY_DIGEST, Question
 from artifactory_provider.promotion.record import PromotionRecord, has_record, write_record
 from artifactory_provider.promotion.rules import check_allowed, check_removal
 from artifactory_provider.promotion.tags import name_pending
@@ -82,7 +82,8 @@ async def promote_over(ledger: Ledger, promotion: Promotion, rules: Rules | None
             # What belongs to any digest of the image is asked for with it: the digest is not known yet.
             attachments_in=(image_of(source),) if options.attachments == "tags" else (),
             with_marks=True,
-            rejected=(source.digest,) if source.digest else (),
+            # The fast way looks once, before the digest of a tag and the children of an index are known.
+            rejected=tuple(filter(None, [source.digest])) if options.two_phase else (ANY_DIGEST,),
         )
     )
     try:
@@ -284,7 +285,7 @@ class _Attempt:
         """Promote to the target tag at once: the fast way, for where a wrong tag can be put right."""
         if not self.options.property_prefix:
             await self.ledger.check_repositories(self.target)
-        await self._check_allowed(await self._look_for_rejections())
+        await self._check_allowed(self.seen)
         await self._keep_previous()
         within = self.options.confirmation_timeout
         await send(self.ledger, self.source, self.target, copy=True, within=within, before=self._before())
@@ -327,13 +328,6 @@ class _Attempt:
         if self.manifest is not None:
             return await self.proof.verify_parts(pending, self.manifest, beside)
         return await self.proof.wait(pending, beside)
-
-    async def _look_for_rejections(self) -> Listing:
-        """Look for those of what was not known at the first look: the digest of a tag, the children of an index."""
-        if self.promotion.source.digest is not None and len(self._parts()) == 1:
-            return self.seen
-        tags = (self.promotion.source, self.promotion.target)
-        return await self.ledger.look(Question(tags=tags, with_marks=True, rejected=self._parts()))
 
     def _parts(self) -> tuple[str, ...]:
         """Return the digest that is promoted, and those of its children, as far as they are known."""

@@ -25,6 +25,7 @@ _CHARACTERS_A_QUERY = 100_000
 _FILES_A_FOLDER = {"tag": 1, "pattern": 8, "folder": 4, "rejected": 1}
 _DIGESTS_OF_AN_IMAGE = 8
 _DIGESTS_ASKED_FOR = 50
+ANY_DIGEST = "*"
 _QUERIES_AT_ONCE = 2
 
 
@@ -38,7 +39,7 @@ class Question:
     :param attachments_to: which tags belong to these digests? References to repository, image and digest.
     :param folders: which files are in these folders?
     :param with_marks: which of these tags are held, and which digests are rejected?
-    :param rejected: which of these digests are rejected anywhere?
+    :param rejected: which of these digests are rejected anywhere? ``ANY_DIGEST`` for all that are.
     """
 
     tags: tuple[ImageReference, ...] = ()
@@ -109,7 +110,7 @@ def _parts(questions: Sequence[Question]) -> list[_Part]:
 def _rejected(questions: Iterable[Question]) -> list[str]:
     """Return the digests whose rejection is looked for; for many of them ``*``: few digests are rejected at all."""
     digests = sorted({digest for question in questions for digest in question.rejected})
-    return digests if len(digests) <= _DIGESTS_ASKED_FOR else ["*"]
+    return digests if len(digests) <= _DIGESTS_ASKED_FOR and ANY_DIGEST not in digests else [ANY_DIGEST]
 
 
 def _attachment_patterns(questions: Iterable[Question]) -> Iterator[Folder]:
@@ -158,7 +159,7 @@ def _criteria(parts: Sequence[_Part]) -> dict[str, Any]:
 
 def _rejections(digests: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {f"@{REJECTED}": {"$match": "*"}}
-    if digests != ["*"]:
+    if digests != [ANY_DIGEST]:
         found["$and"] = [any_of([{"sha256": digest.removeprefix("sha256:")} for digest in digests]), any_manifest()]
         return found
     return found | any_manifest()

@@ -39,11 +39,13 @@ class Refusal:
     :param reason: a sentence, such as "docker-prod is frozen by the rule 'winter' (opens Monday 09:00, Europe/Berlin)."
     :param until: when it ends by itself; None where somebody has to end it, or it never ends.
     :param lifted_by: who can end it, and how: a sentence, or nothing where nobody can.
+    :param may_pass: whether it can end for the same task, so that waiting for it may help.
     """
 
     reason: str
     until: datetime.datetime | None = None
     lifted_by: str = ""
+    may_pass: bool = True
 
     def __str__(self) -> str:
         return " ".join(filter(None, (self.reason, self.lifted_by)))

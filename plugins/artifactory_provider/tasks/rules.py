@@ -284,7 +284,7 @@ class VariableRules:
         rule = self.policy.approvals(change.target, origin=self.starter.origin)
         if rule is None:
             return None
-        return check_approval(
+        refusal = check_approval(
             rule,
             self._given.approval,
             changes_fingerprint=self._given.fingerprint_of(change),
@@ -295,6 +295,8 @@ class VariableRules:
             origin=self.starter.origin,
             read=self._given.read_approval,
         )
+        # Nobody is asked any more by the time a task promotes.
+        return replace(refusal, may_pass=False) if refusal else None
 
 
 def _read_once(read: Callable[[object, bytes], T]) -> Callable[[object, bytes], T]:

@@ -49,7 +49,7 @@ def wait_if_refused(
     :param errors: why its promotions failed; without a refusal among them, nothing is done.
     :param longest: how long it waits since the first refusal; what is still refused after that has failed.
     """
-    refusals = [error.refusal for error in errors if isinstance(error, Refused)]
+    refusals = [error.refusal for error in errors if isinstance(error, Refused) and error.refusal.may_pass]
     if not refusals:
         return
     now = datetime.datetime.now(datetime.UTC)

@@ -252,8 +252,10 @@ def test_what_needs_approvals_is_refused_without(
     sandbox.push_image(f"docker-dev/{image}:1")
     policy({"target": {"repositories": ["docker-qa"]}, "approvals": {"count": 2}})
     for approval in (None, {"approval": 1, "answers": [{"by": "bob"}]}):
-        with pytest.raises(Exception, match="2 people have to approve"):
-            operator(image, approval=approval).execute(context)
+        for when_refused in ("fail", "wait"):
+            with pytest.raises(Exception, match="2 people have to approve") as caught:
+                operator(image, approval=approval, when_refused=when_refused).execute(context)
+            assert not isinstance(caught.value, TaskDeferred), "nobody is asked any more"
     assert sandbox.tags("docker-qa", image) == []
 
 

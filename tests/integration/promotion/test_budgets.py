@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("two_phase", "attachments", "most"), [(False, "all", 11), (True, "all", 14), (False, "none", 5), (True, "none", 7)]
+    ("two_phase", "attachments", "most"), [(False, "all", 10), (True, "all", 14), (False, "none", 4), (True, "none", 7)]
 )
 async def test_an_unsigned_two_platform_image_is_promoted_in_few_requests(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, two_phase: bool, attachments: Attachments, most: int
