@@ -10,7 +10,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import backfill_dags, backfills, clients, promotions, sandbox_promotions, sandbox_transfers, waits
+from benchmarks import (
+    backfill_dags,
+    backfills,
+    clients,
+    policies,
+    promotions,
+    sandbox_promotions,
+    sandbox_transfers,
+    waits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "clients": clients.measure,
     "promotions": promotions.measure,
     "waits": waits.measure,
+    "policies": policies.measure,
     "backfills": backfills.measure,
     "backfill-dags": backfill_dags.measure,
     "sandbox-promotions": sandbox_promotions.measure,

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from benchmarks.sandbox_promotions import opened
 from benchmarks.tag_sets import name_tags, store_tags, to_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_sandbox.service import Service
@@ -35,12 +35,13 @@ if TYPE_CHECKING:
 _WAITS, _NAIVE = 5_000, 100
 _INTERVAL = 10.0
 _KIBIBYTE = 1024
+_OWN = "suite.status"
 _WRITERS = 16
 _GATED = 500
 
 
 def measure() -> Iterator[Result]:
-    """Let 5,000 triggers wait, count what they ask, then write all verdicts within one interval."""
+    """Let 5,000 triggers wait, count what they ask, then write all verdicts within one interval; and promote gated."""
     with tempfile.TemporaryDirectory() as root:
         data = Path(root, "sandbox")
         with opened(data) as service:
@@ -63,36 +64,60 @@ def _tell_evidence(service: Service) -> None:
 
 
 def _waits(server: Registry) -> Iterator[Result]:
+    with _triggers(server) as (url, ask, answers):
+        yield from _watch(server, url, ask, answers)
+    with _triggers(server, _OWN) as (url, ask, answers):
+        yield from _watch_distinct(server, url, ask, answers)
+
+
+@contextmanager
+def _triggers(server: Registry, *properties: str) -> Iterator[tuple[str, IO[str], IO[str]]]:
+    """Run the process in which the triggers wait."""
     url = f"http://127.0.0.1:{server.port}/artifactory"
     connection = {"conn_type": "artifactory", "host": url, "login": "admin", "password": "password"}
     environment = {**os.environ, "AIRFLOW_CONN_ARTIFACTORY_DEFAULT": json.dumps(connection)}
-    line = [sys.executable, "-m", "benchmarks.waits_process", str(_WAITS), str(_INTERVAL)]
+    line = [sys.executable, "-m", "benchmarks.waits_process", str(_WAITS), str(_INTERVAL), *properties]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(line, env=environment, text=True, **pipes) as process:  # type: ignore[call-overload]  # noqa: S603
         try:
-            yield from _watch(server, url, process.stdin, process.stdout)
+            yield url, process.stdin, process.stdout
         finally:
             process.kill()
 
 
 def _watch(server: Registry, url: str, ask: IO[str], answers: IO[str]) -> Iterator[Result]:
-    _send(ask)
-    time.sleep(2 * _INTERVAL)
-    begun, answered = time.monotonic(), _answered(server)
-    steady = _receive(answers)
-    intervals = max(1.0, (time.monotonic() - begun) / _INTERVAL)
-    requests = (_answered(server) - answered) / round(intervals)
+    requests, steady = _wait(server, ask, answers)
     yield at_most("waits_5000_requests", requests, 12, "requests an interval")
     yield at_most("waits_5000_memory", steady["memory"] / _WAITS / _KIBIBYTE, 40, "KiB a wait")
     naive = asyncio.run(_ask_alone(server, url))
     yield at_least("waits_vs_naive", naive / (requests / _WAITS), 100)
-    written = asyncio.run(_write_verdicts(url))
+    written = asyncio.run(_write_verdicts(url, lambda _: "test.status"))
     _send(ask)
     ended = _receive(answers)
     delays = sorted(ended["fired"][name] - at for name, at in written.items())
     yield at_most("waits_5000_step", ended["step"] * 1000, 100, "ms of CPU")
     yield at_most("waits_5000_delay", delays[int(len(delays) * 0.99)], _INTERVAL + 3, "s, 99th percentile")
     yield Result("waits_5000_delay_median", round(statistics.median(delays), 3), "s", None, holds=True)
+
+
+def _watch_distinct(server: Registry, url: str, ask: IO[str], answers: IO[str]) -> Iterator[Result]:
+    """Let each trigger wait for a property of its own."""
+    requests, _ = _wait(server, ask, answers)
+    asyncio.run(_write_verdicts(url, lambda number: f"{_OWN}-{number}"))
+    _send(ask)
+    ended = _receive(answers)
+    yield at_most("waits_5000_distinct_requests", requests, 12, "requests an interval")
+    yield at_most("waits_5000_distinct_step", ended["step"] * 1000, 100, "ms of CPU")
+
+
+def _wait(server: Registry, ask: IO[str], answers: IO[str]) -> tuple[float, Any]:
+    """Let all triggers begin to wait; return how many requests an interval then takes, and what the process tells."""
+    _send(ask)
+    time.sleep(2 * _INTERVAL)
+    begun, answered = time.monotonic(), _answered(server)
+    steady = _receive(answers)
+    intervals = max(1.0, (time.monotonic() - begun) / _INTERVAL)
+    return (_answered(server) - answered) / round(intervals), steady
 
 
 def _gates(server: Registry) -> Iterator[Result]:
@@ -132,15 +157,15 @@ async def _ask_alone(server: Registry, url: str) -> float:
     return (_answered(server) - before) / _NAIVE
 
 
-async def _write_verdicts(url: str) -> dict[str, float]:
+async def _write_verdicts(url: str, name_of: Callable[[int], str]) -> dict[str, float]:
     """Let all tests end within one interval; return when each verdict was written."""
     written: dict[str, float] = {}
-    left = iter(name_tags("docker-dev", "waits", _WAITS))
+    left = iter(enumerate(name_tags("docker-dev", "waits", _WAITS)))
 
     async def write(client: ArtifactoryClient) -> None:
-        for tag in left:
+        for number, tag in left:
             path = f"docker-dev/{tag.image}/{tag.tag}/list.manifest.json"
-            await client.set_properties(path, {"test.status": "passed"})
+            await client.set_properties(path, {name_of(number): "passed"})
             written[str(tag)] = time.time()
 
     begun = time.monotonic()

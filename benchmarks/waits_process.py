@@ -1,5 +1,6 @@
-"""`python -m benchmarks.waits_process COUNT INTERVAL`: the triggers of sensors in one event loop, as a triggerer has.
+"""`python -m benchmarks.waits_process COUNT INTERVAL [PROPERTY]`: the triggers of sensors in one event loop.
 
+All wait for the same property, or each for one of its own, `<PROPERTY>-<number>`.
 Each line that it reads lets it go on; it answers the first when all wait, and the second when all have ended.
 """
 
@@ -27,15 +28,19 @@ async def main() -> None:
     """Start the triggers, and answer on what was the standard output; what they log goes nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     count, interval = int(sys.argv[1]), float(sys.argv[2])
-    checks = [check_to_dict(PropertyCheck())]
+    own = sys.argv[3] if len(sys.argv) > 3 else None
     step = _Step()
     await _read_line()  # What is imported at the first use is no wait's.
     before = _resident()
     fired: dict[str, float] = {}
 
-    async def run(reference: str) -> None:
+    async def run(number: int, reference: str) -> None:
+        check = PropertyCheck(name=f"{own}-{number}") if own else PropertyCheck()
         trigger = VerificationTrigger(
-            artifactory_conn_id="artifactory_default", reference=reference, checks=checks, poke_interval=interval
+            artifactory_conn_id="artifactory_default",
+            reference=reference,
+            checks=[check_to_dict(check)],
+            poke_interval=interval,
         )
         async for event in trigger.run():
             if event.payload["status"] != "passed":
@@ -43,7 +48,7 @@ async def main() -> None:
             fired[reference] = time.time()
 
     references = [str(tag) for tag in name_tags("docker-dev", "waits", count)]
-    tasks = [asyncio.create_task(run(reference)) for reference in references]
+    tasks = [asyncio.create_task(run(number, reference)) for number, reference in enumerate(references)]
     await asyncio.sleep(3 * interval)
     _tell(memory=_resident() - before, step=step.longest)
     await _read_line()

@@ -7,12 +7,16 @@ up the others. The DAG also runs as soon as the service catalogue has passed its
 |---|---|
 | `select` | there is no such image or tag, or which release is the newest is not certain |
 | `verify_dev`, `verify_qa` | the tests of that stage failed on this digest, or had no verdict for four hours |
-| `promote_to_qa`, `promote_to_prod` | the server refused, or the target tag shows another digest |
+| `approve_prod` | somebody has said no; nobody is asked where the policy asks for no approval |
+| `promote_to_qa`, `promote_to_prod` | the server or a rule refused, or the target tag shows another digest |
 
 Its log says what to do. Clear it then: what is done already is left as it is.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
 
 import pendulum
 from airflow.sdk import (
@@ -27,7 +31,9 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowSkipException
 
-from artifactory_provider.operators import ArtifactoryPromoteOperator
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.operators import ArtifactoryApprovalOperator, ArtifactoryPromoteOperator
+from artifactory_provider.policy import rule_as_dict
 from artifactory_provider.promotion.selection import read_candidates
 from artifactory_provider.sensors import ArtifactoryVerificationSensor
 from artifactory_provider.tasks import RETRY_POLICY, check_conf
@@ -94,7 +100,7 @@ def promote_nightly() -> None:
         return read_candidates(context["params"]["images"])
 
     @task(multiple_outputs=True, map_index_template="{{ candidate }}")
-    def select(candidate: str) -> dict[str, str | None]:
+    def select(candidate: str) -> dict[str, Any]:
         """Pin what is promoted: a run for a past night finds what that night would have found."""
         from artifactory_provider.hooks.artifactory import ArtifactoryHook
 
@@ -102,11 +108,20 @@ def promote_nightly() -> None:
         context["candidate"] = candidate
         is_for_a_night = context["dag_run"].run_type in {"scheduled", "backfill"}
         night = context["data_interval_end"] if is_for_a_night else None
-        image = ArtifactoryHook().select("docker-dev", candidate, created_before=night)
+        hook = ArtifactoryHook()
+        image = hook.select("docker-dev", candidate, created_before=night)
         if image is None:
             context["candidate"] = f"{candidate}: no release by that night"  # the grid shows why it was skipped
             raise AirflowSkipException(f"There was no release of {candidate} by that night.")
-        return {"image": image.image, "tag": image.tag, "digest": image.digest}
+        target = ImageReference("docker-prod", image.image, image.tag)
+        rule = hook.rules().find_approvals([target])
+        return {
+            "image": image.image,
+            "tag": image.tag,
+            "digest": image.digest,
+            "approvals": rule_as_dict(rule) if rule else {},
+            "to_prod": [{"source": str(replace(image, repository="docker-qa")), "target": str(target)}],
+        }
 
     @task_group
     def ladder(candidate: str) -> None:
@@ -126,6 +141,8 @@ def promote_nightly() -> None:
             source_repository="docker-dev",
             target_repository="docker-qa",
             verdicts=verify_dev.output["verdicts"],
+            when_refused="wait",
+            longest_wait=pendulum.duration(hours=4),
             **image,
         )
         verify_qa = ArtifactoryVerificationSensor(
@@ -136,14 +153,24 @@ def promote_nightly() -> None:
             timeout=pendulum.duration(hours=4),
             **image,
         )
+        approve_prod = ArtifactoryApprovalOperator(
+            task_id="approve_prod",
+            promotions=chosen["to_prod"],
+            rule=chosen["approvals"],
+            verdicts=verify_qa.output["verdicts"],
+            map_index_template="{{ task.promotions[0]['target'] }}",
+        )
         promote_to_prod = ArtifactoryPromoteOperator(
             task_id="promote_to_prod",
             source_repository="docker-qa",
             target_repository="docker-prod",
             verdicts=verify_qa.output["verdicts"],
+            approval=approve_prod.output,
+            when_refused="wait",
+            longest_wait=pendulum.duration(hours=4),
             **image,
         )
-        verify_dev >> promote_to_qa >> verify_qa >> promote_to_prod
+        verify_dev >> promote_to_qa >> verify_qa >> approve_prod >> promote_to_prod
 
     ladder.expand(candidate=list_images())
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, dag, get_current_context, task
 
 from artifactory_provider.operators import (
+    ArtifactoryApprovalOperator,
     ArtifactoryBatchReportOperator,
     ArtifactoryPlanOperator,
     ArtifactoryPromoteBatchOperator,
@@ -125,7 +125,19 @@ FORM = {
         False,
         type="boolean",
         title="Ask for approval",
-        description="The run waits until somebody has approved the plan, under Required Actions.",
+        description=(
+            "The run waits until somebody has approved the plan, under Required Actions. Where the policy asks for "
+            "approvals, it waits for those whatever is said here."
+        ),
+        section=SAFETY,
+    ),
+    "when_refused": Param(
+        "fail",
+        type="string",
+        enum=["fail", "wait"],
+        values_display={"fail": "Fail them, and promote the others", "wait": "Wait for up to a day, without a worker"},
+        title="What is refused meanwhile",
+        description="While the run promotes, the line may be stopped, a freeze begin, a tag be held.",
         section=SAFETY,
     ),
     "two_phase": Param(
@@ -133,6 +145,14 @@ FORM = {
         type="boolean",
         title="Two phases",
         description="Verify each image before its target tag shows it. Off takes half the requests.",
+        section=SAFETY,
+    ),
+    "pending_repository": Param(
+        None,
+        type=["null", "string"],
+        pattern=rf"^\s*({KEY})?\s*$",
+        title="Transit repository",
+        description="Where images wait until they are verified, such as docker-transit; empty: in the target itself.",
         section=SAFETY,
     ),
     "attachments": Param(
@@ -200,28 +220,32 @@ def retag_backfill() -> None:
         plan_only="{{ params.dry_run }}",
     )
 
-    @task.branch
-    def needs_approval(chunks: list[dict[str, Any]]) -> str:
-        """Ask for an approval where one is wanted, and something is left to approve."""
-        return "approve" if chunks and get_current_context()["params"]["approval"] else "promote"
+    @task(multiple_outputs=False)
+    def find_rule(policys: dict[str, Any]) -> dict[str, Any]:
+        """Return who has to approve: as the policy says, or anybody where the form asks for it."""
+        is_wanted = get_current_context()["params"]["approval"]
+        return policys or ({"count": 1, "not_the_trigger": False} if is_wanted else {})
 
-    approve = ApprovalOperator(
+    approve = ArtifactoryApprovalOperator(
         task_id="approve",
+        chunks=plan.output,
+        rule=find_rule(plan.output["approvals"]),
         subject="Promote this plan to {{ params.target_repository | trim }}?",
-        body="{{ ti.xcom_pull(task_ids='plan', key='plan_summary') }}",
+        fail_on_reject=False,
     )
     promote = ArtifactoryPromoteBatchOperator.partial(
         task_id="promote",
         on_conflict="{{ params.on_conflict }}",
         two_phase="{{ params.two_phase }}",
+        pending_repository="{{ params.pending_repository or '' }}",
         attachments="{{ params.attachments }}",
+        approval=approve.output,
+        when_refused="{{ params.when_refused }}",
         at_once="{{ params.at_once }}",
         emit_assets="{{ params.emit_assets }}",
         report_path=folder,
         pool=POOL,
-        trigger_rule="none_failed",
     ).expand(chunk=plan.output)
-    needs_approval(plan.output) >> [approve, promote]
     # The report needs a plan, and all chunks to have ended, however they did.
     chunks_ended = EmptyOperator(task_id="chunks_ended", trigger_rule="all_done")
     report = ArtifactoryBatchReportOperator(task_id="report", trigger_rule="all_success")

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -21,11 +22,14 @@ from demo.instance import Instance
 from demo.processes import Register
 from demo.report import Progress
 from demo.scenario import (
+    APPROVED,
     DEV,
     FAILING,
+    FROZEN,
     LATE,
     PROD,
     VERDICT,
+    ask_gates,
     candidates,
     held,
     newest_verdicts,
@@ -34,6 +38,7 @@ from demo.scenario import (
     remove_verdict,
     run_qa_tests,
     sandbox_client,
+    write_policy,
     write_verdict,
 )
 
@@ -43,8 +48,10 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.references import ImageReference
     from demo.airflow_api import Task
 
-_LONGEST_RUN = 300.0
+_LONGEST_RUN = 480.0
 _ENDED = {"success", "failed"}
+_A_DAY = timedelta(days=1)
+_SECONDS_TO_TAKE_AN_ANSWER = 8.0
 
 
 def main() -> int:
@@ -146,10 +153,14 @@ def down() -> int:
 
 def _promote(instance: Instance, home: Home, progress: Progress) -> list[Task]:
     """Let the data check start the nightly DAG, and follow it to its end."""
+    now = datetime.now(UTC)
+    instance.api.put_variable("artifactory_policy", write_policy(now - _A_DAY, now + _A_DAY))
+    progress.say(f"A policy freezes {FROZEN} in {PROD} for a day, and wants {APPROVED} approved.")
     instance.api.trigger("service_catalog_check")
     progress.say("The service catalogue is checked; its asset will start promote_nightly.")
+    night = _Night(instance, home, progress)
     deadline = time.monotonic() + _LONGEST_RUN
-    run_id, tests_running = None, True
+    run_id = None
     while time.monotonic() < deadline:
         instance.check()
         run_id = run_id or instance.api.asset_run("promote_nightly")
@@ -157,15 +168,66 @@ def _promote(instance: Instance, home: Home, progress: Progress) -> list[Task]:
             state = instance.api.run_state("promote_nightly", run_id)
             tasks = instance.api.tasks("promote_nightly", run_id)
             progress.show(tasks)
-            if tests_running and any(_is_late(task) and task.state == "deferred" for task in tasks):
-                progress.say(f"verify_dev of {LATE} waits in the triggerer: its tests are still running.")
-                progress.say(f"The tests of {LATE} end now, and pass.")
-                asyncio.run(pass_late(home.sandbox_url))
-                tests_running = False
+            night.act(run_id, tasks)
             if state in _ENDED:
                 return tasks
         time.sleep(1)
     raise DemoError(f"promote_nightly did not end within {_LONGEST_RUN:.0f} s: see the logs in {home.shown_path}.")
+
+
+class _Night:
+    """What people and tests do while the night runs, each once it is their turn.
+
+    :param instance: what runs.
+    :param home: its files, ports and secrets.
+    :param progress: where it says what happens.
+    """
+
+    def __init__(self, instance: Instance, home: Home, progress: Progress) -> None:
+        self._api, self._home, self._progress = instance.api, home, progress
+        self._said: set[str] = set()
+        self._answered = float("-inf")
+
+    def act(self, run_id: str, tasks: list[Task]) -> None:
+        """Do what the tasks wait for.
+
+        :param run_id: the night's run.
+        :param tasks: its tasks.
+        """
+        for task in tasks:
+            if _is_late(task) and task.state == "deferred" and self._is_news("late"):
+                self._progress.say(f"verify_dev of {LATE} waits in the triggerer: its tests are still running.")
+                self._progress.say(f"The tests of {LATE} end now, and pass.")
+                asyncio.run(pass_late(self._home.sandbox_url))
+            if _is_of(task, "verify_qa", FROZEN) and task.state == "success" and self._is_news("freeze"):
+                self._end_freeze()
+            if _is_of(task, "promote_to_prod", FROZEN) and task.state == "deferred" and self._is_news("frozen"):
+                self._progress.say(f"promote_to_prod of {FROZEN} waits until the freeze ends, without a worker.")
+            if _is_of(task, "approve_prod", APPROVED) and task.state == "awaiting_input":
+                self._approve(run_id, task)
+
+    def _end_freeze(self) -> None:
+        """Let the freeze end in a minute or two, which the next step of the image has to wait for."""
+        end = (datetime.now(UTC) + timedelta(minutes=2)).replace(second=0, microsecond=0)
+        self._api.put_variable("artifactory_policy", write_policy(end - _A_DAY, end))
+        self._progress.say(f"{FROZEN} may go to {PROD} by its tests; the freeze ends at {end:%H:%M} UTC now.")
+
+    def _approve(self, run_id: str, task: Task) -> None:
+        """Approve, and again after some seconds: Airflow loses what comes while a task still parks itself."""
+        if self._is_news("approval"):
+            self._progress.say(f"approve_prod of {APPROVED} asks under Required Actions; admin approves it.")
+        if time.monotonic() - self._answered > _SECONDS_TO_TAKE_AN_ANSWER:
+            self._answered = time.monotonic()
+            self._api.answer("promote_nightly", run_id, task.task_id, "Approve", map_index=task.map_index)
+
+    def _is_news(self, what: str) -> bool:
+        is_new = what not in self._said
+        self._said.add(what)
+        return is_new
+
+
+def _is_of(task: Task, name: str, image: str) -> bool:
+    return task.name == name and f"{image}:" in (task.image or "")
 
 
 def _is_late(task: Task) -> bool:
@@ -190,7 +252,7 @@ async def _judge(home: Home, progress: Progress, tasks: list[Task]) -> int:
     """Print the table, and compare prod with what was verified."""
     async with sandbox_client(home.sandbox_url) as client:
         chosen = await candidates(client)
-        progress.table(chosen, await places(client), tasks)
+        progress.table(chosen, await places(client), tasks, await ask_gates(client, chosen))
         in_prod = await held(client, PROD)
     wanted = {_key(reference): reference.digest for image, reference in chosen.items() if image != FAILING}
     if in_prod == wanted:
@@ -247,7 +309,9 @@ What to try:
   6. Trigger 'Retag backfill' (retag_backfill) as its form stands, and open the run's tab Plan: that was a dry run.
   7. The images were pushed over the last three weeks: backfill the nights since ('Promote nightly', Trigger,
      Backfill), or let 'Retag backfill' take only what came last week (Fewer tags, Created from).
-  8. Pull what was promoted:
+  8. Trigger 'Hold or reject an image' (hold_or_reject) for an image of docker-prod, or 'Stop the line'
+     (stop_the_line), and look at what a dry run of the backfill says then.
+  9. Pull what was promoted:
        skopeo inspect --tls-verify=false --creds admin:password \\
          docker://127.0.0.1:{home.ports.sandbox}/docker-prod/coredns:v1.11.0
 

@@ -21,14 +21,21 @@ _PATIENCE = 60.0
 class Task:
     """One task instance of a DAG run.
 
-    :param name: the task's id without its group.
+    :param task_id: the task's id.
+    :param map_index: which of its instances it is.
     :param image: ``image:tag``, where it is known by now.
     :param state: Airflow's state, or None before it is scheduled.
     """
 
-    name: str
+    task_id: str
+    map_index: int
     image: str | None
     state: str | None
+
+    @property
+    def name(self) -> str:
+        """The task's id without its group."""
+        return self.task_id.rpartition(".")[2]
 
 
 class AirflowApi:
@@ -83,6 +90,16 @@ class AirflowApi:
         if self.send("POST", "/api/v2/connections", connection, known=409).status_code == 409:
             self.send("PATCH", f"/api/v2/connections/{conn_id}", connection)
 
+    def put_variable(self, key: str, value: str) -> None:
+        """Create a Variable, or replace it."""
+        variable = {"key": key, "value": value}
+        if self.send("POST", "/api/v2/variables", variable, known=409).status_code == 409:
+            self.send("PATCH", f"/api/v2/variables/{key}", variable)
+
+    def delete_variable(self, key: str) -> None:
+        """Delete a Variable; one that is not there is no error."""
+        self.send("DELETE", f"/api/v2/variables/{key}", known=404)
+
     def put_pool(self, name: str, slots: int, description: str) -> None:
         """Create a pool, or leave one that is there as it is."""
         pool = {"name": name, "slots": slots, "description": description, "include_deferred": False}
@@ -104,18 +121,20 @@ class AirflowApi:
         :param conf: the values of its form, where they are not the defaults.
         """
         body = {"logical_date": None, "conf": dict(conf or {})}
-        return str(self.send("POST", f"/api/v2/dags/{dag_id}/dagRuns", body).json()["dag_run_id"])
+        answer = self.send("POST", f"/api/v2/dags/{dag_id}/dagRuns", body, repeatable=False)
+        return str(answer.json()["dag_run_id"])
 
-    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
-        """Answer a task that asks a person.
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str, *, map_index: int = -1) -> None:
+        """Answer a task that asks a person; one that takes an answer already is left to it.
 
         :param dag_id: the DAG.
         :param run_id: its run.
         :param task_id: the task.
         :param option: what is chosen.
+        :param map_index: which of its instances asks.
         """
-        place = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
-        self.send("PATCH", place, {"chosen_options": [option], "params_input": {}})
+        place = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/{map_index}/hitlDetails"
+        self.send("PATCH", place, {"chosen_options": [option], "params_input": {}}, known=409)
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return a run's state."""
@@ -138,24 +157,32 @@ class AirflowApi:
                 f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=str(_PAGE), offset=str(len(found))
             )
             found += [
-                Task(entry["task_id"].rpartition(".")[2], entry.get("rendered_map_index"), entry["state"])
+                Task(entry["task_id"], entry["map_index"], entry.get("rendered_map_index"), entry["state"])
                 for entry in page["task_instances"]
             ]
             if len(found) >= page["total_entries"] or not page["task_instances"]:
                 return found
 
-    def send(self, method: str, path: str, body: object = None, *, known: int | None = None) -> httpx.Response:
+    def send(
+        self, method: str, path: str, body: object = None, *, known: int | None = None, repeatable: bool = True
+    ) -> httpx.Response:
         """Send a request, and again while Airflow's database has not taken it: that undoes all of a request.
 
         :param method: the HTTP method.
         :param path: the path, with its query.
         :param body: what is sent as JSON.
         :param known: an error's status that the caller deals with.
+        :param repeatable: whether it is sent again, too, when no answer comes in time.
         :raises DemoError: with Airflow's own words, when it refuses.
         """
         deadline = time.monotonic() + _PATIENCE
         while True:
-            answer = self._http.request(method, path, json=body)
+            try:
+                answer = self._http.request(method, path, json=body)
+            except httpx.TransportError as error:
+                if not repeatable or time.monotonic() > deadline:
+                    raise DemoError(f"Airflow did not answer {method} {path}: {error!r}") from error
+                continue
             if answer.is_success or answer.status_code == known:
                 return answer
             if answer.status_code not in {500, 503} or time.monotonic() > deadline:

@@ -19,9 +19,6 @@ from demo.errors import DemoError
 PROJECT = Path(__file__).resolve().parent.parent
 HOMES = Path(os.environ.get("DEMO_HOME") or PROJECT / ".demo").resolve()
 _HOST = "127.0.0.1"
-_LOCK_TIMEOUT = 60
-"""Seconds for which a part of Airflow waits until another one has written; SQLite's default of five is less than one
-write can take on a slow disk."""
 _NEEDED_BYTES = 200 * 1024 * 1024
 _CLAIMS: list[socket.socket] = []
 
@@ -140,9 +137,13 @@ class Home:
         }
 
     def _keep_write_ahead_log(self) -> None:
-        """Have SQLite let the parts of Airflow read while one of them writes; the file itself remembers it."""
+        """Have SQLite let the parts of Airflow read while one of them writes; the file itself remembers it.
+
+        How long they wait for each other to write stays as it is: Airflow's API server writes from its event loop, too,
+        so what waits there may wait for itself. What is refused after five seconds is sent again.
+        """
         self.airflow_database.parent.mkdir(exist_ok=True)
-        with closing(sqlite3.connect(self.airflow_database, timeout=_LOCK_TIMEOUT)) as database:
+        with closing(sqlite3.connect(self.airflow_database)) as database:
             database.execute("PRAGMA journal_mode=WAL")
 
     def _airflow_options(self) -> dict[str, str]:
@@ -154,7 +155,7 @@ class Home:
             "CORE__LOAD_EXAMPLES": "False",
             "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "CORE__TEST_CONNECTION": "Enabled",
-            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.airflow_database}?timeout={_LOCK_TIMEOUT}",
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.airflow_database}",
             "CORE__FERNET_KEY": self.secrets.fernet,
             "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.path / "passwords.json"),

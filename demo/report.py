@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from demo.airflow_api import Task
     from demo.scenario import Places
 
-LADDER = ("select", "verify_dev", "promote_to_qa", "verify_qa", "promote_to_prod")
+LADDER = ("select", "verify_dev", "promote_to_qa", "verify_qa", "approve_prod", "promote_to_prod")
 _SECONDS_BETWEEN_LINES = 4
 _OVER = {"success", "failed", "upstream_failed", "skipped"}
 _FINISHED_BADLY = {"failed": "failed", "upstream_failed": "held back"}
@@ -53,8 +53,17 @@ class Progress:
             self._last, self._shown = line, time.monotonic()
             self.say(line)
 
-    def table(self, chosen: Mapping[str, ImageReference], found: Sequence[Places], tasks: Sequence[Task]) -> None:
-        """Print where each candidate of the night stands in the end, and why it is not in prod."""
+    def table(
+        self,
+        chosen: Mapping[str, ImageReference],
+        found: Sequence[Places],
+        tasks: Sequence[Task],
+        gates: Mapping[tuple[str, str], str],
+    ) -> None:
+        """Print where each candidate of the night stands in the end, and why it is not in prod.
+
+        :param gates: (gate, image) → what its check says, where that does not pass.
+        """
         table = Table(title="What the night promoted", title_justify="left")
         for column in ("image", "tag", "digest", "dev", "qa", "prod", "why not"):
             table.add_column(column, no_wrap=column != "why not")
@@ -65,9 +74,9 @@ class Progress:
                 older += 1
                 continue
             marks = [_mark(digest, candidate.digest) for digest in (place.dev, place.qa, place.prod)]
-            reason = "" if place.prod == candidate.digest else _reason(place, tasks)
+            reason = "" if place.prod == candidate.digest else _reason(place, tasks, gates)
             table.add_row(place.image, place.tag, (candidate.digest or "")[:19], *marks, reason)
-        console = Console(highlight=False, width=max(self._console.width, 110))
+        console = Console(highlight=False, width=max(self._console.width, 125))
         console.print(table)
         console.print(f"{older} older tags of these images stay in docker-dev: a night takes the newest version.\n")
 
@@ -78,9 +87,9 @@ def _mark(digest: str | None, wanted: str | None) -> str:
     return "yes" if digest == wanted else "other!"
 
 
-def _reason(place: Places, tasks: Sequence[Task]) -> str:
-    if place.verdict != "passed":
-        return f"its tests in dev say: {place.verdict or 'nothing yet'}"
+def _reason(place: Places, tasks: Sequence[Task], gates: Mapping[tuple[str, str], str]) -> str:
     mine = {task.name: task.state for task in tasks if task.image == f"{place.image}:{place.tag}"}
     stuck = next((step for step in LADDER if mine.get(step) not in {"success", None}), None)
-    return f"{stuck} is {mine[stuck]}" if stuck else "it never started"
+    if stuck is None:
+        return "it never started"
+    return gates.get((stuck, place.image), f"{stuck} is {mine[stuck]}")

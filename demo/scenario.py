@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,10 @@ from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.artifactory.settings import ServerSettings
+from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.selection import newest_version
 from artifactory_provider.promotion.tags import select_images
+from artifactory_provider.verification import PropertyCheck, State, verify_many
 from artifactory_sandbox.seeding import select_tags
 from demo.errors import DemoError
 from demo.home import PROJECT
@@ -47,9 +50,33 @@ IMAGES = (
 )
 FAILING = "csi-resizer"
 LATE = "livenessprobe"
-VERDICT = "test.status"
+FROZEN, APPROVED = "coredns", "metrics-server"
+VERDICT, QA_VERDICT = "test.status", "qa.test.status"
+GATES = {"verify_dev": (DEV, PropertyCheck(name=VERDICT)), "verify_qa": (QA, PropertyCheck(name=QA_VERDICT))}
+"""Task of the nightly DAG → which check it asks, and where."""
 _TAGS_PER_IMAGE = 6
 _PAST = timedelta(weeks=3)
+
+
+def write_policy(start: datetime, end: datetime) -> str:
+    """Return the policy of the night: one image is frozen for some time, another wants an approval.
+
+    :param start: when the freeze begins, in UTC.
+    :param end: when it ends, in UTC, to the minute.
+    """
+    rules = [
+        {
+            "name": "no DNS before the market opens",
+            "target": {"repositories": [PROD], "images": [FROZEN]},
+            "windows": {"timezone": "UTC", "deny": [f"{start:%Y-%m-%dT%H:%M}/{end:%Y-%m-%dT%H:%M}"]},
+        },
+        {
+            "name": "metrics want a second pair of eyes",
+            "target": {"repositories": [PROD], "images": [APPROVED]},
+            "approvals": {"count": 1},
+        },
+    ]
+    return json.dumps({"version": 1, "rules": rules})
 
 
 @dataclass(frozen=True)
@@ -194,7 +221,7 @@ async def run_qa_tests(url: str) -> None:
                     descriptor = await client.descriptor(reference)
                     key = (reference.image, str(reference.tag), descriptor.digest if descriptor else "")
                     if descriptor and key not in tested:
-                        await client.set_properties(manifest_path(reference, descriptor), {"qa.test.status": "passed"})
+                        await client.set_properties(manifest_path(reference, descriptor), {QA_VERDICT: "passed"})
                         tested.add(key)
                         print(f"{reference}@{descriptor.digest} passed", flush=True)
             except ArtifactoryError as error:  # looked at again in the next round
@@ -212,6 +239,19 @@ async def _stands(client: ArtifactoryClient, image: str, tag: str) -> Places:
     shown = [await client.descriptor(reference) for reference in references]
     digests = [descriptor.digest if descriptor else None for descriptor in shown]
     return Places(image, tag, await read_verdict(client, references[0]), *digests)
+
+
+async def ask_gates(client: ArtifactoryClient, chosen: Mapping[str, ImageReference]) -> dict[tuple[str, str], str]:
+    """Return (gate, image) → whether its check fails or waits now, and why, in one line; nothing where it passes."""
+    told = {}
+    for gate, (repository, check) in GATES.items():
+        references = [replace(reference, repository=repository) for reference in chosen.values()]
+        async with Ledger(client) as ledger:
+            found = await verify_many(ledger, references, [check])
+        for image, one in zip(chosen, found, strict=True):
+            if one.state is not State.PASSED:
+                told[gate, image] = f"{gate} {'waits' if one.state is State.PENDING else one.state.value}: {one.reason}"
+    return told
 
 
 async def held(client: ArtifactoryClient, repository: str) -> dict[tuple[str, str], str]:

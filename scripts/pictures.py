@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
+import json
 import signal
 import subprocess
 import sys
@@ -109,6 +111,7 @@ def main() -> int:
             album = Album(browser, home, progress)
             take_night(album, instance, home)
             take_backfill(album, instance)
+            take_policy(album, instance)
             album.take("promotions", "/plugin/promotions", _tab_shows("Outcome"), width=1440)
     except (DemoError, httpx.HTTPError) as error:
         print(f"\n{error}", file=sys.stderr)
@@ -157,6 +160,27 @@ def take_backfill(album: Album, instance: Instance) -> None:
     album.take("backfill-plan", f"{page}/plugin/plan", _tab_shows("Report"))
 
 
+def take_policy(album: Album, instance: Instance) -> None:
+    """Take pictures of a plan that a freeze refuses, and of the form that stops the line."""
+    album.take("policy-stop-form", "/dags/stop_the_line", _open_stop_form, height=1100)
+    rule = {
+        "name": "winter freeze",
+        "target": {"repositories": ["docker-prod"]},
+        "windows": {"timezone": "Europe/Berlin", "deny": [_around_today()]},
+        "override": {"from": ["carol"], "longest": "4h"},
+    }
+    instance.api.put_variable("artifactory_policy", json.dumps({"version": 1, "rules": [rule]}))
+    form = {"images": ["csi-attacher"], "target_repository": "docker-prod", "target_tags": ["frozen-{tag}"]}
+    run = instance.api.trigger(BACKFILL, form)
+    _wait_for_end(instance.api, BACKFILL, run)
+    album.take("policy-refused", f"{_run_page(BACKFILL, run)}/plugin/plan", _tab_shows("is frozen by"), height=620)
+
+
+def _around_today() -> str:
+    today = datetime.datetime.now(datetime.UTC).date()
+    return f"{today - datetime.timedelta(days=3)}/{today + datetime.timedelta(days=14)}"
+
+
 def _run_page(dag_id: str, run_id: str) -> str:
     return f"/dags/{dag_id}/runs/{quote(run_id, safe='')}"
 
@@ -186,6 +210,11 @@ def _open_again(page: Page) -> None:
 def _open_form(page: Page) -> None:
     page.get_by_test_id("trigger-dag-button").click()
     _shows("Dry run")(page)
+
+
+def _open_stop_form(page: Page) -> None:
+    page.get_by_test_id("trigger-dag-button").click()
+    _shows("Rollbacks, too")(page)
 
 
 def _states(api: AirflowApi, dag_id: str, run_id: str) -> list[tuple[str, str | None]]:

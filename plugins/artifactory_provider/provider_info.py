@@ -33,7 +33,17 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": name,
                 "python-modules": [
                     f"{package}.operators.{module}"
-                    for module in ("batch_report", "plan", "promote", "promote_batch", "rollback")
+                    for module in (
+                        "approval",
+                        "batch_report",
+                        "decisions",
+                        "override",
+                        "plan",
+                        "promote",
+                        "promote_batch",
+                        "rollback",
+                        "stop",
+                    )
                 ],
             }
         ],

@@ -28,7 +28,13 @@ runpy.run_path(sys.argv[1])
 
 def test_every_dag_file_is_read_without_errors(dag_bag: DagBag) -> None:
     assert dag_bag.import_errors == {}
-    assert set(dag_bag.dags) == {"promote_nightly", "retag_backfill", "service_catalog_check"}
+    assert set(dag_bag.dags) == {
+        "hold_or_reject",
+        "promote_nightly",
+        "retag_backfill",
+        "service_catalog_check",
+        "stop_the_line",
+    }
 
 
 def test_every_dag_survives_serialization(dag_bag: DagBag) -> None:

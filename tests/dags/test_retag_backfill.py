@@ -19,8 +19,8 @@ def dag(dag_bag: DagBag) -> DAG:
 
 
 def test_a_plan_is_approved_then_promoted_then_reported(dag: DAG) -> None:
-    assert dag.get_task("plan").downstream_task_ids == {"needs_approval", "promote", "report"}
-    assert dag.get_task("needs_approval").downstream_task_ids == {"approve", "promote"}
+    assert dag.get_task("plan").downstream_task_ids == {"find_rule", "approve", "promote", "report"}
+    assert dag.get_task("find_rule").downstream_task_ids == {"approve"}
     assert dag.get_task("approve").downstream_task_ids == {"promote"}
     assert dag.get_task("promote").downstream_task_ids == {"chunks_ended"}
     assert dag.get_task("chunks_ended").downstream_task_ids == {"report"}
@@ -33,7 +33,7 @@ def test_the_report_follows_however_chunks_ended_and_does_not_fail_once_more_wit
 
 
 def test_a_task_whose_worker_dies_is_tried_again_the_report_too(dag: DAG) -> None:
-    tasks = ("plan", "needs_approval", "approve", "promote", "report")
+    tasks = ("plan", "find_rule", "approve", "promote", "report")
     assert {task_id: dag.get_task(task_id).retries for task_id in tasks} == dict.fromkeys(tasks, 3)
 
 
@@ -49,7 +49,7 @@ def test_its_form_starts_with_a_dry_run_that_wakes_no_other_dag(dag: DAG) -> Non
 
 def test_its_chunks_run_in_a_pool_of_their_own(dag: DAG) -> None:
     assert dag.get_task("promote").partial_kwargs["pool"] == "artifactory_backfill"
-    assert {dag.get_task(task).pool for task in ("plan", "needs_approval", "approve", "report")} == {"default_pool"}
+    assert {dag.get_task(task).pool for task in ("plan", "find_rule", "approve", "report")} == {"default_pool"}
 
 
 def test_every_field_has_a_title_and_what_every_run_needs_is_open_at_the_start(dag: DAG) -> None:
@@ -93,6 +93,7 @@ def test_what_the_form_starts_with_is_a_selection(dag: DAG) -> None:
         ("target_image", ""),
         ("target_tags", []),
         ("on_conflict", "ask"),
+        ("pending_repository", "docker transit"),
         ("dry_run", "no"),
         ("largest", 0),
         ("largest", "many"),
@@ -123,6 +124,9 @@ def test_a_form_that_makes_no_sense_is_refused(dag: DAG, field: str, value: Any)
         ("properties", None),
         ("target_repository", " docker-qa "),
         ("target_tags", ["{tag}", ""]),
+        ("pending_repository", " docker-transit "),
+        ("pending_repository", ""),
+        ("pending_repository", None),
         ("largest", 1000.0),
         ("report_path", "s3://aws_default@bucket/backfills"),
     ],

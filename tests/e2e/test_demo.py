@@ -18,7 +18,9 @@ def test_make_demo_brings_exactly_the_verified_digests_to_prod_and_leaves_nothin
     assert done.returncode == 0, done.stdout + done.stderr
     assert "docker-prod holds exactly the 11 verified digests, and nothing else." in done.stdout
     assert "verify_dev of livenessprobe waits in the triggerer" in done.stdout
-    assert re.search(r"csi-resizer .* yes │ -   │ -    │ its tests in dev say: failed", done.stdout)
+    assert "promote_to_prod of coredns waits until the freeze ends" in done.stdout
+    assert "approve_prod of metrics-server asks under Required Actions" in done.stdout
+    assert re.search(r"csi-resizer .* yes │ -   │ -    │ verify_dev failed: test.status is 'failed'. │", done.stdout)
     assert not [process for process in psutil.process_iter() if str(tmp_path) in _environment(process)]
 
 

@@ -80,7 +80,9 @@ def test_a_backfill_whose_workers_are_killed_ten_times_promotes_each_tag_once(
     )
     assert kills == KILLS
     assert airflow.get(run)["state"] == "success", airflow.states(run)
-    assert receiver.final == {(TARGET, tag.image, str(tag.tag)): 1 for tag in tags}
+    # A night may have begun meanwhile, which promotes images of its own.
+    told = {place: count for place, count in receiver.final.items() if place[1].startswith(f"{FOLDER}/")}
+    assert told == {(TARGET, tag.image, str(tag.tag)): 1 for tag in tags}
     assert _shown(sandbox) == {
         f"{tag.image}/{tag.tag}": make_image(str(tag), platforms=PLATFORMS).top.digest for tag in tags
     }

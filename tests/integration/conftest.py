@@ -25,7 +25,9 @@ _IMAGES = (f"team/app-{number}" for number in itertools.count(1))
 @pytest.fixture(scope="session")
 def sandbox(artifactory_sandbox_factory: Callable[..., RunningSandbox]) -> RunningSandbox:
     """One sandbox for all: each test has image names of its own."""
-    docker: dict[str, dict[str, str]] = {key: {} for key in ("docker-dev", "docker-qa", "docker-prod")}
+    docker: dict[str, dict[str, str]] = {
+        key: {} for key in ("docker-dev", "docker-qa", "docker-prod", "docker-transit")
+    }
     others = {
         "docker-virtual": {"class": "virtual"},
         "docker-remote": {"class": "remote"},

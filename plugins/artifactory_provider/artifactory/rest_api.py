@@ -21,11 +21,11 @@ from artifactory_provider.artifactory.errors import (
     RequestRefused,
     UnexpectedAnswer,
 )
-from artifactory_provider.artifactory.properties import properties_query, read_properties
+from artifactory_provider.artifactory.properties import check_property_name, properties_query, read_properties
 from artifactory_provider.artifactory.references import InvalidReference, check_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from artifactory_provider.artifactory.answers import Answer
     from artifactory_provider.artifactory.server import Server
@@ -136,6 +136,24 @@ class RestApi:
         answer = await self._server.request(
             "PUT",
             f"{await self._storage_url(path)}?properties={properties_query(properties)}&recursive=0",
+            repeatable=True,
+            allowed=(200, 204),
+            needs=f"Annotate on {path!r}",
+        )
+        if answer.is_html:
+            raise answer.unexpected("no content")
+
+    async def delete_properties(self, path: str, names: Iterable[str]) -> None:
+        """Remove properties of one item; those that it does not have are no error.
+
+        :param path: ``<repository>/<path of the item>``.
+        :param names: their names.
+        :raises NotFound: when there is no such item.
+        """
+        listed = ",".join(map(check_property_name, names))
+        answer = await self._server.request(
+            "DELETE",
+            f"{await self._storage_url(path)}?properties={listed}&recursive=0",
             repeatable=True,
             allowed=(200, 204),
             needs=f"Annotate on {path!r}",

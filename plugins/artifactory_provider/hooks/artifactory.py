@@ -15,16 +15,19 @@ from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.content_coding import ACCEPTED
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.transport import LARGEST_ANSWER, USER_AGENT
-from artifactory_provider.hooks.connections import explain_unknown_keys, settings_of
+from artifactory_provider.hooks.connections import explain_unknown_keys, rules_of, settings_of
 from artifactory_provider.hooks.http_connections import HttpConnections
 from artifactory_provider.hooks.requests_adapter import ANY_STATUS, SUCCESS, ClientAdapter, is_in_event_loop
+from artifactory_provider.hooks.seals import sealing_key
 from artifactory_provider.promotion.backup import find_previous
-from artifactory_provider.promotion.batch import promote_image, promote_many
+from artifactory_provider.promotion.decisions import hold, lift_hold, lift_rejection, reject
 from artifactory_provider.promotion.ledger import Ledger
-from artifactory_provider.promotion.planning.planner import make_plan
-from artifactory_provider.promotion.promote import promote
+from artifactory_provider.promotion.planning.planner import apply_rules, make_plan
+from artifactory_provider.promotion.rules import Change
 from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.transfer import pin
+from artifactory_provider.tasks.rules import STOP_VARIABLE, VariableRules, find_starter
+from artifactory_provider.verification.gate import promote_image_verified, promote_one_verified, promote_verified
 from artifactory_provider.verification.outcomes import write_verdicts
 from artifactory_provider.verification.verification import verify, verify_many
 
@@ -36,11 +39,13 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.artifactory.settings import ServerSettings
+    from artifactory_provider.hooks.connections import RuleNames
     from artifactory_provider.promotion.planning.criteria import TagCriteria
     from artifactory_provider.promotion.planning.plan import Plan
     from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_provider.promotion.reports import PromotionReport
     from artifactory_provider.promotion.request import Attachments, OnConflict, Promotion
+    from artifactory_provider.tasks.rules import Answers
     from artifactory_provider.verification import Check
     from artifactory_provider.verification.verification import Verification
 
@@ -74,6 +79,7 @@ class ArtifactoryHook(HttpHook):
     def __init__(self, artifactory_conn_id: str = default_conn_name, *, method: str = "GET") -> None:
         super().__init__(method=method, http_conn_id=artifactory_conn_id, tcp_keep_alive=False)
         self.artifactory_conn_id = artifactory_conn_id
+        self._rules: VariableRules | None = None
 
     def settings(self) -> ServerSettings:
         """Return how the connection says that the server is reached.
@@ -92,6 +98,30 @@ class ArtifactoryHook(HttpHook):
         connection = await self.aget_connection(self.artifactory_conn_id)
         async with ArtifactoryClient(_settings(connection, await connection.aextra_dejson())) as client:
             yield client
+
+    def rules(self) -> VariableRules:
+        """Return what this Airflow's policy and stops say of promotions over the connection; the policy is read once.
+
+        :raises InvalidPolicy: when the policy is none, or the connection names one that is not there.
+        :raises RulesUnreadable: when it cannot be read now.
+        """
+        if self._rules is None:
+            names = self._rule_names()
+            self._rules = VariableRules.read(
+                policy_variable=names.policy,
+                stop_variable=names.stop,
+                starter=find_starter(),
+                key=lambda: sealing_key(names.seal or self.artifactory_conn_id),
+            )
+        return self._rules
+
+    @property
+    def stop_variable(self) -> str:
+        """The Airflow Variable that holds the orders to stop promotions over the connection."""
+        return self._rule_names().stop or STOP_VARIABLE
+
+    def _rule_names(self) -> RuleNames:
+        return rules_of(self.get_connection(self.artifactory_conn_id).extra_dejson)
 
     def pin(self, source: ImageReference) -> str:
         """Return the digest that a tag shows now.
@@ -118,28 +148,105 @@ class ArtifactoryHook(HttpHook):
         Candidate.parse(candidate)
         return self._run_client(lambda client: select(client, repository, candidate, created_before=created_before))
 
-    def promote(self, promotion: Promotion) -> PromotionRecord:
+    def promote(self, promotion: Promotion, *, answers: Answers | None = None) -> PromotionRecord:
         """Promote one image and make sure of the result; see ``artifactory_provider.promotion``.
 
         :param promotion: what is promoted to where.
+        :param answers: what people have answered, where the policy asks them.
+        :raises Refused: when a hold, a rejection, a stop or the policy forbids it now.
+        :raises NotVerified: when it has not passed what the policy requires.
         """
-        return self._run_client(lambda client: promote(client, promotion))
+        rules = self.rules().with_answers([Change(promotion.source, promotion.target)], answers)
+        [recorded] = rules.record_answers([promotion])
+        return self._run_client(
+            lambda client: promote_one_verified(
+                client, recorded, rules.required_checks, rules=rules, connect=HttpConnections()
+            )
+        )
 
-    def promote_many(self, promotions: Sequence[Promotion], *, at_once: int = 32) -> PromotionReport:
+    def promote_many(
+        self, promotions: Sequence[Promotion], *, at_once: int = 32, answers: Answers | None = None
+    ) -> PromotionReport:
         """Promote many images; one that fails does not stop the others.
 
         :param promotions: what is promoted to where, and how; see ``artifactory_provider.promotion.make_promotions``.
         :param at_once: how many requests are under way at a time, at most.
+        :param answers: what people have answered, where the policy asks them.
         """
-        return self._run_client(lambda client: promote_many(client, promotions, at_once=at_once))
+        rules = self.rules().with_answers([Change(each.source, each.target) for each in promotions], answers)
+        recorded = rules.record_answers(promotions)
+        return self._run_client(
+            lambda client: promote_verified(
+                client,
+                recorded,
+                rules.required_checks,
+                at_once=at_once,
+                connect=HttpConnections(),
+                rules=rules,
+            )
+        )
 
-    def promote_image(self, promotion: Promotion, *, one_request: bool = False) -> PromotionReport:
+    def promote_image(
+        self, promotion: Promotion, *, one_request: bool = False, answers: Answers | None = None
+    ) -> PromotionReport:
         """Promote all tags of an image; one that fails does not stop the others.
 
         :param promotion: source and target without tags, and the options for each tag.
         :param one_request: whether the endpoint is sent its own form for a whole image, once.
+        :param answers: what people have answered, where the policy asks them.
         """
-        return self._run_client(lambda client: promote_image(client, promotion, one_request=one_request))
+        rules = self.rules().with_answers([], answers)
+        [recorded] = rules.record_answers([promotion])
+        return self._run_client(
+            lambda client: promote_image_verified(
+                client,
+                recorded,
+                rules.required_checks,
+                one_request=one_request,
+                connect=HttpConnections(),
+                rules=rules,
+            )
+        )
+
+    def hold(self, tag: ImageReference, *, reason: str, by: str) -> ImageReference:
+        """Hold a tag on what it shows, until the hold is lifted; see ``promotion.decisions.hold``.
+
+        :param tag: repository, image and tag; with a digest, the tag must show it.
+        :param reason: why, in one line.
+        :param by: who says so.
+        """
+        return self._run_client(lambda client: hold(client, tag, reason=reason, by=by))
+
+    def lift_hold(self, tag: ImageReference, *, reason: str, by: str) -> ImageReference:
+        """Lift the hold on a tag.
+
+        :param tag: repository, image and tag.
+        :param reason: why, in one line.
+        :param by: who says so.
+        :raises NothingToLift: when it is not held.
+        """
+        return self._run_client(lambda client: lift_hold(client, tag, reason=reason, by=by))
+
+    def reject(self, image: ImageReference, *, reason: str, by: str) -> tuple[str, ...]:
+        """Reject a digest wherever it stands: it is not promoted any more; see ``promotion.decisions.reject``.
+
+        :param image: repository, image and tag, of which the digest is taken; with a digest, that one.
+        :param reason: why, in one line.
+        :param by: who says so.
+        :return: the paths of the manifests that are marked.
+        """
+        return self._run_client(lambda client: reject(client, image, reason=reason, by=by))
+
+    def lift_rejection(self, image: ImageReference, *, reason: str, by: str) -> tuple[str, ...]:
+        """Take back the rejection of a digest wherever it stands.
+
+        :param image: repository, image and tag, of which the digest is taken; with a digest, that one.
+        :param reason: why, in one line.
+        :param by: who says so.
+        :return: the paths of the manifests that were marked.
+        :raises NothingToLift: when it is not rejected anywhere.
+        """
+        return self._run_client(lambda client: lift_rejection(client, image, reason=reason, by=by))
 
     def plan(
         self,
@@ -154,6 +261,8 @@ class ArtifactoryHook(HttpHook):
     ) -> Plan:
         """Return the promotions that a run would make, and change nothing; see ``planning.planner.make_plan``.
 
+        What a hold, a rejection, a stop or the policy forbids now is planned as ``refused``.
+
         :param criteria: which tags are promoted.
         :param target_repository: the key of the repository that they are promoted to.
         :param target_tags: templates of what each is called there.
@@ -164,8 +273,10 @@ class ArtifactoryHook(HttpHook):
         :param largest: how many promotions there may be.
         :raises InvalidPlan: when nothing is meant, or too much, or what cannot be.
         """
-        return self._run_client(
-            lambda client: make_plan(
+        rules = self.rules()
+
+        async def make(client: ArtifactoryClient) -> Plan:
+            plan = await make_plan(
                 client,
                 criteria,
                 target_repository=target_repository,
@@ -175,7 +286,9 @@ class ArtifactoryHook(HttpHook):
                 attachments=attachments,
                 largest=largest,
             )
-        )
+            return await apply_rules(plan, rules)
+
+        return self._run_client(make)
 
     def find_previous(self, target: ImageReference, *, property_prefix: str = "promotion") -> ImageReference:
         """Return the backup of what a tag showed before its last promotion, pinned.

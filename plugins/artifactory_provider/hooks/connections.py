@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -70,6 +71,9 @@ class ConnectionExtra(BaseModel):
     docker_urls: Annotated[dict[str, str] | None, BeforeValidator(_read_json)] = None
     timeout: Seconds = None
     promote_timeout: Seconds = None
+    policy: Text = None
+    stop: Text = None
+    seal_connection: Text = None
 
 
 _SAME_SETTINGS = {
@@ -99,6 +103,30 @@ def explain_unknown_keys(extra: object) -> str | None:
         shown.append(f"{key!r:.60}" + (f" (is {likely} meant?)" if likely else ""))
     more = f" and {len(unknown) - _KEYS_SHOWN} more" if len(unknown) > _KEYS_SHOWN else ""
     return f"The extra of the connection has keys that mean nothing here: {', '.join(shown)}{more}."
+
+
+@dataclass(frozen=True, slots=True)
+class RuleNames:
+    """The rules that a connection names, and what seals the answers that they ask for.
+
+    :param policy: that of the policy; None for the usual one.
+    :param stop: that of the stops; None for the usual one.
+    :param seal: the connection whose password seals what people answer; None for this one.
+    """
+
+    policy: str | None
+    stop: str | None
+    seal: str | None
+
+
+def rules_of(extra: Mapping[str, Any]) -> RuleNames:
+    """Return which Variables hold the rules of promotions over a connection.
+
+    :param extra: the connection's extra.
+    :raises InvalidSettings: when a name is none.
+    """
+    fields = _read_extra("", extra)
+    return RuleNames(fields.policy, fields.stop, fields.seal_connection)
 
 
 def settings_of(
@@ -335,6 +363,24 @@ CONNECTION_FORM: dict[str, Any] = {
         "promote_timeout": {
             "label": "Timeout of a promotion request (seconds)",
             "schema": {"type": ["number", "null"], "minimum": 1, "default": 900},
+        },
+        "policy": {
+            "label": "Variable of the policy",
+            "description": (
+                "An Airflow Variable with the rules of promotions. One that is named here has to be there; without it "
+                "artifactory_policy counts, if that is there."
+            ),
+            "schema": {"type": ["string", "null"]},
+        },
+        "stop": {
+            "label": "Variable of the stops",
+            "description": "An Airflow Variable with what is stopped; without it artifactory_stop.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "seal_connection": {
+            "label": "Connection that seals answers",
+            "description": "Its password seals what people have approved; without it this connection's.",
+            "schema": {"type": ["string", "null"]},
         },
     },
 }

@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from artifactory_provider.artifactory.authentication import Anonymous, Basic, Bearer
 from artifactory_provider.artifactory.errors import InvalidSettings
 from artifactory_provider.hooks.connections import base_url_of
-from artifactory_provider.verification.services import HttpService
+from artifactory_provider.verification.http.services import HttpService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

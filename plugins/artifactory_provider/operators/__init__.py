@@ -1,17 +1,32 @@
-"""Airflow operators: plan, promote, promote many, report, roll back."""
+"""Airflow operators: plan, ask people, promote, promote many, report, roll back; hold, reject, stop the line."""
 
 from __future__ import annotations
 
+from artifactory_provider.operators.approval import ArtifactoryApprovalOperator
 from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
+from artifactory_provider.operators.decisions import (
+    ArtifactoryHoldOperator,
+    ArtifactoryLiftOperator,
+    ArtifactoryRejectOperator,
+)
+from artifactory_provider.operators.override import ArtifactoryOverrideOperator
 from artifactory_provider.operators.plan import ArtifactoryPlanOperator
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
 from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
 from artifactory_provider.operators.rollback import ArtifactoryRollbackOperator
+from artifactory_provider.operators.stop import ArtifactoryResumeOperator, ArtifactoryStopOperator
 
 __all__ = [
+    "ArtifactoryApprovalOperator",
     "ArtifactoryBatchReportOperator",
+    "ArtifactoryHoldOperator",
+    "ArtifactoryLiftOperator",
+    "ArtifactoryOverrideOperator",
     "ArtifactoryPlanOperator",
     "ArtifactoryPromoteBatchOperator",
     "ArtifactoryPromoteOperator",
+    "ArtifactoryRejectOperator",
+    "ArtifactoryResumeOperator",
     "ArtifactoryRollbackOperator",
+    "ArtifactoryStopOperator",
 ]

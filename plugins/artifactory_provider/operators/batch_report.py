@@ -93,7 +93,7 @@ class ArtifactoryBatchReportOperator(BaseOperator):
             chunks = "1 chunk has" if len(lost) == 1 else f"{len(lost):,} chunks have"
             yield f"{chunks} told nothing; see the logs, and clear what has no result:"
             yield name_first(lost)
-        for action, what in (("conflict", "in conflict"), ("missing", "missing")):
+        for action, what in (("conflict", "in conflict"), ("refused", "refused"), ("missing", "missing")):
             number = plan.counts.get(action, 0)
             if number and self.on_problems == "fail":
                 yield f"The plan had {number:,} {what}:"

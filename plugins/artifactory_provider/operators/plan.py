@@ -11,7 +11,8 @@ from airflow.sdk.bases.skipmixin import SkipMixin
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import InvalidReference, check_repository, check_text
 from artifactory_provider.operators.base import ArtifactoryOperator
-from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.policy import ContradictoryRules, InvalidPolicy, rule_as_dict
+from artifactory_provider.promotion.errors import InvalidPromotion, RulesUnreadable
 from artifactory_provider.promotion.planning.chunks import split
 from artifactory_provider.promotion.planning.rendering import as_csv, as_table, render_plan
 from artifactory_provider.promotion.planning.templates import ImageTemplate, TargetTemplate
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
+    from artifactory_provider.hooks.artifactory import ArtifactoryHook
     from artifactory_provider.promotion.planning.plan import Plan
 
 _LOGGED = 100
@@ -39,7 +41,8 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
 
     The task returns the chunks' descriptors, which ``ArtifactoryPromoteBatchOperator`` is mapped over; each chunk's
     promotions are an XCom of their own. The XCom ``plan_summary`` shows the plan as Markdown, ``counts`` its numbers.
-    Where there is no plan, ``plan_problem`` says why, in the words of the DAG's form.
+    ``approvals`` is the policy's rule for who has to approve it, empty where nobody has to. Where there is no plan,
+    ``plan_problem`` says why, in the words of the DAG's form.
 
     :param selection: which tags are meant, as ``TagSelection`` says. (templated)
     :param target_repository: repository key that is promoted to. (templated)
@@ -125,12 +128,14 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
             if path is not None:
                 prepare_folder(path, name="plan_path")
             size = as_number(self.chunk_size, name="chunk_size") or 250
-            plan = self._plan()
+            hook = self._hook()
+            plan = self._plan(hook)
+            rule = hook.rules().find_approvals(each.target for each in plan.to_promote())
             chunks = split(plan, size=size)
         self._show(plan)
         if path is not None:
             self.log.info("The whole plan is in %s.", write_file(path, lambda file: file.write(as_csv(plan))))
-        push_plan(ti, plan, summary=render_plan(plan), chunks=chunks)
+        push_plan(ti, plan, summary=render_plan(plan), chunks=chunks, approvals=rule_as_dict(rule) if rule else {})
         if as_bool(self.plan_only, name="plan_only"):
             self.log.info("This is a dry run: nothing is promoted.")
             ti.xcom_push(key=REPORT_SUMMARY, value="This was a dry run: **nothing was promoted**.\n")
@@ -140,8 +145,8 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
             self.skip(ti, context["task"].get_flat_relatives(upstream=False))
         return [chunk.descriptor(self.task_id) for chunk in chunks]
 
-    def _plan(self) -> Plan:
-        return self._hook().plan(
+    def _plan(self, hook: ArtifactoryHook) -> Plan:
+        return hook.plan(
             read_criteria(self.selection),
             target_repository=self.target_repository,
             target_image=_check_target_image(self.target_image),
@@ -156,14 +161,14 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
         """Let people read on the run's page why there is no plan; a refusal needs no traceback."""
         try:
             yield
-        except (InvalidPromotion, InvalidReference) as error:
+        except (ContradictoryRules, InvalidPolicy, InvalidPromotion, InvalidReference) as error:
             reason = in_form_words(
                 str(error), form_titles(self, (*TagSelection.__annotations__, *self.template_fields))
             )
             ti.xcom_push(key=PLAN_PROBLEM, value=f"The plan was refused. {reason}")
             self.log.error("The plan was refused. %s", reason)
             raise PlanRefused(reason) from error
-        except ArtifactoryError as error:
+        except (ArtifactoryError, RulesUnreadable) as error:
             ti.xcom_push(key=PLAN_PROBLEM, value=f"The plan could not be made. {error}")
             raise
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.operators.image_promotion import ImagePromotionOperator
-from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.promotion.errors import InvalidPromotion, TagsNotPromoted
 from artifactory_provider.promotion.request import (
     Attachments,
     OnConflict,
     Promotion,
     PromotionOptions,
+    check_pending_repository,
     check_record,
 )
-from artifactory_provider.tasks.arguments import NOT_GIVEN, check_present, is_known, is_literal
-from artifactory_provider.tasks.forms import as_bool, as_pairs, as_verdicts
+from artifactory_provider.promotion.rules import Refused
+from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literal, check_present, is_known, is_literal
+from artifactory_provider.tasks.bulk import fail_if_lasting
+from artifactory_provider.tasks.forms import as_bool, as_pairs, as_text, as_verdicts
+from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.task_state import identify_run, pin_for_all_tries
+from artifactory_provider.tasks.waiting import WhenRefused, check_when_refused, failures_of, wait_if_refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,12 +52,21 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
     :param one_request: with ``tag=None``, sends the endpoint its own form for a whole image, once: nothing is verified
         before its tag shows it then, but everything after.
     :param two_phase: whether the image is verified under a pending tag before the target tag shows it.
+    :param pending_repository: repository key of a transit repository in which the pending tag stands instead of in
+        the target's repository, where nobody sees it and a new tag needs no Delete/Overwrite then; left empty, there is
+        none. (templated)
     :param attachments: what is brought along first of what belongs to the image: ``none``; ``tags``, such as cosign's
         signatures; ``all``, which has OCI referrers and what belongs to children, too. (templated)
     :param property_prefix: the first part of the names of the properties that record the promotion on the target's
         manifest; None writes none.
     :param properties: further properties to record, name → value, or ``name=value`` lines. (templated)
     :param verdicts: the verdicts that it is promoted on, for the record: the XCom ``verdicts`` of a sensor. (templated)
+    :param approval: what an ``ArtifactoryApprovalOperator`` has returned, where the policy asks for approvals.
+        (templated)
+    :param override: what an override has returned, where a rule allows one. (templated)
+    :param when_refused: what happens while a hold, a stop or the policy forbids it: ``fail``; or ``wait``, which
+        looks again when that may have ended, and needs no worker meanwhile. (templated)
+    :param longest_wait: how long that goes on since the first refusal.
     :param confirmation_timeout: seconds that the target may take to show the image.
     :param artifactory_conn_id: the Airflow connection. (templated)
     :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
@@ -69,9 +84,13 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         "target_tag",
         "copy",
         "on_conflict",
+        "pending_repository",
         "attachments",
         "properties",
         "verdicts",
+        "approval",
+        "override",
+        "when_refused",
         "artifactory_conn_id",
     )
     ui_color = "#e3f4e1"
@@ -90,10 +109,15 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         on_conflict: OnConflict = "fail",
         one_request: bool = False,
         two_phase: bool = True,
+        pending_repository: str | None = None,
         attachments: Attachments = "all",
         property_prefix: str | None = "promotion",
         properties: Mapping[str, str] | None = None,
         verdicts: Sequence[Mapping[str, Any]] | None = None,
+        approval: Mapping[str, Any] | None = None,
+        override: Mapping[str, Any] | None = None,
+        when_refused: WhenRefused = "fail",
+        longest_wait: timedelta = timedelta(days=1),
         confirmation_timeout: float = 60,
         **kwargs: Any,
     ) -> None:
@@ -109,21 +133,29 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         self.on_conflict = on_conflict
         self.one_request = one_request
         self.two_phase = two_phase
+        self.pending_repository = pending_repository
         self.attachments = attachments
         self.property_prefix = property_prefix
         self.properties = properties
         self.verdicts = verdicts
+        self.approval = approval
+        self.override = override
+        self.when_refused = when_refused
+        self.longest_wait = longest_wait
         self.confirmation_timeout = confirmation_timeout
         self._check_arguments(
             target_repository=target_repository, target_image=target_image or image, tag=tag, digest=digest
         )
         named = (source_repository, target_repository, image, copy, on_conflict, attachments)
-        optional = (tag, target_image, target_tag)
+        optional = (tag, target_image, target_tag, pending_repository)
+        check_literal(when_refused, check_when_refused)
         check_record(property_prefix, as_pairs(properties, name="properties") if is_known(properties) else {})
         if all(map(is_literal, named)) and all(part is None or is_literal(part) for part in optional):
             self._promotion(digest if is_literal(digest) else None, {})
         if one_request and tag is not None:
             raise InvalidPromotion("one_request promotes all tags of an image: it needs tag=None.")
+        if is_literal(pending_repository):
+            check_pending_repository(pending_repository, two_phase=two_phase and not one_request)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, and return the record as a JSON object."""
@@ -131,11 +163,23 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         properties = as_pairs(self.properties, name="properties")
         verdicts = as_verdicts(self.verdicts)
         wanted = self._promotion(self.digest, properties, verdicts=verdicts, run=identify_run(context))
-        hook = self._connect(wanted.target)
+        hook, answers = self._connect(wanted.target), Answers.read(self.approval, self.override)
         with pin_for_all_tries(wanted, context, hook.pin) as promotion:
-            if promotion.is_whole_image:
-                return self._report(context, promotion, hook.promote_image(promotion, one_request=self.one_request))
-            return self._report(context, promotion, hook.promote(promotion))
+            try:
+                if promotion.is_whole_image:
+                    outcome = hook.promote_image(promotion, one_request=self.one_request, answers=answers)
+                    return self._report(context, promotion, outcome)
+                return self._report(context, promotion, hook.promote(promotion, answers=answers))
+            except (Refused, TagsNotPromoted) as error:
+                if check_when_refused(self.when_refused) == "wait":
+                    wait_if_refused(self, context, failures_of(error), longest=self.longest_wait)
+                if isinstance(error, TagsNotPromoted):
+                    fail_if_lasting(error, policy=self.retry_policy)
+                raise
+
+    def resume(self, context: Context, event: object = None) -> dict[str, Any]:
+        """Promote once more after a wait, and return the record as a JSON object."""
+        return self.execute(context)
 
     def _promotion(
         self,
@@ -149,6 +193,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
             copy=as_bool(self.copy),
             on_conflict=self.on_conflict,
             two_phase=self.two_phase,
+            pending_repository=as_text(self.pending_repository, name="pending_repository", wanted="a repository key"),
             attachments=self.attachments,
             property_prefix=self.property_prefix,
             properties=properties,

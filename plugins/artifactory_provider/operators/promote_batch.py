@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseAsyncOperator
 
 from artifactory_provider.operators.base import ArtifactoryOperator
-from artifactory_provider.promotion.batch import check_at_once, promote_many
+from artifactory_provider.promotion.batch import check_at_once
 from artifactory_provider.promotion.errors import BatchInterrupted
 from artifactory_provider.promotion.reports import ChunkOutcome
+from artifactory_provider.promotion.rules import Change
+from artifactory_provider.tasks.arguments import check_literal
 from artifactory_provider.tasks.bulk import (
     ProgressLog,
     check_all_done,
@@ -22,7 +25,9 @@ from artifactory_provider.tasks.bulk import (
 from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import as_bool, as_number, as_text
 from artifactory_provider.tasks.handover import pull_chunk, push_outcome
+from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.task_state import identify_run
+from artifactory_provider.tasks.waiting import WhenRefused, check_when_refused, wait_if_refused
 from artifactory_provider.verification.check import check_to_dict
 from artifactory_provider.verification.gate import promote_verified
 
@@ -51,6 +56,8 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
     :param copy: True copies; False moves, which needs sources with digests. (templated)
     :param on_conflict: what a target tag with another digest leads to: ``fail``, ``overwrite``, ``backup``. (templated)
     :param two_phase: whether each image is verified under a pending tag before its target tag shows it. (templated)
+    :param pending_repository: repository key of a transit repository in which the pending tags stand instead of in the
+        targets' repositories; left empty, there is none. (templated)
     :param attachments: what is brought along of what belongs to each image: ``none``; ``tags``, such as cosign's
         signatures; ``all``, which reads each manifest, so that children are compared, and OCI referrers come, too.
         (templated)
@@ -60,6 +67,12 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
     :param confirmation_timeout: seconds that the targets may take to show what was promoted.
     :param checks: what must be true of each source's digest, asked for all together before anything is promoted; one
         that has not passed fails by itself, and is tried again while it may pass.
+    :param approval: what an ``ArtifactoryApprovalOperator`` has returned, where the policy asks for approvals.
+        (templated)
+    :param override: what an override has returned, where a rule allows one. (templated)
+    :param when_refused: what happens while a hold, a stop or the policy forbids some of them: ``fail``; or ``wait``,
+        which looks again when that may have ended, and needs no worker meanwhile. (templated)
+    :param longest_wait: how long that goes on since the first refusal.
     :param at_once: how many requests are under way at a time, at most. (templated)
     :param emit_assets: whether each promotion is an asset event, which may start other DAGs; without a
         ``property_prefix``, what a try promotes that does not end well has none. (templated)
@@ -77,8 +90,12 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         "copy",
         "on_conflict",
         "two_phase",
+        "pending_repository",
         "attachments",
         "properties",
+        "approval",
+        "override",
+        "when_refused",
         "at_once",
         "emit_assets",
         "report_path",
@@ -94,11 +111,16 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         copy: bool = True,
         on_conflict: OnConflict = "fail",
         two_phase: bool = True,
+        pending_repository: str | None = None,
         attachments: Attachments = "all",
         property_prefix: str | None = "promotion",
         properties: Mapping[str, str] | None = None,
         confirmation_timeout: float = 60,
         checks: Sequence[Check] = (),
+        approval: Mapping[str, Any] | None = None,
+        override: Mapping[str, Any] | None = None,
+        when_refused: WhenRefused = "fail",
+        longest_wait: timedelta = timedelta(days=1),
         at_once: int = 32,
         emit_assets: bool = False,
         report_path: str | None = None,
@@ -111,18 +133,25 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         self.copy = copy
         self.on_conflict = on_conflict
         self.two_phase = two_phase
+        self.pending_repository = pending_repository
         self.attachments = attachments
         self.property_prefix = property_prefix
         self.properties = properties
         self.confirmation_timeout = confirmation_timeout
         self.checks = tuple(checks)
+        self.approval = approval
+        self.override = override
+        self.when_refused = when_refused
+        self.longest_wait = longest_wait
         self.at_once = at_once
         self.emit_assets = emit_assets
         self.report_path = report_path
         self._promoted: Sequence[PromotionRecord] = ()
         self._work: asyncio.Task[Any] | None = None
         self._is_killed = False
+        self._may_have_promoted = False
         check_arguments(self)
+        check_literal(when_refused, check_when_refused)
         for check in self.checks:
             check_to_dict(check)
 
@@ -137,15 +166,25 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
             key, name = self.chunk["key"], self.chunk["name"]
         self._batch = read_batch(self, promotions, context)
         self._at_once = check_at_once(as_number(self.at_once, name="at_once") or 32)
+        changes = [Change(each.source, each.target) for each in self._batch]
+        self._rules = self._hook().rules().with_answers(changes, Answers.read(self.approval, self.override))
+        self._batch = self._rules.record_answers(self._batch)
         report: PromotionReport = super().execute(context)  # type: ignore[no-untyped-call]
         outcome = ChunkOutcome.of(report, key=key, name=name)
         self.log.info("%s: %s.", name, ", ".join(f"{number:,} {count}" for count, number in outcome.counts.items()))
         push_outcome(context["ti"], outcome)
         if folder is not None:
             self.log.info("The full report is in %s.", write_file(f"{folder}/{key}.csv", report.write_csv))
+        if check_when_refused(self.when_refused) == "wait":
+            wait_if_refused(self, context, [each.error for each in report.failures], longest=self.longest_wait)
         emit_promotions(self, context, self._promoted)
         check_all_done(report, name=name, policy=self.retry_policy)
         return outcome.as_dict()
+
+    def resume(self, context: Context, event: object = None) -> dict[str, Any]:
+        """Promote what is left after a wait, and return counts and the first failures."""
+        self._may_have_promoted = True
+        return self.execute(context)
 
     async def aexecute(self, context: Context) -> PromotionReport:
         """Promote what is left, and return the report."""
@@ -161,7 +200,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
                         report,
                         prefix=self.property_prefix,
                         run=identify_run(context),
-                        is_first_try=context["ti"].try_number == 1,
+                        is_first_try=context["ti"].try_number == 1 and not self._may_have_promoted,
                     )
                 return report
         except asyncio.CancelledError:
@@ -170,17 +209,17 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
             raise
 
     async def _promote(self, client: ArtifactoryClient, progress: ProgressLog) -> PromotionReport:
-        if not self.checks:
-            return await promote_many(client, self._batch, at_once=self._at_once, on_progress=progress)
         from artifactory_provider.hooks.http_connections import HttpConnections
 
+        rules = self._rules
         return await promote_verified(
             client,
             self._batch,
-            self.checks,
+            lambda target: (*self.checks, *rules.required_checks(target)),
             at_once=self._at_once,
             on_progress=progress,
             connect=HttpConnections(),
+            rules=rules,
         )
 
     def on_kill(self) -> None:

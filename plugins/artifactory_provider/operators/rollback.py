@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.operators.image_promotion import ImagePromotionOperator
+from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.promotion.request import Promotion, PromotionOptions, check_record
-from artifactory_provider.tasks.arguments import NOT_GIVEN, check_present
+from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literal, check_present
+from artifactory_provider.tasks.forms import as_text
+from artifactory_provider.tasks.rules import Answers, find_starter
 from artifactory_provider.tasks.task_state import PinnedDigest, identify_run
 
 if TYPE_CHECKING:
@@ -22,19 +25,34 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
     That promotion must have had ``on_conflict="backup"``. The restored digest is verified like any promotion, its
     attachments included; what is replaced is kept as a backup in turn, so that a rollback can be rolled back.
 
+    The tag is held on it then: no schedule, event, backfill or person brings back what was taken out, until a person
+    lifts the hold. Of the policy's rules and the stops, those hold that name rollbacks.
+
     :param repository: repository key. (templated)
     :param image: image name, without host and repository key. (templated)
     :param tag: the tag that is given back what it showed. (templated)
     :param digest: the digest to go back to, if it is not the last one. (templated)
+    :param reason: why, for the hold and the record. (templated)
+    :param hold: whether the tag is held from then on.
     :param property_prefix: the first part of the names of the properties that record promotions, as the promotion had
         it.
+    :param pending_repository: repository key of a transit repository, the same as for promotions to this repository;
+        left empty, there is none. (templated)
     :param artifactory_conn_id: the Airflow connection. (templated)
     :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
     :raises InvalidReference: when a repository key, image, tag or digest is malformed; for plain values at parse
         time.
     """
 
-    template_fields: Sequence[str] = ("repository", "image", "tag", "digest", "artifactory_conn_id")
+    template_fields: Sequence[str] = (
+        "repository",
+        "image",
+        "tag",
+        "digest",
+        "reason",
+        "pending_repository",
+        "artifactory_conn_id",
+    )
     target_argument = "repository"
     ui_color = "#f9e3d4"
 
@@ -45,7 +63,10 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         image: str,
         tag: str,
         digest: str | None = NOT_GIVEN,
+        reason: str = "rolled back",
+        hold: bool = True,
         property_prefix: str = "promotion",
+        pending_repository: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,7 +74,11 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         self.image = image
         self.tag = tag
         self.digest = None if digest is NOT_GIVEN else digest
+        self.reason = reason
+        self.hold = hold
         self.property_prefix = property_prefix
+        self.pending_repository = pending_repository
+        check_literal(reason, check_reason)
         check_record(property_prefix, {})
         self._check_arguments(target_repository=repository, target_image=image, tag=tag, digest=digest)
 
@@ -68,9 +93,14 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         previous = hook.find_previous(tag.pinned(digest) if digest else tag, property_prefix=self.property_prefix)
         pinned.keep(str(previous.digest))
         options = PromotionOptions(
-            on_conflict="backup", property_prefix=self.property_prefix, run=identify_run(context)
+            on_conflict="backup",
+            property_prefix=self.property_prefix,
+            hold=check_reason(self.reason) if self.hold else None,
+            held_by=find_starter().name,
+            pending_repository=as_text(self.pending_repository, name="pending_repository", wanted="a repository key"),
+            run=identify_run(context),
         )
         promotion = Promotion(source=previous, target=tag, options=options)
-        record = hook.promote(promotion)
+        record = hook.promote(promotion, answers=Answers(is_rollback=True))
         pinned.forget()
         return self._report(context, promotion, record)

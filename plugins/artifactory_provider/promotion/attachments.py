@@ -69,7 +69,7 @@ async def find_attachments(ledger: Ledger, place: ImageReference, digests: Itera
 
 
 async def find_tagged(
-    ledger: Ledger, source: ImageReference, listing: Listing, *, is_index: bool
+    ledger: Ledger, source: ImageReference, listing: Listing, *, index: ImageReference | None
 ) -> tuple[Attachment, ...]:
     """Return what stands under tags and belongs to an image, out of all tags of that kind that its image has.
 
@@ -78,14 +78,14 @@ async def find_tagged(
     :param ledger: what is known of the registry.
     :param source: repository, image, tag and digest.
     :param listing: the answer to ``attachments_in`` for its image.
-    :param is_index: whether the digest is an index's.
+    :param index: where the digest can be read, if it is an index's: a move may have taken it from the source already.
     """
     attached = listing.attachments_in(image_of(source))
     if not attached:
         return ()
     digests = [str(source.digest)]
-    if is_index and await _has_orphans(ledger, source, attached):
-        digests += (await ledger.read(source)).children
+    if index is not None and await _has_orphans(ledger, source, attached):
+        digests += (await ledger.read(index)).children
     found: dict[Attachment, None] = {}
     for _ in range(_DEEPEST):
         unseen = [tag for digest in digests for tag, shown in attached.get(digest, {}).items() if shown is None]

@@ -29,16 +29,18 @@ from artifactory_provider.promotion.promote import promote_over
 from artifactory_provider.promotion.queries import Question
 from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
 from artifactory_provider.promotion.request import make_promotions
+from artifactory_provider.promotion.rules import check_allowed
 from artifactory_provider.promotion.tags import select_images
-from artifactory_provider.promotion.transfer import request
+from artifactory_provider.promotion.transfer import pin, request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.promotion.listing import Listing, Shown
     from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_provider.promotion.request import Promotion
+    from artifactory_provider.promotion.rules import Rules
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ async def promote_many(
     *,
     at_once: int = 32,
     on_progress: Callable[[Progress], None] | None = None,
+    rules: Rules | None = None,
 ) -> PromotionReport:
     """Promote many images and make sure of each; one that fails does not stop the others.
 
@@ -82,11 +85,12 @@ async def promote_many(
     :param at_once: how many requests are under way at a time, at most; a server that limits requests or becomes slow
         gets fewer.
     :param on_progress: called with how far it has come, after each promotion.
+    :param rules: what may refuse each beside holds and rejections, asked right before its target tag changes.
     :raises InvalidPromotion: when ``at_once`` makes no sense.
     :raises AuthenticationFailed: when the credentials are refused: no other promotion could go better.
     """
     check_at_once(at_once)
-    work = _Batch(client, promotions, min(_MOST_UNDER_WAY, at_once * _PROMOTIONS_A_REQUEST), on_progress)
+    work = _Batch(client, promotions, min(_MOST_UNDER_WAY, at_once * _PROMOTIONS_A_REQUEST), on_progress, rules)
     with client.at_most(at_once):
         return await work.run()
 
@@ -109,8 +113,10 @@ class _Batch:
         promotions: Sequence[Promotion],
         under_way: int,
         on_progress: Callable[[Progress], None] | None,
+        rules: Rules | None,
     ) -> None:
         self._client, self._promotions, self._on_progress = client, promotions, on_progress
+        self._rules = rules
         self._under_way = min(under_way, len(promotions))
         self._results: list[PromotionResult | None] = [None] * len(promotions)
         self._done = self._failed = 0
@@ -135,7 +141,7 @@ class _Batch:
             for number, promotion in waiting:
                 if self._is_stopping:
                     return
-                result = await _promote_one(ledger, promotion)
+                result = await _promote_one(ledger, promotion, self._rules)
                 self._results[number] = result
                 self._done += 1
                 self._failed += result.outcome == "failed"
@@ -156,10 +162,10 @@ class _Batch:
             raise
 
 
-async def _promote_one(ledger: Ledger, promotion: Promotion) -> PromotionResult:
+async def _promote_one(ledger: Ledger, promotion: Promotion, rules: Rules | None) -> PromotionResult:
     """Promote one image, and again while that may help."""
     try:
-        record = await _promote_and_try_again(ledger, promotion)
+        record = await _promote_and_try_again(ledger, promotion, rules)
     except AuthenticationFailed:
         raise
     except (PromotionError, ArtifactoryError, InvalidReference) as error:
@@ -168,17 +174,17 @@ async def _promote_one(ledger: Ledger, promotion: Promotion) -> PromotionResult:
     return PromotionResult(source=record.source, target=promotion.target, record=record)
 
 
-async def _promote_and_try_again(ledger: Ledger, promotion: Promotion) -> PromotionRecord:
+async def _promote_and_try_again(ledger: Ledger, promotion: Promotion, rules: Rules | None) -> PromotionRecord:
     for attempt in range(1, _TRIES):
         try:
-            return await promote_over(ledger, promotion)
+            return await promote_over(ledger, promotion, rules)
         except (PromotionError, ArtifactoryError) as error:
             if not _may_pass(error):
                 raise
             pause = _choose_pause(attempt, error)
             log.warning("%s Trying %s again in %.1f s (%d of %d).", error, promotion.source, pause, attempt + 1, _TRIES)
         await asyncio.sleep(pause)
-    return await promote_over(ledger, promotion)
+    return await promote_over(ledger, promotion, rules)
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -194,7 +200,12 @@ def _choose_pause(attempt: int, error: Exception) -> float:
 
 
 async def promote_image(
-    client: ArtifactoryClient, promotion: Promotion, *, one_request: bool = False, at_once: int = 32
+    client: ArtifactoryClient,
+    promotion: Promotion,
+    promote_all: Callable[[Sequence[Promotion]], Awaitable[PromotionReport]] | None = None,
+    *,
+    one_request: bool = False,
+    rules: Rules | None = None,
 ) -> PromotionReport:
     """Promote all tags of an image; one that fails does not stop the others.
 
@@ -204,17 +215,19 @@ async def promote_image(
 
     :param client: an open client.
     :param promotion: source and target without tags, and the options for each tag.
+    :param promote_all: promotes all tags; ``promote_many`` with the rules, where nothing is given.
     :param one_request: whether the endpoint is sent its own form for a whole image, once; each tag is pinned before and
         verified after it. Nothing is verified before its tag shows it then.
-    :param at_once: how many requests are under way at a time, at most.
+    :param rules: what may refuse each tag; with one request, the whole image where it refuses any.
     :raises ImageNotFound: when there is no such image.
     :raises TagsNotPromoted: after all others, when some tags could not be promoted.
     """
     source, target = promotion.source, promotion.target
     try:
-        tags = select_images(await client.tags(source.repository, source.image))
+        listed = await client.tags(source.repository, source.image)
     except NotFound as error:
         raise await explain_missing(client, source) from error
+    tags = select_images(listed)
     if not tags:
         raise ImageNotFound(f"{source} has no tags to promote.")
     log.info("Promoting %d tags of %s to %s.", len(tags), source, target)
@@ -237,9 +250,10 @@ async def promote_image(
             raise InvalidPromotion(f"One request promotes all tags of {source}, and {next(iter(malformed.values()))}")
         # Its tags show what nobody has verified yet; a record is written where there is none then.
         promotion = replace(promotion, options=replace(promotion.options, two_phase=False))
-        seen = await _send_whole(client, promotion, pairs)
+        seen = await _send_whole(client, promotion, pairs, rules, beside=sorted(set(listed) - set(tags)))
         pairs = [(_pinned(source, seen.shows(source)), target) for source, target in pairs]
-    report = await promote_many(client, make_promotions(pairs, promotion.options), at_once=at_once)
+    promotions = make_promotions(pairs, promotion.options)
+    report = await (promote_all(promotions) if promote_all else promote_many(client, promotions, rules=rules))
     if seen is not None:
         report = PromotionReport(tuple(_describe_sent(result, seen.shows(result.target)) for result in report.results))
     failures = malformed | {str(each.source.tag): each.error for each in report.failures if each.error}
@@ -249,12 +263,21 @@ async def promote_image(
 
 
 async def _send_whole(
-    client: ArtifactoryClient, promotion: Promotion, pairs: Sequence[tuple[ImageReference, ImageReference]]
+    client: ArtifactoryClient,
+    promotion: Promotion,
+    pairs: Sequence[tuple[ImageReference, ImageReference]],
+    rules: Rules | None,
+    *,
+    beside: Sequence[str],
 ) -> Listing:
-    """Send the one request, if it would overwrite nothing that it may not, and return what was seen before it."""
+    """Send the one request, if it would overwrite nothing that it may not, and return what was seen before it.
+
+    :param beside: its tags that are no images of their own, such as backups: the request takes them along.
+    """
     if not promotion.options.copy:
         raise InvalidPromotion("One request for a whole image copies: a move verifies each tag before it is removed.")
-    seen = await _check_conflicts(client, promotion, pairs)
+    others = [(replace(promotion.source, tag=tag), replace(promotion.target, tag=tag)) for tag in beside]
+    seen = await _check_conflicts(client, promotion, pairs, rules, beside=others)
     try:
         await request(client, promotion.source, promotion.target, copy=True)
     except ArtifactoryError as error:
@@ -263,21 +286,32 @@ async def _send_whole(
 
 
 async def _check_conflicts(
-    client: ArtifactoryClient, promotion: Promotion, pairs: Sequence[tuple[ImageReference, ImageReference]]
+    client: ArtifactoryClient,
+    promotion: Promotion,
+    pairs: Sequence[tuple[ImageReference, ImageReference]],
+    rules: Rules | None,
+    *,
+    beside: Sequence[tuple[ImageReference, ImageReference]],
 ) -> Listing:
     """Refuse what would be refused tag by tag, before anything is changed; a tag that shows its digest is no conflict.
 
     An earlier try may have ended after its request.
     """
-    async with Ledger(client) as ledger:
-        seen = await ledger.look(Question(tags=tuple(itertools.chain.from_iterable(pairs))))
-    standing: list[str] = []
-    for one in make_promotions(pairs, promotion.options):
+    seen, digests = await _look_before(client, pairs, beside)
+    for one in make_promotions(beside, promotion.options):
         source, before = seen.shows(one.source), seen.shows(one.target)
-        if source is None or before is None or before.digest == source.digest:
+        if source is not None and (before is None or before.digest != source.digest):
+            await check_allowed(None, one, seen, source.digest)
+    standing: list[str] = []
+    for one, digest in zip(make_promotions(pairs, promotion.options), digests, strict=True):
+        source, before = seen.shows(one.source), seen.shows(one.target)
+        if before is not None and before.digest == digest:
+            continue
+        await check_allowed(rules, one, seen, digest)
+        if before is None:
             continue
         if promotion.options.on_conflict == "overwrite":
-            check_conflict(client, one, source, before, source.digest)
+            check_conflict(client, one, source, before, digest)
         else:
             standing.append(f"{one.target.tag}")
     if standing:
@@ -286,6 +320,23 @@ async def _check_conflicts(
             "and one request would overwrite them: promote tag by tag, or set on_conflict='overwrite'."
         )
     return seen
+
+
+async def _look_before(
+    client: ArtifactoryClient,
+    pairs: Sequence[tuple[ImageReference, ImageReference]],
+    beside: Sequence[tuple[ImageReference, ImageReference]],
+) -> tuple[Listing, list[str]]:
+    """Return what was seen, with the rejections of all that is shown anywhere, and the digest of each pair's source."""
+    async with Ledger(client) as ledger:
+        tags = tuple(itertools.chain.from_iterable((*pairs, *beside)))
+        seen = await ledger.look(Question(tags=tags, with_marks=True))
+        # What no query shows would be promoted, too.
+        found = [seen.shows(source) or await pin(client, source) for source, _ in pairs]
+        others = [shown.digest for source, _ in beside if (shown := seen.shows(source))]
+        digests = [one.digest for one in found]
+        seen.add_rejections(await ledger.look(Question(with_marks=True, rejected=(*digests, *others))))
+    return seen, digests
 
 
 def _pinned(source: ImageReference, shown: Shown | None) -> ImageReference:

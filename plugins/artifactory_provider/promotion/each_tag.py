@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.diagnosis import explain_repository, look
 from artifactory_provider.artifactory.errors import ArtifactoryError, NotFound, UnsupportedRepository
+from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import ImageReference, is_tag
 from artifactory_provider.promotion.listing import Listing, Shown, image_of
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.manifests import Descriptor
     from artifactory_provider.promotion.listing import Image
     from artifactory_provider.promotion.queries import Question
 
@@ -48,10 +50,20 @@ class EachTag:
         ]
         tags = list(dict.fromkeys([*(tag.unpinned() for tag in question.tags), *attached]))
         descriptors = await concurrently(lambda tag: look(self._client, tag), tags)
-        for tag, descriptor in zip(tags, descriptors, strict=True):
-            if descriptor is not None:
-                listing.add_shown(tag, Shown(descriptor.digest, descriptor.is_index))
+        shown = [(tag, found) for tag, found in zip(tags, descriptors, strict=True) if found is not None]
+        marked = {tag.unpinned() for tag in question.tags} if question.with_marks else set()
+        asked = [(tag, descriptor) for tag, descriptor in shown if tag in marked]
+        read = await concurrently(lambda one: self._read_properties(*one), asked)
+        properties = {tag: found for (tag, _), found in zip(asked, read, strict=True)}
+        for tag, descriptor in shown:
+            listing.add_shown(tag, Shown(descriptor.digest, descriptor.is_index, properties=properties.get(tag)))
         return listing
+
+    async def _read_properties(self, tag: ImageReference, descriptor: Descriptor) -> dict[str, list[str]]:
+        try:
+            return await self._client.properties(manifest_path(tag, descriptor))
+        except NotFound:
+            return {}  # The tag has gone, or shows another image by now: whoever promotes it looks again.
 
     async def _read_list(self, image: Image) -> list[str]:
         async with self._reading.setdefault(image, asyncio.Lock()):

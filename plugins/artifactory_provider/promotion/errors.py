@@ -87,6 +87,18 @@ class NothingToRestore(PromotionError):
     """There is no backup to roll back to; nothing was changed."""
 
 
+class RulesUnreadable(PromotionError):
+    """What the rules are cannot be found out now, so nothing is promoted; it may go better later."""
+
+
+class NothingToLift(PromotionError):
+    """There is no hold or rejection to lift; nothing was changed."""
+
+
+class DecisionIncomplete(PromotionError):
+    """A digest could not be marked everywhere where it stands; it is marked in all other places."""
+
+
 class TagsNotPromoted(PromotionError):
     """Some tags of an image could not be promoted; all others were.
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from artifactory_provider.artifactory.errors import PermissionDenied, RequestRefused, UnsupportedRepository
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.errors import TargetConflict
-from artifactory_provider.promotion.listing import image_of
 from artifactory_provider.promotion.queries import Question
 from artifactory_provider.promotion.tags import can_have_backup, name_pending
 from artifactory_provider.promotion.transfer import retry
@@ -88,9 +87,18 @@ def may_delete_layers(client: ArtifactoryClient) -> bool:
 
 
 async def check_permissions(
-    ledger: Ledger, promotion: Promotion, source: ImageReference, target: ImageReference, *, is_put_up: bool
+    ledger: Ledger,
+    promotion: Promotion,
+    source: ImageReference,
+    target: ImageReference,
+    before: Shown | None,
+    *,
+    is_put_up: bool,
 ) -> None:
     """Make sure that the user may do what comes last: drop the pending tag, and remove the source tag of a move.
+
+    Through a transit repository, overwriting the target tag is another permission than dropping the pending tag, and is
+    asked for, too.
 
     Artifactory tells nobody but administrators what they may do. So what is not there is deleted, and an upload is
     begun and given up: who may not do that is refused, and nothing is changed. With ``attachments="none"`` a copy makes
@@ -100,53 +108,57 @@ async def check_permissions(
     :param promotion: what is promoted, and how.
     :param source: the source with its digest.
     :param target: the target with its digest.
+    :param before: the other digest that the target tag shows.
     :param is_put_up: whether the pending tag is there already.
     :raises PermissionDenied: naming the permission that is missing, and all that are needed there.
     """
-    client, options = ledger.client, promotion.options
+    options = promotion.options
     asks = options.attachments != "none" or ledger.is_shared
     if options.two_phase and asks and not is_put_up:
         record = ", and Annotate for the record" if options.property_prefix else ""
-        needs = f"Read, Deploy/Cache and Delete/Overwrite{record}"
-        absent = tag_path(name_pending(target, options.run))
-        await ledger.permit(target, lambda: _ask(ledger, client.delete_item(absent), target, needs))
+        await _check_may_delete(
+            ledger,
+            name_pending(target, options.run, options.pending_repository),
+            f"Read, Deploy/Cache and Delete/Overwrite{record}",
+        )
+        if options.pending_repository is not None:
+            await _check_target(ledger, target, name_pending(target, options.run), is_overwrite=before is not None)
     if not options.copy:
         # A name that no move renames to: under that one an earlier try may have left what others have pushed.
         gone = tag_path(name_pending(source, options.run))
         needs = "Read, Deploy/Cache and Delete/Overwrite, as it is moved from there"
 
         async def ask_both() -> None:
-            await _ask(ledger, client.delete_item(gone), source, needs)
-            await _ask(ledger, client.check_may_push(source), source, needs)
+            await _ask(ledger, ledger.client.delete_item(gone), source, needs)
+            await _ask(ledger, ledger.client.check_may_push(source), source, needs)
 
         await ledger.permit(source, ask_both, what="move")
 
 
 async def check_claim(
     ledger: Ledger,
+    promotion: Promotion,
     pending: ImageReference,
     target: ImageReference,
     before: Shown | None,
     seen: Listing,
-    *,
-    within: float,
-    dead_after: float,
 ) -> None:
     """Make sure that nobody else is about to write the target tag, or has written it since it was looked at first.
 
     :param ledger: what is known of the registry.
+    :param promotion: what is promoted; others are given its ``confirmation_timeout`` to finish or to give way.
     :param pending: the pending tag of this run.
     :param target: repository, image and tag, with the digest that waits under the pending tag.
     :param before: what the target tag showed at first.
-    :param seen: what it shows now that the pending tag is there, and the pending tags beside it.
-    :param within: the seconds that others are given to finish or to give way.
-    :param dead_after: the seconds after which the run of a pending tag has certainly ended.
+    :param seen: what it shows now that the pending tag is there, and all pending tags for it.
     :raises TargetConflict: when somebody else has written the target tag, or is about to.
     """
+    dead_after = promotion.options.pending_timeout
 
     async def check(now: Listing) -> None:
         _check_written(target, before, now.shows(target))
-        rivals = [other for other in now.pending_for(target) if other.is_rival_to(target)]
+        waiting = now.pending_for(target, promotion.pending_images)
+        rivals = [other for other in waiting if other.is_rival_to(target)]
         _check_rivals(pending, target, await _find_living(ledger, rivals, dead_after), dead_after)
 
     try:
@@ -157,9 +169,9 @@ async def check_claim(
         return
 
     async def look_again() -> None:
-        await check(await ledger.look(Question(tags=(target,), pending_in=(image_of(target),))))
+        await check(await ledger.look(Question(tags=(target,), pending_in=promotion.pending_images)))
 
-    await retry(look_again, _ClaimedTwice, within=within)
+    await retry(look_again, _ClaimedTwice, within=promotion.options.confirmation_timeout)
 
 
 async def drop_left_behind(ledger: Ledger, promotion: Promotion, seen: Listing) -> None:
@@ -169,10 +181,10 @@ async def drop_left_behind(ledger: Ledger, promotion: Promotion, seen: Listing) 
     :param promotion: what was promoted.
     :param seen: what was seen at first.
     """
-    options, target = promotion.options, promotion.target
-    others = [other for other in seen.pending_in(image_of(target)) if other.run != options.run]
+    options, images = promotion.options, promotion.pending_images
+    others = [other for image in images for other in seen.pending_in(image) if other.run != options.run]
     dead = [other for other in await _date(ledger, others) if other.is_dead(after=options.pending_timeout)]
-    own = [other for other in seen.pending_for(target) if other.run == options.run]
+    own = [other for other in seen.pending_for(promotion.target, images) if other.run == options.run]
     for pending in (*own, *dead):
         log.info("Dropping %s, which was left behind.", pending.place)
         await ledger.drop(pending.place)
@@ -194,14 +206,14 @@ def _check_written(target: ImageReference, before: Shown | None, now: Shown | No
 def _check_rivals(
     pending: ImageReference, target: ImageReference, rivals: Iterable[PendingTag], dead_after: float
 ) -> None:
-    first = min((str(other.place.tag) for other in rivals), default=None)
+    first = min((other.place for other in rivals), key=lambda place: str(place.tag), default=None)
     if first is None:
         return
-    kind = TargetConflict if first < str(pending.tag) else _ClaimedTwice
+    kind = TargetConflict if str(first.tag) < str(pending.tag) else _ClaimedTwice
     raise kind(
-        f"{target.unpinned()} is about to be given another digest by another promotion, which waits under {first}. It "
-        "was left as it was; run the promotion again when that one has ended. If that one has died, run it again "
-        f"or delete its tag; after {dead_after:g} s it no longer counts."
+        f"{target.unpinned()} is about to be given another digest by another promotion, which waits under {first.tag} "
+        f"in {first.repository!r}. It was left as it was; run the promotion again when that one has ended. If that one "
+        f"has died, run it again or delete its tag; after {dead_after:g} s it no longer counts."
     )
 
 
@@ -217,7 +229,27 @@ async def _date(ledger: Ledger, found: Iterable[PendingTag]) -> list[PendingTag]
     ]
 
 
-async def _ask(ledger: Ledger, request: Awaitable[None], place: ImageReference, needs: str) -> None:
+async def _check_target(ledger: Ledger, target: ImageReference, absent: ImageReference, *, is_overwrite: bool) -> None:
+    """Make sure that the last step from a transit repository is allowed: what waits elsewhere tells nothing of that."""
+    if is_overwrite:
+        needs = "Read, Deploy/Cache and Delete/Overwrite, as a tag is overwritten there"
+        await _check_may_delete(ledger, absent, needs, what="overwrite")
+    elif ledger.is_shared:
+        # Queries pass over what a user may not read: a tag that is there would look free.
+        await ledger.permit(
+            target,
+            lambda: _ask(ledger, ledger.client.descriptor(target.unpinned()), target, "Read, Deploy/Cache"),
+            what="read",
+        )
+
+
+async def _check_may_delete(ledger: Ledger, absent: ImageReference, needs: str, *, what: str = "promote") -> None:
+    await ledger.permit(
+        absent, lambda: _ask(ledger, ledger.client.delete_item(tag_path(absent)), absent, needs), what=what
+    )
+
+
+async def _ask(ledger: Ledger, request: Awaitable[object], place: ImageReference, needs: str) -> None:
     try:
         await request
     except (PermissionDenied, RequestRefused, UnsupportedRepository) as error:

@@ -145,7 +145,7 @@ class Ledger:
         :raises ArtifactoryError: when the server cannot be asked.
         """
         if not self.is_shared:
-            return await self._find([question]) or await EachTag(self.client).find(question)
+            return await self._find([question]) or await self._ask_each(question)
         loop = asyncio.get_running_loop()
         asked = _Asked(question, loop.create_future())
         self._waiting.append(asked)
@@ -337,16 +337,32 @@ class Ledger:
                 self._give(asked, listing)
             return
         each = EachTag(self.client)
+        rejections = await self._find_rejections([asked.question for asked in waiting])
 
         async def answer_one(asked: _Asked) -> None:
             try:
-                self._give(asked, await each.find(asked.question))
+                found = await each.find(asked.question)
             except AuthenticationFailed:
                 raise
             except ArtifactoryError as error:
                 self._give(asked, error)
+            else:
+                found.add_rejections(rejections)
+                self._give(asked, found)
 
         await concurrently(answer_one, waiting)
+
+    async def _ask_each(self, question: Question) -> Listing:
+        found = await EachTag(self.client).find(question)
+        found.add_rejections(await self._find_rejections([question]))
+        return found
+
+    async def _find_rejections(self, questions: Sequence[Question]) -> Listing:
+        """Find them by a query of their own: whatever was odd about another one, or failed, is no proof of none."""
+        digests = tuple(digest for question in questions for digest in question.rejected)
+        alone = [Question(with_marks=True, rejected=digests)]
+        found = await self._query(lambda: find_together(self.client, alone)) if digests else None
+        return found or Listing(knows_files=False)
 
     async def _find(self, questions: Sequence[Question]) -> Listing | None:
         # One odd name may spoil a query for many: whatever came of it, each is asked for alone then.

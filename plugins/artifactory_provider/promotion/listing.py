@@ -15,11 +15,12 @@ from artifactory_provider.artifactory.layout import (
     split_folder,
     subject_of,
 )
-from artifactory_provider.promotion.tags import PENDING_PREFIX, PendingTag, hash_tag
+from artifactory_provider.promotion.marks import REJECTED, Mark, hold_of
+from artifactory_provider.promotion.tags import PENDING_PREFIX, PendingTag
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from artifactory_provider.artifactory.aql import Item
     from artifactory_provider.artifactory.layout import Folder
@@ -37,11 +38,13 @@ class Shown:
     :param digest: the digest of its manifest or index.
     :param is_index: whether it is an index.
     :param updated: when it was written, copied or moved there; None where that was not told.
+    :param properties: those of its manifest, name → values; None where they were not asked for.
     """
 
     digest: str
     is_index: bool
     updated: datetime.datetime | None = field(default=None, compare=False)
+    properties: Mapping[str, Sequence[str]] | None = field(default=None, compare=False)
 
 
 def image_of(reference: ImageReference) -> Image:
@@ -61,22 +64,28 @@ class Listing:
         self._shown: dict[Folder, Shown] = {}
         self._pending: dict[Image, dict[str, PendingTag]] = {}
         self._attachments: dict[Image, dict[str, dict[str, str | None]]] = {}
+        self._rejected: dict[str, Mark] = {}
 
     @classmethod
-    def read(cls, items: Iterable[Item]) -> Listing:
+    def read(cls, items: Iterable[Item], *, with_marks: bool = False) -> Listing:
         """Return what the files say that a query has found.
 
         :param items: the files.
+        :param with_marks: whether they have come with their properties.
         """
         listing = cls(knows_files=True)
         found: dict[Folder, dict[str, Item]] = {}
         for item in items:
             found.setdefault((item.repository, item.folder), {})[item.name] = item
+            if with_marks and item.name in (LIST_FILE, MANIFEST_FILE):
+                listing._note_rejection(item.digest, item.properties)
         for folder, files in found.items():
             listing._files[folder] = {name: item.digest for name, item in files.items()}
             name = shown_file(files)
             if name is not None:
-                listing._add_tag(folder, Shown(files[name].digest, name == LIST_FILE, files[name].updated))
+                item = files[name]
+                properties = item.properties or {} if with_marks else None
+                listing._add_tag(folder, Shown(item.digest, name == LIST_FILE, item.updated, properties))
         return listing
 
     def add_shown(self, tag: ImageReference, shown: Shown) -> None:
@@ -95,12 +104,34 @@ class Listing:
         for tag in tags:
             self._add_name(image, tag, None)
 
+    def add_rejections(self, other: Listing) -> None:
+        """Note the rejections that another look has found.
+
+        :param other: what it has found.
+        """
+        self._rejected |= other._rejected
+
     def shows(self, tag: ImageReference) -> Shown | None:
         """Return what a tag shows, or None.
 
         :param tag: repository, image and tag.
         """
         return self._shown.get(folder_of(tag.unpinned()))
+
+    def holds(self, tag: ImageReference) -> Mark | None:
+        """Return the hold on a tag, or None; its properties must have been asked for.
+
+        :param tag: repository, image and tag.
+        """
+        shown = self.shows(tag)
+        return hold_of(shown.properties, tag) if shown and shown.properties else None
+
+    def rejects(self, digest: str) -> Mark | None:
+        """Return the rejection of a digest, wherever it was found, or None.
+
+        :param digest: the digest.
+        """
+        return self._rejected.get(digest)
 
     def pending_in(self, image: Image) -> tuple[PendingTag, ...]:
         """Return the pending tags of an image.
@@ -109,13 +140,13 @@ class Listing:
         """
         return tuple(self._pending.get(image, {}).values())
 
-    def pending_for(self, target: ImageReference) -> list[PendingTag]:
+    def pending_for(self, target: ImageReference, images: Iterable[Image]) -> list[PendingTag]:
         """Return the pending tags that wait for a target tag.
 
         :param target: repository, image and tag.
+        :param images: where they are looked for: images of the target's name.
         """
-        wanted = hash_tag(target)
-        return [pending for pending in self.pending_in(image_of(target)) if pending.target_hash == wanted]
+        return [pending for image in images for pending in self.pending_in(image) if pending.is_for(target)]
 
     def attachments_in(self, image: Image) -> dict[str, dict[str, str | None]]:
         """Return what belongs to the digests of an image: digest → tag → what that shows, where it is known.
@@ -158,8 +189,13 @@ class Listing:
 
     def _add_tag(self, folder: Folder, shown: Shown) -> None:
         self._shown[folder] = shown
+        self._note_rejection(shown.digest, shown.properties)
         image, tag = split_folder(folder[1])
         self._add_name((folder[0], image), tag, shown)
+
+    def _note_rejection(self, digest: str, properties: Mapping[str, Sequence[str]] | None) -> None:
+        if properties and (mark := Mark.read(properties, REJECTED)):
+            self._rejected[digest] = mark
 
     def _add_name(self, image: Image, tag: str, shown: Shown | None) -> None:
         if subject := subject_of(tag):

@@ -12,35 +12,28 @@ from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.diagnosis import look
-from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RequestRefused, TagNotFound
-from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor
+from artifactory_provider.artifactory.errors import (
+    TRANSIENT,
+    ArtifactoryError,
+    PermissionDenied,
+    RequestRefused,
+    TagNotFound,
+)
+from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, manifest_path
 from artifactory_provider.promotion.attachments import bring_attachments, find_attachments, find_tagged
 from artifactory_provider.promotion.backup import keep_previous
-from artifactory_provider.promotion.completeness import ask_for_parts, check_complete, check_source_complete
-from artifactory_provider.promotion.errors import (
-    InvalidPromotion,
-    NotShownYet,
-    PartsMissing,
-    PromotionError,
-    TargetConflict,
-    TargetUnverified,
-)
+from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError, TargetConflict, TargetUnverified
 from artifactory_provider.promotion.guards import check_claim, check_conflict, check_permissions, drop_left_behind
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.listing import image_of
+from artifactory_provider.promotion.marks import hold_properties, leave_hold_behind
 from artifactory_provider.promotion.moves import finish_move, remove_source
-from artifactory_provider.promotion.queries import Question
+from artifactory_provider.promotion.proof import Proof
+from artifactory_provider.promotion.queries import ANY_DIGEST, Question
 from artifactory_provider.promotion.record import PromotionRecord, has_record, write_record
+from artifactory_provider.promotion.rules import check_allowed, check_removal
 from artifactory_provider.promotion.tags import name_pending
-from artifactory_provider.promotion.transfer import (
-    confirm,
-    explain_unverified,
-    is_shown,
-    pin,
-    retry,
-    send,
-    wait_until_shown,
-)
+from artifactory_provider.promotion.transfer import confirm, is_shown, pin, send
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -49,15 +42,18 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.listing import Listing, Shown
     from artifactory_provider.promotion.record import Attachment
     from artifactory_provider.promotion.request import Promotion
+    from artifactory_provider.promotion.rules import Rules
 
 log = logging.getLogger(__name__)
 
 
-async def promote(client: ArtifactoryClient, promotion: Promotion) -> PromotionRecord:
+async def promote(client: ArtifactoryClient, promotion: Promotion, *, rules: Rules | None = None) -> PromotionRecord:
     """Promote one image and make sure of the result; safe to run again after any end.
 
     :param client: an open client.
     :param promotion: what is promoted to where, and how.
+    :param rules: what may refuse it beside holds and rejections, asked right before the target tag changes.
+    :raises Refused: when a hold, a rejection or a rule forbids it now.
     :raises SourceMoved: when the source tag does not show the pinned digest, before or after.
     :raises TargetConflict: when the target tag shows another digest and may not be overwritten.
     :raises AttachmentLost: when something that belongs to the image could not be brought along.
@@ -66,14 +62,15 @@ async def promote(client: ArtifactoryClient, promotion: Promotion) -> PromotionR
     :raises ArtifactoryError: when the server refuses or cannot be reached.
     """
     async with Ledger(client) as ledger:
-        return await promote_over(ledger, promotion)
+        return await promote_over(ledger, promotion, rules)
 
 
-async def promote_over(ledger: Ledger, promotion: Promotion) -> PromotionRecord:
+async def promote_over(ledger: Ledger, promotion: Promotion, rules: Rules | None) -> PromotionRecord:
     """Promote one image over a ledger that others may share; see ``promote``.
 
     :param ledger: what is known of the registry.
     :param promotion: what is promoted to where, and how.
+    :param rules: what may refuse it beside holds and rejections.
     """
     if promotion.is_whole_image:
         raise InvalidPromotion("All tags of an image are promoted with promote_image().")
@@ -81,13 +78,16 @@ async def promote_over(ledger: Ledger, promotion: Promotion) -> PromotionRecord:
     seen = await ledger.look(
         Question(
             tags=(source, target),
-            pending_in=(image_of(target),) if options.two_phase else (),
+            pending_in=promotion.pending_images if options.two_phase else (),
             # What belongs to any digest of the image is asked for with it: the digest is not known yet.
             attachments_in=(image_of(source),) if options.attachments == "tags" else (),
+            with_marks=True,
+            # The fast way looks once, before the digest of a tag and the children of an index are known.
+            rejected=tuple(filter(None, [source.digest])) if options.two_phase else (ANY_DIGEST,),
         )
     )
     try:
-        record = await (await _Attempt.begin(ledger, promotion, seen)).run()
+        record = await (await _Attempt.begin(ledger, promotion, rules, seen)).run()
     except TRANSIENT:
         raise  # The next try goes on from the pending tag.
     except (PromotionError, ArtifactoryError):
@@ -102,33 +102,35 @@ class _Attempt:
 
     :param ledger: what is known of the registry.
     :param promotion: what is promoted, and how.
+    :param rules: what may refuse it.
     :param seen: what was seen at first.
     :param digest: what is promoted.
     """
 
-    def __init__(self, ledger: Ledger, promotion: Promotion, seen: Listing, digest: str) -> None:
+    def __init__(self, ledger: Ledger, promotion: Promotion, rules: Rules | None, seen: Listing, digest: str) -> None:
         self.ledger, self.client = ledger, ledger.client
         self.promotion, self.options = promotion, promotion.options
-        self.seen = seen
+        self.rules, self.seen = rules, seen
         self.source, self.target = promotion.source.pinned(digest), promotion.target.pinned(digest)
         self.before: Shown | None = seen.shows(promotion.target)
+        self.proof = Proof(ledger, self.source, self.target, self._before(), self.options.confirmation_timeout)
         self.manifest: Manifest | None = None
         self.attachments: tuple[Attachment, ...] = ()
         log.info("Pinned %s.", self.source)
 
     @classmethod
-    async def begin(cls, ledger: Ledger, promotion: Promotion, seen: Listing) -> _Attempt:
+    async def begin(cls, ledger: Ledger, promotion: Promotion, rules: Rules | None, seen: Listing) -> _Attempt:
         """Pin the source; where the target shows the wanted digest already, the source tag may be anywhere by now."""
         source, target = seen.shows(promotion.source), seen.shows(promotion.target)
         wanted = promotion.source.digest
         if wanted is not None and target is not None and target.digest == wanted:
-            return cls(ledger, promotion, seen, wanted)
+            return cls(ledger, promotion, rules, seen, wanted)
         if source is not None and wanted in {None, source.digest}:
-            return cls(ledger, promotion, seen, source.digest)
+            return cls(ledger, promotion, rules, seen, source.digest)
         digest = (await pin(ledger.client, promotion.source)).digest
         # What the Docker API shows and no query finds may stand in a repository that only passes it on.
         await ledger.check_repositories(promotion.source)
-        return cls(ledger, promotion, seen, digest)
+        return cls(ledger, promotion, rules, seen, digest)
 
     @property
     def is_there(self) -> bool:
@@ -138,8 +140,10 @@ class _Attempt:
     async def run(self) -> PromotionRecord:
         if self.is_there:
             log.info("%s shows this digest already.", self.promotion.target)
+            check_removal(self.promotion, self.seen)
             await self._make_sure()
         else:
+            await self._check_allowed(self.seen)
             check_conflict(
                 self.client, self.promotion, self.seen.shows(self.source), self.before, str(self.target.digest)
             )
@@ -170,7 +174,7 @@ class _Attempt:
             else:
                 self.manifest = await confirm(self.ledger, self.target, within=self.options.confirmation_timeout)
             if self.manifest:
-                await self._verify_parts(self.target, self.manifest)
+                await self.proof.verify_parts(self.target, self.manifest)
         except TargetUnverified as error:
             if error.found in {None, self.target.digest}:
                 raise
@@ -189,6 +193,9 @@ class _Attempt:
         ):
             # A try of the fast way has ended between the tag and its record; through a pending tag this cannot be.
             await self._record(self.target, replaced="unknown")
+        elif self.options.hold and not self.seen.holds(self.promotion.target):
+            held = hold_properties(self.promotion.target, reason=self.options.hold, by=self.options.held_by)
+            await self.client.set_properties(manifest_path(self.target, self._descriptor()), held)
 
     def _written(self, found: str | None) -> TargetConflict:
         return TargetConflict(
@@ -198,10 +205,13 @@ class _Attempt:
 
     async def _bring(self) -> None:
         """Bring the attachments, then the image."""
-        own = [other for other in self.seen.pending_for(self.target) if other.is_of(self.target, self.options.run)]
+        waiting = self.seen.pending_for(self.target, [self.promotion.pending_image])
+        own = [other for other in waiting if other.is_of(self.target, self.options.run)]
 
         async def check() -> None:
-            await check_permissions(self.ledger, self.promotion, self.source, self.target, is_put_up=bool(own))
+            await check_permissions(
+                self.ledger, self.promotion, self.source, self.target, self.before, is_put_up=bool(own)
+            )
 
         needed = [check, self._read_source] if self.options.attachments == "all" else [check]
         await concurrently(lambda ask: ask(), needed)
@@ -220,8 +230,11 @@ class _Attempt:
             self.attachments = await find_attachments(self.ledger, self.source, digests)
         else:
             shown = self.seen.shows(self.source) or self.before
-            is_index = shown is None or shown.is_index
-            self.attachments = await find_tagged(self.ledger, self.source, self.seen, is_index=is_index)
+            index = (self.target if self.is_there else self.source) if shown is None or shown.is_index else None
+            self.attachments = await find_tagged(self.ledger, self.source, self.seen, index=index)
+        if self.attachments and self.options.pending_repository and not self.is_there:
+            # They are brought first, and where the image itself could not wait, they would stay alone.
+            await self.ledger.check_repository(self.options.pending_repository)
         await bring_attachments(
             self.ledger,
             self.attachments,
@@ -250,26 +263,18 @@ class _Attempt:
     async def _promote_through(self, standing: ImageReference | None) -> None:
         """Promote to a pending tag, verify and record there, then retag: nothing unverified is under the target tag."""
         within = self.options.confirmation_timeout
-        pending = standing or name_pending(self.target, self.options.run)
+        pending = standing or name_pending(self.target, self.options.run, self.options.pending_repository)
         try:
             if standing is None:
                 await send(self.ledger, self.source, pending, copy=True, within=within)
             if self.manifest is None and not self.ledger.is_shared:
-                self.manifest = await self._confirm(self.source, pending)
+                self.manifest = await self.proof.confirm(pending, origin=self.source)
             seen = await self._verify_pending(pending)
-            await check_claim(
-                self.ledger,
-                pending,
-                self.target,
-                self.before,
-                seen,
-                within=within,
-                dead_after=self.options.pending_timeout,
-            )
+            await check_claim(self.ledger, self.promotion, pending, self.target, self.before, seen)
             await self._record(pending)
+            await self._check_allowed(seen)
             await self._keep_previous()
-            await send(self.ledger, pending, self.target, copy=False, within=within, before=self._before())
-            await self._confirm_target(pending)
+            await self._retag(pending)
         except TRANSIENT:
             raise
         except (PromotionError, ArtifactoryError):
@@ -280,69 +285,60 @@ class _Attempt:
         """Promote to the target tag at once: the fast way, for where a wrong tag can be put right."""
         if not self.options.property_prefix:
             await self.ledger.check_repositories(self.target)
+        await self._check_allowed(self.seen)
         await self._keep_previous()
         within = self.options.confirmation_timeout
         await send(self.ledger, self.source, self.target, copy=True, within=within, before=self._before())
         await self._confirm_target(self.source)
         if self.manifest and self.options.attachments == "all":
-            await self._verify_parts(self.target, self.manifest)
+            await self.proof.verify_parts(self.target, self.manifest)
         try:
             await self._record(self.target)
         except RequestRefused:
             await self.ledger.check_repositories(self.target)
             raise
 
-    async def _confirm_target(self, source: ImageReference) -> None:
-        self.manifest = await self._confirm(source, self.target) or self.manifest
-
-    async def _confirm(self, source: ImageReference, place: ImageReference) -> Manifest | None:
-        # A name of one's own has shown nothing before.
-        is_own = place.tag != self.target.tag
-        before = None if is_own else self._before()
+    async def _retag(self, pending: ImageReference) -> None:
+        """Move what waits to the target tag, and make sure that it came; from a transit repository, with all parts."""
+        within = self.options.confirmation_timeout
         try:
-            return await confirm(self.ledger, place, within=self.options.confirmation_timeout, before=before)
-        except TargetUnverified as error:
-            await explain_unverified(self.ledger, source, place, error, is_own=is_own)
-            raise
+            await send(self.ledger, pending, self.target, copy=False, within=within, before=self._before())
+        except PermissionDenied:
+            # Who may not overwrite may not repeat, either, what another run has done since the last look.
+            if not await is_shown(self.client, self.target):
+                raise
+            await self.ledger.drop(pending)
+        if self.manifest is None or self.options.pending_repository is None:
+            await self._confirm_target(pending)
+        else:
+            await self.proof.verify_parts(self.target, self.manifest, origin=pending)
+
+    async def _confirm_target(self, origin: ImageReference) -> None:
+        self.manifest = await self.proof.confirm(self.target, origin=origin) or self.manifest
 
     async def _verify_pending(self, pending: ImageReference) -> Listing:
         """Make sure that all of the image waits under its pending tag; return what was seen beside it."""
-        beside = Question(tags=(pending, self.target), pending_in=(image_of(self.target),))
+        beside = Question(
+            # A move takes the source tag away, which may have been held since.
+            tags=(pending, self.target, *(() if self.options.copy else (self.source,))),
+            pending_in=self.promotion.pending_images,
+            with_marks=True,
+            rejected=self._parts(),
+        )
         if self.manifest is not None:
-            return await self._verify_parts(pending, self.manifest, beside)
-        try:
-            return await wait_until_shown(self.ledger, pending, beside, within=self.options.confirmation_timeout)
-        except TargetUnverified as error:
-            await explain_unverified(self.ledger, self.source, pending, error, is_own=True)
-            raise
+            return await self.proof.verify_parts(pending, self.manifest, beside)
+        return await self.proof.wait(pending, beside)
 
-    async def _verify_parts(self, place: ImageReference, manifest: Manifest, beside: Question | None = None) -> Listing:
-        """Wait until a tag shows the digest with all that belongs to it; return what was seen beside it."""
-        question = ask_for_parts(self.source, place, manifest)
-        if beside is not None:
-            question = question.joined(beside)
+    def _parts(self) -> tuple[str, ...]:
+        """Return the digest that is promoted, and those of its children, as far as they are known."""
+        return str(self.target.digest), *(self.manifest.children if self.manifest else ())
 
-        async def verify() -> Listing:
-            seen = await wait_until_shown(self.ledger, place, question, within=0)
-            await check_complete(self.client, self.source, place, manifest, seen)
-            return seen
-
-        try:
-            try:
-                return await verify()
-            except PartsMissing as error:
-                await check_source_complete(self.client, self.source, place, error)
-            except NotShownYet:
-                pass  # It may be shown with a delay.
-            return await retry(verify, NotShownYet, PartsMissing, within=self.options.confirmation_timeout)
-        except TargetUnverified as error:
-            # What was under the target tag before has not been promoted by this run.
-            is_own = place.tag != self.target.tag
-            if error.found != place.digest and (is_own or not self.is_there):
-                await explain_unverified(self.ledger, self.source, place, error, is_own=is_own)
-            raise
+    async def _check_allowed(self, seen: Listing) -> None:
+        digest, *children = self._parts()
+        await check_allowed(self.rules, self.promotion, seen, digest, children=children)
 
     async def _record(self, place: ImageReference, *, replaced: str | None = None) -> None:
+        shown = self.seen.shows(self.promotion.source)
         await write_record(
             self.client,
             self.promotion,
@@ -351,6 +347,7 @@ class _Attempt:
             self._descriptor(),
             replaced=replaced or self._before() or "none",
             attachments=len(self.attachments),
+            further=leave_hold_behind(shown.properties or {}, self.source) if shown else {},
         )
 
     async def _keep_previous(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.layout import any_manifest, any_of, attachment_prefix, folder_of, manifests_in
 from artifactory_provider.promotion.listing import Listing, image_of
+from artifactory_provider.promotion.marks import REJECTED
 from artifactory_provider.promotion.tags import PENDING_PREFIX
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 _FILES_A_QUERY = 900
 """Fewer than a page of the client has, so that most queries are answered by one."""
 _CHARACTERS_A_QUERY = 100_000
-_FILES_A_FOLDER = {"tag": 1, "pattern": 8, "folder": 4}
+_FILES_A_FOLDER = {"tag": 1, "pattern": 8, "folder": 4, "rejected": 1}
 _DIGESTS_OF_AN_IMAGE = 8
+_DIGESTS_ASKED_FOR = 50
+ANY_DIGEST = "*"
 _QUERIES_AT_ONCE = 2
 
 
@@ -35,6 +38,8 @@ class Question:
     :param attachments_in: which tags of these images belong to digests?
     :param attachments_to: which tags belong to these digests? References to repository, image and digest.
     :param folders: which files are in these folders?
+    :param with_marks: which of these tags are held, and which digests are rejected?
+    :param rejected: which of these digests are rejected anywhere? ``ANY_DIGEST`` for all that are.
     """
 
     tags: tuple[ImageReference, ...] = ()
@@ -42,6 +47,8 @@ class Question:
     attachments_in: tuple[Image, ...] = ()
     attachments_to: tuple[ImageReference, ...] = ()
     folders: tuple[Folder, ...] = ()
+    with_marks: bool = False
+    rejected: tuple[str, ...] = ()
 
     def joined(self, other: Question) -> Question:
         """Return the question that asks both."""
@@ -51,6 +58,8 @@ class Question:
             attachments_in=(*self.attachments_in, *other.attachments_in),
             attachments_to=(*self.attachments_to, *other.attachments_to),
             folders=(*self.folders, *other.folders),
+            with_marks=self.with_marks or other.with_marks,
+            rejected=(*self.rejected, *other.rejected),
         )
 
 
@@ -58,7 +67,8 @@ class Question:
 class _Part:
     """One thing to look for.
 
-    :param kind: ``tag`` for the manifests in one folder, ``pattern`` for those in many, ``folder`` for all its files.
+    :param kind: ``tag`` for the manifests in one folder, ``pattern`` for those in many, ``folder`` for all its files;
+        ``rejected`` for what is rejected of a digest, or at all.
     """
 
     kind: str
@@ -74,8 +84,10 @@ async def find_together(client: ArtifactoryClient, questions: Sequence[Question]
     :raises ArtifactoryError: when the server refuses a query, or cannot be asked.
     """
     queries = [_criteria(parts) for parts in _pack(_parts(questions))]
-    found = await concurrently(client.find_items, queries, at_once=_QUERIES_AT_ONCE)
-    return Listing.read(item for items in found for item in items)
+    with_marks = any(question.with_marks for question in questions)
+    find = client.find_annotated_items if with_marks else client.find_items
+    found = await concurrently(find, queries, at_once=_QUERIES_AT_ONCE)
+    return Listing.read((item for items in found for item in items), with_marks=with_marks)
 
 
 def _parts(questions: Sequence[Question]) -> list[_Part]:
@@ -91,7 +103,14 @@ def _parts(questions: Sequence[Question]) -> list[_Part]:
     # The files of a folder tell what its tag shows, too.
     found = [_Part("tag", *place) for place in sorted(tags - folders)]
     found += [_Part("pattern", *place) for place in sorted(patterns)]
+    found += [_Part("rejected", "", digest) for digest in _rejected(questions)]
     return found + [_Part("folder", *place) for place in sorted(folders)]
+
+
+def _rejected(questions: Iterable[Question]) -> list[str]:
+    """Return the digests whose rejection is looked for; for many of them ``*``: few digests are rejected at all."""
+    digests = sorted({digest for question in questions for digest in question.rejected})
+    return digests if len(digests) <= _DIGESTS_ASKED_FOR and ANY_DIGEST not in digests else [ANY_DIGEST]
 
 
 def _attachment_patterns(questions: Iterable[Question]) -> Iterator[Folder]:
@@ -129,11 +148,21 @@ def _criteria(parts: Sequence[_Part]) -> dict[str, Any]:
         groups.setdefault((part.kind, part.repository), []).append(part.path)
     criteria = []
     for (kind, repository), paths in groups.items():
-        if kind == "folder":
+        if kind == "rejected":
+            criteria.append(_rejections(paths))
+        elif kind == "folder":
             criteria.append({"repo": repository, **any_of([{"path": path} for path in paths])})
         else:
             criteria.append(manifests_in(repository, paths))
     return dict(any_of(criteria))
+
+
+def _rejections(digests: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {f"@{REJECTED}": {"$match": "*"}}
+    if digests != [ANY_DIGEST]:
+        found["$and"] = [any_of([{"sha256": digest.removeprefix("sha256:")} for digest in digests]), any_manifest()]
+        return found
+    return found | any_manifest()
 
 
 def tags_of(image: Image) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from artifactory_provider.artifactory.manifests import manifest_path
+from artifactory_provider.promotion.marks import hold_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.manifests import Descriptor
@@ -93,8 +94,9 @@ async def write_record(
     *,
     replaced: str,
     attachments: int,
+    further: Mapping[str, str],
 ) -> None:
-    """Write the record of a promotion into the properties of a tag's manifest, if one is wanted.
+    """Write the record of a promotion into the properties of a tag's manifest, if one is wanted, and its hold.
 
     :param promotion: the promotion, with the prefix of the properties' names and further properties.
     :param source: the source with its digest.
@@ -102,22 +104,28 @@ async def write_record(
     :param descriptor: digest and media type of the manifest.
     :param replaced: the digest that the target tag showed before, ``none``, or ``unknown``.
     :param attachments: how many there are.
+    :param further: further properties, by their whole names.
     """
-    prefix = promotion.options.property_prefix
-    if prefix is None:
+    options, target = promotion.options, promotion.target
+    held = hold_properties(target, reason=options.hold, by=options.held_by) if options.hold else further
+    if options.property_prefix is None:
+        if held:
+            await client.set_properties(manifest_path(place, descriptor), held)
         return
     record = {
         "digest": str(place.digest),
         "source": str(source.unpinned()),
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "run": promotion.options.run,
+        "run": options.run,
         "replaced": replaced,
         "attachments": str(attachments),
-        **({"verdicts": _join(promotion.options.verdicts)} if promotion.options.verdicts else {}),
-        **promotion.options.properties,
+        **({"verdicts": _join(options.verdicts)} if options.verdicts else {}),
+        **({"approvals": options.approvals} if options.approvals else {}),
+        **({"override": options.override} if options.override else {}),
+        **options.properties,
     }
-    properties = {f"{prefix}.{name}": value for name, value in record.items()}
-    await client.set_properties(manifest_path(place, descriptor), properties)
+    properties = {f"{options.property_prefix}.{name}": value for name, value in record.items()}
+    await client.set_properties(manifest_path(place, descriptor), {**properties, **held})
 
 
 async def has_record(

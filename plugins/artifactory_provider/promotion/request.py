@@ -9,20 +9,25 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from artifactory_provider.artifactory.properties import check_property_name
-from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.artifactory.references import InvalidReference, check_repository
 from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.promotion.tags import can_have_backup, check_run, name_backup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.listing import Image
 
 OnConflict = Literal["fail", "overwrite", "backup"]
 Attachments = Literal["none", "tags", "all"]
 
-RECORD_FIELDS = frozenset({"digest", "source", "time", "run", "replaced", "attachments", "verdicts"})
+RECORD_FIELDS = frozenset(
+    {"digest", "source", "time", "run", "replaced", "attachments", "verdicts", "approvals", "override"}
+)
 """The properties of a record, after its prefix; ``properties`` may add others."""
+_MARKS = frozenset({"hold", "lifted", "rejected"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +45,18 @@ class PromotionOptions:
         manifest, one request each; None writes none.
     :param properties: further properties to record, name → value, such as by whom and on which verdicts.
     :param verdicts: on which verdicts it is promoted, one line each, for the record, which keeps the first of them.
+    :param approvals: who has approved it, in one line for the record; nothing where nobody was asked.
+    :param override: who has set a refusal aside, until when and why, in one line for the record.
+    :param hold: the reason why the target tag is held from then on; such a promotion may replace a held image.
+    :param held_by: who holds it.
     :param run: what tells this run's tags from those of others, 1 to 32 lower-case letters and digits; give a retry
         that of the try before, so that it goes on where that one has stopped.
     :param confirmation_timeout: seconds that the target may take to show what was promoted.
     :param pending_timeout: seconds after which the pending tag of another run counts as left behind, and is dropped.
+    :param pending_repository: the repository key of a transit repository in which images wait under their pending tags
+        instead of in the target's repository, each in an image of the target's name.
     :raises InvalidPromotion: when an option makes no sense.
+    :raises InvalidReference: when the transit repository's key is malformed.
     """
 
     copy: bool = True
@@ -54,18 +66,26 @@ class PromotionOptions:
     property_prefix: str | None = "promotion"
     properties: Mapping[str, str] = field(default_factory=dict)
     verdicts: tuple[str, ...] = ()
+    approvals: str = ""
+    override: str = ""
+    hold: str | None = None
+    held_by: str = ""
     run: str = field(default_factory=lambda: secrets.token_hex(6))
     confirmation_timeout: float = 60
     pending_timeout: float = 3600
+    pending_repository: str | None = None
 
     def __post_init__(self) -> None:
         check_on_conflict(self.on_conflict)
         check_attachments(self.attachments)
         check_run(self.run)
         check_record(self.property_prefix, self.properties)
+        if self.hold is not None:
+            check_reason(self.hold)
         for name in ("confirmation_timeout", "pending_timeout"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InvalidPromotion(f"{name} is a number of seconds, 0 or more.")
+        check_pending_repository(self.pending_repository, two_phase=self.two_phase)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +114,11 @@ class Promotion:
             raise InvalidPromotion(
                 f"Source and target are both {self.target}: give another target repository, image or tag."
             )
+        if self.options.pending_repository in {self.source.repository, self.target.repository}:
+            raise InvalidPromotion(
+                f"pending_repository is a repository between source and target, of its own, and not one of them, as "
+                f"{self.options.pending_repository!r} is: name another local Docker repository, or leave it out."
+            )
         if self.options.on_conflict == "backup" and not self.is_whole_image:
             name_backup(self.target, f"sha256:{'0' * 64}")
 
@@ -101,6 +126,16 @@ class Promotion:
     def is_whole_image(self) -> bool:
         """Whether all tags of the image are meant."""
         return self.source.tag is None
+
+    @property
+    def pending_image(self) -> Image:
+        """Repository and image in which its own pending tags stand."""
+        return self.options.pending_repository or self.target.repository, self.target.image
+
+    @property
+    def pending_images(self) -> tuple[Image, ...]:
+        """Every image in which a pending tag for its target may stand: its own, and that of who names no transit."""
+        return tuple(dict.fromkeys((self.pending_image, (self.target.repository, self.target.image))))
 
 
 def make_promotions(
@@ -110,9 +145,10 @@ def make_promotions(
 
     :param pairs: source and target of each, both with a tag.
     :param options: how they are made.
-    :raises InvalidPromotion: when two have one target, or one makes no sense.
+    :raises InvalidPromotion: when two have one target, two move one source, or one makes no sense.
     """
     sources: dict[ImageReference, ImageReference] = {}
+    moved: dict[ImageReference, ImageReference] = {}
     careful = replace(options, on_conflict="fail")
     promotions: list[Promotion] = []
     for source, target in pairs:
@@ -122,6 +158,11 @@ def make_promotions(
             raise InvalidPromotion(
                 f"{target} would be promoted to twice, from {sources[target]} and from {source}: nothing was promoted. "
                 "Give each target one source."
+            )
+        if not options.copy and moved.setdefault(source.unpinned(), target) != target:
+            raise InvalidPromotion(
+                f"{source} would be moved twice, to {moved[source.unpinned()]} and to {target}: whichever comes first "
+                "takes it from the other. Nothing was promoted. Copy it, or move it to one of them."
             )
         sources[target] = source
         replaces = options.on_conflict != "backup" or can_have_backup(target)
@@ -151,6 +192,24 @@ def check_attachments(attachments: str) -> str:
     raise InvalidPromotion(f"attachments is 'none', 'tags' or 'all', not {attachments!r:.120}.")
 
 
+def check_pending_repository(key: str | None, *, two_phase: bool) -> str | None:
+    """Return the transit repository's key when images can wait there.
+
+    :param key: the repository key; None where they wait in the target's repository.
+    :param two_phase: whether they wait at all.
+    :raises InvalidReference: when it is no repository key.
+    :raises InvalidPromotion: when nothing waits.
+    """
+    if key is None:
+        return None
+    if not two_phase:
+        raise InvalidPromotion(
+            f"pending_repository={key!r:.120} is where an image waits until it has been verified, and without two "
+            "phases none does: set two_phase=True, without one_request, or leave pending_repository out."
+        )
+    return check_repository(key)
+
+
 def check_record(prefix: str | None, properties: Mapping[str, str]) -> None:
     """Make sure that a record can be written, before anything is promoted that it would be missing from.
 
@@ -160,7 +219,7 @@ def check_record(prefix: str | None, properties: Mapping[str, str]) -> None:
     """
     if not isinstance(properties, Mapping):
         raise InvalidPromotion(f"properties are names and values, such as {{'by': 'jane'}}, not {properties!r:.120}.")
-    if own := sorted(RECORD_FIELDS & properties.keys()):
+    if own := sorted(name for name in properties if str(name).partition(".")[0] in RECORD_FIELDS | _MARKS):
         raise InvalidPromotion(f"The property {own[0]!r} is the record's own: give yours another name.")
     try:
         for name in (*properties, "promotion" if prefix is None else prefix):

@@ -2,7 +2,7 @@
 
 | tag | is |
 |---|---|
-| ``pending-<12 hex of the digest>-<8 hex of the target tag>-<run>-<8 hex>`` | a digest that waits to be verified |
+| ``pending-<12 hex of the digest>-<8 hex of the target>-<run>-<8 hex>`` | a digest that waits to be verified |
 | ``moved-<12 hex of the digest>-<8 hex of the source tag>-<run>`` | the source of a move, before it is removed |
 | ``<tag>-previous-<12 hex of the digest>`` | what a tag showed before a promotion replaced it |
 """
@@ -38,7 +38,7 @@ class PendingTag:
 
     :param place: repository, image and tag; with the digest that it shows, where that was seen.
     :param hex: the first 12 hex of the digest that it was made for.
-    :param target_hash: the 8 hex that stand for its target tag.
+    :param target_hash: the 8 hex that stand for its target.
     :param run: the run that has made it.
     :param updated: when it was put there; None where that is not known.
     """
@@ -70,8 +70,8 @@ class PendingTag:
         return cls(place, name["hex"], name["tag"], name["run"], updated)
 
     def is_for(self, target: ImageReference) -> bool:
-        """Return whether what waits under it will take a target tag of this image."""
-        return self.target_hash == hash_tag(target)
+        """Return whether what waits under it will take a target tag of an image of this name."""
+        return self.target_hash == _hash_target(target, self.place.repository)
 
     def is_of(self, target: ImageReference, run: str) -> bool:
         """Return whether a run has made it for this target tag and digest."""
@@ -93,8 +93,8 @@ class PendingTag:
         return str(target.digest).startswith(f"sha256:{self.hex}")
 
 
-def name_pending(target: ImageReference, run: str) -> ImageReference:
-    """Return a new tag under which a digest is to wait in the target image until it has been verified.
+def name_pending(target: ImageReference, run: str, repository: str | None = None) -> ImageReference:
+    """Return a new tag under which a digest is to wait until it has been verified.
 
     Each is promoted to once. A server may carry out a request long after its client has given up waiting, and with the
     source tag moved meanwhile that would change what stands there. So a tag that is there was put there by the one
@@ -102,8 +102,9 @@ def name_pending(target: ImageReference, run: str) -> ImageReference:
 
     :param target: repository, image, tag and digest.
     :param run: the run's identifier.
+    :param repository: where it is to wait, in an image of the same name; None for the target's repository.
     """
-    own = _name_own("pending", target, run)
+    own = _name_own("pending", target, run, repository or target.repository)
     return replace(own, tag=f"{own.tag}-{secrets.token_hex(4)}")
 
 
@@ -113,7 +114,7 @@ def name_moved(source: ImageReference, run: str) -> ImageReference:
     :param source: repository, image, tag and digest.
     :param run: the run's identifier.
     """
-    return _name_own("moved", source, run)
+    return _name_own("moved", source, run, source.repository)
 
 
 def name_backup(target: ImageReference, digest: str) -> ImageReference:
@@ -172,15 +173,16 @@ def name_run(*parts: object) -> str:
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:12]
 
 
-def hash_tag(target: ImageReference) -> str:
-    """Return the 8 hex that stand for a target tag in the names of its pending tags.
+def _hash_target(target: ImageReference, repository: str) -> str:
+    """Return the 8 hex that stand for a target in the names of tags in some repository.
 
-    :param target: the target tag.
+    In another repository than its own, that of several targets' pending tags, the tag alone would not tell them apart.
     """
-    return hashlib.sha256(str(target.tag).encode()).hexdigest()[:8]
+    name = str(target.tag) if repository == target.repository else f"{target.repository}:{target.tag}"
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
-def _name_own(kind: str, place: ImageReference, run: str) -> ImageReference:
+def _name_own(kind: str, place: ImageReference, run: str, repository: str) -> ImageReference:
     digest = str(place.digest)
-    tag = f"{kind}-{digest.removeprefix('sha256:')[:12]}-{hash_tag(place)}-{check_run(run)}"
-    return ImageReference(place.repository, place.image, tag, digest)
+    tag = f"{kind}-{digest.removeprefix('sha256:')[:12]}-{_hash_target(place, repository)}-{check_run(run)}"
+    return ImageReference(repository, place.image, tag, digest)

@@ -119,6 +119,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "repository": check_repository,
     "source_repository": check_repository,
     "target_repository": check_repository,
+    "pending_repository": check_repository,
     "image": check_image,
     "target_image": check_image,
     "tag": check_tag,

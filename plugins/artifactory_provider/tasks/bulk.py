@@ -10,18 +10,19 @@ from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowFailException
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
-from artifactory_provider.promotion.errors import InvalidPromotion, PromotionsFailed
+from artifactory_provider.promotion.errors import InvalidPromotion, PromotionsFailed, TagsNotPromoted
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.request import (
     PromotionOptions,
     check_attachments,
     check_on_conflict,
+    check_pending_repository,
     check_record,
     make_promotions,
 )
-from artifactory_provider.tasks.arguments import check_literal, is_known
+from artifactory_provider.tasks.arguments import check_literal, is_known, is_literal
 from artifactory_provider.tasks.assets import emit_promotion
-from artifactory_provider.tasks.forms import as_bool, as_pairs
+from artifactory_provider.tasks.forms import as_bool, as_pairs, as_text
 from artifactory_provider.tasks.handover import read_promotions
 from artifactory_provider.tasks.task_state import identify_run
 from artifactory_provider.verification.evidence import Evidence
@@ -51,6 +52,7 @@ class Arguments(Protocol):
     copy: bool
     on_conflict: OnConflict
     two_phase: bool
+    pending_repository: str | None
     attachments: Attachments
     property_prefix: str | None
     properties: Mapping[str, str] | None
@@ -69,6 +71,8 @@ def check_arguments(task: Arguments) -> None:
     check_literal(task.on_conflict, check_on_conflict)
     check_literal(task.attachments, check_attachments)
     check_literal(task.copy, as_bool)
+    two_phase = as_bool(task.two_phase, name="two_phase") if is_literal(task.two_phase) else True
+    check_literal(task.pending_repository, lambda key: check_pending_repository(key, two_phase=two_phase))
     check_record(
         task.property_prefix, as_pairs(task.properties, name="properties") if is_known(task.properties) else {}
     )
@@ -95,6 +99,7 @@ def read_batch(
         copy=copy,
         on_conflict=task.on_conflict,
         two_phase=as_bool(task.two_phase, name="two_phase"),
+        pending_repository=as_text(task.pending_repository, name="pending_repository", wanted="a repository key"),
         attachments=task.attachments,
         property_prefix=task.property_prefix,
         properties=as_pairs(task.properties, name="properties"),
@@ -152,6 +157,17 @@ def check_all_done(report: PromotionReport, *, name: str, policy: RetryPolicy | 
     if lasting == len(errors):
         raise AirflowFailException(str(failed)) from failed
     raise failed
+
+
+def fail_if_lasting(error: TagsNotPromoted, *, policy: RetryPolicy | None) -> None:
+    """Fail for good when no other try can mend any of a whole image's failures, such as those that a rule refuses.
+
+    :param error: the error.
+    :param policy: says which failures are not worth another try.
+    :raises AirflowFailException: when none is.
+    """
+    if all(_is_lasting(failure, policy) for failure in error.failures.values()):
+        raise AirflowFailException(str(error)) from error
 
 
 async def find_promoted(

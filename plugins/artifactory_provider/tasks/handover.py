@@ -22,6 +22,8 @@ PLAN_PROBLEM = "plan_problem"
 """Text for people: why there is no plan."""
 DRY_RUN = "dry_run"
 """Of a dry run: ``field``, the field of the DAG's form that made it one, and ``titles``, the fields' name → title."""
+APPROVALS = "approvals"
+"""The policy's rule for who has to approve a plan, as a JSON object: empty where nobody has to, as None is no XCom."""
 _COUNTS, _PROBLEMS, _OUTCOME = "counts", "problems", "outcome"
 _MOST_PROBLEMS = 50
 
@@ -31,7 +33,7 @@ class HandedOn:
     """What a plan's task has handed on.
 
     :param counts: how many promotions there are of each action.
-    :param problems: the first 50 in conflict and the first 50 missing, as they describe themselves.
+    :param problems: the first 50 in conflict, refused and missing, as they describe themselves.
     :param chunks: the descriptors of the chunks.
     """
 
@@ -40,22 +42,31 @@ class HandedOn:
     chunks: Sequence[Mapping[str, Any]]
 
 
-def push_plan(ti: RuntimeTaskInstanceProtocol, plan: Plan, *, summary: str, chunks: Sequence[Chunk]) -> None:
+def push_plan(
+    ti: RuntimeTaskInstanceProtocol,
+    plan: Plan,
+    *,
+    summary: str,
+    chunks: Sequence[Chunk],
+    approvals: Mapping[str, Any],
+) -> None:
     """Hand on a plan.
 
     :param ti: the task instance that has made it.
     :param plan: the plan.
     :param summary: the plan as Markdown.
     :param chunks: what it leaves to promote.
+    :param approvals: the rule for who has to approve it; empty where nobody has to.
     """
     problems = [
         each.as_dict()
-        for action in ("conflict", "missing")
+        for action in ("conflict", "refused", "missing")
         for each in [each for each in plan.promotions if each.action == action][:_MOST_PROBLEMS]
     ]
     ti.xcom_push(key=PLAN_SUMMARY, value=summary)
     ti.xcom_push(key=_COUNTS, value=plan.counts)
     ti.xcom_push(key=_PROBLEMS, value=problems)
+    ti.xcom_push(key=APPROVALS, value=approvals)
     for chunk in chunks:
         ti.xcom_push(key=chunk.key, value=chunk.as_list())
 

@@ -18,8 +18,10 @@ from artifactory_provider.artifactory.errors import (
     UnsupportedRepository,
 )
 from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.policy import ContradictoryRules, InvalidPolicy
 from artifactory_provider.promotion.errors import (
     InvalidPromotion,
+    NothingToLift,
     NothingToRestore,
     NotVerified,
     NotVerifiedYet,
@@ -27,6 +29,7 @@ from artifactory_provider.promotion.errors import (
     SourceMoved,
     TargetConflict,
 )
+from artifactory_provider.promotion.rules import Refused
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -38,13 +41,17 @@ RETRY_POLICY = ExceptionRetryPolicy(
         RetryRule(
             exception=[
                 AuthenticationFailed,
+                ContradictoryRules,
+                InvalidPolicy,
                 InvalidPromotion,
                 InvalidReference,
                 InvalidSettings,
                 NotFound,
                 NotVerified,
+                NothingToLift,
                 NothingToRestore,
                 PermissionDenied,
+                Refused,
                 RequestRefused,
                 SourceIncomplete,
                 SourceMoved,

@@ -1,8 +1,9 @@
-"""All waits of one connection and the same checks in one triggerer look together: they back off and wake as one.
+"""Waits of one connection in one triggerer look together where they can: they back off and wake as one.
 
 A wait costs an object and no request of its own: at each interval, whatever is waited for with the same checks is
-looked at by a few queries. Those with other checks are looked at apart: a check may be slow, or fail. What a poller
-knows is gone with its process, and missed by nobody: the registry has the verdicts, and whoever waits looks again.
+looked at by a few queries. Checks of properties read nothing but what such a look brings, so all waits for properties
+look together, each with its own checks. Those with other checks are looked at apart: a check may be slow, or fail. What
+a poller knows is gone with its process, and missed by nobody: the registry has the verdicts, and who waits looks again.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from weakref import WeakKeyDictionary
 from artifactory_provider.artifactory.concurrency import in_turns
 from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RateLimited, RequestNotSent
 from artifactory_provider.promotion.ledger import Ledger
-from artifactory_provider.verification import State, check_from_dict, verify_many
-from artifactory_provider.verification.verification import fail_to_look
+from artifactory_provider.verification import AllOf, AnyOf, AtLeast, PropertyCheck, State, check_from_dict
+from artifactory_provider.verification.verification import fail_to_look, verify_each
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
+    from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.hooks.http_connections import HttpConnections
     from artifactory_provider.verification import Check, Verification
@@ -39,7 +41,10 @@ SHORTEST_PAUSE = 0.5
 LONGEST_BACKOFF = 600.0
 _REFERENCES_A_LOOK = 900
 _LOOKS_AT_ONCE = 16
-_LONGEST_TURN = 60.0
+_LONGEST_TURN = 5.0
+"""Seconds that a look keeps its turn: one that takes longer waits for somebody, and is no work for this process."""
+_OF_PROPERTIES = "properties"
+_COMBINATIONS = frozenset({AllOf.kind, AnyOf.kind, AtLeast.kind})
 
 
 class Wait:
@@ -50,11 +55,13 @@ class Wait:
     :param follow: whether a tag that is moved is waited for with its new digest, instead of ending the wait.
     """
 
-    __slots__ = ("_failures", "_news", "_rest", "_said", "follow", "is_new", "key", "reference")
+    __slots__ = ("_failures", "_news", "_rest", "_said", "checks", "follow", "is_new", "key", "reference")
 
     def __init__(self, reference: ImageReference, checks: Sequence[Mapping[str, Any]], *, follow: bool = False) -> None:
         self.reference = reference
-        self.key = json.dumps(checks, sort_keys=True)
+        self.checks = json.dumps(checks, sort_keys=True)
+        self.key = _OF_PROPERTIES if all(map(_is_of_properties, checks)) else self.checks
+        """Waits with the same one look together."""
         self.follow = follow
         self._news: asyncio.Future[Verification] = asyncio.get_running_loop().create_future()
         self._said = ""
@@ -116,7 +123,7 @@ class Wait:
 
 
 class Group:
-    """Waits with the same checks and interval: they look together, and what goes wrong with them harms no others."""
+    """Waits with the same key and interval: they look together, and what goes wrong with them harms no others."""
 
     def __init__(self, interval: float, key: str) -> None:
         self.interval = interval
@@ -251,16 +258,15 @@ class Poller:
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        """Let few groups look at a time; but nobody waits for ever, as the checks of others may never answer."""
-        has_turn = False
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LONGEST_TURN):
-                has_turn = await self._turns.acquire()
-        try:
-            yield
-        finally:
-            if has_turn:
-                self._turns.release()
+        """Let few groups look at a time; one that takes long gives its turn away, as its checks may never answer."""
+        await self._turns.acquire()
+        with contextlib.ExitStack() as turn:
+            turn.callback(self._turns.release)
+            given_away = asyncio.get_running_loop().call_later(_LONGEST_TURN, turn.close)
+            try:
+                yield
+            finally:
+                given_away.cancel()
 
     async def _look(self, group: Group, waits: Sequence[Wait]) -> list[ArtifactoryError | None]:
         """Look once for some waits; whatever happens, each of them gets to know it. Return what has gone wrong."""
@@ -268,18 +274,13 @@ class Poller:
         from artifactory_provider.hooks.http_connections import HttpConnections
 
         self._connect = self._connect or HttpConnections()
-        errors: list[ArtifactoryError | None] = []
         is_connected = False
         try:
-            checks = [check_from_dict(check) for check in json.loads(group.key)]
+            checks = await _read_checks(waits)
+            known = [wait for wait in waits if wait.checks in checks]
             async with ArtifactoryHook(self._conn_id).client() as client:
                 is_connected = group.was_connected = True
-                for start in range(0, len(waits), _REFERENCES_A_LOOK):
-                    batch = waits[start : start + _REFERENCES_A_LOOK]
-                    async with Ledger(client, refuses_queries=group.refuses_queries) as ledger:
-                        found = await self._look_at(ledger, batch, checks)
-                    group.refuses_queries = ledger.refuses_queries
-                    errors += [one.error for one in found]
+                return await self._look_at(client, group, known, checks)
         except ArtifactoryError as error:
             return _tell_all(waits, error)
         except Exception as error:  # noqa: BLE001 - each trigger raises it
@@ -290,14 +291,44 @@ class Poller:
                 return _tell_all(waits, RequestNotSent(message))
             for wait in waits:
                 wait.fail(error)
+            return []
+
+    async def _look_at(
+        self, client: ArtifactoryClient, group: Group, waits: Sequence[Wait], checks: Mapping[str, Sequence[Check]]
+    ) -> list[ArtifactoryError | None]:
+        errors: list[ArtifactoryError | None] = []
+        for start in range(0, len(waits), _REFERENCES_A_LOOK):
+            batch = waits[start : start + _REFERENCES_A_LOOK]
+            questions = [(wait.reference, checks[wait.checks]) for wait in batch]
+            async with Ledger(client, refuses_queries=group.refuses_queries) as ledger:
+                found = await verify_each(ledger, questions, connect=self._connect)
+                group.refuses_queries = ledger.refuses_queries
+            async for wait, one in in_turns(zip(batch, found, strict=True)):
+                wait.tell(one)
+                errors.append(one.error)
         return errors
 
-    async def _look_at(self, ledger: Ledger, batch: Sequence[Wait], checks: Sequence[Check]) -> list[Verification]:
-        references = [wait.reference for wait in batch]
-        found = await verify_many(ledger, references, checks, connect=self._connect)
-        async for wait, one in in_turns(zip(batch, found, strict=True)):
-            wait.tell(one)
-        return found
+
+async def _read_checks(waits: Iterable[Wait]) -> dict[str, Sequence[Check]]:
+    """Return the checks of waits by how they are written; those that cannot be read end their waits."""
+    checks: dict[str, Sequence[Check]] = {}
+    async for wait in in_turns(waits):
+        try:
+            if wait.checks not in checks:
+                checks[wait.checks] = tuple(check_from_dict(check) for check in json.loads(wait.checks))
+        except Exception as error:  # noqa: BLE001 - the trigger raises it
+            wait.fail(error)
+    return checks
+
+
+def _is_of_properties(check: object) -> bool:
+    """Return whether a check, as it is written, reads nothing but properties: it cannot hold up any other."""
+    if not isinstance(check, dict):
+        return False
+    kind, parts = check.get("kind"), check.get("checks")
+    if kind in _COMBINATIONS and isinstance(parts, list | tuple):
+        return all(map(_is_of_properties, parts))
+    return bool(kind == PropertyCheck.kind)
 
 
 def _tell_all(waits: Iterable[Wait], error: ArtifactoryError) -> list[ArtifactoryError | None]:

@@ -6,9 +6,8 @@ from artifactory_provider.verification.attestations import AttestationCheck
 from artifactory_provider.verification.check import Check, ask_each, check_from_dict, check_to_dict
 from artifactory_provider.verification.combinations import AllOf, AnyOf, AtLeast
 from artifactory_provider.verification.evidence import Evidence, Subject
-from artifactory_provider.verification.http_check import HttpCheck
+from artifactory_provider.verification.http import HttpCheck, HttpService
 from artifactory_provider.verification.properties import PropertyCheck
-from artifactory_provider.verification.services import HttpService
 from artifactory_provider.verification.signatures import SignatureCheck
 from artifactory_provider.verification.soak import SoakCheck
 from artifactory_provider.verification.verdicts import State, Verdict

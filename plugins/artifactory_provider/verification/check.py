@@ -114,6 +114,11 @@ def register(cls: type[Check]) -> type[Check]:
     return cls
 
 
+def find_kinds() -> tuple[str, ...]:
+    """Return the short kinds that there are, by name."""
+    return tuple(sorted(_KINDS))
+
+
 def _find_class(kind: object) -> type[Check]:
     if not isinstance(kind, str) or not (kind in _KINDS or ":" in kind):
         raise ValueError(

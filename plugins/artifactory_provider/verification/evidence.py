@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.manifests import Descriptor
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.artifactory.transport import Transport
     from artifactory_provider.promotion.ledger import Ledger
-    from artifactory_provider.verification.services import HttpService
 
 T = TypeVar("T")
 
@@ -47,11 +47,22 @@ class Subject:
         return manifest_path(self.reference, self.descriptor)
 
 
+class Service(Protocol):
+    """Another service than Artifactory, such as an ``HttpService``."""
+
+    def transport(self, *, timeout: float) -> Transport:
+        """Return the way to it, not open yet.
+
+        :param timeout: seconds for one request, from its start to the end of its answer.
+        :raises InvalidSettings: when it cannot be reached.
+        """
+
+
 class Connect(Protocol):
     """How a check reaches another service than Artifactory: only the faces of Airflow know connections."""
 
-    async def __call__(self, conn_id: str, /) -> HttpService:
-        """Return what an Airflow connection says.
+    async def __call__(self, conn_id: str, /) -> Service:
+        """Return the service that an Airflow connection describes.
 
         :param conn_id: the connection.
         :raises InvalidSettings: when there is none, or it cannot work.

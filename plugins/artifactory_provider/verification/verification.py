@@ -119,7 +119,21 @@ async def verify_many(
     :return: one verification for each reference, in their order; what the server answered instead is the ``error`` of
         those that it is about.
     """
+    return await verify_each(ledger, [(reference, checks) for reference in references], connect=connect)
+
+
+async def verify_each(
+    ledger: Ledger, questions: Sequence[tuple[ImageReference, Sequence[Check]]], *, connect: Connect | None = None
+) -> list[Verification]:
+    """Look once at what tags show and ask about each its own checks; see ``verify_many``.
+
+    :param ledger: what the registry shows, over an open client; a new one for each look.
+    :param questions: an image reference and its checks each; those with the very same sequence are asked together.
+    :param connect: how checks reach other services.
+    :return: one verification for each question, in their order.
+    """
     evidence = Evidence(ledger, connect=connect)
+    references = [reference for reference, _ in questions]
     found: dict[int, Verification] = {}
     subjects: dict[int, Subject] = {}
     async for at, seen in in_turns(enumerate(await look_at_all(ledger, references))):
@@ -132,14 +146,33 @@ async def verify_many(
         else:
             subjects[at] = seen
     try:
-        verdicts = await concurrently(lambda check: ask(check, evidence, list(subjects.values())), checks)
+        verdicts = await _ask_all(evidence, subjects, [checks for _, checks in questions])
     finally:
         await evidence.close()
-    async for number, (at, subject) in in_turns(enumerate(subjects.items())):
-        named = [(check.name, told[number]) for check, told in zip(checks, verdicts, strict=True)]
-        found[at] = _together(subject.reference, named)
+    async for at, told in in_turns(verdicts.items()):
+        found[at] = _together(subjects[at].reference, told)
     await _look_again(ledger, subjects, found)
-    return [found[at] for at in range(len(references))]
+    return [found[at] for at in range(len(questions))]
+
+
+async def _ask_all(
+    evidence: Evidence, subjects: dict[int, Subject], checks_of: Sequence[Sequence[Check]]
+) -> dict[int, list[tuple[str, Verdict]]]:
+    """Return the names of each subject's checks and what they say of it; those of the same checks are asked at once."""
+    alike: dict[int, list[int]] = {}
+    for at in subjects:
+        alike.setdefault(id(checks_of[at]), []).append(at)
+    told: dict[int, list[tuple[str, Verdict]]] = {at: [] for at in subjects}
+
+    async def ask_about(some: list[int]) -> None:
+        checks, asked = checks_of[some[0]], [subjects[at] for at in some]
+        verdicts = await concurrently(lambda check: ask(check, evidence, asked), checks)
+        for check, answers in zip(checks, verdicts, strict=True):
+            async for at, verdict in in_turns(zip(some, answers, strict=True)):
+                told[at].append((check.name, verdict))
+
+    await concurrently(ask_about, alike.values())
+    return told
 
 
 async def _look_again(ledger: Ledger, subjects: dict[int, Subject], found: dict[int, Verification]) -> None:

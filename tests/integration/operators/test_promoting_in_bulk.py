@@ -16,6 +16,7 @@ from airflow.sdk import DAG, Param
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 
 from artifactory_provider.artifactory.errors import AuthenticationFailed, RateLimited
+from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
 from artifactory_provider.operators.plan import ArtifactoryPlanOperator
 from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
@@ -125,6 +126,47 @@ def test_a_plan_is_promoted_in_chunks_and_a_second_run_finds_nothing_to_do(
     assert again.plan(**dev_to_qa(image)) == []
     assert again.report() == {"promoted": 0, "unchanged": 0, "failed": 0}
     assert len(gateway.requests) - before <= 6
+
+
+@pytest.mark.parametrize("pending_repository", ["docker-transit", "", "None"])
+def test_a_chunk_waits_in_a_transit_repository_where_one_is_named(
+    sandbox: RunningSandbox, gateway: Gateway, image: str, run: Run, pending_repository: str
+) -> None:
+    """A field of a form that was left empty comes as nothing, or as the word for it."""
+    pushed = push(sandbox, image, range(3))
+    [chunk] = run.plan(**dev_to_qa(image))
+    made = ArtifactoryPromoteBatchOperator(task_id="promote", chunk=chunk, confirmation_timeout=0)
+    made.pending_repository = f" {pending_repository}"  # as rendered
+    made.execute(run.context(made, 0))
+    assert shown(sandbox, image) == pushed
+    promoted = [json.loads(seen.body) for seen in gateway.requests if seen.path.endswith("/promote")]
+    waited = {body["targetRepo"] for body in promoted if body["targetTag"].startswith("pending-")}
+    assert waited == {"docker-transit" if pending_repository == "docker-transit" else "docker-qa"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pending_repository": "docker transit"},
+        {"pending_repository": "docker-transit", "two_phase": False},
+        {"pending_repository": "docker transit", "two_phase": "{{ params.two_phase }}"},
+    ],
+)
+def test_a_transit_repository_that_makes_no_sense_is_refused_when_the_dag_is_parsed(fields: dict[str, Any]) -> None:
+    with pytest.raises((InvalidPromotion, InvalidReference), match=r"pending_repository|is not a repository key"):
+        ArtifactoryPromoteBatchOperator(task_id="promote", promotions=[], **fields)
+
+
+def test_a_transit_repository_without_two_phases_is_refused_when_only_the_run_knows_of_both(
+    gateway: Gateway, image: str, run: Run
+) -> None:
+    made = ArtifactoryPromoteBatchOperator(
+        task_id="promote", promotions=[{"source": f"docker-dev/{image}:1", "target": f"docker-qa/{image}:1"}]
+    )
+    made.pending_repository, made.two_phase = "docker-transit", "False"  # type: ignore[assignment]  # as rendered
+    with pytest.raises(InvalidPromotion, match="set two_phase=True"):
+        made.execute(run.context(made))
+    assert gateway.requests == []
 
 
 def test_a_dry_run_shows_the_plan_and_skips_all_that_follows(

@@ -59,11 +59,18 @@ def operator(image: str, **changes: Any) -> ArtifactoryRollbackOperator:
     return ArtifactoryRollbackOperator(**{**fields, "property_prefix": "release", **changes})
 
 
+@pytest.mark.parametrize("pending_repository", [None, "docker-transit"])
 def test_a_rollback_restores_what_was_replaced_and_says_what_it_replaced(
-    sandbox: RunningSandbox, image: str, context: Any, replaced: tuple[str, str]
+    sandbox: RunningSandbox,
+    gateway: Gateway,
+    image: str,
+    context: Any,
+    replaced: tuple[str, str],
+    pending_repository: str | None,
 ) -> None:
     old, new = replaced
-    record = operator(image).execute(context)
+    record = operator(image, pending_repository=pending_repository).execute(context)
+    assert any("docker-transit" in seen.path for seen in gateway.requests) == bool(pending_repository)
     assert (record["outcome"], record["digest"], record["replaced"]) == ("promoted", old, new)
     assert sandbox.digest(f"docker-qa/{image}:1") == old
     assert context["task_state_store"] == {}

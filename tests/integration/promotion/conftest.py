@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.integration.promotion.dev_to_qa import TRANSIT
 
 from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -54,3 +55,9 @@ def queries(request: pytest.FixtureRequest, faulty: RunningSandbox) -> str:
     if mode == "queries refused":
         faulty.add_fault("status", path="*/api/search/aql", status=403)
     return mode
+
+
+@pytest.fixture(params=["pending in the target", "pending in transit"])
+def transit(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Both places where images wait, as options: the target's repository, and one of its own."""
+    return {"pending_repository": TRANSIT} if "transit" in request.param else {}

@@ -10,6 +10,8 @@ from artifactory_provider.promotion.request import Promotion, PromotionOptions
 PLATFORMS = ("linux/amd64", "linux/arm64")
 ABSENT = "sha256:" + "0" * 64
 PROMOTE = "/promote$"
+TRANSIT = "docker-transit"
+REPOSITORIES = ("docker-dev", "docker-qa", TRANSIT)
 
 
 def promotion(image: str, *, tag: str = "1", digest: str | None = None, **changes: Any) -> Promotion:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.integration.gateway import Seen
 
 COUNTS = ("alone", "many")
+COLUMNS = (*COUNTS, "transit")
+"""The columns of the catalogue: alone, with many, and either of them through a transit repository."""
 _SHA256 = re.compile(rb"(?<=sha256:)[0-9a-f]{64}|(?<=\"sha256\" : \")[0-9a-f]{64}|(?<=\"sha256\":\")[0-9a-f]{64}")
 
 
@@ -25,13 +27,16 @@ class Way:
 
     :param copy: False moves.
     :param phases: 2 goes through a pending tag.
+    :param is_transit: whether that stands in a transit repository.
     """
 
     copy: bool
     phases: int
+    is_transit: bool = False
 
     def __str__(self) -> str:
-        return f"{'copy' if self.copy else 'move'}, {self.phases} phase{'s' if self.phases > 1 else ''}"
+        deed = "copy" if self.copy else "move"
+        return f"{deed}, transit" if self.is_transit else f"{deed}, {self.phases} phase{'s' if self.phases > 1 else ''}"
 
 
 COPIES = (Way(True, 2), Way(True, 1))
@@ -39,6 +44,7 @@ MOVES = (Way(False, 1), Way(False, 2))
 ALL_WAYS = (COPIES[0], MOVES[0], COPIES[1], MOVES[1])
 TWO_PHASES = (COPIES[0], MOVES[1])
 ONE_PHASE = (COPIES[1], MOVES[0])
+THROUGH_TRANSIT = tuple(replace(way, is_transit=True) for way in TWO_PHASES)
 
 
 @dataclass
@@ -47,14 +53,12 @@ class Watch:
 
     :param image: the image.
     :param request: the kind of request that is waited for.
-    :param count: whether it is promoted alone, or with many.
-    :param phases: of its promotion.
+    :param way: how it is promoted.
     """
 
     image: str
     request: str
-    count: str
-    phases: int
+    way: Way
     met: int = 0
     _done: set[str] = field(default_factory=set)
 
@@ -85,11 +89,13 @@ class Watch:
         for prefix, kind in (("pending-", "pending"), ("sha256-", "attachment"), ("moved-", "rename")):
             if tag.startswith(prefix):
                 return kind
-        return "target" if self.phases == 1 else "retag"
+        return "target" if self.way.phases == 1 else "retag"
 
     def _kind_of_query(self, query: str) -> str | None:
         if f"{self.image}/" not in query:
             return None
+        if self.way.is_transit and "retag" in self._done:
+            return "confirm"
         if re.search(rf"{self.image}/(pending-[0-9a-f]|sha256:)", query):
             return "inspect"
         if f"{self.image}/sha256-" in query:
@@ -100,15 +106,16 @@ class Watch:
 
 
 _PATHS: tuple[tuple[str, str, str, bool | None], ...] = (
-    ("DELETE", r"/docker-qa/.*/pending-[^/]*-run0-", "drop", None),
-    ("DELETE", r"/docker-(qa|dev)/.*/pending-", "permission", False),
+    ("DELETE", r"/docker-(qa|transit)/.*/pending-[^/]*-run0-", "drop", None),
+    ("DELETE", r"/docker-(qa|dev|transit)/.*/pending-", "permission", False),
+    ("HEAD", r"/docker-qa/.*/manifests/1$", "permission", False),
     ("POST", r"/docker-dev/.*/blobs/uploads/", "upload begun", False),
     ("GET", r"/docker-dev/.*/manifests/sha256:", "manifest", False),
     ("GET", r"/docker-dev/.*/referrers/", "referrers", None),
     ("GET", r"/docker-qa/.*/manifests/1$", "confirm", True),
-    ("HEAD", r"/docker-qa/.*/blobs/", "blob check", True),
-    ("GET", r"/docker-qa/.*/manifests/sha256:", "child check", True),
-    ("PUT", r"/api/storage/docker-qa/", "record", None),
+    ("HEAD", r"/docker-(qa|transit)/.*/blobs/", "blob check", True),
+    ("GET", r"/docker-(qa|transit)/.*/manifests/sha256:", "child check", True),
+    ("PUT", r"/api/storage/docker-(qa|transit)/", "record", None),
     ("HEAD", r"/docker-dev/.*/manifests/1$", "source HEAD", True),
     ("HEAD", r"/docker-dev/.*/manifests/moved-", "moved HEAD", True),
     ("DELETE", r"/docker-dev/.*/moved-", "delete moved", None),
@@ -215,10 +222,17 @@ class Cell:
         return f"{self.request}: {self.trouble}, {self.count}, {self.way}"
 
 
-def cells(request: str, count: str) -> Iterator[Cell]:
-    """Return the cells of a kind of request: each trouble once, and the ways in turn."""
-    ways = REQUESTS[request]
-    first = list(REQUESTS).index(request) + COUNTS.index(count)
-    for number, trouble in enumerate(TROUBLES):
+def cells(request: str, column: str) -> Iterator[Cell]:
+    """Return the cells of a kind of request in a column: each trouble once, and the ways in turn."""
+    first = list(REQUESTS).index(request)
+    ways, counts = REQUESTS[request], [column]
+    if column == "transit":
+        ways, counts = tuple(way for way in THROUGH_TRANSIT if replace(way, is_transit=False) in ways), list(COUNTS)
+    else:
+        first += COUNTS.index(column)
+    if not ways:
+        return
+    for number, trouble in enumerate(TROUBLES, first):
         if trouble != SHA512 or request in _WITH_DIGESTS:
-            yield Cell(request, trouble, count, ways[(first + number) % len(ways)])
+            count = counts[number // len(ways) % len(counts)]
+            yield Cell(request, trouble, count, ways[number % len(ways)])

@@ -1,4 +1,7 @@
-"""A process that promotes one image, so that it can be killed: run as a script with a JSON object on its stdin."""
+"""A process that promotes, so that it can be killed: run as a script with a JSON object on its stdin.
+
+Each promotion is made by itself, or all as one batch whose sources have to pass ``CHECKS``.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,10 @@ from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.artifactory.settings import ServerSettings
 from artifactory_provider.promotion.promote import promote
 from artifactory_provider.promotion.request import Promotion, PromotionOptions
+from artifactory_provider.verification import PropertyCheck
+from artifactory_provider.verification.gate import promote_verified
+
+CHECKS = (PropertyCheck(),)
 
 
 def read_promotion(fields: dict[str, Any]) -> Promotion:
@@ -24,8 +31,13 @@ def read_promotion(fields: dict[str, Any]) -> Promotion:
 async def main() -> None:
     given = json.load(sys.stdin)
     settings = ServerSettings(base_url=given["url"], authentication=Basic("admin", given["password"]))
+    promotions = [read_promotion(fields) for fields in given["promotions"]]
     async with ArtifactoryClient(settings) as client:
-        await promote(client, read_promotion(given["promotion"]))
+        if given["is_verified"]:
+            await promote_verified(client, promotions, CHECKS)
+            return
+        for promotion in promotions:
+            await promote(client, promotion)
 
 
 if __name__ == "__main__":

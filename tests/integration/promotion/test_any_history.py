@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from tests.integration.promotion.attaching import Pusher
-from tests.integration.promotion.dev_to_qa import PLATFORMS
+from tests.integration.promotion.dev_to_qa import PLATFORMS, TRANSIT
 from tests.integration.promotion.history import History
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
@@ -46,6 +46,7 @@ OPTIONS = st.fixed_dictionaries(
         "copy": st.booleans(),
         "on_conflict": st.sampled_from(["fail", "overwrite", "backup"]),
         "attachments": st.sampled_from(["all", "tags", "none"]),
+        "pending_repository": st.sampled_from([None, TRANSIT]),
     }
 )
 _IMAGES = (f"any/history-{number}" for number in itertools.count(1))
@@ -122,14 +123,15 @@ class Promotions(RuleBasedStateMachine):
             self.try_twice(source, ImageReference(QA, self.image, to), options, fault)
 
     @precondition(lambda self: self.tags(QA))
-    @rule(tag=TAGS, fault=FAULTS)
-    def roll_back(self, tag: str, fault: tuple[str, int] | None) -> None:
+    @rule(tag=TAGS, fault=FAULTS, pending_repository=st.sampled_from([None, TRANSIT]))
+    def roll_back(self, tag: str, fault: tuple[str, int] | None, pending_repository: str | None) -> None:
         target = ImageReference(QA, self.image, tag)
         try:
             previous = self.loop.run_until_complete(find_previous(self.client, target))
         except (PromotionError, ArtifactoryError):
             return
-        self.try_twice(previous, target, {"copy": True, "on_conflict": "backup", "attachments": "all"}, fault)
+        options = {"on_conflict": "backup", "pending_repository": pending_repository}
+        self.try_twice(previous, target, options, fault)
 
     def try_twice(
         self,
@@ -158,6 +160,11 @@ class Promotions(RuleBasedStateMachine):
         assert {repository: self.others(repository, source, target) for repository in (DEV, QA)} == others
         own = [tag for repository in (DEV, QA) for tag in self.tags(repository) if tag.startswith(("pending", "moved"))]
         assert own == [], (first, second)
+        assert self.tags(TRANSIT) == {}, (first, second)
+        if options["pending_repository"]:
+            assert not [
+                event.place for event in history.events() if event.place.startswith(f"{QA}/{self.image}/pending")
+            ]
 
     def run(self, source: ImageReference, target: ImageReference, run: str, options: dict[str, Any]) -> Any:
         wanted = Promotion(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.promotion.attaching import Pusher
-from tests.integration.promotion.dev_to_qa import PLATFORMS, promotion
+from tests.integration.promotion.dev_to_qa import PLATFORMS, TRANSIT, promotion
 from tests.integration.promotion.history import History
 
 from artifactory_provider.artifactory.references import ImageReference
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 ROUNDS = 6
+Transit = dict[str, Any]
 Ended = PromotionRecord | BaseException
 
 
@@ -43,7 +44,7 @@ def jitter(sandbox: RunningSandbox, seed: int) -> None:
     sandbox.add_fault("latency", seconds=0.015, probability=0.4, seed=seed)
 
 
-def rivals(image: str, count: int, on_conflict: OnConflict) -> list[Promotion]:
+def rivals(image: str, count: int, on_conflict: OnConflict, **changes: Any) -> list[Promotion]:
     return [
         promotion(
             image,
@@ -52,6 +53,7 @@ def rivals(image: str, count: int, on_conflict: OnConflict) -> list[Promotion]:
             run=f"run{number}",
             on_conflict=on_conflict,
             confirmation_timeout=20,
+            **changes,
         )
         for number in range(count)
     ]
@@ -59,7 +61,12 @@ def rivals(image: str, count: int, on_conflict: OnConflict) -> list[Promotion]:
 
 @pytest.mark.parametrize("count", [2, 4])
 async def test_of_different_digests_exactly_one_takes_a_free_tag_and_the_others_fail(
-    faulty: RunningSandbox, image: str, reach: Callable[..., ArtifactoryClient], queries: str, count: int
+    faulty: RunningSandbox,
+    image: str,
+    reach: Callable[..., ArtifactoryClient],
+    queries: str,
+    count: int,
+    transit: Transit,
 ) -> None:
     for seed in range(ROUNDS):
         name = f"{image}/{seed}"
@@ -69,18 +76,23 @@ async def test_of_different_digests_exactly_one_takes_a_free_tag_and_the_others_
         ]
         history = History(faulty)
         jitter(faulty, seed)
-        ended = await at_once(reach, *rivals(name, count, "fail"))
+        ended = await at_once(reach, *rivals(name, count, "fail", **transit))
         winners = [one for one in ended if isinstance(one, PromotionRecord)]
         assert [type(one) for one in ended if one not in winners] == [TargetConflict] * (count - 1), ended
         assert history.shown(f"docker-qa/{name}:1") == [winners[0].target.digest]
         assert winners[0].target.digest in digests
         assert Pusher(faulty, f"docker-qa/{name}").answers(str(winners[0].target.digest))
-        assert faulty.tags("docker-qa", name) == ["1"]
+        assert (faulty.tags("docker-qa", name), faulty.tags(TRANSIT, name)) == (["1"], [])
 
 
 @pytest.mark.parametrize("policy", ["overwrite", "backup"])
 async def test_who_overwrites_overwrites_what_it_has_seen_and_nothing_else(
-    faulty: RunningSandbox, image: str, reach: Callable[..., ArtifactoryClient], queries: str, policy: OnConflict
+    faulty: RunningSandbox,
+    image: str,
+    reach: Callable[..., ArtifactoryClient],
+    queries: str,
+    policy: OnConflict,
+    transit: Transit,
 ) -> None:
     for seed in range(ROUNDS):
         name = f"{image}/{seed}"
@@ -89,7 +101,7 @@ async def test_who_overwrites_overwrites_what_it_has_seen_and_nothing_else(
             faulty.push_image(f"docker-dev/{name}:from-{number}", content=str(number))
         history = History(faulty)
         jitter(faulty, seed)
-        ended = await at_once(reach, *rivals(name, 2, policy))
+        ended = await at_once(reach, *rivals(name, 2, policy, **transit))
         shown = [before, *history.shown(f"docker-qa/{name}:1")]
         replaced = {(one.replaced, one.target.digest) for one in ended if isinstance(one, PromotionRecord)}
         assert replaced == set(itertools.pairwise(shown)), ended
@@ -100,30 +112,74 @@ async def test_who_overwrites_overwrites_what_it_has_seen_and_nothing_else(
 
 
 async def test_of_one_digest_both_runs_end_well_or_say_why_and_the_tag_shows_it(
-    faulty: RunningSandbox, image: str, reach: Callable[..., ArtifactoryClient], queries: str
+    faulty: RunningSandbox, image: str, reach: Callable[..., ArtifactoryClient], queries: str, transit: Transit
 ) -> None:
     for seed in range(ROUNDS):
         name = f"{image}/{seed}"
         digest = faulty.push_image(f"docker-dev/{name}:1", platforms=PLATFORMS)
         history = History(faulty)
         jitter(faulty, seed)
-        both = [promotion(name, run=run, confirmation_timeout=20) for run in ("run1", "run2")]
+        both = [promotion(name, run=run, confirmation_timeout=20, **transit) for run in ("run1", "run2")]
         ended = await at_once(reach, *both)
         assert [type(one) for one in ended] == [PromotionRecord] * 2, ended
         assert set(history.shown(f"docker-qa/{name}:1")) == {digest}
         assert Pusher(faulty, f"docker-qa/{name}").answers(digest)
-        assert faulty.tags("docker-qa", name) == ["1"]
+        assert (faulty.tags("docker-qa", name), faulty.tags(TRANSIT, name)) == (["1"], [])
 
 
+@pytest.mark.parametrize(
+    ("claimed_in", "waits"), [(None, None), (TRANSIT, TRANSIT), (None, TRANSIT)], ids=["target", "transit", "mixed"]
+)
 async def test_a_claim_of_a_run_that_may_still_live_is_respected_and_one_of_a_dead_run_is_not(
-    faulty: RunningSandbox, image: str, direct: ArtifactoryClient, queries: str
+    faulty: RunningSandbox,
+    image: str,
+    direct: ArtifactoryClient,
+    queries: str,
+    claimed_in: str | None,
+    waits: str | None,
 ) -> None:
+    """A run that names a transit repository sees the claims of those that name none, too."""
     digest = faulty.push_image(f"docker-dev/{image}:1")
-    claim = name_pending(ImageReference("docker-qa", image, "1", f"sha256:{'0' * 64}"), "other")
-    theirs = faulty.push_image(f"docker-qa/{image}:{claim.tag}", content="theirs")
-    with pytest.raises(TargetConflict, match=f"waits under {claim.tag}.*after 3600 s it no longer counts"):
-        await promote(direct, promotion(image))
-    assert faulty.tags("docker-qa", image) == [claim.tag]
-    await promote(direct, promotion(image, pending_timeout=0))
+    claim = name_pending(ImageReference("docker-qa", image, "1", f"sha256:{'0' * 64}"), "other", claimed_in)
+    theirs = faulty.push_image(f"{claim.repository}/{image}:{claim.tag}", content="theirs")
+    where = f"waits under {claim.tag} in '{claim.repository}'.*after 3600 s it no longer counts"
+    with pytest.raises(TargetConflict, match=where):
+        await promote(direct, promotion(image, pending_repository=waits))
+    assert faulty.tags("docker-qa", image) + faulty.tags(TRANSIT, image) == [claim.tag]
+    await promote(direct, promotion(image, pending_repository=waits, pending_timeout=0))
     assert faulty.digest(f"docker-qa/{image}:1") == digest != theirs
-    assert faulty.tags("docker-qa", image) == ["1"]
+    assert faulty.tags("docker-qa", image) + faulty.tags(TRANSIT, image) == ["1"]
+
+
+async def test_two_targets_whose_images_wait_in_one_transit_repository_do_not_take_each_other_for_rivals(
+    faulty: RunningSandbox, image: str, reach: Callable[..., ArtifactoryClient], queries: str
+) -> None:
+    """Image and tag are the same, and so are digests and runs, of some."""
+    for seed in range(ROUNDS):
+        name = f"{image}/{seed}"
+        digests = {
+            tag: faulty.push_image(f"docker-dev/{name}:{tag}", content=content, platforms=PLATFORMS)
+            for tag, content in (("one", "one"), ("other", "other" if seed % 2 else "one"))
+        }
+        targets = {"docker-qa": "one", "docker-prod": "other"}
+        jitter(faulty, seed)
+        ended = await at_once(
+            reach,
+            *(
+                promotion(
+                    name,
+                    source=ImageReference("docker-dev", name, tag),
+                    target=ImageReference(repository, name, "1"),
+                    run="run1",
+                    pending_repository=TRANSIT,
+                    confirmation_timeout=20,
+                )
+                for repository, tag in targets.items()
+            ),
+        )
+        assert [type(one) for one in ended] == [PromotionRecord] * 2, ended
+        for repository, tag in targets.items():
+            assert faulty.digest(f"{repository}/{name}:1") == digests[tag]
+            assert Pusher(faulty, f"{repository}/{name}").answers(digests[tag])
+            assert faulty.tags(repository, name) == ["1"]
+        assert faulty.tags(TRANSIT, name) == []

@@ -79,6 +79,22 @@ async def test_on_a_server_without_the_referrers_endpoint_the_fallback_tag_bring
     assert all(signed.qa.answers(digest) for digest in (fallback, *referrers))
 
 
+@pytest.mark.parametrize("attachments", ["tags", "all"])
+async def test_a_move_that_is_repeated_finds_its_index_in_the_target(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, attachments: str
+) -> None:
+    child = sandbox.push_image(f"docker-dev/{image}:single", content="1", platforms=PLATFORMS[:1])
+    digest = sandbox.push_image(f"docker-dev/{image}:1", content="1", platforms=PLATFORMS)
+    pusher = Pusher(sandbox, f"docker-dev/{image}")
+    pusher.sign(child, "child")
+    pusher.sign(digest, "index")
+    pusher.sign(f"sha256:{'0' * 64}", "belongs to nothing that a tag shows")
+    move = promotion(image, copy=False, attachments=attachments, digest=digest)
+    first, second = await promote(direct, move), await promote(direct, move)
+    assert (first.outcome, second.outcome) == ("promoted", "unchanged")
+    assert {one.tag for one in second.attachments} >= {cosign_tag(child, ".sig"), cosign_tag(digest, ".sig")}
+
+
 async def test_a_signature_that_only_the_target_has_stays(direct: ArtifactoryClient, signed: Signed) -> None:
     signed.sandbox.push_image(f"docker-qa/{signed.image}:old", content="old")
     own = signed.qa.sign(signed.digest, "made in qa")

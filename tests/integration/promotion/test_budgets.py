@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.integration.promotion.dev_to_qa import PLATFORMS, promotion
+from tests.integration.promotion.dev_to_qa import PLATFORMS, TRANSIT, promotion
 
+from artifactory_provider.promotion.batch import promote_many
 from artifactory_provider.promotion.promote import promote
 
 if TYPE_CHECKING:
@@ -38,3 +39,38 @@ async def test_a_promotion_that_is_done_already_costs_fewer_requests_than_one_th
         seen.clear()
         assert (await promote(direct, promotion(image, attachments=attachments))).outcome == "unchanged"
         assert len(seen) <= most
+
+
+@pytest.mark.parametrize("attachments", ["all", "tags", "none"])
+async def test_through_transit_a_new_tag_costs_as_many_requests_and_an_overwritten_one_a_question_more(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, attachments: Attachments
+) -> None:
+    counts = {}
+    for place, where in (("target", None), ("transit", TRANSIT)):
+        for content in ("first", "second"):
+            name = f"{image}/{place}"
+            sandbox.push_image(f"docker-dev/{name}:1", content=content, platforms=PLATFORMS)
+            seen = sandbox.service.journal.requests
+            seen.clear()
+            wanted = promotion(name, attachments=attachments, on_conflict="overwrite", pending_repository=where)
+            assert (await promote(direct, wanted)).outcome == "promoted"
+            counts[place, content] = len(seen)
+    assert counts["transit", "first"] == counts["target", "first"]
+    assert counts["transit", "second"] == counts["target", "second"] + (attachments != "none")
+
+
+@pytest.mark.parametrize("attachments", ["all", "tags"])
+async def test_through_transit_many_cost_hardly_a_request_more(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, attachments: Attachments
+) -> None:
+    counts = []
+    for place, where in (("target", None), ("transit", TRANSIT)):
+        tags = [f"{place}-{number}" for number in range(60)]
+        for tag in tags:
+            sandbox.push_image(f"docker-dev/{image}:{tag}", platforms=PLATFORMS)
+        seen = sandbox.service.journal.requests
+        seen.clear()
+        wanted = [promotion(image, tag=tag, attachments=attachments, pending_repository=where) for tag in tags]
+        assert (await promote_many(direct, wanted)).counts["promoted"] == len(tags)
+        counts.append(len(seen))
+    assert counts[1] <= 1.05 * counts[0]

@@ -13,7 +13,7 @@ import itertools
 import os
 import re
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +22,18 @@ from tests.integration.artifactory.authentication.tokens import granted
 from tests.integration.gateway import Gateway, Reply
 from tests.integration.promotion.attaching import Pusher
 from tests.integration.promotion.contents import is_whole
-from tests.integration.promotion.dev_to_qa import PLATFORMS
+from tests.integration.promotion.dev_to_qa import PLATFORMS, REPOSITORIES, TRANSIT
 from tests.integration.promotion.fault_cells import (
     ALL_WAYS,
+    COLUMNS,
     COUNTS,
     REQUESTS,
+    THROUGH_TRANSIT,
     TROUBLES,
     WITHOUT_QUERIES,
     Cell,
     Watch,
+    Way,
     cells,
 )
 
@@ -60,6 +63,7 @@ PATIENCE, SHORT_PATIENCE = 20.0, 3.0
 A_WAIT = 0.2
 """Seconds that have been slept, from which on something was waited for: pauses between attempts are far shorter."""
 CELLS_AT_ONCE = 8
+ALL_CELLS = [cell for pair in itertools.product(REQUESTS, COLUMNS) for cell in cells(*pair)]
 _NUMBERS = itertools.count(1)
 _SLEEPS: ContextVar[list[float] | None] = ContextVar("sleeps", default=None)
 WAITS, PROMOTED = "waits, then ", "promoted"
@@ -99,7 +103,12 @@ class Scene:
             self._push(image, PLATFORMS[:1])
         if self.cell.request == "drop":
             target = ImageReference("docker-qa", self.afflicted, "1", digest)
-            self.sandbox.push_image(f"docker-qa/{self.afflicted}:{name_pending(target, 'run0').tag}")
+            left = name_pending(target, "run0", self.transit)
+            self.sandbox.push_image(f"{left.repository}/{left.image}:{left.tag}")
+
+    @property
+    def transit(self) -> str | None:
+        return TRANSIT if self.cell.way.is_transit else None
 
     @property
     def afflicted(self) -> str:
@@ -114,6 +123,7 @@ class Scene:
         options = PromotionOptions(
             copy=self.cell.way.copy,
             two_phase=self.cell.way.phases == 2,
+            pending_repository=self.transit,
             confirmation_timeout=patience,
             run="run1",
             pending_timeout=0 if self.cell.request == "drop" else 3600,
@@ -142,8 +152,9 @@ class Scene:
     def leftovers(self, image: str = "") -> list[str]:
         """Return what an image still has that should be gone, the afflicted one if none is named."""
         image = image or self.afflicted
-        source, target = (self.sandbox.tags(place, image) for place in ("docker-dev", "docker-qa"))
-        own = {tag.partition("-")[0] for tag in (*source, *target) if tag.startswith(("pending-", "moved-"))}
+        source, *others = (self.sandbox.tags(repository, image) for repository in REPOSITORIES)
+        tags = itertools.chain(source, *others)
+        own = {tag.partition("-")[0] for tag in tags if tag.startswith(("pending-", "moved-"))}
         left = [f"a {kind} tag left" for kind in sorted(own)]
         return [*left, "the source tag left"] if "1" in source and not self.cell.way.copy else left
 
@@ -192,23 +203,20 @@ class Catalogue:
         self.ends: dict[str, str] = {}
         for line in lines:
             request, trouble, *ends = (part.strip() for part in line.split("|"))
-            for count, end in zip(COUNTS, ends, strict=True):
+            for column, end in zip(COLUMNS, ends, strict=False):
                 way, _, what = end.partition(": ")
-                self.ends[f"{request}: {trouble}, {count}, {way}"] = what
+                if what:
+                    self.ends[f"{request}: {trouble}, {way if column == 'transit' else f'{column}, {way}'}"] = what
 
     def write(self) -> None:
-        rows = [
-            (request, alone.trouble, self._end(alone), self._end(many))
-            for request in REQUESTS
-            for alone, many in zip(cells(request, "alone"), cells(request, "many"), strict=True)
-        ]
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        lines = [" | ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[-1]])
-                 for row in rows]  # fmt: skip
-        CATALOGUE.write_text("\n".join(lines) + "\n")
-
-    def _end(self, cell: Cell) -> str:
-        return f"{cell.way}: {self.ends.get(str(cell), '?')}"
+        rows: dict[tuple[str, str], list[str]] = {}
+        for request, column in itertools.product(REQUESTS, COLUMNS):
+            for cell in cells(request, column):
+                way = str(cell.way) if column in COUNTS else f"{cell.count}, {cell.way}"
+                row = rows.setdefault((request, cell.trouble), [request, cell.trouble])
+                row.append(f"{way}: {self.ends.get(str(cell), '?')}")
+        widths = [max(map(len, texts)) for texts in itertools.zip_longest(*rows.values(), fillvalue="")]
+        CATALOGUE.write_text("".join(f"{' | '.join(map(str.ljust, row, widths)).rstrip()}\n" for row in rows.values()))
 
 
 @dataclass
@@ -246,7 +254,7 @@ class Stage:
     def _afflict(self, scene: Scene) -> tuple[Callable[[], None], Watch]:
         """Let the trouble befall the requests that are made for the afflicted image; return what ends it."""
         cell = scene.cell
-        watch = Watch(scene.afflicted, cell.request, cell.count, cell.way.phases)
+        watch = Watch(scene.afflicted, cell.request, cell.way)
         endings = [self.gateway.rule("*", "", fits=watch.meets, **TROUBLES[cell.trouble])]
         if cell.request in WITHOUT_QUERIES:
             refused = Reply(403, b"{}", {"Content-Type": "application/json"})
@@ -316,13 +324,14 @@ async def play_all(stage: Stage, played: Sequence[Cell], listed: Mapping[str, st
     return dict(zip(map(str, played), await concurrently(play, played, at_once=CELLS_AT_ONCE), strict=True))
 
 
-@pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("request_kind", REQUESTS)
+@pytest.mark.parametrize(
+    ("request_kind", "column"), [pair for pair in itertools.product(REQUESTS, COLUMNS) if any(cells(*pair))]
+)
 async def test_every_trouble_ends_as_it_is_listed(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, request_kind: str, count: str
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, request_kind: str, column: str
 ) -> None:
     catalogue = Catalogue()
-    played = list(cells(request_kind, count))
+    played = list(cells(request_kind, column))
     waiting = [cell for cell in played if catalogue.ends.get(str(cell), "").startswith(WAITS) and not IS_WRITING]
     listed = {} if IS_WRITING else catalogue.ends
     ends = await play_all(stage, [cell for cell in played if cell not in waiting], listed)
@@ -334,30 +343,33 @@ async def test_every_trouble_ends_as_it_is_listed(
     wrong = [
         f"{end}" if isinstance(end, Exception) else f"{cell}: {end}, not {catalogue.ends.get(cell, 'listed')}"
         for cell, end in ends.items()
-        if end not in _ends_of(cell, catalogue.ends.get(cell), count)
+        if end not in _ends_of(cell, catalogue.ends.get(cell))
     ]
     assert not wrong, "\n".join(wrong)
 
 
-def _ends_of(cell: str, listed: str | None, count: str) -> set[str | None]:
+def _ends_of(cell: str, listed: str | None) -> set[str | None]:
     """Return the ends that a cell may have: which of two looks at attachments is spoilt, many decide by chance.
 
     A look that was joined with others' is asked again by itself, tag by tag; then it is the look before bringing them
     that fails, and the failure is told as what could not be brought.
     """
-    if count == "many" and cell.startswith("attachment look:") and listed is not None:
+    if ", many, " in cell and cell.startswith("attachment look:") and listed is not None:
         return {listed, f"AttachmentLost ({listed})"}
     return {listed}
 
 
 def test_the_catalogue_lists_all_cells_and_no_others() -> None:
-    known = {str(cell) for request in REQUESTS for count in COUNTS for cell in cells(request, count)}
-    assert set(Catalogue().ends) == known
+    assert set(Catalogue().ends) == set(map(str, ALL_CELLS))
 
 
 def test_each_way_of_promoting_meets_each_kind_of_request_and_each_trouble_alone_and_with_many() -> None:
-    all_cells = [cell for request in REQUESTS for count in COUNTS for cell in cells(request, count)]
-    met = {(cell.request, cell.count, cell.way) for cell in all_cells}
-    assert met == {(request, count, way) for request, ways in REQUESTS.items() for count in COUNTS for way in ways}
-    met_by = {(cell.trouble, cell.count, cell.way) for cell in all_cells}
-    assert met_by == set(itertools.product(TROUBLES, COUNTS, ALL_WAYS))
+    ways = {request: {*ways, *_through_transit(ways)} for request, ways in REQUESTS.items()}
+    met = {(cell.request, cell.count, cell.way) for cell in ALL_CELLS}
+    assert met == {(request, count, way) for request in REQUESTS for count in COUNTS for way in ways[request]}
+    met_by = {(cell.trouble, cell.count, cell.way) for cell in ALL_CELLS}
+    assert met_by == set(itertools.product(TROUBLES, COUNTS, (*ALL_WAYS, *THROUGH_TRANSIT)))
+
+
+def _through_transit(ways: Sequence[Way]) -> set[Way]:
+    return {replace(way, is_transit=True) for way in ways if way.phases == 2}

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from tests.integration.promotion.attaching import Pusher
 from tests.integration.promotion.contents import is_whole, named
-from tests.integration.promotion.dev_to_qa import ABSENT, PLATFORMS, promotion
+from tests.integration.promotion.dev_to_qa import ABSENT, PLATFORMS, REPOSITORIES, TRANSIT, promotion
 from tests.integration.promotion.history import History
 
 from artifactory_provider.artifactory.authentication import Bearer
@@ -65,10 +65,20 @@ AT_PROMOTIONS = (
     "a lag",
     "an expired token",
 )
-SCENARIOS = ("move", "copy", "backup", "retag", "fast", "fast move", "signed copy")
+SCENARIOS = (
+    "move",
+    "copy",
+    "backup",
+    "retag",
+    "fast",
+    "fast move",
+    "signed copy",
+    "signed through transit",
+    "move over a backup through transit",
+)
 WAYS = [
     *(("queries answered", scenario) for scenario in SCENARIOS),
-    *(("queries refused", s) for s in ("move", "signed copy")),
+    *(("queries refused", s) for s in ("move", "copy through transit", "signed copy")),
 ]
 CASES = [
     (queries, scenario, fault)
@@ -102,7 +112,7 @@ class Scene:
             repository: {
                 self._named(tag): self._named(self.sandbox.digest(f"{repository}/{image}:{tag}")) for tag in found
             }
-            for repository in ("docker-dev", "docker-qa")
+            for repository in REPOSITORIES
             for found in [self.sandbox.tags(repository, image)]
         }
         properties = self.sandbox.properties(self.target)
@@ -114,7 +124,7 @@ class Scene:
 
     def own_tags(self) -> list[str]:
         image = self.promotion.source.image
-        tags = self.sandbox.tags("docker-dev", image) + self.sandbox.tags("docker-qa", image)
+        tags = [tag for repository in REPOSITORIES for tag in self.sandbox.tags(repository, image)]
         return [tag for tag in tags if tag.startswith(("pending-", "moved-"))]
 
     def check_whole(self) -> None:
@@ -142,9 +152,11 @@ def set_scene(sandbox: RunningSandbox, image: str, scenario: str, *, has_others:
     }
     before: str | None = None
     belonging: tuple[str, ...] = ()
-    if scenario == "signed copy":
+    if "signed" in scenario:
         belonging = _attached(sandbox, image, digest)
-    if scenario == "backup":
+    if "transit" in scenario:
+        changes |= {"pending_repository": TRANSIT}
+    if "backup" in scenario:
         before = sandbox.push_image(f"docker-qa/{image}:1", content=f"before {image}", platforms=PLATFORMS)
         changes |= {"on_conflict": "backup"}
     if scenario == "retag":
@@ -281,6 +293,10 @@ def _check_history(scene: Scene, history: History) -> None:
     for digest in (scene.digest, scene.before):
         assert digest is None or history.lost(digest) == []
     assert scene.own_tags() == []
+    if scene.promotion.options.pending_repository:
+        assert not [
+            event for event in history.events() if event.place.startswith("docker-qa/") and "/pending-" in event.place
+        ]
 
 
 def _forget_lags(sandbox: RunningSandbox, queries: str) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.promotion import promoting_process
 from tests.integration.promotion.attaching import Pusher
 from tests.integration.promotion.contents import named
-from tests.integration.promotion.dev_to_qa import PLATFORMS
+from tests.integration.promotion.dev_to_qa import PLATFORMS, REPOSITORIES, TRANSIT
 from tests.integration.promotion.history import History
+from tests.integration.promotion.killing import KILLED, Killer
 from tests.integration.promotion.promoting_process import read_promotion
 
 from artifactory_provider.promotion.promote import promote
@@ -24,38 +20,13 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
-KILLED = -9
-SCRIPT = Path(str(promoting_process.__file__))
 OPTIONS: dict[str, dict[str, Any]] = {
-    "copy": {},
+    "signed copy": {},
+    "signed copy through transit": {"pending_repository": TRANSIT},
     "move over a backup": {"copy": False, "on_conflict": "backup"},
+    "move over a backup through transit": {"copy": False, "on_conflict": "backup", "pending_repository": TRANSIT},
     "fast move": {"copy": False, "two_phase": False},
 }
-
-
-class Killer:
-    """Lets a process promote through the gateway, and kills it once the work of one of its requests is done."""
-
-    def __init__(self, gateway: Gateway, sandbox: RunningSandbox) -> None:
-        self._gateway, self._password = gateway, sandbox.password
-        self._left = 0
-        self._process: subprocess.Popen[str] | None = None
-        gateway.rule("*", "", after=self._count)
-
-    def run(self, promotion: dict[str, Any], *, until: int) -> int:
-        """Promote until a request's work is done, the first one being 0; return the exit code."""
-        self._left = until
-        with subprocess.Popen([sys.executable, str(SCRIPT)], stdin=subprocess.PIPE, text=True) as process:
-            self._process = process
-            process.communicate(
-                json.dumps({"url": self._gateway.url, "password": self._password, "promotion": promotion}), timeout=60
-            )
-        return process.returncode
-
-    def _count(self) -> None:
-        if self._left == 0 and self._process is not None:
-            self._process.kill()
-        self._left -= 1
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -70,7 +41,7 @@ async def test_killed_at_any_request_the_next_try_comes_to_the_same_end(
         name = f"{image}/at-{number + 1}"
         digest = sandbox.push_image(f"docker-dev/{name}:1", content=f"wanted {name}", platforms=PLATFORMS)
         before = sandbox.push_image(f"docker-qa/{name}:1", content=f"before {name}") if "backup" in options else None
-        belonging = Pusher(sandbox, f"docker-dev/{name}").sign(digest, "signature") if options == "copy" else digest
+        belonging = Pusher(sandbox, f"docker-dev/{name}").sign(digest, "signature") if "signed" in options else digest
         promotion = {
             "source": f"docker-dev/{name}:1@{digest}",
             "target": f"docker-qa/{name}:1",
@@ -97,11 +68,11 @@ async def test_killed_at_any_request_the_next_try_comes_to_the_same_end(
 
 
 def _state(sandbox: RunningSandbox, image: str, **parts: str | None) -> dict[str, Any]:
-    """Return what stands in both repositories, each digest by its part: no image has its digest anywhere else."""
+    """Return what stands in all repositories, each digest by its part: no image has its digest anywhere else."""
     return {
         repository: {
             named(tag, parts): named(sandbox.digest(f"{repository}/{image}:{tag}"), parts)
             for tag in sandbox.tags(repository, image)
         }
-        for repository in ("docker-dev", "docker-qa")
+        for repository in REPOSITORIES
     }

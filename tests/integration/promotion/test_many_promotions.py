@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.promotion.attaching import Pusher, cosign_tag
-from tests.integration.promotion.dev_to_qa import ABSENT, PLATFORMS
+from tests.integration.promotion.dev_to_qa import ABSENT, PLATFORMS, TRANSIT
 from tests.integration.promotion.history import History
 
 from artifactory_provider.artifactory.authentication import Basic
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 PROMOTE = "*/promote"
-TWO_WAYS = pytest.mark.parametrize("two_phase", [True, False])
+Way = dict[str, Any]
+IN_TWO_PHASES: list[Way] = [{"two_phase": True}, {"pending_repository": TRANSIT}]
+ALL_WAYS = pytest.mark.parametrize("way", [*IN_TWO_PHASES, {"two_phase": False}], ids=["two phases", "transit", "fast"])
 
 
 def pair(image: str, tag: str) -> tuple[ImageReference, ImageReference]:
@@ -54,14 +56,14 @@ def requests(sandbox: RunningSandbox, since: int) -> int:
     return len(sandbox.requests) - since
 
 
-@TWO_WAYS
+@ALL_WAYS
 @pytest.mark.parametrize("attachments", ["all", "tags"])
 @pytest.mark.usefixtures("queries")
 async def test_every_tag_is_promoted_once_and_a_second_run_finds_nothing_to_do(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, two_phase: bool, attachments: str
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, way: Way, attachments: str
 ) -> None:
     pushed = push(sandbox, image, "abcdef")
-    asked = batch(image, pushed, two_phase=two_phase, attachments=attachments)
+    asked = batch(image, pushed, **way, attachments=attachments)
 
     first = await promote_many(direct, asked)
     before = len(sandbox.requests)
@@ -72,18 +74,19 @@ async def test_every_tag_is_promoted_once_and_a_second_run_finds_nothing_to_do(
     assert shown(sandbox, image) == pushed
     assert [result.source.digest for result in first.results] == list(pushed.values())
     assert not [one for one in sandbox.requests[before:] if one.path.endswith("/promote")]
+    assert sandbox.tags(TRANSIT, image) == []
 
 
-@TWO_WAYS
+@ALL_WAYS
 async def test_each_failure_is_explained_and_stops_no_other(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, two_phase: bool
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, way: Way
 ) -> None:
     pushed = push(sandbox, image, ["good", "conflict", "moved"])
     theirs = sandbox.push_image(f"docker-qa/{image}:conflict", content="theirs")
     tags = ["good", "conflict", "moved", "missing"]
     pairs = [pair(image, tag) for tag in tags]
     pinned = [(s.pinned(ABSENT) if s.tag == "moved" else s, t) for s, t in pairs]
-    options = PromotionOptions(two_phase=two_phase, confirmation_timeout=2.0)
+    options = PromotionOptions(confirmation_timeout=2.0, **way)
 
     report = await promote_many(direct, make_promotions(pinned, options))
 
@@ -92,16 +95,16 @@ async def test_each_failure_is_explained_and_stops_no_other(
     assert shown(sandbox, image) == {"good": pushed["good"], "conflict": theirs}
 
 
-@TWO_WAYS
+@ALL_WAYS
 async def test_a_tag_that_is_too_long_for_a_backup_stops_no_other_and_is_promoted_where_none_is_needed(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, two_phase: bool
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, way: Way
 ) -> None:
     new, old, same = ("n" * 120, "o" * 120, "s" * 120)
     pushed = push(sandbox, image, ["1", new, old])
     pushed[same] = sandbox.push_image(f"docker-dev/{image}:{same}", content="same")
     sandbox.push_image(f"docker-qa/{image}:{same}", content="same")
     theirs = sandbox.push_image(f"docker-qa/{image}:{old}", content="theirs")
-    report = await promote_many(direct, batch(image, pushed, on_conflict="backup", two_phase=two_phase))
+    report = await promote_many(direct, batch(image, pushed, on_conflict="backup", **way))
     outcomes = {result.target.tag: result.outcome for result in report.results}
     assert outcomes == {"1": "promoted", new: "promoted", old: "failed", same: "unchanged"}
     assert "too long for a tag" in str(report.failures[0].error)
@@ -109,13 +112,13 @@ async def test_a_tag_that_is_too_long_for_a_backup_stops_no_other_and_is_promote
 
 
 @pytest.mark.parametrize("policy", ["overwrite", "backup"])
-@TWO_WAYS
+@ALL_WAYS
 async def test_targets_to_overwrite_are_overwritten_one_by_one(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, policy: str, two_phase: bool
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, policy: str, way: Way
 ) -> None:
     pushed = push(sandbox, image, ["1", "2", "3"])
     old = sandbox.push_image(f"docker-qa/{image}:2", content="old")
-    report = await promote_many(direct, batch(image, pushed, on_conflict=policy, two_phase=two_phase))
+    report = await promote_many(direct, batch(image, pushed, on_conflict=policy, **way))
     assert {result.target.tag: result.replaced for result in report.results} == {"1": None, "2": old, "3": None}
     kept = {f"2-previous-{old[7:19]}": old} if policy == "backup" else {}
     assert shown(sandbox, image) == pushed | kept
@@ -130,39 +133,39 @@ async def test_moves_leave_no_source_tag(direct: ArtifactoryClient, sandbox: Run
     assert sandbox.tags("docker-dev", image) == ["stays"]
 
 
-@TWO_WAYS
+@ALL_WAYS
 async def test_a_retag_within_one_repository_gives_one_source_several_targets(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, two_phase: bool
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, way: Way
 ) -> None:
     digest = push(sandbox, image, ["0", "1.4.2"])["1.4.2"]
     source = ImageReference("docker-dev", image, "1.4.2")
     pairs = tuple((source, ImageReference("docker-dev", image, tag)) for tag in ("1.4", "1", "latest"))
-    report = await promote_many(direct, make_promotions(pairs, PromotionOptions(two_phase=two_phase)))
+    report = await promote_many(direct, make_promotions(pairs, PromotionOptions(**way)))
     assert report.counts["promoted"] == 3
     assert {tag: shown(sandbox, image, "docker-dev")[tag] for tag in ("1.4", "1", "latest")} == dict.fromkeys(
         ("1.4", "1", "latest"), digest
     )
 
 
-@TWO_WAYS
+@ALL_WAYS
 async def test_a_source_that_moves_in_mid_batch_never_stays_under_the_target_of_two_phases(
-    direct: ArtifactoryClient, faulty: RunningSandbox, image: str, two_phase: bool
+    direct: ArtifactoryClient, faulty: RunningSandbox, image: str, way: Way
 ) -> None:
     pushed = push(faulty, image, ["1", "2", "3"])
     faulty.push_image(f"docker-dev/{image}:other", content="other")
     faulty.add_fault("move_tag", tag=f"docker-dev/{image}:2", to="other", path=PROMOTE, count=1)
     history = History(faulty)
-    report = await promote_many(direct, batch(image, pushed, two_phase=two_phase), at_once=1)
+    report = await promote_many(direct, batch(image, pushed, **way), at_once=1)
     assert [(result.target.tag, type(result.error)) for result in report.failures] == [("2", SourceMoved)]
-    if two_phase:
+    if way in IN_TWO_PHASES:
         assert history.shown(f"docker-qa/{image}:2") == []
         assert shown(faulty, image) == {tag: pushed[tag] for tag in ("1", "3")}
 
 
 @pytest.mark.parametrize("attachments", ["all", "tags"])
-@TWO_WAYS
+@ALL_WAYS
 async def test_signatures_of_images_and_of_children_arrive_before_the_tag(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, attachments: str, two_phase: bool
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, attachments: str, way: Way
 ) -> None:
     pushed = push(sandbox, image, ["1", "2", "3", "4"])
     pusher = Pusher(sandbox, f"docker-dev/{image}")
@@ -176,7 +179,7 @@ async def test_signatures_of_images_and_of_children_arrive_before_the_tag(
     signed[cosign_tag(signature, ".sig")] = pusher.sign(signature, "the signature's own")
     history = History(sandbox)
 
-    report = await promote_many(direct, batch(image, pushed, attachments=attachments, two_phase=two_phase))
+    report = await promote_many(direct, batch(image, pushed, attachments=attachments, **way))
 
     assert {result.target.tag: result.attachments for result in report.results} == {"1": 2, "2": 2, "3": 0, "4": 0}
     assert shown(sandbox, image) == pushed | signed
@@ -222,41 +225,41 @@ async def test_a_signature_that_came_later_follows_an_unchanged_image(
     assert cosign_tag(pushed["1"], ".sig") in sandbox.tags("docker-qa", image)
 
 
-@TWO_WAYS
+@ALL_WAYS
 async def test_an_image_with_a_missing_part_is_not_called_promoted(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, two_phase: bool
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, way: Way
 ) -> None:
     pushed = push(sandbox, image, ["1", "2"])
     sandbox.delete(f"docker-dev/{image}@{Pusher(sandbox, f'docker-dev/{image}').children(pushed['2'])[0]}")
-    report = await promote_many(direct, batch(image, pushed, two_phase=two_phase, confirmation_timeout=0.0))
+    report = await promote_many(direct, batch(image, pushed, **way, confirmation_timeout=0.0))
     assert [result.target.tag for result in report.failures] == ["2"]
-    if two_phase:
+    if way in IN_TWO_PHASES:
         assert shown(sandbox, image) == {"1": pushed["1"]}
 
 
 @pytest.mark.parametrize("effect", ["latency", "status", "reset", "truncate", "lag"])
 @pytest.mark.parametrize("when", ["before", "after"])
-@TWO_WAYS
+@ALL_WAYS
 async def test_faults_on_some_requests_are_outlived(
-    direct: ArtifactoryClient, faulty: RunningSandbox, image: str, effect: str, when: str, two_phase: bool
+    direct: ArtifactoryClient, faulty: RunningSandbox, image: str, effect: str, when: str, way: Way
 ) -> None:
     pushed = push(faulty, image, [str(number) for number in range(12)])
     fields: dict[str, Any] = {"status": {"status": 504}, "latency": {"seconds": 0.05}, "lag": {"seconds": 0.3}}
     if effect != "lag":
         fields[effect] = fields.get(effect, {}) | {"when": when, "path": PROMOTE, "count": 5}
     faulty.add_fault(effect, **fields[effect])
-    report = await promote_many(direct, batch(image, pushed, two_phase=two_phase, confirmation_timeout=5.0))
+    report = await promote_many(direct, batch(image, pushed, **way, confirmation_timeout=5.0))
     assert report.counts["promoted"] == 12, [str(result.error) for result in report.failures]
     assert shown(faulty, image) == pushed
 
 
-@TWO_WAYS
+@ALL_WAYS
 async def test_a_server_that_limits_requests_is_waited_for(
-    direct: ArtifactoryClient, faulty: RunningSandbox, image: str, two_phase: bool
+    direct: ArtifactoryClient, faulty: RunningSandbox, image: str, way: Way
 ) -> None:
     pushed = push(faulty, image, [str(number) for number in range(20)])
     faulty.add_fault("status", status=429, retry_after=1, path=PROMOTE, count=15)
-    report = await promote_many(direct, batch(image, pushed, two_phase=two_phase))
+    report = await promote_many(direct, batch(image, pushed, **way))
     assert report.counts["promoted"] == 20
     assert shown(faulty, image) == pushed
 
@@ -309,7 +312,7 @@ async def test_another_promotion_to_one_of_the_targets_is_never_overwritten(
 
 
 async def test_two_batches_at_once_over_the_same_targets_mix_nothing(
-    reach: Callable[..., ArtifactoryClient], sandbox: RunningSandbox, image: str
+    reach: Callable[..., ArtifactoryClient], sandbox: RunningSandbox, image: str, transit: Way
 ) -> None:
     tags = [str(number) for number in range(10)]
     one, other = f"{image}/one", f"{image}/other"
@@ -317,9 +320,10 @@ async def test_two_batches_at_once_over_the_same_targets_mix_nothing(
     history = History(sandbox)
 
     async def run(name: str) -> int:
+        options = PromotionOptions(confirmation_timeout=5.0, **transit)
         pairs = [(ImageReference("docker-dev", name, tag), ImageReference("docker-qa", image, tag)) for tag in tags]
         async with reach() as client:
-            report = await promote_many(client, make_promotions(pairs, PromotionOptions(confirmation_timeout=5.0)))
+            report = await promote_many(client, make_promotions(pairs, options))
         return report.counts["promoted"]
 
     promoted = await asyncio.gather(run(one), run(other))
@@ -330,19 +334,20 @@ async def test_two_batches_at_once_over_the_same_targets_mix_nothing(
 
 
 async def test_a_killed_try_is_gone_on_with_from_its_pending_tags(
-    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, transit: Way
 ) -> None:
     pushed = push(sandbox, image, ["1", "2", "3"])
     targets = {tag: ImageReference("docker-qa", image, tag, digest) for tag, digest in pushed.items()}
-    pending = {tag: name_pending(target, "run1") for tag, target in targets.items()}
+    pending = {tag: name_pending(target, "run1", transit.get("pending_repository")) for tag, target in targets.items()}
     for tag in ("1", "2"):
         await direct.promote(ImageReference("docker-dev", image, tag), pending[tag])
     history = History(sandbox)
-    report = await promote_many(direct, batch(image, pushed, run="run1"))
+    report = await promote_many(direct, batch(image, pushed, run="run1", **transit))
     assert report.counts["promoted"] == 3
     assert shown(sandbox, image) == pushed
     put_up = [event.digest for event in history.events() if "/pending-" in event.place and event.event == "shows"]
     assert put_up == [pushed["3"]], "the others were there already"
+    assert sandbox.tags(TRANSIT, image) == []
 
 
 async def test_a_cancelled_batch_leaves_nothing_half_done(

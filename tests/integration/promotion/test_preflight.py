@@ -32,6 +32,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "fast": {"two_phase": False, "attachments": "none"},
     "fast, without a record": {"two_phase": False, "attachments": "none", "property_prefix": None},
     "move": {"copy": False},
+    "through transit": {"pending_repository": "docker-transit"},
 }
 
 
@@ -43,6 +44,7 @@ def mixed(request: pytest.FixtureRequest, artifactory_sandbox_factory: Callable[
             "repositories": {
                 "docker-dev": {},
                 "docker-qa": {"class": "federated"},
+                "docker-transit": {"class": "federated"},
                 "generic": {"package_type": "generic"},
                 "virtual": {"class": "virtual", "members": ["docker-dev", "docker-qa"]},
                 "remote": {"class": "remote", "members": ["docker-dev"]},
@@ -63,7 +65,7 @@ def healthy(mixed: RunningSandbox) -> Iterator[RunningSandbox]:
     ("way", "state"),
     [
         *((way, state) for way in WAYS for state in ("plain", "queries refused")),
-        *((way, "signed") for way in ("two-phase", "move")),
+        *((way, "signed") for way in ("two-phase", "move", "through transit")),
     ],
 )
 @pytest.mark.parametrize(("source", "target"), PLACES)
@@ -77,12 +79,7 @@ async def test_a_repository_that_cannot_promote_is_named_with_its_kind_and_nothi
     state: str,
 ) -> None:
     digest = healthy.push_image(f"docker-dev/{image}:1", platforms=PLATFORMS)
-    if state == "queries refused":
-        healthy.add_fault("status", path="*/api/search/aql", status=403)
-    if state == "signed":
-        pusher = Pusher(healthy, f"docker-dev/{image}")
-        pusher.sign(digest, "signature")
-        pusher.refer(digest, "sbom")
+    _set_state(healthy, image, digest, state)
     before = everything(healthy)
     places: dict[str, Any] = {
         "source": ImageReference(source, image, "1"),
@@ -92,3 +89,26 @@ async def test_a_repository_that_cannot_promote_is_named_with_its_kind_and_nothi
         with pytest.raises((RepositoryNotFound, UnsupportedRepository), match=NAMES.get(source) or NAMES[target]):
             await promote(client, promotion(image, **places, **WAYS[way]))
     assert everything(healthy) == before
+
+
+@pytest.mark.parametrize("state", ["plain", "queries refused", "signed"])
+@pytest.mark.parametrize("kind", NAMES)
+async def test_a_transit_repository_in_which_nothing_can_wait_is_named_with_its_kind_and_nothing_has_changed(
+    healthy: RunningSandbox, reach: Callable[..., ArtifactoryClient], image: str, kind: str, state: str
+) -> None:
+    digest = healthy.push_image(f"docker-dev/{image}:1", platforms=PLATFORMS)
+    _set_state(healthy, image, digest, state)
+    before = everything(healthy)
+    async with reach(healthy.url, authentication=Basic("admin", healthy.password)) as client:
+        with pytest.raises((RepositoryNotFound, UnsupportedRepository), match=NAMES[kind]):
+            await promote(client, promotion(image, pending_repository=kind))
+    assert everything(healthy) == before
+
+
+def _set_state(sandbox: RunningSandbox, image: str, digest: str, state: str) -> None:
+    if state == "queries refused":
+        sandbox.add_fault("status", path="*/api/search/aql", status=403)
+    if state == "signed":
+        pusher = Pusher(sandbox, f"docker-dev/{image}")
+        pusher.sign(digest, "signature")
+        pusher.refer(digest, "sbom")

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.integration.gateway import Reply
 
+from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.triggers import BatchVerificationTrigger, VerificationTrigger
-from artifactory_provider.triggers.poller import poller_of
-from artifactory_provider.verification import Check, PropertyCheck, State, Verdict, check_to_dict
+from artifactory_provider.triggers.poller import Wait, poller_of
+from artifactory_provider.verification import AllOf, AnyOf, Check, PropertyCheck, State, Verdict, check_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,6 +100,36 @@ async def test_many_waits_are_looked_at_by_one_query_and_once_more_before_they_e
     assert gateway.count("POST", "/api/search/aql") == len(gateway.requests) == 2
 
 
+async def test_waits_for_different_properties_are_looked_at_together_and_each_ends_by_its_own(
+    sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    references = push(sandbox, image, 60, passed=False)
+    for number, reference in enumerate(references):
+        sandbox.set_properties(reference, {f"suite-{number}": "passed" if number % 2 else "failed"})
+    checks = [PropertyCheck(name=f"suite-{number}") for number in range(60)]
+    told = await asyncio.gather(*(event(trigger(*each)) for each in zip(references, checks, strict=True)))
+    assert [one["status"] for one in told] == ["failed", "passed"] * 30
+    assert [one["verdicts"][0]["check"] for one in told] == [check.name for check in checks]
+    assert gateway.count("POST", "/api/search/aql") == len(gateway.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "apart", [[AllOf([PropertyCheck(), OddCheck("raises")])], [PropertyCheck(), OddCheck("raises")]]
+)
+async def test_combinations_of_property_checks_are_looked_at_with_the_others_and_those_of_other_checks_apart(
+    sandbox: RunningSandbox, gateway: Gateway, image: str, apart: list[Check]
+) -> None:
+    references = push(sandbox, image, 6)
+    either, nested = AnyOf([PropertyCheck(name="suite"), PropertyCheck()]), AllOf([AnyOf([PropertyCheck()])])
+    several: list[list[Check]] = [[either], [nested], [either, nested]]
+    told = await asyncio.gather(
+        *(event(trigger(reference, *apart)) for reference in references[:3]),
+        *(event(trigger(reference, *checks)) for reference, checks in zip(references[3:], several, strict=True)),
+    )
+    assert [one["status"] for one in told] == ["error"] * 3 + ["passed"] * 3
+    assert gateway.count("POST", "/api/search/aql") == len(gateway.requests) == 4
+
+
 async def test_where_the_server_answers_no_queries_each_is_asked_for_and_the_refusal_is_remembered(
     sandbox: RunningSandbox, gateway: Gateway, image: str
 ) -> None:
@@ -144,6 +175,24 @@ async def test_all_waits_back_off_as_one_where_the_server_limits_requests(
     told = await asyncio.gather(*(event(trigger(reference)) for reference in references))
     assert {one["status"] for one in told} == {"passed"}
     assert len(gateway.requests) <= 8 + 2
+
+
+async def test_what_the_server_refuses_for_now_makes_looks_rarer_and_a_look_that_succeeds_makes_them_as_before(
+    sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    (reference,) = push(sandbox, image, 1, passed=False)
+    wait = Wait(ImageReference.parse(reference), [check_to_dict(PropertyCheck())])
+    poller = poller_of("artifactory_default")
+    work_again = gateway.rule("*", "", reply=Reply(503, headers={"Retry-After": "0"}), does_work=False)
+    async with asyncio.timeout(BOUND), poller.joined([wait], interval=0.5):
+        (group,) = poller._groups.values()
+        assert (await wait.news()).error is not None
+        await until(lambda: group.backs_off)
+        assert group.pause() > 0.5
+        work_again()
+        assert (await wait.news()).error is None
+        await until(lambda: not group.backs_off)
+        assert group.pause() == 0.5
 
 
 async def test_the_poller_ends_with_its_last_wait_and_begins_again_with_the_next(

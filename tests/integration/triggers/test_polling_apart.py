@@ -102,9 +102,12 @@ def push(sandbox: RunningSandbox, image: str, count: int, *, passed: bool = True
     return references
 
 
-async def test_checks_that_cannot_be_read_here_end_their_own_wait_alone(sandbox: RunningSandbox, image: str) -> None:
+@pytest.mark.parametrize("written", [{"kind": "no_such_module:Check"}, {"kind": "property", "name": ""}])
+async def test_checks_that_cannot_be_read_here_end_their_own_wait_alone(
+    sandbox: RunningSandbox, image: str, written: dict[str, Any]
+) -> None:
     bad, good = push(sandbox, image, 2)
-    unreadable = trigger(bad, written=[{"kind": "no_such_module:Check"}])
+    unreadable = trigger(bad, written=[written])
     told = await asyncio.gather(event(unreadable), event(trigger(good)), return_exceptions=True)
     assert isinstance(told[0], ValueError)
     assert isinstance(told[1], dict)

@@ -7,6 +7,7 @@ import pytest
 
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion import NotVerified, NotVerifiedYet, Promotion, PromotionOptions
+from artifactory_provider.promotion.tags import name_pending
 from artifactory_provider.tasks import RETRY_POLICY
 from artifactory_provider.verification import PropertyCheck
 from artifactory_provider.verification.gate import promote_verified
@@ -82,6 +83,20 @@ async def test_what_a_killed_try_has_moved_is_done_and_what_it_has_not_is_still_
     report = await promote_verified(client, moves, CHECKS)
     assert [result.outcome for result in report.results] == ["unchanged", "failed", "failed", "failed"]
     assert sandbox.digest(f"docker-qa/{image}:a") == digests["a"]
+
+
+async def test_what_waits_under_a_pending_tag_is_no_way_around_the_checks_and_is_not_dropped(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    digest = push(sandbox, image, a="failed")["a"]
+    [move] = promotions(image, "a")
+    move = replace(move, source=move.source.pinned(digest), options=replace(move.options, copy=False, run="run1"))
+    pending = name_pending(move.target.pinned(digest), "run1")
+    sandbox.push_image(str(pending.unpinned()), content="a")
+    sandbox.delete(f"docker-dev/{image}:a")
+    [result] = (await promote_verified(client, [move], CHECKS)).results
+    assert isinstance(result.error, NotVerified)
+    assert sandbox.tags("docker-qa", image) == [pending.tag]
 
 
 async def test_without_checks_nothing_passes(client: ArtifactoryClient, sandbox: RunningSandbox, image: str) -> None:

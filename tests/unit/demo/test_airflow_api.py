@@ -13,20 +13,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+CLIENT: Callable[..., httpx.Client] = httpx.Client
 LOCKED = httpx.Response(500, json={"detail": {"reason": "Database error", "message": "database is locked"}})
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, *answers: httpx.Response) -> tuple[AirflowApi, list[str]]:
+def answering(monkeypatch: pytest.MonkeyPatch, *answers: httpx.Response | Exception) -> tuple[AirflowApi, list[str]]:
     """Return an API that answers with these in turn, the last one for ever, and what was asked."""
     asked: list[str] = []
     left = list(answers)
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append(f"{request.method} {request.url.raw_path.decode()}")
-        return left.pop(0) if len(left) > 1 else left[0]
+        one = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(one, Exception):
+            raise one
+        return one
 
-    make: Callable[..., httpx.Client] = httpx.Client
-    monkeypatch.setattr(httpx, "Client", lambda **further: make(transport=httpx.MockTransport(answer), **further))
+    monkeypatch.setattr(httpx, "Client", lambda **further: CLIENT(transport=httpx.MockTransport(answer), **further))
     monkeypatch.setattr(time, "sleep", lambda _: None)
     return AirflowApi("http://airflow.example", "secret"), asked
 
@@ -48,6 +51,18 @@ def test_a_database_that_stays_locked_is_said_in_airflows_words(monkeypatch: pyt
     api, _ = answering(monkeypatch, LOCKED)
     with pytest.raises(DemoError, match=r"POST /api/v2/pools with 500: .*database is locked"):
         api.put_pool("artifactory_backfill", 4, "Chunks of backfills")
+
+
+def test_a_request_that_nobody_answers_in_time_is_sent_again_unless_it_starts_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    api, asked = answering(monkeypatch, httpx.ReadTimeout("timed out"), httpx.Response(201, json={}))
+    api.put_variable("artifactory_policy", "{}")
+    assert asked == ["POST /api/v2/variables"] * 2
+    api, asked = answering(monkeypatch, httpx.ReadTimeout("timed out"))
+    with pytest.raises(DemoError, match="did not answer POST /api/v2/dags/promote_nightly/dagRuns"):
+        api.trigger("promote_nightly")
+    assert len(asked) == 1
 
 
 def test_what_is_refused_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:

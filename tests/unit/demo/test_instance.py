@@ -25,6 +25,7 @@ from demo.scenario import (
     FAILING,
     IMAGES,
     LATE,
+    ask_gates,
     candidates,
     describe_verdicts,
     newest_verdicts,
@@ -190,3 +191,16 @@ async def test_a_second_start_leaves_verdicts_and_times_as_they_are_and_says_how
 async def in_thread(function: Callable[..., None], *arguments: object) -> None:
     """Run what makes an event loop of its own."""
     await asyncio.to_thread(function, *arguments)
+
+
+async def test_the_gates_say_which_check_holds_an_image_and_why(home: Home, instance: Instance) -> None:
+    await in_thread(instance.start, ["sandbox"])
+    async with sandbox_client(home.sandbox_url) as client:
+        chosen = await candidates(client)
+        told = await ask_gates(client, chosen)
+    in_dev = {image: reason for (gate, image), reason in told.items() if gate == "verify_dev"}
+    assert in_dev == {
+        FAILING: "verify_dev failed: test.status is 'failed'.",
+        LATE: "verify_dev waits: test.status is not set.",
+    }
+    assert {image for gate, image in told if gate == "verify_qa"} == set(chosen)

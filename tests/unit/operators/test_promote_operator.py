@@ -61,6 +61,8 @@ def test_copying_and_failing_on_conflict_are_the_defaults() -> None:
         {"target_tag": "1 4"},
         {"target_tag": 2},
         {"target_tag": "1 4", "image": "{{ params.image }}"},
+        {"pending_repository": "docker transit"},
+        {"pending_repository": "docker-transit/payments", "tag": "{{ params.tag }}"},
     ],
 )
 def test_a_malformed_value_is_refused_when_the_dag_is_read(changes: dict[str, Any]) -> None:
@@ -85,6 +87,11 @@ def test_a_malformed_value_is_refused_when_the_dag_is_read(changes: dict[str, An
         {"properties": {"build": 5}, "tag": "{{ params.tag }}"},
         {"tag": None, "digest": f"sha256:{'a' * 64}"},
         {"one_request": True},
+        {"pending_repository": "docker-dev"},
+        {"pending_repository": "docker-qa"},
+        {"pending_repository": "docker-transit", "two_phase": False},
+        {"pending_repository": "docker-transit", "two_phase": False, "tag": "{{ params.tag }}"},
+        {"pending_repository": "docker-transit", "one_request": True, "tag": None},
     ],
 )
 def test_a_promotion_that_makes_no_sense_is_refused_when_the_dag_is_read(changes: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from artifactory_provider.promotion.reports import (
     sum_counts,
 )
 
-COUNTS = {"promote": 10, "unchanged": 2, "conflict": 1, "missing": 0}
+COUNTS = {"promote": 10, "unchanged": 2, "conflict": 1, "refused": 0, "missing": 0}
 
 
 def result(number: int, error: str | None = None) -> PromotionResult:

@@ -5,7 +5,9 @@ from airflow.sdk import RetryAction
 
 from artifactory_provider.artifactory import errors
 from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.policy import InvalidPolicy
 from artifactory_provider.promotion import errors as promotion_errors
+from artifactory_provider.promotion.rules import Refusal, Refused
 from artifactory_provider.tasks.retries import RETRY_POLICY
 
 FAIL = [
@@ -28,6 +30,7 @@ FAIL = [
     promotion_errors.SourceIncomplete,
     promotion_errors.TargetConflict,
     promotion_errors.NothingToRestore,
+    promotion_errors.NothingToLift,
     promotion_errors.NotVerified,
 ]
 TRY_AGAIN = [
@@ -46,6 +49,8 @@ TRY_AGAIN = [
     promotion_errors.PartsMissing,
     promotion_errors.SourceRemains,
     promotion_errors.AttachmentLost,
+    promotion_errors.DecisionIncomplete,
+    promotion_errors.RulesUnreadable,
 ]
 
 
@@ -57,6 +62,11 @@ def test_what_would_fail_again_fails_at_once(kind: type[Exception]) -> None:
 @pytest.mark.parametrize("kind", TRY_AGAIN)
 def test_what_may_be_gone_is_tried_again(kind: type[Exception]) -> None:
     assert RETRY_POLICY.evaluate(kind("…"), 1, 3, None).action is not RetryAction.FAIL
+
+
+@pytest.mark.parametrize("error", [Refused(Refusal("Frozen.")), InvalidPolicy("artifactory_policy", [])])
+def test_what_somebody_has_to_allow_first_fails_at_once(error: Exception) -> None:
+    assert RETRY_POLICY.evaluate(error, 1, 3, None).action is RetryAction.FAIL
 
 
 def test_a_rate_limit_is_waited_for() -> None:

@@ -62,6 +62,7 @@ async def test_what_alone_cannot_be_read_is_looked_at_ever_more_rarely_but_not_f
         group.pace(due, [DOWN if wait is bad else None for wait in due])
         assert group.pause() == interval
     assert seconds == sorted(seconds)
+    assert (seconds[0] < seconds[-1]) is (interval < LONGEST_BACKOFF)
     assert seconds[-1] <= LONGEST_BACKOFF + interval
     assert len(seconds) > 2
 

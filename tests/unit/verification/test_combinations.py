@@ -123,6 +123,14 @@ async def test_the_reason_tells_first_of_the_parts_that_are_why() -> None:
         assert (await judge(check)).reason == reason
 
 
+@pytest.mark.parametrize(("told", "count"), [("passed passed failed", 2), ("failed failed pending", 0), ("passed", 1)])
+async def test_the_reason_and_the_record_count_what_has_passed_and_nothing_else(told: str, count: int) -> None:
+    checks = [Says(state) for state in told.split()]
+    verdict = await judge(AllOf(checks))
+    assert verdict.reason.startswith(f"{count} of {len(checks)} passed, {len(checks)} needed: ")
+    assert verdict.value == f"{count} of {len(checks)} passed"
+
+
 @given(st.lists(st.text(max_size=800), min_size=1, max_size=50))
 async def test_the_reason_is_short_and_in_one_line_whatever_the_parts_say(reasons: list[str]) -> None:
     verdict = await judge(AllOf([Says("pending", reason) for reason in reasons]))
@@ -197,6 +205,7 @@ async def test_each_digest_is_counted_by_itself() -> None:
         lambda: AllOf([]),
         lambda: AnyOf(PropertyCheck()),  # type: ignore[arg-type]
         lambda: AllOf(["unit"]),  # type: ignore[list-item]
+        lambda: AllOf([PropertyCheck(), "unit"]),  # type: ignore[list-item]
         lambda: AllOf([PropertyCheck()] * 51),
         lambda: AtLeast(0, [PropertyCheck()]),
         lambda: AtLeast(2, [PropertyCheck()]),

@@ -97,8 +97,15 @@ def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
     compiled = {pattern: _compiled(pattern) for pattern in patterns}
     # Hundreds of plain names are looked up rather than tried one after the other.
     exact = frozenset(pattern for pattern in compiled if _is_exact(pattern))
-    others = [expression for pattern, expression in compiled.items() if pattern not in exact]
-    return lambda name: name in exact or any(expression.fullmatch(name) is not None for expression in others)
+    # The most common globs are a beginning and a star: comparing that costs a tenth of an expression.
+    begun = {pattern: pattern[:-1] for pattern in compiled if pattern[-1:] == "*" and _is_exact(pattern[:-1])}
+    others = [expression for pattern, expression in compiled.items() if pattern not in exact and pattern not in begun]
+    beginnings = tuple(begun.values())
+
+    def match(name: str) -> bool:
+        return name in exact or name.startswith(beginnings) or any(one.fullmatch(name) is not None for one in others)
+
+    return match
 
 
 def _compiled(pattern: str) -> Any:

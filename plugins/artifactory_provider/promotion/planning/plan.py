@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from artifactory_provider.artifactory.references import ImageReference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Action = Literal["promote", "unchanged", "conflict", "missing"]
+Action = Literal["promote", "unchanged", "conflict", "refused", "missing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,8 @@ class PlannedPromotion:
     :param source: repository, image and tag, with the digest that the tag showed; without one where it is missing.
     :param target: repository, image and tag.
     :param action: ``promote``; ``unchanged`` where the target shows the digest already; ``conflict`` where it shows
-        another one and may not be overwritten; ``missing`` where the source tag does not exist.
+        another one and may not be overwritten; ``refused`` where a hold, a rejection or a rule forbids it now;
+        ``missing`` where the source tag does not exist.
     :param current: the digest that the target tag shows, if it shows one.
     :param reason: why, in a few words, where the action alone does not say it.
     """
@@ -69,9 +70,9 @@ class Plan:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many promotions there are of each action, all four actions named."""
+        """How many promotions there are of each action, all actions named."""
         found = Counter(promotion.action for promotion in self.promotions)
-        return {action: found[action] for action in ("promote", "unchanged", "conflict", "missing")}
+        return {action: found[action] for action in get_args(Action)}
 
     def to_promote(self) -> tuple[PlannedPromotion, ...]:
         """Return the promotions that are left to make."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from artifactory_provider.artifactory.errors import RepositoryNotFound, UnsupportedRepository
@@ -17,6 +17,7 @@ from artifactory_provider.promotion.planning.sources import ListedTag, list_tags
 from artifactory_provider.promotion.planning.templates import ImageTemplate, TargetTemplate
 from artifactory_provider.promotion.queries import Question
 from artifactory_provider.promotion.request import Attachments, OnConflict, check_attachments, check_on_conflict
+from artifactory_provider.promotion.rules import Change, find_marks
 from artifactory_provider.promotion.tags import can_have_backup, select_images
 
 if TYPE_CHECKING:
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.planning.criteria import TagCriteria
     from artifactory_provider.promotion.planning.plan import Action
     from artifactory_provider.promotion.planning.sources import SourceTags
+    from artifactory_provider.promotion.rules import Refusal, Rules
 
 log = logging.getLogger(__name__)
 
 _NAMES_SHOWN = 3
+_CHANGING = frozenset({"promote", "conflict"})
 _REPLACING = {"overwrite": "overwrites what is there", "backup": "keeps what is there under a backup tag"}
 
 
@@ -127,11 +130,34 @@ async def _compare(ledger: Ledger, sources: SourceTags, wanted: Sequence[_Wanted
     carried = {one.target: _list_carried(sources, one) for one in wanted}
     # Both in the same queries: most of what is looked at is there already in a run that is repeated.
     asked = (*(one.target for one in wanted), *itertools.chain.from_iterable(carried.values()))
-    there = await ledger.look(Question(tags=asked))
+    digests = tuple(one.source.digest for one in wanted if one.source.digest)
+    if ledger.refuses_queries:
+        asked += tuple(one.source for one in wanted if one.source.digest)  # only they themselves tell that
+    there = await ledger.look(Question(tags=asked, with_marks=True, rejected=digests))
     # A virtual repository shows what stands behind it, too; queries do not take that for its own.
     if not there.knows_files or not any(there.shows(tag) for tag in asked):
         await ledger.check_repositories(wanted[0].target)
-    return Plan(tuple(_plan_one(one, there, on_conflict, carried[one.target]) for one in wanted))
+    planned = [_plan_one(one, there, on_conflict, carried[one.target]) for one in wanted]
+    marks = find_marks([Change(one.source, one.target) for one in planned], there)
+    return Plan(tuple(_refused(one, mark) for one, mark in zip(planned, marks, strict=True)))
+
+
+async def apply_rules(plan: Plan, rules: Rules) -> Plan:
+    """Return a plan in which what the rules forbid now is refused.
+
+    :param plan: the plan.
+    :param rules: what may refuse promotions beside holds and rejections.
+    """
+    asked = [one for one in plan.promotions if one.action in _CHANGING]
+    answers = await rules.find_refusals([Change(one.source, one.target) for one in asked])
+    refusals = dict(zip(asked, answers, strict=True))
+    return Plan(tuple(_refused(one, refusals.get(one)) for one in plan.promotions))
+
+
+def _refused(one: PlannedPromotion, refusal: Refusal | None) -> PlannedPromotion:
+    if refusal is None or one.action not in _CHANGING:
+        return one
+    return replace(one, action="refused", reason=str(refusal))
 
 
 async def _list(ledger: Ledger, criteria: TagCriteria, *, with_times: bool, with_attachments: bool) -> SourceTags:

@@ -14,9 +14,10 @@ from artifactory_provider.promotion.planning.plan import Action, Plan, PlannedPr
 
 COLUMNS = ("action", "source", "target", "digest", "current", "reason")
 _ACTIONS: tuple[Action, ...] = get_args(Action)
-_PROBLEMS: tuple[Action, ...] = ("conflict", "missing")
+_PROBLEMS: tuple[Action, ...] = ("conflict", "refused", "missing")
 _HEADINGS = {
     "conflict": "Conflicts: the target tag shows another digest",
+    "refused": "Refused: a hold, a rejection or a rule forbids it now",
     "missing": "Missing: the source tag does not exist",
     "promote": "To promote",
     "unchanged": "Unchanged",

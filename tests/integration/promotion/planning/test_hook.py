@@ -31,7 +31,7 @@ def test_the_hook_plans_and_what_was_promoted_is_unchanged_in_the_next_plan(
         "largest": 2,
     }
     before = hook.plan(criteria, **options)
-    assert before.counts == {"promote": 2, "unchanged": 0, "conflict": 0, "missing": 0}
+    assert before.counts == {"promote": 2, "unchanged": 0, "conflict": 0, "refused": 0, "missing": 0}
 
     first = before.to_promote()[0]
     hook.promote(Promotion(source=first.source, target=first.target))

@@ -80,7 +80,7 @@ def test_a_table_has_a_line_a_promotion_and_says_how_many_it_leaves_out() -> Non
     lines = as_table(PLAN).splitlines()
     assert len(lines) == 7
     assert lines[3].split() == ["conflict", f"docker-dev/team/app:3@{A[:19]}", "docker-qa/team/app:3", B[:19]]
-    assert lines[-1] == "5 promotions: 2 promote, 1 unchanged, 1 conflict, 1 missing"
+    assert lines[-1] == "5 promotions: 2 promote, 1 unchanged, 1 conflict, 0 refused, 1 missing"
     assert as_table(PLAN, limit=2).splitlines()[3] == "… and 3 more"
 
 
@@ -98,7 +98,7 @@ def test_markdown_shows_counts_then_images_then_problems_then_examples() -> None
     ]
     assert places == sorted(places)
     assert f"- `docker-dev/team/app:3` `{A[:19]}` → `docker-qa/team/app:3`, which shows `{B[:19]}`" in text
-    assert "| `docker-dev/team/app` | `docker-qa/team/app` | 2 | 1 | 1 | 1 |" in text
+    assert "| `docker-dev/team/app` | `docker-qa/team/app` | 2 | 1 | 1 | 0 | 1 |" in text
 
 
 def test_markdown_of_ten_thousand_promotions_is_short_and_says_what_it_leaves_out() -> None:
@@ -142,4 +142,4 @@ def test_a_plan_differs_from_another_exactly_when_it_is_another(one: Plan, other
 
 def test_a_promotion_of_a_plan_names_source_and_target_with_their_tags() -> None:
     assert PLAN.promotions[0].source == ImageReference("docker-dev", "team/app", "1", A)
-    assert PLAN.counts == {"promote": 2, "unchanged": 1, "conflict": 1, "missing": 1}
+    assert PLAN.counts == {"promote": 2, "unchanged": 1, "conflict": 1, "refused": 0, "missing": 1}

@@ -1,0 +1,131 @@
+"""The operators that stop the line, and let it go on: nothing is promoted to some targets meanwhile."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any
+
+from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.policy import ORIGINS, StopOrder, TargetPatterns
+from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.promotion.marks import check_reason
+from artifactory_provider.promotion.planning.patterns import Patterns
+from artifactory_provider.tasks.arguments import check_literal
+from artifactory_provider.tasks.forms import as_bool, as_list, as_moment
+from artifactory_provider.tasks.rules import find_starter
+from artifactory_provider.tasks.stops import give_order, lift_orders
+from artifactory_provider.verification.verdicts import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+_EVERYTHING = ("*",)
+_LONGEST_NAME = 200
+
+
+class ArtifactoryStopOperator(ArtifactoryOperator):
+    """Stop the line: whatever is promoted to some targets is refused until the order ends, or somebody lifts it.
+
+    It holds from the moment at which the task succeeds, for tasks that run already, too: a bulk run ends the promotions
+    whose retag is on its way, and begins no other. Who has triggered the run is written down as its author.
+
+    :param reason: why, in one line of up to 500 characters. (templated)
+    :param repositories: patterns of the repositories whose tags stay as they are: a list, or a text with one a line;
+        all where none are given. (templated)
+    :param images: patterns of the images. (templated)
+    :param until: when it ends by itself: a moment as ISO 8601, in UTC unless it says otherwise; nothing for never.
+        (templated)
+    :param also_rollbacks: whether rollbacks are stopped, too. (templated)
+    :param artifactory_conn_id: the Airflow connection, which may name the Variable of the stops. (templated)
+    :param kwargs: what every operator takes.
+    :raises InvalidPromotion: when an argument makes no sense; for plain values at parse time.
+    """
+
+    template_fields: Sequence[str] = (
+        "reason",
+        "repositories",
+        "images",
+        "until",
+        "also_rollbacks",
+        "artifactory_conn_id",
+    )
+    ui_color = "#f9d4d4"
+
+    def __init__(
+        self,
+        *,
+        reason: str,
+        repositories: str | Sequence[str] = _EVERYTHING,
+        images: str | Sequence[str] = _EVERYTHING,
+        until: datetime.datetime | str | None = None,
+        also_rollbacks: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.reason = reason
+        self.repositories = repositories
+        self.images = images
+        self.until = until
+        self.also_rollbacks = also_rollbacks
+        check_literal(reason, check_reason)
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Give the order, and return all orders that stand then."""
+        now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+        until = as_moment(self.until, name="until")
+        if until is not None and until <= now:
+            raise InvalidPromotion(f"until is {until}, which has passed: nothing was stopped.")
+        origins = ORIGINS if as_bool(self.also_rollbacks, name="also_rollbacks") else set(ORIGINS) - {"rollback"}
+        order = StopOrder(
+            reason=check_reason(self.reason),
+            by=printable(find_starter().name, longest=_LONGEST_NAME),
+            since=now,
+            targets=_read_targets(self.repositories, self.images),
+            until=until,
+            applies_to=frozenset(origins),
+        )
+        standing = give_order(self._hook().stop_variable, order)
+        self.log.info("Stopped: %s", order.to_dict())
+        return [one.to_dict() for one in standing.orders]
+
+
+class ArtifactoryResumeOperator(ArtifactoryOperator):
+    """Let the line go on: lift orders to stop.
+
+    :param reason: why, in one line of up to 500 characters. (templated)
+    :param repositories: lifts the orders that name one of these patterns of repositories, written in the same way; all
+        orders where none are given. (templated)
+    :param artifactory_conn_id: the Airflow connection, which may name the Variable of the stops. (templated)
+    :param kwargs: what every operator takes.
+    :raises InvalidPromotion: when an argument makes no sense; for plain values at parse time.
+    """
+
+    template_fields: Sequence[str] = ("reason", "repositories", "artifactory_conn_id")
+    ui_color = "#d4f9d8"
+
+    def __init__(self, *, reason: str, repositories: str | Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.reason = reason
+        self.repositories = repositories
+        check_literal(reason, check_reason)
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Lift the orders, and return those that were."""
+        meant = set(as_list(self.repositories, name="repositories"))
+        lifted = lift_orders(
+            self._hook().stop_variable,
+            lambda order: not meant or bool(meant & set(order.targets.repositories.include)),
+        )
+        reason, by = check_reason(self.reason), find_starter().name
+        for order in lifted:
+            self.log.info("Lifted by %s (%s): %s", by, reason, order.to_dict())
+        return [order.to_dict() for order in lifted]
+
+
+def _read_targets(repositories: Any, images: Any) -> TargetPatterns:
+    return TargetPatterns(
+        repositories=Patterns(as_list(repositories, name="repositories") or _EVERYTHING),
+        images=Patterns(as_list(images, name="images") or _EVERYTHING),
+    )

@@ -1,0 +1,37 @@
+"""May this promotion happen now? The rules for every promotion, orders to stop, approvals. Knows no Airflow."""
+
+from __future__ import annotations
+
+from artifactory_provider.policy.approvals import Approval, check_approval, fingerprint, rule_as_dict
+from artifactory_provider.policy.origins import ORIGINS, Origin
+from artifactory_provider.policy.overrides import Override, check_override
+from artifactory_provider.policy.policy import Policy, read_policy
+from artifactory_provider.policy.problems import InvalidPolicy, Problem
+from artifactory_provider.policy.requirements import ApprovalRule, ContradictoryRules, OverrideRule, merge_approvals
+from artifactory_provider.policy.rules import Rule
+from artifactory_provider.policy.stop import Stop, StopOrder, read_stop
+from artifactory_provider.policy.targets import TargetPatterns
+
+__all__ = [
+    "ORIGINS",
+    "Approval",
+    "ApprovalRule",
+    "ContradictoryRules",
+    "InvalidPolicy",
+    "Origin",
+    "Override",
+    "OverrideRule",
+    "Policy",
+    "Problem",
+    "Rule",
+    "Stop",
+    "StopOrder",
+    "TargetPatterns",
+    "check_approval",
+    "check_override",
+    "fingerprint",
+    "merge_approvals",
+    "read_policy",
+    "read_stop",
+    "rule_as_dict",
+]

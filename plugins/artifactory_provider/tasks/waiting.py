@@ -1,0 +1,97 @@
+"""What a task does when rules refuse what it promotes: it fails, or waits without a worker until they may allow it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, get_args
+
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+from artifactory_provider.policy.answers import InvalidAnswer, read_moment
+from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError, TagsNotPromoted
+from artifactory_provider.promotion.rules import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow.sdk import BaseOperator, Context
+
+    from artifactory_provider.promotion.rules import Refusal
+
+WhenRefused = Literal["fail", "wait"]
+
+_KEY = "artifactory_refused_since"
+_AGAIN = datetime.timedelta(minutes=1)
+"""Until the next look where nobody can say when a refusal ends: a stop, a hold."""
+_LONGEST = datetime.timedelta(hours=1)
+"""Until the next look where it is known: a policy may be changed before."""
+
+
+def check_when_refused(value: str) -> str:
+    """Return what a refusal leads to when there is such a choice.
+
+    :param value: ``fail`` or ``wait``.
+    :raises InvalidPromotion: when it is neither.
+    """
+    if value in get_args(WhenRefused):
+        return value
+    raise InvalidPromotion(f"when_refused is 'fail' or 'wait', not {value!r:.120}.")
+
+
+def wait_if_refused(
+    task: BaseOperator, context: Context, errors: Iterable[BaseException | None], *, longest: datetime.timedelta
+) -> None:
+    """Give the worker back until the first of some refusals may have ended; then ``resume`` of the task is called.
+
+    :param task: the task.
+    :param context: its context.
+    :param errors: why its promotions failed; without a refusal among them, nothing is done.
+    :param longest: how long it waits since the first refusal; what is still refused after that has failed.
+    """
+    refusals = [error.refusal for error in errors if isinstance(error, Refused) and error.refusal.may_pass]
+    if not refusals:
+        return
+    now = datetime.datetime.now(datetime.UTC)
+    since = _note_first(context, now)
+    moment = min(min(_next_look(refusal, now) for refusal in refusals), since + longest)
+    if moment <= now:
+        task.log.error("Still refused after %s: it has waited long enough.", now - since)
+        return
+    first = min(refusals, key=lambda refusal: _next_look(refusal, now))
+    task.log.info("Refused: %s Looking again at %s.", first, moment.isoformat(" ", timespec="seconds"))
+    task.defer(trigger=DateTimeTrigger(moment=moment), method_name="resume")
+
+
+def failures_of(error: PromotionError) -> list[Exception]:
+    """Return why a promotion failed: the error itself, or those of the tags of a whole image.
+
+    :param error: the error.
+    """
+    return list(error.failures.values()) if isinstance(error, TagsNotPromoted) else [error]
+
+
+def _next_look(refusal: Refusal, now: datetime.datetime) -> datetime.datetime:
+    if refusal.until is None:
+        return now + _AGAIN
+    return min(max(refusal.until, now + datetime.timedelta(seconds=1)), now + _LONGEST)
+
+
+def _note_first(context: Context, now: datetime.datetime) -> datetime.datetime:
+    """Return when this run of the task was refused first; where somebody has cleared the task since, it is another."""
+    # Airflow counts the tries that a cleared task still has from the one it was cleared at.
+    store, tries = context["task_state_store"], context["ti"].max_tries
+    if (since := _read_since(store.get(_KEY), tries)) is not None:
+        return min(since, now)
+    store.set(_KEY, {"since": now.isoformat(), "max_tries": tries})
+    return now
+
+
+def _read_since(known: object, tries: int) -> datetime.datetime | None:
+    """Return when it was refused first, if that was noted since the task was cleared: users may edit what is noted."""
+    if not isinstance(known, Mapping) or known.get("max_tries") != tries:
+        return None
+    try:
+        return read_moment(known.get("since"), "since")
+    except InvalidAnswer:
+        return None

@@ -1,0 +1,138 @@
+"""Freeze, stop, hold and rejection on a running Airflow, as people set and lift them."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.e2e.conftest import until
+from tests.e2e.test_retag_backfill import digests, ended, give_verdicts, plan_tab, seed, start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.conftest import Airflow
+
+IMAGE = "policy/orders"
+REASON = "it loses <b>orders</b>"
+
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def orders(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Four tags in dev that nobody has promoted: tag → digest."""
+    file = tmp_path_factory.mktemp("seed") / "orders.yaml"
+    seed(airflow, file, {IMAGE: ["frozen", "held", "rejected", "stopped"]})
+    return digests(airflow, "docker-dev", IMAGE)
+
+
+@contextmanager
+def variable(airflow: Airflow, key: str, value: object) -> Iterator[None]:
+    """Set one of Airflow's Variables, as somebody does in its UI."""
+    airflow.http.delete(f"/api/v2/variables/{key}")  # the line that goes on again leaves an empty one
+    airflow.post("variables", {"key": key, "value": json.dumps(value)})
+    try:
+        yield
+    finally:
+        airflow.http.delete(f"/api/v2/variables/{key}").raise_for_status()
+
+
+def decide(airflow: Airflow, dag_id: str, **form: Any) -> None:
+    run = airflow.run(dag_id, form)
+    assert airflow.get(run)["state"] == "success", airflow.states(run)
+
+
+def backfill(airflow: Airflow, tag: str, **form: Any) -> tuple[str, str]:
+    """Promote one tag to prod in bulk; return how the run ended, and the page that shows its plan."""
+    run = start(airflow, images=[IMAGE], tags=[tag], target_repository="docker-prod", dry_run=False, **form)
+    return ended(airflow, run), plan_tab(airflow, run)
+
+
+def test_a_freeze_in_the_policy_is_planned_as_refused_until_it_ends(airflow: Airflow, orders: dict[str, str]) -> None:
+    today = datetime.datetime.now(datetime.UTC).date()
+    rule = {
+        "name": "winter",
+        "target": {"repositories": ["docker-prod"], "images": ["policy/*"]},
+        "windows": {"timezone": "UTC", "deny": [f"{today - datetime.timedelta(1)}/{today + datetime.timedelta(1)}"]},
+    }
+    with variable(airflow, "artifactory_policy", {"version": 1, "rules": [rule]}):
+        state, page = backfill(airflow, "frozen")
+    assert state == "failed"
+    assert "1 promotions: 0 promote, 0 unchanged, 0 conflict, 1 refused, 0 missing" in page
+    assert "docker-prod is frozen by the rule" in page
+    assert "frozen" not in digests(airflow, "docker-prod", IMAGE)
+    state, _ = backfill(airflow, "frozen")
+    assert (state, digests(airflow, "docker-prod", IMAGE)["frozen"]) == ("success", orders["frozen"])
+
+
+def test_an_emptied_policy_promotes_nothing_and_says_so_where_people_look(
+    airflow: Airflow, orders: dict[str, str]
+) -> None:
+    with variable(airflow, "artifactory_policy", {}):
+        state, page = backfill(airflow, "stopped")
+    assert state == "failed"
+    assert "artifactory_policy has 2 errors, and cannot be used" in page
+    assert "stopped" not in digests(airflow, "docker-prod", IMAGE)
+
+
+def test_the_line_is_stopped_and_goes_on_by_the_form(airflow: Airflow, orders: dict[str, str]) -> None:
+    decide(airflow, "stop_the_line", reason=REASON, repositories=["docker-prod"], images=["policy/*"])
+    state, page = backfill(airflow, "stopped")
+    assert state == "failed"
+    assert "The line is stopped for docker-prod until it is lifted, by admin since" in page
+    assert "<b>orders</b>" not in page
+    decide(airflow, "stop_the_line", action="resume", reason="it does not any more", repositories=["docker-prod"])
+    state, _ = backfill(airflow, "stopped")
+    assert (state, digests(airflow, "docker-prod", IMAGE)["stopped"]) == ("success", orders["stopped"])
+
+
+def test_a_held_tag_stays_and_a_rejected_digest_goes_nowhere_until_somebody_lifts_it(
+    airflow: Airflow, orders: dict[str, str]
+) -> None:
+    assert backfill(airflow, "held")[0] == "success"
+    image = {"repository": "docker-prod", "image": IMAGE, "tag": "held", "reason": REASON}
+    decide(airflow, "hold_or_reject", decision="hold", **image)
+    over = {"target_tags": ["held"], "on_conflict": "overwrite"}
+    state, page = backfill(airflow, "rejected", **over)
+    assert (state, digests(airflow, "docker-prod", IMAGE)["held"]) == ("failed", orders["held"])
+    assert "is held, so it goes on showing" in page
+    assert "(by admin at 20" in page
+    decide(airflow, "hold_or_reject", decision="lift_hold", **image)
+
+    decide(airflow, "hold_or_reject", decision="reject", **(image | {"repository": "docker-dev", "tag": "rejected"}))
+    state, page = backfill(airflow, "rejected", **over)
+    assert (state, digests(airflow, "docker-prod", IMAGE)["held"]) == ("failed", orders["held"])
+    assert "is rejected, so it is not promoted anywhere" in page
+    decide(
+        airflow,
+        "hold_or_reject",
+        decision="lift_rejection",
+        **(image | {"repository": "docker-dev", "tag": "rejected"}),
+    )
+    state, _ = backfill(airflow, "rejected", **over)
+    assert (state, digests(airflow, "docker-prod", IMAGE)["held"]) == ("success", orders["rejected"])
+
+
+def test_a_task_that_waits_goes_on_by_itself_when_the_stop_ends(airflow: Airflow, orders: dict[str, str]) -> None:
+    give_verdicts(airflow, [f"{IMAGE}/frozen"])
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=40)
+    order = {"reason": "a minute, please", "by": "alice", "since": "2026-01-01T00:00:00Z", "until": soon.isoformat()}
+    with variable(airflow, "artifactory_stop", {"version": 1, "stops": [order]}):
+        body = {"logical_date": None, "conf": {"images": [f"{IMAGE}:frozen"]}}
+        run = f"dags/promote_nightly/dagRuns/{airflow.post('dags/promote_nightly/dagRuns', body)['dag_run_id']}"
+        until(lambda: _state(airflow, run, "ladder.promote_to_qa") == "deferred", seconds=60)
+        assert datetime.datetime.now(datetime.UTC) < soon
+        until(lambda: _state(airflow, run, "ladder.promote_to_qa") == "success", seconds=120)
+        assert datetime.datetime.now(datetime.UTC) > soon
+        assert ended(airflow, run) == "success", airflow.states(run)
+    for repository in ("docker-qa", "docker-prod"):
+        assert digests(airflow, repository, IMAGE)["frozen"] == orders["frozen"]
+
+
+def _state(airflow: Airflow, run: str, task_id: str) -> str | None:
+    return next((str(one["state"]) for one in airflow.instances(run, task_id)), None)
