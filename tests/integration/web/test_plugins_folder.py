@@ -59,7 +59,13 @@ def test_without_installing_plugin_and_dags_work_and_only_the_connection_form_is
     found = load(libraries)
     assert found["errors"] == {}
     assert found["plugins"].count("artifactory") == 1
-    assert found["dags"] == ["promote_nightly", "retag_backfill", "service_catalog_check"]
+    assert found["dags"] == [
+        "hold_or_reject",
+        "promote_nightly",
+        "retag_backfill",
+        "service_catalog_check",
+        "stop_the_line",
+    ]
     assert found["connection_types"] is False
 
 
