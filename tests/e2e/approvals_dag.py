@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from artifactory_provider.tasks.asked import Asked
-    from artifactory_provider.tasks.questions import Question
+    from artifactory_provider.tasks.prompts import Prompt
 
 
 class DiesBetweenAnswers(ArtifactoryApprovalOperator):
     """Is killed once, when it has noted the first answer and is about to ask on."""
 
-    def _ask(self, context: Context, question: Question, asked: Asked, *, is_first: bool) -> NoReturn:
+    def _ask(self, context: Context, question: Prompt, asked: Asked, *, is_first: bool) -> NoReturn:
         died = Path(__file__).with_suffix(".died")
         if asked.answers and not died.exists():
             died.touch()

@@ -19,7 +19,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class XrayFinding:
     """One issue that Xray has found.
 
     :param issue: Xray's own identifier, such as ``XRAY-124116``; empty where it names none.
@@ -71,7 +71,7 @@ class ScannedArtifact:
 
     digest: str
     spot: Spot | None
-    findings: tuple[Finding, ...] | None
+    findings: tuple[XrayFinding, ...] | None
 
     def is_in(self, place: Folder) -> bool:
         """Return whether it is told to be in a place.
@@ -119,7 +119,7 @@ class Violation:
     :param spots: where the artifacts are that it is found in; None where one of them cannot be read.
     """
 
-    finding: Finding
+    finding: XrayFinding
     watch: str | None
     policies: frozenset[str] | None
     spots: frozenset[Spot] | None
@@ -271,11 +271,11 @@ def _read_error(entry: object) -> tuple[str, str] | None:
     return entry["identifier"].removeprefix("default/"), _text(entry.get("error"))
 
 
-def _read_finding(issue: Mapping[str, Any], cves: object) -> Finding:
+def _read_finding(issue: Mapping[str, Any], cves: object) -> XrayFinding:
     """Read an issue; a vulnerability without a name keeps its place, as an empty one."""
     entries = cves if isinstance(cves, list) else [cves] if isinstance(cves, dict) else []
     named = (entry.get("cve") if isinstance(entry, dict) else None for entry in entries)
-    return Finding(_text(issue.get("issue_id")), tuple(_text(name) for name in named), _text(issue.get("severity")))
+    return XrayFinding(_text(issue.get("issue_id")), tuple(_text(name) for name in named), _text(issue.get("severity")))
 
 
 def _read_violation(entry: Mapping[str, Any]) -> Violation:

@@ -13,19 +13,19 @@ from artifactory_provider.operators.question import (
     name_place,
     read_answer,
 )
-from artifactory_provider.policy.answers import (
+from artifactory_provider.policy.approvals import Approval, describe_rule, explain_unanswerable, read_rule
+from artifactory_provider.policy.requirements import ApprovalRule
+from artifactory_provider.policy.responses import (
     LONGEST_COMMENT,
-    InvalidAnswer,
+    InvalidResponse,
     as_person,
     describe_span,
     explain_not_counted,
     tally,
 )
-from artifactory_provider.policy.approvals import Approval, describe_rule, explain_unanswerable, read_rule
-from artifactory_provider.policy.requirements import ApprovalRule
 from artifactory_provider.tasks.arguments import NOT_GIVEN
 from artifactory_provider.tasks.asked import Asked, Notes
-from artifactory_provider.tasks.questions import as_code
+from artifactory_provider.tasks.prompts import as_code
 from artifactory_provider.tasks.rules import Starter
 from artifactory_provider.verification.verdicts import printable
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from artifactory_provider.tasks.questions import Question
+    from artifactory_provider.tasks.prompts import Prompt
 
 
 class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
@@ -121,7 +121,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
     def _go_on(
         self,
         context: Context,
-        question: Question,
+        question: Prompt,
         asked: Asked,
         rule: ApprovalRule,
         *,
@@ -152,10 +152,10 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
     def _wanted_rule(self) -> ApprovalRule | None:
         return self._given_rule(read_rule) if self._has_rule else self._own_rule
 
-    def _find_answers(self, notes: Notes, question: Question) -> Asked | None:
+    def _find_answers(self, notes: Notes, question: Prompt) -> Asked | None:
         try:
             asked = notes.find()
-        except InvalidAnswer as error:
+        except InvalidResponse as error:
             self.log.warning("What people have answered before does not count: %s", error)
             return None
         return asked if asked is not None and asked.code == question.code else None

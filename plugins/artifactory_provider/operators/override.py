@@ -12,7 +12,7 @@ from artifactory_provider.operators.question import ArtifactoryQuestionOperator,
 from artifactory_provider.policy.overrides import Override, describe_override_rule, read_override_rule
 from artifactory_provider.policy.requirements import OverrideRule
 from artifactory_provider.tasks.arguments import NOT_GIVEN
-from artifactory_provider.tasks.questions import as_code
+from artifactory_provider.tasks.prompts import as_code
 from artifactory_provider.verification.verdicts import printable
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from artifactory_provider.policy.answers import Answer
+    from artifactory_provider.policy.responses import Response
     from artifactory_provider.tasks.asked import Asked
 
 _USUAL_HOURS = 4
@@ -127,7 +127,7 @@ class ArtifactoryOverrideOperator(ArtifactoryQuestionOperator):
         return "nobody who may has overridden this"
 
 
-def _find_problem(rule: OverrideRule, answer: Answer | None, *, hours: float | None, said_no: bool) -> str | None:
+def _find_problem(rule: OverrideRule, answer: Response | None, *, hours: float | None, said_no: bool) -> str | None:
     if answer is None:
         return "An answer does not count: Airflow does not tell whose it is."
     if rule.users and answer.by not in rule.users:

@@ -12,10 +12,10 @@ from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
 
 from artifactory_provider.operators.base import ArtifactoryOperator
-from artifactory_provider.policy.answers import Answer, InvalidAnswer, read_name
+from artifactory_provider.policy.responses import InvalidResponse, Response, read_name
 from artifactory_provider.tasks.arguments import NOT_GIVEN
 from artifactory_provider.tasks.asked import Asked, put_question
-from artifactory_provider.tasks.questions import Question, read_question
+from artifactory_provider.tasks.prompts import Prompt, read_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,8 +103,8 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         """Return what people have to know about their answers, as Markdown."""
         raise NotImplementedError
 
-    def _read_question(self, context: Context) -> Question | None:
-        return read_question(
+    def _read_question(self, context: Context) -> Prompt | None:
+        return read_prompt(
             context["ti"],
             asked=self.chunks if self._has_chunks else self.promotions,
             in_chunks=self._has_chunks,
@@ -132,11 +132,11 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
 
         return sealing_key(self.seal_conn_id or self.artifactory_conn_id)
 
-    def _begin(self, question: Question) -> Asked:
+    def _begin(self, question: Prompt) -> Asked:
         timeout = self.response_timeout
         return Asked(code=question.code, until=None if timeout is None else _now() + timeout)
 
-    def _ask(self, context: Context, question: Question, asked: Asked, *, is_first: bool) -> NoReturn:
+    def _ask(self, context: Context, question: Prompt, asked: Asked, *, is_first: bool) -> NoReturn:
         """Put the question, and wait.
 
         :raises QuestionEnded: when its time is over, or people would see another one.
@@ -167,11 +167,11 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
             method_name=self.execute_complete.__name__, kwargs={"asked": asked.as_dict()}, timeout=left
         )
 
-    def _resume(self, context: Context, event: Mapping[str, Any], asked: object) -> tuple[Question, Asked]:
+    def _resume(self, context: Context, event: Mapping[str, Any], asked: object) -> tuple[Prompt, Asked]:
         """Return the question that was asked, when it is still the one to ask."""
         try:
             before = Asked.from_dict(asked)
-        except InvalidAnswer as error:
+        except InvalidResponse as error:
             raise QuestionEnded(f"{error} Clear the task to ask anew.") from error
         question = self._read_question(context)
         if question is None or question.code != before.code:
@@ -192,7 +192,7 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         self.log.info("%s", text)
         context["ti"].xcom_push(key=ANSWERS, value=text)
 
-    def _end_with_no(self, context: Context, answer: Answer) -> None:
+    def _end_with_no(self, context: Context, answer: Response) -> None:
         """End the run's path: fail, or skip what follows directly.
 
         :raises QuestionEnded: when it fails.
@@ -205,7 +205,7 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         self.skip(context["ti"], [task for task in followers if not task.is_teardown])
 
 
-def read_answer(event: Mapping[str, Any], comment: str) -> Answer | None:
+def read_answer(event: Mapping[str, Any], comment: str) -> Response | None:
     """Return what one person has said, or None where nobody knows who it was.
 
     :param event: what Airflow resumes a task with.
@@ -218,9 +218,9 @@ def read_answer(event: Mapping[str, Any], comment: str) -> Answer | None:
         return None
     try:
         by = read_name(name)
-    except InvalidAnswer:
+    except InvalidResponse:
         return None
-    return Answer(by=by, at=at.astimezone(datetime.UTC), comment=words if isinstance(words, str) else "")
+    return Response(by=by, at=at.astimezone(datetime.UTC), comment=words if isinstance(words, str) else "")
 
 
 def name_place(context: Context) -> str:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from artifactory_provider.policy.answers import (
-    Answer,
-    InvalidAnswer,
+from artifactory_provider.policy.requirements import ApprovalRule
+from artifactory_provider.policy.responses import (
+    InvalidResponse,
+    Response,
     as_person,
     name_kind,
     read_list,
@@ -20,7 +21,6 @@ from artifactory_provider.policy.answers import (
     read_text,
     tally,
 )
-from artifactory_provider.policy.requirements import ApprovalRule
 from artifactory_provider.policy.seals import check_seal, seal
 from artifactory_provider.promotion.rules import Refusal
 from artifactory_provider.verification.verdicts import printable
@@ -45,18 +45,18 @@ def fingerprint(changes: Iterable[Change]) -> str:
     """Return what an approval of some changes is bound to: the SHA-256 of their sorted lines, 64 hexadecimal digits.
 
     :param changes: the changes, at least one, each with the digest that is promoted.
-    :raises InvalidAnswer: when there is none, or the digest of one is not known.
+    :raises InvalidResponse: when there is none, or the digest of one is not known.
     """
     lines = set()
     for change in changes:
         if change.source.digest is None:
-            raise InvalidAnswer(
+            raise InvalidResponse(
                 f"{change.source} → {change.target} has no digest: an approval is of a digest, not of what a tag will "
                 "show. Give the source as repository/image:tag@sha256:…"
             )
         lines.add(f"{change.source} → {change.target}")
     if not lines:
-        raise InvalidAnswer("There is nothing to approve.")
+        raise InvalidResponse("There is nothing to approve.")
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
@@ -64,11 +64,11 @@ def read_fingerprints(value: object) -> tuple[str, ...]:
     """Return fingerprints.
 
     :param value: a list of what ``fingerprint`` returns.
-    :raises InvalidAnswer: when it is none.
+    :raises InvalidResponse: when it is none.
     """
     found = read_list(value, "of", most=MOST_FINGERPRINTS)
     if not found or not all(isinstance(one, str) and len(one) == 64 and set(one) <= _DIGITS for one in found):
-        raise InvalidAnswer("of is a list of fingerprints, 64 hexadecimal digits each.")
+        raise InvalidResponse("of is a list of fingerprints, 64 hexadecimal digits each.")
     return tuple(found)
 
 
@@ -105,13 +105,13 @@ def read_rule(document: object) -> ApprovalRule:
     """Read what ``rule_as_dict`` returns; what is left out has its default.
 
     :param document: a JSON object.
-    :raises InvalidAnswer: when it is none, or no set of answers could satisfy it.
+    :raises InvalidResponse: when it is none, or no set of answers could satisfy it.
     """
     if not isinstance(document, Mapping):
-        raise InvalidAnswer(f"An approval's rule is an object with count, users and so on, not {document!r:.120}.")
+        raise InvalidResponse(f"An approval's rule is an object with count, users and so on, not {document!r:.120}.")
     fields = dict(document)
     if unknown := sorted(str(name) for name in fields.keys() - rule_as_dict(ApprovalRule()).keys()):
-        raise InvalidAnswer(f"An approval's rule has no field {unknown[0]!r:.120}.")
+        raise InvalidResponse(f"An approval's rule has no field {unknown[0]!r:.120}.")
     if fields.get("valid_for") is not None:
         fields["valid_for"] = read_span(fields["valid_for"], "valid_for")
     for name in fields.keys() & {"users", "roles"}:
@@ -119,7 +119,7 @@ def read_rule(document: object) -> ApprovalRule:
     try:
         return ApprovalRule(**fields)
     except (TypeError, ValueError) as error:
-        raise InvalidAnswer(f"The approval's rule: {error}") from None
+        raise InvalidResponse(f"The approval's rule: {error}") from None
 
 
 def read_span(value: object, field: str) -> datetime.timedelta:
@@ -127,11 +127,11 @@ def read_span(value: object, field: str) -> datetime.timedelta:
 
     :param value: a timedelta, or a number of seconds up to a year.
     :param field: its name, for the message.
-    :raises InvalidAnswer: when it is none.
+    :raises InvalidResponse: when it is none.
     """
     seconds = value.total_seconds() if isinstance(value, datetime.timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _SECONDS_A_YEAR:
-        raise InvalidAnswer(f"{field} is a number of seconds from more than 0 to a year, not {value!r:.60}.")
+        raise InvalidResponse(f"{field} is a number of seconds from more than 0 to a year, not {value!r:.60}.")
     return datetime.timedelta(seconds=seconds)
 
 
@@ -151,7 +151,7 @@ class Approval:
     of: tuple[str, ...]
     subject: str
     rule: ApprovalRule
-    answers: tuple[Answer, ...]
+    answers: tuple[Response, ...]
     run: str
     triggered_by: str | None = None
     expires: datetime.datetime | None = None
@@ -170,16 +170,16 @@ class Approval:
 
         :param document: anything.
         :param key: what ``derive_key`` returns.
-        :raises InvalidAnswer: when it is no approval, or nobody with the key has made it.
+        :raises InvalidResponse: when it is no approval, or nobody with the key has made it.
         """
         if not isinstance(document, Mapping) or document.get("approval") != 1:
-            raise InvalidAnswer(f"That is no approval, but {name_kind(document)}.")
+            raise InvalidResponse(f"That is no approval, but {name_kind(document)}.")
         triggered_by, expires = document.get("triggered_by"), document.get("expires")
         read = cls(
             of=read_fingerprints(document.get("of")),
             subject=read_text(document.get("subject"), "subject", longest=LONGEST_SUBJECT),
             rule=read_rule(document.get("rule")),
-            answers=tuple(map(Answer.from_dict, read_list(document.get("answers"), "answers", most=MOST_ANSWERS))),
+            answers=tuple(map(Response.from_dict, read_list(document.get("answers"), "answers", most=MOST_ANSWERS))),
             run=read_text(document.get("run"), "run", longest=LONGEST_RUN),
             triggered_by=None if triggered_by is None else read_name(triggered_by),
             expires=None if expires is None else read_moment(expires, "expires"),
@@ -233,7 +233,7 @@ def check_approval(
     if reason is None:
         try:
             given = read(approval, key)
-        except InvalidAnswer as error:
+        except InvalidResponse as error:
             reason = str(error)
         else:
             reason = _explain_not_enough(

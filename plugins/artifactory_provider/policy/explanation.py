@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from artifactory_provider.policy.origins import Origin
     from artifactory_provider.policy.requirements import ApprovalRule, OverrideRule
     from artifactory_provider.policy.rules import Rule
-    from artifactory_provider.policy.windows import State, Windows
+    from artifactory_provider.policy.windows import Windows, WindowState
     from artifactory_provider.verification.check import Check
 
 _NAMED = 5
 
 
 def explain_refusal(
-    target: ImageReference, refusing: Sequence[tuple[Rule, State]], opening: int | None, *, now: int
+    target: ImageReference, refusing: Sequence[tuple[Rule, WindowState]], opening: int | None, *, now: int
 ) -> str:
     """Return why windows refuse a change: a sentence.
 

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.policy.answers import (
+from artifactory_provider.policy.approvals import LONGEST_RUN, LONGEST_SUBJECT, fit_record, read_fingerprints, read_span
+from artifactory_provider.policy.requirements import OverrideRule
+from artifactory_provider.policy.responses import (
     LONGEST_COMMENT,
-    InvalidAnswer,
+    InvalidResponse,
     describe_span,
     name_kind,
     read_moment,
     read_name,
     read_text,
 )
-from artifactory_provider.policy.approvals import LONGEST_RUN, LONGEST_SUBJECT, fit_record, read_fingerprints, read_span
-from artifactory_provider.policy.requirements import OverrideRule
 from artifactory_provider.policy.seals import check_seal, seal
 from artifactory_provider.promotion.rules import Refusal
 from artifactory_provider.verification.verdicts import printable
@@ -48,17 +48,17 @@ def read_override_rule(document: object) -> OverrideRule:
     """Read what ``override_rule_as_dict`` returns; what is left out has its default.
 
     :param document: a JSON object.
-    :raises InvalidAnswer: when it is none.
+    :raises InvalidResponse: when it is none.
     """
     if not isinstance(document, Mapping) or not document.keys() <= {"users", "longest"}:
-        raise InvalidAnswer(f"An override's rule is an object with users and longest, not {document!r:.120}.")
+        raise InvalidResponse(f"An override's rule is an object with users and longest, not {document!r:.120}.")
     fields = dict(document)
     if "longest" in fields:
         fields["longest"] = read_span(fields["longest"], "longest")
     try:
         return OverrideRule(**fields)
     except (TypeError, ValueError) as error:
-        raise InvalidAnswer(f"The override's rule: {error}") from None
+        raise InvalidResponse(f"The override's rule: {error}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +96,10 @@ class Override:
 
         :param document: anything.
         :param key: what ``derive_key`` returns.
-        :raises InvalidAnswer: when it is no override, or nobody with the key has made it.
+        :raises InvalidResponse: when it is no override, or nobody with the key has made it.
         """
         if not isinstance(document, Mapping) or document.get("override") != 1:
-            raise InvalidAnswer(f"That is no override, but {name_kind(document)}.")
+            raise InvalidResponse(f"That is no override, but {name_kind(document)}.")
         read = cls(
             of=read_fingerprints(document.get("of")),
             subject=read_text(document.get("subject"), "subject", longest=LONGEST_SUBJECT),
@@ -157,7 +157,7 @@ def check_override(
         return Refusal("Nobody has overridden this.", lifted_by=lifted_by)
     try:
         given = read(override, key)
-    except InvalidAnswer as error:
+    except InvalidResponse as error:
         return Refusal(printable(str(error), longest=LONGEST_SUBJECT), lifted_by=lifted_by)
     problem = _find_problem(rule, given, changes_fingerprint, at)
     return None if problem is None else Refusal(printable(problem, longest=LONGEST_SUBJECT), lifted_by=lifted_by)

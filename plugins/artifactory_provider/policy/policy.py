@@ -12,7 +12,7 @@ from artifactory_provider.policy.origins import check_origin
 from artifactory_provider.policy.problems import Problems
 from artifactory_provider.policy.requirements import ApprovalRule, ContradictoryRules, OverrideRule, merge_approvals
 from artifactory_provider.policy.rules import Rule, read_rule
-from artifactory_provider.policy.windows import Lookout, State, find_common_opening
+from artifactory_provider.policy.windows import Lookout, WindowState, find_common_opening
 from artifactory_provider.policy.zones import DAY, count_second, read_moment_of
 from artifactory_provider.promotion.rules import Refusal
 
@@ -165,7 +165,7 @@ class Policy:
             lines.append(str(error))
         return tuple(lines)
 
-    def _find_refusing(self, rules: Sequence[Rule], second: int) -> list[tuple[Rule, State]]:
+    def _find_refusing(self, rules: Sequence[Rule], second: int) -> list[tuple[Rule, WindowState]]:
         lookouts = self._lookouts
         states = [(rule, lookouts[rule].look(second)) for rule in rules if rule.windows is not None]
         return [(rule, state) for rule, state in states if not state.is_open]

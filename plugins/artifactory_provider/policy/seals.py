@@ -10,7 +10,7 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.policy.answers import InvalidAnswer
+from artifactory_provider.policy.responses import InvalidResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,12 +47,12 @@ def check_seal(value: object, document: Mapping[str, Any], key: bytes) -> None:
     :param value: anything.
     :param document: what is said to be sealed.
     :param key: what ``derive_key`` returns.
-    :raises InvalidAnswer: when it is not.
+    :raises InvalidResponse: when it is not.
     """
     # As bytes: a text with other characters than ASCII cannot be compared.
     given = value.encode(errors="replace") if isinstance(value, str) else b""
     if not hmac.compare_digest(given, seal(document, key).encode()):
-        raise InvalidAnswer(
+        raise InvalidResponse(
             "The seal is not the one of the task that asks: somebody has changed what it handed on, or the password of "
             "the connection that seals it, or the tasks name different connections."
         )

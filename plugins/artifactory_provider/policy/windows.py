@@ -49,7 +49,7 @@ class Windows:
         return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-class State(NamedTuple):
+class WindowState(NamedTuple):
     """What holds in a time: whether changes may be made, and which denied window is why not, if one is.
 
     Where they may not be made, they may not be before ``opens`` either, which may be later than what is told here.
@@ -71,9 +71,9 @@ class Lookout:
     def __init__(self, windows: Windows) -> None:
         self._allow = [Reader(series) for series in windows.allow]
         self._deny = [Reader(series) for series in windows.deny]
-        self._state = State(0, 0, False, 0)
+        self._state = WindowState(0, 0, False, 0)
 
-    def look(self, second: int) -> State:
+    def look(self, second: int) -> WindowState:
         """Return what holds at a moment, and at least how long.
 
         :param second: seconds since 1970 in UTC.
@@ -98,17 +98,17 @@ class Lookout:
                 return state.since
         return None
 
-    def _find(self, second: int) -> State:
+    def _find(self, second: int) -> WindowState:
         denied = [(reader, reader.find(second)) for reader in self._deny]
         allowed = [reader.find(second) for reader in self._allow]
         until = min((segment.until for segment in [*allowed, *(one for _, one in denied)]), default=second + HORIZON)
         denying = [(segment.until, reader.series.in_words) for reader, segment in denied if segment.is_inside]
         if denying:
             opens, text = max(denying, key=lambda one: one[0])
-            return State(second, until, False, opens, text)
+            return WindowState(second, until, False, opens, text)
         if allowed and not any(segment.is_inside for segment in allowed):
-            return State(second, until, False, min(segment.until for segment in allowed))
-        return State(second, until, True, second)
+            return WindowState(second, until, False, min(segment.until for segment in allowed))
+        return WindowState(second, until, True, second)
 
 
 def find_common_opening(lookouts: Sequence[Lookout], second: int) -> int | None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.policy.answers import Answer, InvalidAnswer, read_list, read_moment, read_text
 from artifactory_provider.policy.approvals import MOST_ANSWERS
+from artifactory_provider.policy.responses import InvalidResponse, Response, read_list, read_moment, read_text
 from artifactory_provider.policy.seals import check_seal, seal
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ class Asked:
 
     code: str
     until: datetime.datetime | None = None
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[Response, ...] = ()
 
-    def with_answer(self, answer: Answer) -> Asked:
+    def with_answer(self, answer: Response) -> Asked:
         """Return it with one more answer."""
         return replace(self, answers=(*self.answers, answer)[-MOST_ANSWERS:])
 
@@ -50,15 +50,15 @@ class Asked:
     def from_dict(cls, document: object) -> Asked:
         """Read what ``as_dict`` returns.
 
-        :raises InvalidAnswer: when it is no such object.
+        :raises InvalidResponse: when it is no such object.
         """
         if not isinstance(document, Mapping):
-            raise InvalidAnswer("That is no question that was asked.")
+            raise InvalidResponse("That is no question that was asked.")
         until = document.get("until")
         return cls(
             code=read_text(document.get("code"), "code", longest=64),
             until=None if until is None else read_moment(until, "until"),
-            answers=tuple(map(Answer.from_dict, read_list(document.get("answers"), "answers", most=MOST_ANSWERS))),
+            answers=tuple(map(Response.from_dict, read_list(document.get("answers"), "answers", most=MOST_ANSWERS))),
         )
 
 
@@ -86,7 +86,7 @@ class Notes:
     def find(self) -> Asked | None:
         """Return what the try before has kept, or None where it has kept nothing.
 
-        :raises InvalidAnswer: when somebody else has written it.
+        :raises InvalidResponse: when somebody else has written it.
         """
         document: Any = self._store.get(_KEY)
         if document is None:

@@ -24,7 +24,7 @@ from artifactory_provider.policy import (
     read_policy,
     read_stop,
 )
-from artifactory_provider.policy.answers import InvalidAnswer
+from artifactory_provider.policy.responses import InvalidResponse
 from artifactory_provider.promotion.errors import RulesUnreadable
 from artifactory_provider.promotion.rules import Refusal
 from artifactory_provider.tasks.variables import read_variable
@@ -216,7 +216,7 @@ class VariableRules:
             return ""
         try:
             answer = read(document, self._key())
-        except InvalidAnswer as error:
+        except InvalidResponse as error:
             log.warning("What people have answered does not count: %s", error)
             return ""
         if given.fingerprint in answer.of:
@@ -301,16 +301,16 @@ class VariableRules:
 
 def _read_once(read: Callable[[object, bytes], T]) -> Callable[[object, bytes], T]:
     """Return what reads one document once: that takes milliseconds, and thousands of promotions ask with the same."""
-    found: list[T | InvalidAnswer] = []
+    found: list[T | InvalidResponse] = []
 
     def read_or_remember(document: object, key: bytes) -> T:
         if not found:
             try:
                 found.append(read(document, key))
-            except InvalidAnswer as error:
+            except InvalidResponse as error:
                 found.append(error)
-        if isinstance(found[0], InvalidAnswer):
-            raise InvalidAnswer(*found[0].args)
+        if isinstance(found[0], InvalidResponse):
+            raise InvalidResponse(*found[0].args)
         return found[0]
 
     return read_or_remember
@@ -339,7 +339,7 @@ class _Given:
         """What answers are bound to; nothing where digests are not known, which no answer is bound to."""
         try:
             return fingerprint(self.changes)
-        except InvalidAnswer as error:
+        except InvalidResponse as error:
             log.info("No answer of people counts: %s", error)
             return ""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-from artifactory_provider.policy.answers import InvalidAnswer, read_moment
+from artifactory_provider.policy.responses import InvalidResponse, read_moment
 from artifactory_provider.promotion.errors import InvalidPromotion, PromotionError, TagsNotPromoted
 from artifactory_provider.promotion.rules import Refused
 
@@ -93,5 +93,5 @@ def _read_since(known: object, tries: int) -> datetime.datetime | None:
         return None
     try:
         return read_moment(known.get("since"), "since")
-    except InvalidAnswer:
+    except InvalidResponse:
         return None

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.policy.answers import Answer, InvalidAnswer
 from artifactory_provider.policy.approvals import (
     Approval,
     check_approval,
@@ -25,6 +24,7 @@ from artifactory_provider.policy.approvals import (
     rule_as_dict,
 )
 from artifactory_provider.policy.requirements import ApprovalRule
+from artifactory_provider.policy.responses import InvalidResponse, Response
 from artifactory_provider.policy.seals import derive_key
 from artifactory_provider.promotion.rules import Change, Refusal
 
@@ -38,8 +38,8 @@ def change(image: str = "api", *, digest: str = "a", target: str = "docker-prod"
     return Change(source, ImageReference(target, image, "1.4.2"))
 
 
-def answer(by: str, *, ago: datetime.timedelta = datetime.timedelta(hours=1), comment: str = "") -> Answer:
-    return Answer(by=by, at=NOW - ago, comment=comment)
+def answer(by: str, *, ago: datetime.timedelta = datetime.timedelta(hours=1), comment: str = "") -> Response:
+    return Response(by=by, at=NOW - ago, comment=comment)
 
 
 CODE = fingerprint([change()])
@@ -103,9 +103,9 @@ def test_any_other_digest_target_or_number_of_changes_has_another_fingerprint(ot
 
 def test_what_a_tag_will_show_cannot_be_approved() -> None:
     unpinned = Change(ImageReference("docker-staging", "api", "1.4.2"), change().target)
-    with pytest.raises(InvalidAnswer, match="has no digest"):
+    with pytest.raises(InvalidResponse, match="has no digest"):
         fingerprint([change(), unpinned])
-    with pytest.raises(InvalidAnswer, match="nothing to approve"):
+    with pytest.raises(InvalidResponse, match="nothing to approve"):
         fingerprint([])
 
 
@@ -306,7 +306,7 @@ def test_a_rule_survives_the_way_through_json() -> None:
     ],
 )
 def test_a_rule_that_is_none_is_refused_and_never_taken_for_a_milder_one(wrong: object) -> None:
-    with pytest.raises(InvalidAnswer, match=re.compile("rule|list|number of seconds")):
+    with pytest.raises(InvalidResponse, match=re.compile("rule|list|number of seconds")):
         read_rule(wrong)
 
 

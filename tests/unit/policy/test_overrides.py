@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from artifactory_provider.policy.answers import InvalidAnswer
 from artifactory_provider.policy.overrides import (
     Override,
     check_override,
@@ -17,6 +16,7 @@ from artifactory_provider.policy.overrides import (
     read_override_rule,
 )
 from artifactory_provider.policy.requirements import OverrideRule
+from artifactory_provider.policy.responses import InvalidResponse
 from artifactory_provider.policy.seals import derive_key
 
 KEY = derive_key("a secret that tasks know")
@@ -102,5 +102,5 @@ def test_a_rule_survives_the_way_through_json() -> None:
 
 @pytest.mark.parametrize("wrong", [None, [], {"count": 1}, {"users": "alice"}, {"longest": "1d"}, {"longest": -1}])
 def test_a_rule_that_is_none_is_refused(wrong: object) -> None:
-    with pytest.raises(InvalidAnswer):
+    with pytest.raises(InvalidResponse):
         read_override_rule(wrong)

@@ -23,7 +23,7 @@ from artifactory_provider.policy import (
     fingerprint,
     read_stop,
 )
-from artifactory_provider.policy.answers import Answer
+from artifactory_provider.policy.responses import Response
 from artifactory_provider.policy.seals import derive_key
 from artifactory_provider.promotion.errors import NothingToLift, RulesUnreadable
 from artifactory_provider.promotion.planning.patterns import Patterns
@@ -176,7 +176,7 @@ def approval(changes: list[Change], *people: str, key: bytes = KEY) -> dict[str,
         of=(fingerprint(changes),),
         subject="payments",
         rule=ApprovalRule(),
-        answers=tuple(Answer(by=one, at=NOW) for one in people),
+        answers=tuple(Response(by=one, at=NOW) for one in people),
         run="release/manual/approve",
         triggered_by="alice",
     ).as_dict(key)

@@ -12,7 +12,7 @@ from artifactory_provider.artifactory.references import InvalidReference, check_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from artifactory_provider.artifactory.xray_answers import Finding
+    from artifactory_provider.artifactory.xray_answers import XrayFinding
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,119}")
 _NEEDED, _OPTIONAL = ("id", "owner", "expires"), ("reason",)
@@ -71,12 +71,12 @@ class Sorted:
     :param expired: the exceptions that have expired, for findings that count therefore.
     """
 
-    counting: tuple[Finding, ...]
+    counting: tuple[XrayFinding, ...]
     excepted: tuple[FindingException, ...]
     expired: tuple[FindingException, ...]
 
 
-def sort_out(findings: Iterable[Finding], exceptions: Sequence[FindingException], day: datetime.date) -> Sorted:
+def sort_out(findings: Iterable[XrayFinding], exceptions: Sequence[FindingException], day: datetime.date) -> Sorted:
     """Return which findings count on a day.
 
     A finding is excepted by its issue, or by all of its vulnerabilities: an issue that stands for two is not covered by
@@ -87,7 +87,7 @@ def sort_out(findings: Iterable[Finding], exceptions: Sequence[FindingException]
     :param day: the day, in UTC.
     """
     by_key = {exception.key: exception for exception in exceptions}
-    counting: dict[Finding, None] = {}
+    counting: dict[XrayFinding, None] = {}
     excepted: dict[FindingException, None] = {}
     expired: dict[FindingException, None] = {}
     for finding in findings:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from artifactory_provider.artifactory.layout import Folder
-    from artifactory_provider.artifactory.xray_answers import Finding, Watch
+    from artifactory_provider.artifactory.xray_answers import Watch, XrayFinding
     from artifactory_provider.verification.evidence import Evidence
     from artifactory_provider.verification.xray.parts import Part
     from artifactory_provider.verification.xray.terms import Terms
@@ -83,7 +83,7 @@ class Inquiry:
 
         return {part: read(part) for part in parts}
 
-    def _weigh(self, findings: Iterable[Finding]) -> Verdict:
+    def _weigh(self, findings: Iterable[XrayFinding]) -> Verdict:
         severe = [finding for finding in findings if self._terms.is_severe(finding)]
         found = self._sort_out(severe)
         if found.counting:
@@ -187,7 +187,7 @@ class Inquiry:
             return unknown(error)
         return _find_flaw(watches, self._terms, repository)
 
-    def _sort_out(self, findings: Iterable[Finding]) -> Sorted:
+    def _sort_out(self, findings: Iterable[XrayFinding]) -> Sorted:
         return sort_out(findings, self._terms.exceptions, self._evidence.now.date())
 
 

@@ -10,7 +10,7 @@ from artifactory_provider.verification.verdicts import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from artifactory_provider.artifactory.xray_answers import Finding, Violation
+    from artifactory_provider.artifactory.xray_answers import Violation, XrayFinding
     from artifactory_provider.verification.xray.exceptions import FindingException, Sorted
 
 SEVERITIES = ("Unknown", "Information", "Low", "Medium", "High", "Critical")
@@ -41,7 +41,7 @@ class Terms:
         named = (f"{what} {name!r}" for what, name in (("watch", self.watch), ("policy", self.policy)) if name)
         return " and ".join(named)
 
-    def is_severe(self, finding: Finding) -> bool:
+    def is_severe(self, finding: XrayFinding) -> bool:
         """Return whether a finding is at or above the severity."""
         return self.severity is not None and rank_of(finding.severity) >= rank_of(self.severity)
 
@@ -60,7 +60,7 @@ def rank_of(severity: str) -> int:
     return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
 
 
-def list_findings(findings: Sequence[Finding], what: str = "finding") -> str:
+def list_findings(findings: Sequence[XrayFinding], what: str = "finding") -> str:
     """Return how many findings there are, the worst of them by name, and how many more.
 
     :param findings: the findings.
@@ -71,7 +71,7 @@ def list_findings(findings: Sequence[Finding], what: str = "finding") -> str:
     return f"{count(findings, what)}: {_join(named, len(worst))}"
 
 
-def count(findings: Sequence[Finding], what: str = "finding") -> str:
+def count(findings: Sequence[XrayFinding], what: str = "finding") -> str:
     """Return how many findings there are, in words.
 
     :param findings: the findings.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from artifactory_provider.artifactory.answers import Answer
 from artifactory_provider.artifactory.errors import UnexpectedAnswer
 from artifactory_provider.artifactory.xray_answers import (
-    Finding,
+    XrayFinding,
     read_scan_status,
     read_spot,
     read_summaries,
@@ -124,7 +124,7 @@ def test_what_is_given_as_exceptions_cannot_be_changed_afterwards() -> None:
 )
 def test_an_exception_counts_until_the_end_of_its_last_day(day: str, counts: bool) -> None:
     exceptions = read_exceptions([{**ENTRY, "expires": day}])
-    finding = Finding("XRAY-1", ("CVE-2024-0001",), "High")
+    finding = XrayFinding("XRAY-1", ("CVE-2024-0001",), "High")
     found = sort_out([finding], exceptions, DAY)
     assert found.counting == (() if counts else (finding,))
     assert (len(found.excepted), len(found.expired)) == ((1, 0) if counts else (0, 1))
@@ -133,34 +133,34 @@ def test_an_exception_counts_until_the_end_of_its_last_day(day: str, counts: boo
 @pytest.mark.parametrize(
     ("finding", "is_covered"),
     [
-        (Finding("XRAY-1", (), "High"), True),
-        (Finding("xray-1", ("CVE-9",), "High"), True),
-        (Finding("XRAY-2", ("CVE-1",), "High"), True),
-        (Finding("XRAY-2", ("cve-1", "CVE-2"), "High"), True),
-        (Finding("XRAY-2", ("CVE-1", "CVE-9"), "High"), False),
-        (Finding("XRAY-2", ("CVE-1", ""), "High"), False),
-        (Finding("XRAY-2", ("",), "High"), False),
-        (Finding("XRAY-2", (), "High"), False),
-        (Finding("", (), "High"), False),
-        (Finding("CVE-10", ("CVE-11",), "High"), False),
+        (XrayFinding("XRAY-1", (), "High"), True),
+        (XrayFinding("xray-1", ("CVE-9",), "High"), True),
+        (XrayFinding("XRAY-2", ("CVE-1",), "High"), True),
+        (XrayFinding("XRAY-2", ("cve-1", "CVE-2"), "High"), True),
+        (XrayFinding("XRAY-2", ("CVE-1", "CVE-9"), "High"), False),
+        (XrayFinding("XRAY-2", ("CVE-1", ""), "High"), False),
+        (XrayFinding("XRAY-2", ("",), "High"), False),
+        (XrayFinding("XRAY-2", (), "High"), False),
+        (XrayFinding("", (), "High"), False),
+        (XrayFinding("CVE-10", ("CVE-11",), "High"), False),
     ],
 )
-def test_an_exception_covers_an_issue_or_all_of_its_vulnerabilities(finding: Finding, is_covered: bool) -> None:
+def test_an_exception_covers_an_issue_or_all_of_its_vulnerabilities(finding: XrayFinding, is_covered: bool) -> None:
     exceptions = read_exceptions([{**ENTRY, "id": name} for name in ("XRAY-1", "CVE-1", "CVE-2")])
     assert (sort_out([finding], exceptions, DAY).counting == ()) is is_covered
 
 
 def test_an_exception_that_has_expired_does_not_spoil_one_that_counts() -> None:
     issue, cve = {**ENTRY, "id": "XRAY-1", "expires": "2020-01-01"}, {**ENTRY, "id": "CVE-1"}
-    found = sort_out([Finding("XRAY-1", ("CVE-1",), "High")], read_exceptions([issue, cve]), DAY)
+    found = sort_out([XrayFinding("XRAY-1", ("CVE-1",), "High")], read_exceptions([issue, cve]), DAY)
     assert (found.counting, [one.id for one in found.excepted], found.expired) == ((), ["CVE-1"], ())
 
 
-@given(st.lists(st.builds(Finding, st.text(), st.lists(st.text()).map(tuple), st.text()), min_size=1, max_size=30))
-def test_every_finding_is_counted_and_the_worst_come_first(findings: list[Finding]) -> None:
+@given(st.lists(st.builds(XrayFinding, st.text(), st.lists(st.text()).map(tuple), st.text()), min_size=1, max_size=30))
+def test_every_finding_is_counted_and_the_worst_come_first(findings: list[XrayFinding]) -> None:
     assert list_findings(findings).startswith(f"{len(findings)} finding")
     assert len(list_findings(findings)) < 600
-    critical, low = Finding("worst", (), "Critical"), Finding("least", (), "Unknown")
+    critical, low = XrayFinding("worst", (), "Critical"), XrayFinding("least", (), "Unknown")
     told = list_findings([*[low] * 5, critical])
     assert told == "6 findings: worst (Critical), least (Unknown), least (Unknown), least (Unknown) and 2 more"
 

@@ -22,12 +22,12 @@ _AHEAD = datetime.timedelta(minutes=5)
 """How far ahead of ours the clock of Airflow's API server may be."""
 
 
-class InvalidAnswer(ValueError):
+class InvalidResponse(ValueError):
     """What should be the answer of people is none: malformed, forged, or of something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Response:
     """What one person has said.
 
     :param by: the user's name, as Airflow's auth manager has told it.
@@ -47,13 +47,13 @@ class Answer:
         return {"by": self.by, "at": self.at.astimezone(datetime.UTC).isoformat(), "comment": self.comment}
 
     @classmethod
-    def from_dict(cls, document: object) -> Answer:
+    def from_dict(cls, document: object) -> Response:
         """Read what ``as_dict`` returns.
 
-        :raises InvalidAnswer: when it is no such object.
+        :raises InvalidResponse: when it is no such object.
         """
         if not isinstance(document, Mapping):
-            raise InvalidAnswer("An answer is an object with by, at and comment.")
+            raise InvalidResponse("An answer is an object with by, at and comment.")
         return cls(
             by=read_name(document.get("by")),
             at=read_moment(document.get("at"), "at"),
@@ -73,8 +73,8 @@ class Tally:
     :param ignored: the others, each with the reason.
     """
 
-    counted: tuple[Answer, ...]
-    ignored: tuple[tuple[Answer, str], ...]
+    counted: tuple[Response, ...]
+    ignored: tuple[tuple[Response, str], ...]
 
     def describe(self) -> str:
         """Return who has approved and whose answer does not count, in a line."""
@@ -85,7 +85,7 @@ class Tally:
 
 
 def tally(
-    rule: ApprovalRule, answers: Sequence[Answer], *, triggers: Collection[str | None], at: datetime.datetime
+    rule: ApprovalRule, answers: Sequence[Response], *, triggers: Collection[str | None], at: datetime.datetime
 ) -> Tally:
     """Return which answers count: one of each person who may, given not too long ago.
 
@@ -94,8 +94,8 @@ def tally(
     :param triggers: the names of those who started the runs that this is about.
     :param at: the moment that is asked about.
     """
-    newest: dict[str, Answer] = {}
-    ignored: list[tuple[Answer, str]] = []
+    newest: dict[str, Response] = {}
+    ignored: list[tuple[Response, str]] = []
     for answer in sorted(answers, key=lambda one: one.at, reverse=True):
         reason = explain_not_counted(rule, answer, triggers=triggers, at=at)
         if reason is None and as_person(answer.by) in newest:
@@ -108,7 +108,7 @@ def tally(
 
 
 def explain_not_counted(
-    rule: ApprovalRule, answer: Answer, *, triggers: Collection[str | None], at: datetime.datetime
+    rule: ApprovalRule, answer: Response, *, triggers: Collection[str | None], at: datetime.datetime
 ) -> str | None:
     """Return why an answer does not count, or None where it does.
 
@@ -159,11 +159,11 @@ def name_kind(value: object) -> str:
 def read_name(value: object) -> str:
     """Return a user's name.
 
-    :raises InvalidAnswer: when it is none.
+    :raises InvalidResponse: when it is none.
     """
     name = read_text(value, "by", longest=_LONGEST_NAME)
     if not name.strip() or not name.isprintable():
-        raise InvalidAnswer("by is a user's name.")
+        raise InvalidResponse("by is a user's name.")
     return name
 
 
@@ -173,10 +173,10 @@ def read_text(value: object, field: str, *, longest: int) -> str:
     :param value: anything.
     :param field: its name, for the message.
     :param longest: how many characters it may have.
-    :raises InvalidAnswer: when it is none.
+    :raises InvalidResponse: when it is none.
     """
     if not isinstance(value, str) or len(value) > longest:
-        raise InvalidAnswer(f"{field} is a text of at most {longest} characters.")
+        raise InvalidResponse(f"{field} is a text of at most {longest} characters.")
     return value
 
 
@@ -185,7 +185,7 @@ def read_moment(value: object, field: str) -> datetime.datetime:
 
     :param value: ISO 8601 text with an offset.
     :param field: its name, for the message.
-    :raises InvalidAnswer: when it is none.
+    :raises InvalidResponse: when it is none.
     """
     try:
         moment = datetime.datetime.fromisoformat(read_text(value, field, longest=40))
@@ -193,7 +193,7 @@ def read_moment(value: object, field: str) -> datetime.datetime:
             return moment.astimezone(datetime.UTC)
     except (ValueError, OverflowError):
         pass
-    raise InvalidAnswer(f"{field} is a moment in ISO 8601 with an offset, such as 2026-11-01T02:00:00+00:00.")
+    raise InvalidResponse(f"{field} is a moment in ISO 8601 with an offset, such as 2026-11-01T02:00:00+00:00.")
 
 
 def read_list(value: object, field: str, *, most: int) -> list[Any]:
@@ -202,8 +202,8 @@ def read_list(value: object, field: str, *, most: int) -> list[Any]:
     :param value: anything.
     :param field: its name, for the message.
     :param most: how many entries it may have.
-    :raises InvalidAnswer: when it is none.
+    :raises InvalidResponse: when it is none.
     """
     if not isinstance(value, list | tuple) or len(value) > most:
-        raise InvalidAnswer(f"{field} is a list of at most {most:,} entries.")
+        raise InvalidResponse(f"{field} is a list of at most {most:,} entries.")
     return list(value)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.policy.answers import InvalidAnswer
 from artifactory_provider.policy.approvals import LONGEST_SUBJECT, MOST_FINGERPRINTS, fingerprint
+from artifactory_provider.policy.responses import InvalidResponse
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.tasks.handover import PLAN_SUMMARY, pull_chunk, read_promotions
@@ -31,7 +31,7 @@ _MARK = "Answers count for what is shown here, and for nothing else:"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class Prompt:
     """What is asked of people.
 
     :param of: the fingerprints of what is shown: of all of it or of its chunks, and of its parts.
@@ -54,7 +54,7 @@ class Question:
         return f"{_MARK} {as_code(self.code)}."
 
 
-def read_question(
+def read_prompt(
     ti: RuntimeTaskInstanceProtocol,
     *,
     asked: Any,
@@ -62,7 +62,7 @@ def read_question(
     verdicts: Any,
     subject: str | None,
     body: str | None,
-) -> Question | None:
+) -> Prompt | None:
     """Return what is to be asked, or None where there is nothing to ask about.
 
     :param ti: the task instance that asks.
@@ -85,9 +85,9 @@ def read_question(
     words = [body.strip()] if body and body.strip() else []
     try:
         of = tuple(fingerprint(group) for group in groups)
-    except InvalidAnswer as error:
+    except InvalidResponse as error:
         raise InvalidPromotion(f"{error} Nobody was asked.") from None
-    return Question(
+    return Prompt(
         of=of,
         subject=printable(" ".join((subject or _headline(changes)).split()), longest=LONGEST_SUBJECT),
         body="\n\n".join([*map(_cut, words), shown, *map(_cut, _render_verdicts(verdicts))]),
