@@ -133,15 +133,7 @@ class RestApi:
         :param properties: name → value.
         :raises NotFound: when there is no such item.
         """
-        answer = await self._server.request(
-            "PUT",
-            f"{await self._storage_url(path)}?properties={properties_query(properties)}&recursive=0",
-            repeatable=True,
-            allowed=(200, 204),
-            needs=f"Annotate on {path!r}",
-        )
-        if answer.is_html:
-            raise answer.unexpected("no content")
+        await self._change_properties("PUT", path, properties_query(properties))
 
     async def delete_properties(self, path: str, names: Iterable[str]) -> None:
         """Remove properties of one item; those that it does not have are no error.
@@ -150,10 +142,12 @@ class RestApi:
         :param names: their names.
         :raises NotFound: when there is no such item.
         """
-        listed = ",".join(map(check_property_name, names))
+        await self._change_properties("DELETE", path, ",".join(map(check_property_name, names)))
+
+    async def _change_properties(self, method: str, path: str, properties: str) -> None:
         answer = await self._server.request(
-            "DELETE",
-            f"{await self._storage_url(path)}?properties={listed}&recursive=0",
+            method,
+            f"{await self._storage_url(path)}?properties={properties}&recursive=0",
             repeatable=True,
             allowed=(200, 204),
             needs=f"Annotate on {path!r}",

@@ -19,6 +19,7 @@ from artifactory_provider.hooks.connections import explain_unknown_keys, rules_o
 from artifactory_provider.hooks.http_connections import HttpConnections
 from artifactory_provider.hooks.requests_adapter import ANY_STATUS, SUCCESS, ClientAdapter, is_in_event_loop
 from artifactory_provider.hooks.seals import sealing_key
+from artifactory_provider.policy import DEFAULT_STOP_NAME
 from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.decisions import hold, lift_hold, lift_rejection, reject
 from artifactory_provider.promotion.ledger import Ledger
@@ -26,7 +27,7 @@ from artifactory_provider.promotion.planning.planner import apply_rules, make_pl
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.transfer import pin
-from artifactory_provider.tasks.rules import STOP_VARIABLE, VariableRules, find_starter
+from artifactory_provider.tasks.rules import VariableRules, find_starter
 from artifactory_provider.verification.gate import promote_image_verified, promote_one_verified, promote_verified
 from artifactory_provider.verification.outcomes import write_verdicts
 from artifactory_provider.verification.verification import verify, verify_many
@@ -111,14 +112,21 @@ class ArtifactoryHook(HttpHook):
                 policy_variable=names.policy,
                 stop_variable=names.stop,
                 starter=find_starter(),
-                key=lambda: sealing_key(names.seal or self.artifactory_conn_id),
+                key=self.sealing_key,
             )
         return self._rules
+
+    def sealing_key(self) -> bytes:
+        """Return the key that seals what people answer about promotions over the connection, for asking and promoting.
+
+        :raises InvalidSettings: when the connection that it is made of has no password.
+        """
+        return sealing_key(self._rule_names().seal or self.artifactory_conn_id)
 
     @property
     def stop_variable(self) -> str:
         """The Airflow Variable that holds the orders to stop promotions over the connection."""
-        return self._rule_names().stop or STOP_VARIABLE
+        return self._rule_names().stop or DEFAULT_STOP_NAME
 
     def _rule_names(self) -> RuleNames:
         return rules_of(self.get_connection(self.artifactory_conn_id).extra_dejson)

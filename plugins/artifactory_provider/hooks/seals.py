@@ -20,6 +20,6 @@ def sealing_key(conn_id: str) -> bytes:
     if not password:
         raise InvalidSettings(
             f"The connection {conn_id!r} has no password, which seals the answers of people so that nobody can change "
-            "them: give seal_conn_id, a connection with any long random password."
+            "them: name one with any long random password in the extra of the connection to Artifactory, as seal_connection."
         )
     return derive_key(password)

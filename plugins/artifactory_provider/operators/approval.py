@@ -91,7 +91,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
         run = Starter.of(context)
         if reason := explain_unanswerable(rule, triggered_by=run.user, origin=run.origin):
             raise QuestionEnded(f"{reason} Nobody was asked.")
-        key = self._sealing_key()
+        key = self._hook().sealing_key()
         asked = self._find_answers(Notes(context, key), question)
         return self._go_on(context, question, asked or self._begin(question), rule, key=key, is_first=asked is None)
 
@@ -116,7 +116,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
         if reason is not None:
             by = "An answer" if answer is None else f"The answer of {printable(answer.by)}"
             self._tell(context, f"{by} does not count: {reason}. {self._describe(open_question)}.")
-        return self._go_on(context, question, open_question, rule, key=self._sealing_key(), is_first=False)
+        return self._go_on(context, question, open_question, rule, key=self._hook().sealing_key(), is_first=False)
 
     def _go_on(
         self,

@@ -72,7 +72,7 @@ class ArtifactoryOverrideOperator(ArtifactoryQuestionOperator):
         if question is None:
             self.log.info("There is nothing to override.")
             return
-        self._sealing_key()  # known to be there before anybody is asked
+        self._hook().sealing_key()  # known to be there before anybody is asked
         self._ask(context, question, self._begin(question), is_first=True)
 
     def execute_complete(  # type: ignore[override]
@@ -101,7 +101,7 @@ class ArtifactoryOverrideOperator(ArtifactoryQuestionOperator):
             run=name_place(context),
         )
         self._tell(context, f"Overridden: {override.as_line()}")
-        return override.as_dict(self._sealing_key())
+        return override.as_dict(self._hook().sealing_key())
 
     def _wanted_rule(self) -> OverrideRule:
         rule = self._given_rule(read_override_rule) if self._has_rule else self._own_rule

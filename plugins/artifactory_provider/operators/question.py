@@ -42,8 +42,7 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
     :param rule: what is asked of people, as a JSON object, or nothing where nothing is. (templated)
     :param subject: the headline; by default it says what would go where. (templated)
     :param body: Markdown above what is shown. (templated)
-    :param seal_conn_id: the connection whose password seals the answers; by default ``artifactory_conn_id``.
-        (templated)
+    :param artifactory_conn_id: the connection that is promoted over, which says what seals the answers. (templated)
     :param fail_on_reject: whether a no fails the task; otherwise what follows it directly is skipped.
     :param retries: how often a task that was killed goes on; what people have said is kept.
     :param retry_delay: how long after it was killed.
@@ -59,7 +58,6 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         "subject",
         "body",
         "artifactory_conn_id",
-        "seal_conn_id",
     )
     inherits_from_skipmixin = True
     ui_color = "#fbf1c7"
@@ -75,7 +73,6 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         subject: str | None = None,
         body: str | None = None,
         rule: Mapping[str, Any] | str | None = NOT_GIVEN,
-        seal_conn_id: str | None = None,
         fail_on_reject: bool = True,
         retries: int = 3,
         retry_delay: datetime.timedelta = datetime.timedelta(seconds=30),
@@ -91,7 +88,6 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         self.verdicts = verdicts
         self.rule = None if rule is NOT_GIVEN else rule
         self._has_rule = rule is not NOT_GIVEN
-        self.seal_conn_id = seal_conn_id
         self.fail_on_reject = fail_on_reject
         self._has_chunks = chunks is not NOT_GIVEN
 
@@ -126,11 +122,6 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
             return None if rule is None or rule == {} else read(rule)
         except (ValueError, RecursionError) as error:
             raise QuestionEnded(f"The rule cannot be read, and nobody was asked: {error}") from error
-
-    def _sealing_key(self) -> bytes:
-        from artifactory_provider.hooks.seals import sealing_key
-
-        return sealing_key(self.seal_conn_id or self.artifactory_conn_id)
 
     def _begin(self, question: Prompt) -> Asked:
         timeout = self.response_timeout

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from artifactory_provider.policy.problems import Problems, printable
+from artifactory_provider.verification.verdicts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from artifactory_provider.policy.problems import Problems
 
 LONGEST = 256 * 1024
 _DEEPEST = 20

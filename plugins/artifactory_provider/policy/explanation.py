@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from artifactory_provider.policy.durations import show_duration
 from artifactory_provider.policy.origins import IN_WORDS
-from artifactory_provider.policy.problems import printable
 from artifactory_provider.policy.windows import Lookout
+from artifactory_provider.verification.verdicts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

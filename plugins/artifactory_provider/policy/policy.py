@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.rules import Change
     from artifactory_provider.verification.check import Check
 
-DEFAULT_NAME = "artifactory_policy"
+DEFAULT_POLICY_NAME = "artifactory_policy"
 _MOST_RULES = 1000
 _REMEMBERED = 10_000
 
@@ -80,7 +80,7 @@ class Policy:
     """
 
     rules: tuple[Rule, ...]
-    name: str = DEFAULT_NAME
+    name: str = DEFAULT_POLICY_NAME
     _lookouts: dict[Rule, Lookout] = field(init=False, repr=False)
     _of_image: dict[tuple[str, str, str | None], _ImageRules] = field(init=False, repr=False, default_factory=dict)
     _openings: dict[tuple[Rule, ...], tuple[int, int, int | None]] = field(init=False, repr=False, default_factory=dict)
@@ -193,7 +193,7 @@ class Policy:
         return opening
 
 
-def read_policy(text: str | bytes, *, name: str = DEFAULT_NAME) -> Policy:
+def read_policy(text: str | bytes, *, name: str = DEFAULT_POLICY_NAME) -> Policy:
     """Read a policy.
 
     :param text: the document, as YAML or JSON; bytes are UTF-8.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from artifactory_provider.promotion.errors import PromotionError
+from artifactory_provider.verification.verdicts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,15 +74,3 @@ class Problems:
         """
         if self.found:
             raise InvalidPolicy(name, sorted(self.found, key=lambda problem: problem.line))
-
-
-def printable(text: str, *, longest: int) -> str:
-    """Return a text in one line that any log may hold, shortened where it is too long.
-
-    :param text: what is to be shown.
-    :param longest: how many characters there may be.
-    """
-    text = text if len(text) <= longest else f"{text[: longest - 1]}…"
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)

@@ -6,8 +6,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from artifactory_provider.policy.problems import printable
 from artifactory_provider.policy.zones import DAY
+from artifactory_provider.verification.verdicts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,9 +14,10 @@ from artifactory_provider.policy.document import read_document
 from artifactory_provider.policy.fields import Fields
 from artifactory_provider.policy.origins import DEFAULT_ORIGINS, ORIGINS, check_origin
 from artifactory_provider.policy.policy import read_version
-from artifactory_provider.policy.problems import Problems, printable
+from artifactory_provider.policy.problems import Problems
 from artifactory_provider.policy.targets import TargetPatterns, read_targets
 from artifactory_provider.promotion.rules import Refusal
+from artifactory_provider.verification.verdicts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

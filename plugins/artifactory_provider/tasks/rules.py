@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,8 @@ from airflow.sdk import get_current_context
 
 from artifactory_provider.artifactory.concurrency import in_turns
 from artifactory_provider.policy import (
+    DEFAULT_POLICY_NAME,
+    DEFAULT_STOP_NAME,
     Approval,
     InvalidPolicy,
     Override,
@@ -44,7 +47,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-POLICY_VARIABLE, STOP_VARIABLE = "artifactory_policy", "artifactory_stop"
 _ORIGINS: Mapping[str, Origin] = {
     "manual": "person",
     "scheduled": "schedule",
@@ -137,7 +139,7 @@ class VariableRules:
         self,
         policy: Policy | None,
         *,
-        stop_variable: str = STOP_VARIABLE,
+        stop_variable: str = DEFAULT_STOP_NAME,
         starter: Starter,
         key: Callable[[], bytes],
         read: Callable[[str], str | None] = read_variable,
@@ -172,7 +174,7 @@ class VariableRules:
         :raises InvalidPolicy: when it is none.
         :raises RulesUnreadable: when one that is named is not there, or nobody can tell now.
         """
-        name = policy_variable or POLICY_VARIABLE
+        name = policy_variable or DEFAULT_POLICY_NAME
         text = read(name)
         if text is None and policy_variable is not None:
             raise RulesUnreadable(
@@ -180,7 +182,9 @@ class VariableRules:
                 "it, or take the name out of the connection."
             )
         policy = None if text is None else read_policy(text, name=name)
-        return cls(policy, stop_variable=stop_variable or STOP_VARIABLE, starter=starter, key=key, read=read, now=now)
+        return cls(
+            policy, stop_variable=stop_variable or DEFAULT_STOP_NAME, starter=starter, key=key, read=read, now=now
+        )
 
     def with_answers(self, changes: Sequence[Change], answers: Answers | None) -> VariableRules:
         """Return the rules for changes that are made now, of which people may have been asked.
@@ -192,8 +196,8 @@ class VariableRules:
         """
         answers = answers or Answers()
         starter = replace(self.starter, origin="rollback") if answers.is_rollback else self.starter
-        rules = VariableRules(self.policy, starter=starter, key=self._key, now=self._now)
-        rules._stops = self._stops
+        rules = copy(self)
+        rules.starter = starter
         rules._given = _Given(tuple(changes), answers.approval, answers.override)
         return rules
 

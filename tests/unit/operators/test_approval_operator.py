@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import json
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 from tests.unit.operators.asking import DIGESTS, Asking, promotion
 
+from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.operators import ArtifactoryApprovalOperator
 from artifactory_provider.operators.question import QuestionEnded
 from artifactory_provider.policy import ApprovalRule, check_approval, fingerprint
@@ -17,6 +19,7 @@ from artifactory_provider.policy.seals import derive_key
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.tasks.handover import read_promotions
+from artifactory_provider.tasks.rules import Answers, Starter, VariableRules
 
 KEY = derive_key("a long secret")
 RULE: dict[str, Any] = {"count": 2, "users": ["alice", "bob", "carol"]}
@@ -392,8 +395,30 @@ def test_without_a_secret_that_seals_answers_nobody_is_asked(asking: Asking, mon
     monkeypatch.setenv("AIRFLOW_CONN_OPEN", '{"conn_type": "artifactory"}')
     with pytest.raises(InvalidSettings, match="'open' has no password"):
         asking.start(approval(artifactory_conn_id="open"))
-    asking.start(approval(artifactory_conn_id="open", seal_conn_id="artifactory_default"))
-    assert asking.waits is not None
+
+
+async def test_what_the_connection_names_seals_for_those_who_ask_and_those_who_promote(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {"conn_type": "artifactory", "extra": {"seal_connection": "artifactory_default"}}
+    monkeypatch.setenv("AIRFLOW_CONN_OPEN", json.dumps(fields))
+    task = approval(artifactory_conn_id="open", rule={"count": 1})
+    asking.start(task)
+    document = asking.answer(task, "bob", "Approve")
+    assert Approval.from_dict(document, KEY).triggered_by == "dave"
+
+    rule = {"target": {"repositories": ["docker-prod"]}, "approvals": {"count": 1}}
+    texts = {"artifactory_policy": json.dumps({"version": 1, "rules": [rule]})}
+    rules = VariableRules.read(
+        policy_variable=None,
+        stop_variable=None,
+        starter=Starter("person", "dave"),
+        key=ArtifactoryHook("open").sealing_key,
+        read=texts.get,
+    )
+    changes = [Change(source, target) for source, target in read_promotions([promotion()])]
+    assert await rules.with_answers(changes, Answers(approval=document)).find_refusals(changes) == [None]
+    assert await rules.with_answers(changes, None).find_refusals(changes) != [None]
 
 
 def test_those_who_are_notified_are_notified_once(asking: Asking) -> None:
