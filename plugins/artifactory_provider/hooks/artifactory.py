@@ -1,23 +1,13 @@
-"""The hook: Airflow's connection on one side, the client of Artifactory on the other."""
+"""The hook: what this package does, over an Airflow connection, under the rules that it names."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import requests
-from airflow.providers.http.hooks.http import HttpHook
-
-from artifactory_provider.artifactory.answers import Answer, refusal
-from artifactory_provider.artifactory.client import ArtifactoryClient
-from artifactory_provider.artifactory.content_coding import ACCEPTED
 from artifactory_provider.artifactory.errors import ArtifactoryError
-from artifactory_provider.artifactory.transport import LARGEST_ANSWER, USER_AGENT
-from artifactory_provider.hooks.connections import explain_unknown_keys, rules_of, settings_of
+from artifactory_provider.hooks.base import ServerHook
+from artifactory_provider.hooks.connections import explain_unknown_keys, rules_of
 from artifactory_provider.hooks.http_connections import HttpConnections
-from artifactory_provider.hooks.requests_adapter import ANY_STATUS, SUCCESS, ClientAdapter, is_in_event_loop
 from artifactory_provider.hooks.seals import sealing_key
 from artifactory_provider.policy import DEFAULT_STOP_NAME
 from artifactory_provider.promotion.backup import find_previous
@@ -34,12 +24,10 @@ from artifactory_provider.verification.verification import verify, verify_many
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from airflow.sdk import Connection
-
+    from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
-    from artifactory_provider.artifactory.settings import ServerSettings
     from artifactory_provider.hooks.connections import RuleNames
     from artifactory_provider.promotion.planning.criteria import TagCriteria
     from artifactory_provider.promotion.planning.plan import Plan
@@ -50,15 +38,8 @@ if TYPE_CHECKING:
     from artifactory_provider.verification import Check
     from artifactory_provider.verification.verification import Verification
 
-T = TypeVar("T")
 
-log = logging.getLogger(__name__)
-
-_warned: set[tuple[str, str]] = set()
-"""What this process has said of connections: once is enough."""
-
-
-class ArtifactoryHook(HttpHook):
+class ArtifactoryHook(ServerHook):
     """Talk to JFrog Artifactory: promote images, read what tags show, ask for verdicts.
 
     It is an ``HttpHook``, so ``run(endpoint)`` sends any request of the REST API too. What is unsafe there is
@@ -78,27 +59,8 @@ class ArtifactoryHook(HttpHook):
     hook_name = "JFrog Artifactory"
 
     def __init__(self, artifactory_conn_id: str = default_conn_name, *, method: str = "GET") -> None:
-        super().__init__(method=method, http_conn_id=artifactory_conn_id, tcp_keep_alive=False)
-        self.artifactory_conn_id = artifactory_conn_id
+        super().__init__(artifactory_conn_id, method=method)
         self._rules: VariableRules | None = None
-
-    def settings(self) -> ServerSettings:
-        """Return how the connection says that the server is reached.
-
-        :raises InvalidSettings: when the connection cannot work.
-        """
-        connection = self.get_connection(self.artifactory_conn_id)
-        return _settings(connection, connection.extra_dejson)
-
-    @asynccontextmanager
-    async def client(self) -> AsyncIterator[ArtifactoryClient]:
-        """Open the asynchronous client, and close it at the end.
-
-        :raises InvalidSettings: when the connection cannot work.
-        """
-        connection = await self.aget_connection(self.artifactory_conn_id)
-        async with ArtifactoryClient(_settings(connection, await connection.aextra_dejson())) as client:
-            yield client
 
     def rules(self) -> VariableRules:
         """Return what this Airflow's policy and stops say of promotions over the connection; the policy is read once.
@@ -353,97 +315,3 @@ class ArtifactoryHook(HttpHook):
             worked, said = False, str(error)
         warning = explain_unknown_keys(self.get_connection(self.artifactory_conn_id).extra_dejson)
         return worked, f"{said} {warning}" if warning else said
-
-    def get_conn(
-        self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
-    ) -> requests.Session:
-        """Return a ``requests`` session that asks as the client does: with the same credentials, TLS, proxy and errors.
-
-        An answer is read whole before it is returned, also where a stream is asked for.
-
-        :param headers: additional request headers.
-        :param extra_options: ``timeout``, the seconds that a request may take from its start to the end of its answer
-            (the connection's, if left out), or a pair of the seconds until the connection stands and those;
-            ``largest``, the bytes that an answer may have (32 MiB); ``check_response``, whether ``run`` raises an
-            error when the answer is no success. Nothing else counts.
-        """
-        settings = self.settings()
-        self.base_url = f"{settings.base_url.rstrip('/')}/"
-        self._base_url_initialized = True
-        given = {name: value for name, value in (extra_options or {}).items() if value is not None}
-        self.merged_extra = {"timeout": None, "largest": LARGEST_ANSWER, "check_response": True, **given}
-        session = requests.Session()
-        # No .netrc and no other variable of the environment replaces what the connection says.
-        session.trust_env = False
-        session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPTED, **(headers or {})})
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, ClientAdapter(settings))
-        return session
-
-    def url_from_endpoint(self, endpoint: str | None) -> str:
-        """Return the URL of an endpoint, such as ``api/system/ping``: it follows the connection's URL as that is.
-
-        :param endpoint: path and query.
-        """
-        if not self._base_url_initialized:
-            self.base_url = self.settings().base_url
-        return f"{self.base_url.rstrip('/')}/{(endpoint or '').lstrip('/')}"
-
-    def run_and_check(
-        self,
-        session: requests.Session,
-        prepped_request: requests.PreparedRequest,
-        extra_options: dict[Any, Any],
-    ) -> requests.Response:
-        """Send a prepared request, once more with a new token if the server refuses a renewable one, and check it.
-
-        :param session: what ``get_conn`` returned; it is closed.
-        :param prepped_request: the request.
-        :param extra_options: ``timeout``, ``largest`` and ``check_response``, as for ``get_conn``.
-        :raises ArtifactoryError: when the answer is no success, or there is none.
-        """
-        with session:
-            return session.send(
-                prepped_request,
-                timeout=extra_options["timeout"],
-                largest=extra_options["largest"],
-                allowed=SUCCESS if extra_options["check_response"] else ANY_STATUS,
-                allow_redirects=False,
-            )
-
-    def check_response(self, response: requests.Response) -> None:
-        """Raise the typed error that an unsuccessful answer stands for."""
-        if response.status_code not in SUCCESS:
-            endpoint = f"{response.request.method} {response.request.path_url.partition('?')[0]}"
-            raise refusal(Answer(endpoint, response.status_code, response.headers, response.content))
-
-    def _run_client(self, work: Callable[[ArtifactoryClient], Awaitable[T]]) -> T:
-        if is_in_event_loop():
-            raise RuntimeError(
-                "A synchronous method of ArtifactoryHook was called in asynchronous code, which it would block: use "
-                "'async with hook.client() as client' there."
-            )
-        settings = self.settings()
-
-        async def run() -> T:
-            async with ArtifactoryClient(settings) as client:
-                return await work(client)
-
-        return asyncio.run(run())
-
-
-def _settings(connection: Connection, extra: dict[str, Any]) -> ServerSettings:
-    warning = explain_unknown_keys(extra)
-    if warning and (connection.conn_id, warning) not in _warned:
-        _warned.add((connection.conn_id, warning))
-        log.warning("Connection %r: %s", connection.conn_id, warning)
-    return settings_of(
-        conn_id=connection.conn_id,
-        conn_type=connection.conn_type,
-        host=connection.host,
-        schema=connection.schema,
-        port=connection.port,
-        login=connection.login,
-        password=connection.password,
-        extra=extra,
-    )

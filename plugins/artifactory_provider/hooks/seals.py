@@ -20,6 +20,6 @@ def sealing_key(conn_id: str) -> bytes:
     if not password:
         raise InvalidSettings(
             f"The connection {conn_id!r} has no password, which seals the answers of people so that nobody can change "
-            "them: name one with any long random password in the extra of the connection to Artifactory, as seal_connection."
+            "them: name one with any long random password as seal_connection in the extra of the one to Artifactory."
         )
     return derive_key(password)
