@@ -7,16 +7,19 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from tests.e2e.conftest import until
 from tests.e2e.test_retag_backfill import digests, ended, give_verdicts, plan_tab, seed, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.e2e.conftest import Airflow
 
 IMAGE = "policy/orders"
+MANY, TAGS, AT_ONCE = "policy/many", 2000, 2
 REASON = "it loses <b>orders</b>"
 
 
@@ -91,6 +94,26 @@ def test_the_line_is_stopped_and_goes_on_by_the_form(airflow: Airflow, orders: d
     assert (state, digests(airflow, "docker-prod", IMAGE)["stopped"]) == ("success", orders["stopped"])
 
 
+def test_the_form_stops_a_bulk_run_between_two_promotions(
+    airflow: Airflow, tmp_path: Path, orders: dict[str, str]
+) -> None:
+    seed(airflow, tmp_path / "many.yaml", {MANY: [str(number) for number in range(TAGS)]})
+    form = {"images": [MANY], "largest": TAGS, "chunk_size": 1000, "at_once": AT_ONCE, "dry_run": False}
+    run = start(airflow, **form)
+    until(lambda: len(tags(airflow, "docker-qa", MANY)) > 100, seconds=240)
+    decide(airflow, "stop_the_line", reason=REASON, repositories=["docker-qa"], images=[MANY])
+    stopped = len(tags(airflow, "docker-qa", MANY))
+    assert ended(airflow, run) == "failed"
+    promoted = tags(airflow, "docker-qa", MANY)
+    assert stopped <= len(promoted) <= stopped + 2 * AT_ONCE, "what was on its way"
+    assert len(promoted) < TAGS, "it was stopped too late to show anything"
+    assert f"{len(promoted):,} promoted, 0 found unchanged, {TAGS - len(promoted):,} failed" in plan_tab(airflow, run)
+
+    decide(airflow, "stop_the_line", action="resume", reason="mended", repositories=["docker-qa"])
+    assert ended(airflow, start(airflow, **form, two_phase=False, attachments="none")) == "success"
+    assert sorted(tags(airflow, "docker-qa", MANY)) == sorted(tags(airflow, "docker-dev", MANY))
+
+
 def test_a_held_tag_stays_and_a_rejected_digest_goes_nowhere_until_somebody_lifts_it(
     airflow: Airflow, orders: dict[str, str]
 ) -> None:
@@ -129,6 +152,14 @@ def test_a_task_that_waits_goes_on_by_itself_when_the_line_goes_on(airflow: Airf
     assert ended(airflow, run) == "success", airflow.states(run)
     for repository in ("docker-qa", "docker-prod"):
         assert digests(airflow, repository, IMAGE)["frozen"] == orders["frozen"]
+
+
+def tags(airflow: Airflow, repository: str, image: str) -> list[str]:
+    """Return the tags of an image, pending ones left out."""
+    url = f"{airflow.home.sandbox_url}/api/docker/{repository}/v2/{image}/tags/list"
+    answer = httpx.get(url, auth=("admin", "password"), trust_env=False)
+    listed = answer.raise_for_status().json()["tags"] if answer.status_code != 404 else []
+    return [tag for tag in listed if not tag.startswith("pending-")]
 
 
 def _state(airflow: Airflow, run: str, task_id: str) -> str | None:

@@ -19,20 +19,16 @@ from artifactory_provider.policy import (
     InvalidPolicy,
     Stop,
     StopOrder,
-    TargetPatterns,
     fingerprint,
     read_stop,
 )
+from artifactory_provider.policy.overrides import Override
 from artifactory_provider.policy.responses import Response
 from artifactory_provider.policy.seals import derive_key
-from artifactory_provider.promotion.errors import NothingToLift, RulesUnreadable
-from artifactory_provider.promotion.planning.patterns import Patterns
+from artifactory_provider.promotion.errors import RulesUnreadable
 from artifactory_provider.promotion.request import Promotion
 from artifactory_provider.promotion.rules import Change
-from artifactory_provider.tasks import stops, variables
 from artifactory_provider.tasks.rules import Answers, Starter, VariableRules
-from artifactory_provider.tasks.stops import give_order, lift_orders
-from artifactory_provider.tasks.variables import read_variable
 
 NOW = datetime.datetime(2026, 12, 19, 3, 0, tzinfo=datetime.UTC)
 DIGEST = f"sha256:{'a' * 64}"
@@ -283,6 +279,52 @@ def test_stops_are_read_anew_after_an_event_loop_has_ended_in_between() -> None:
     assert asyncio.run(asyncio.wait_for(ask(rules), 10)) == [""]
 
 
+def override(
+    changes: list[Change], *, by: str = "carol", until: datetime.timedelta, key: bytes = KEY
+) -> dict[str, Any]:
+    return Override(
+        of=(fingerprint(changes),),
+        subject="payments",
+        by=by,
+        at=NOW,
+        reason="orders are lost",
+        until=NOW + until,
+        run="release/manual/override",
+    ).as_dict(key)
+
+
+async def test_an_override_sets_the_freeze_aside_that_allows_one_and_stands_in_the_record() -> None:
+    hour = datetime.timedelta(hours=1)
+    allowing = {**FREEZE, "override": {"from": ["carol"], "longest": "4h"}}
+    rules = rules_of(Variables({"artifactory_policy": policy(allowing)}))
+    given = rules.with_answers([CHANGE], Answers(override=override([CHANGE], until=hour)))
+    assert await ask(given) == [""]
+    [recorded] = given.record_answers([Promotion(source=CHANGE.source, target=PROD)])
+    assert recorded.options.override.startswith("carol at 2026-12-19 03:00 UTC until 2026-12-19 04:00 UTC: orders are")
+    other = Change(CHANGE.source.unpinned().pinned(f"sha256:{'b' * 64}"), PROD)
+    for wrong in (
+        override([other], until=hour),
+        override([CHANGE], by="mallory", until=hour),
+        override([CHANGE], until=5 * hour),
+        override([CHANGE], until=-hour),
+        override([CHANGE], until=hour, key=derive_key("guessed")),
+        {"override": 1},
+    ):
+        [said] = await ask(rules.with_answers([CHANGE], Answers(override=wrong)))
+        assert "docker-prod is frozen" in said
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+async def test_no_override_sets_a_stop_or_another_rule_aside(stopped: bool) -> None:
+    allowing = {**FREEZE, "override": {"from": ["carol"], "longest": "4h"}}
+    texts = {"artifactory_policy": policy(allowing, *([] if stopped else [FREEZE, TWO]))}
+    if stopped:
+        texts["artifactory_stop"] = json.dumps({"version": 1, "stops": [order().to_dict()]})
+    answers = Answers(override=override([CHANGE], until=datetime.timedelta(hours=1)))
+    [said] = await ask(rules_of(Variables(texts)).with_answers([CHANGE], answers))
+    assert ("it burns" if stopped else "docker-prod is frozen") in said
+
+
 async def test_approvals_of_a_digest_say_nothing_of_a_tag() -> None:
     rules = rules_of(Variables({"artifactory_policy": policy(TWO)}), "person", "alice")
     unpinned = Change(CHANGE.source.unpinned(), PROD)
@@ -329,108 +371,3 @@ def test_who_has_started_a_run(kind: str, user: str | None, origin: str, name: s
     run = SimpleNamespace(run_type=kind, triggering_user_name=user, dag_id="nightly")
     starter = Starter.of({"dag_run": run})
     assert (starter.origin, starter.name) == (origin, name)
-
-
-class Airflow:
-    """Airflow's own face to Variables, as tasks see it."""
-
-    def __init__(self, **texts: str) -> None:
-        self.texts, self.listed, self.broken = texts, set(texts), False
-        self.writes: list[str] = []
-        self.after_write: list[str] = []
-        self.failure: Exception | None = None
-
-    def get(self, key: str, default: Any = None) -> str | None:
-        if self.failure is not None:
-            raise self.failure
-        return None if self.broken else self.texts.get(key)
-
-    def keys(self, prefix: str) -> list[str]:
-        if self.broken:
-            raise RuntimeError("API_SERVER_ERROR")
-        return sorted(key for key in {*self.texts, *self.listed} if key.startswith(prefix))
-
-    def set(self, key: str, value: str, description: str) -> None:
-        self.writes.append(value)
-        self.texts[key] = self.after_write.pop(0) if self.after_write else value
-
-
-@pytest.fixture
-def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
-    made = Airflow()
-    for module in (variables, stops):
-        monkeypatch.setattr(module, "Variable", made)
-    monkeypatch.setattr(stops, "_SETTLED_AFTER", 0.0)
-    return made
-
-
-def test_no_variable_is_none_only_where_airflow_says_so(airflow: Airflow) -> None:
-    assert read_variable("artifactory_stop") is None
-    airflow.texts["artifactory_stop"] = ""
-    assert read_variable("artifactory_stop") == ""
-
-
-def test_an_airflow_that_does_not_answer_is_no_airflow_without_rules(airflow: Airflow) -> None:
-    airflow.texts["artifactory_stop"] = "{}"
-    airflow.broken = True
-    with pytest.raises(RulesUnreadable, match="cannot be found out now"):
-        read_variable("artifactory_stop")
-
-
-def test_a_secrets_backend_that_cannot_be_loaded_is_no_airflow_without_rules(airflow: Airflow) -> None:
-    airflow.failure = ImportError("no module named vault")
-    with pytest.raises(RulesUnreadable, match="cannot be found out now"):
-        read_variable("artifactory_stop")
-
-
-def test_a_variable_that_is_listed_and_not_told_is_not_none(airflow: Airflow) -> None:
-    airflow.listed.add("artifactory_stop")
-    with pytest.raises(RulesUnreadable, match="is there and cannot be read now"):
-        read_variable("artifactory_stop")
-
-
-def test_orders_are_added_to_those_that_stand_and_lifted_again(airflow: Airflow) -> None:
-    first, second = order(), order(reason="so does this", by="bob")
-    give_order("artifactory_stop", first)
-    standing = give_order("artifactory_stop", second)
-    assert standing.orders == (first, second)
-    assert lift_orders("artifactory_stop", lambda one: one.by == "alice") == (first,)
-    assert read_stop(airflow.texts["artifactory_stop"]).orders == (second,)
-    with pytest.raises(NothingToLift, match="so does this"):
-        lift_orders("artifactory_stop", lambda one: one.by == "carol")
-
-
-def test_an_order_that_somebody_has_written_over_is_given_again(airflow: Airflow) -> None:
-    theirs = order(by="bob")
-    airflow.after_write = [json.dumps({"version": 1, "stops": [theirs.to_dict()]})]
-    standing = give_order("artifactory_stop", order())
-    assert {one.by for one in standing.orders} == {"alice", "bob"}
-
-
-def test_an_order_that_never_stays_is_told(airflow: Airflow) -> None:
-    airflow.after_write = [json.dumps({"version": 1, "stops": []})] * 5
-    with pytest.raises(RulesUnreadable, match="run this again at once"):
-        give_order("artifactory_stop", order())
-
-
-def test_an_order_that_nobody_could_read_is_not_given(airflow: Airflow) -> None:
-    give_order("artifactory_stop", order())
-    [before] = airflow.writes
-    for patterns in ({"images": Patterns(("Payments/*",))}, {"repositories": Patterns(("-docker-prod",))}):
-        with pytest.raises(InvalidPolicy):
-            give_order("artifactory_stop", order(targets=TargetPatterns(**patterns)))
-    assert airflow.texts["artifactory_stop"] == before
-
-
-def test_orders_that_are_over_go_with_the_next_one(airflow: Airflow) -> None:
-    for hour in range(1, 4):
-        since = NOW + datetime.timedelta(hours=hour)
-        standing = give_order("artifactory_stop", order(since=since, until=since + datetime.timedelta(minutes=5)))
-        assert [one.since for one in standing.orders] == [since]
-
-
-def test_what_somebody_has_written_there_by_hand_is_left_as_it_is(airflow: Airflow) -> None:
-    airflow.texts["artifactory_stop"] = "stop everything!"
-    with pytest.raises(InvalidPolicy):
-        give_order("artifactory_stop", order())
-    assert airflow.writes == []
