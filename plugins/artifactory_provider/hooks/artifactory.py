@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.hooks.connections import RuleNames
+    from artifactory_provider.policy.rules import Rule
     from artifactory_provider.promotion.planning.criteria import TagCriteria
     from artifactory_provider.promotion.planning.plan import Plan
     from artifactory_provider.promotion.record import PromotionRecord
@@ -51,6 +52,7 @@ class ArtifactoryHook(ServerHook):
     :param artifactory_conn_id: the connection: of type ``artifactory``, or of any other type with the same
         fields.
     :param method: the HTTP method of ``run``.
+    :param rules: rules that hold for what is promoted beside those of the policy, as those of a pipeline's stages.
     """
 
     conn_name_attr = "artifactory_conn_id"
@@ -58,8 +60,11 @@ class ArtifactoryHook(ServerHook):
     conn_type = "artifactory"
     hook_name = "JFrog Artifactory"
 
-    def __init__(self, artifactory_conn_id: str = default_conn_name, *, method: str = "GET") -> None:
+    def __init__(
+        self, artifactory_conn_id: str = default_conn_name, *, method: str = "GET", rules: Sequence[Rule] = ()
+    ) -> None:
         super().__init__(artifactory_conn_id, method=method)
+        self._further = tuple(rules)
         self._rules: VariableRules | None = None
 
     def rules(self) -> VariableRules:
@@ -75,7 +80,7 @@ class ArtifactoryHook(ServerHook):
                 stop_variable=names.stop,
                 starter=find_starter(),
                 key=self.sealing_key,
-            )
+            ).with_rules(self._further)
         return self._rules
 
     def sealing_key(self) -> bytes:

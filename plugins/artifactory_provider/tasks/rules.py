@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.policy import ApprovalRule, Origin, Stop
+    from artifactory_provider.policy.rules import Rule
     from artifactory_provider.promotion.request import Promotion
     from artifactory_provider.promotion.rules import Change
     from artifactory_provider.verification import Check
@@ -185,6 +186,18 @@ class VariableRules:
         return cls(
             policy, stop_variable=stop_variable or DEFAULT_STOP_NAME, starter=starter, key=key, read=read, now=now
         )
+
+    def with_rules(self, rules: Sequence[Rule]) -> VariableRules:
+        """Return what holds where further rules do beside those of the policy, as those of a pipeline's stages.
+
+        :param rules: the further rules.
+        """
+        if not rules:
+            return self
+        joined = copy(self)
+        name = self.policy.name if self.policy else DEFAULT_POLICY_NAME
+        joined.policy = Policy((*(self.policy.rules if self.policy else ()), *rules), name=name)
+        return joined
 
     def with_answers(self, changes: Sequence[Change], answers: Answers | None) -> VariableRules:
         """Return the rules for changes that are made now, of which people may have been asked.
