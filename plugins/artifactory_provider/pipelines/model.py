@@ -15,8 +15,11 @@ from artifactory_provider.promotion.planning.newest import TagVersions
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.planning.templates import TargetTemplate
 from artifactory_provider.promotion.selection import Candidate
+from artifactory_provider.promotion.tags import select_images
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from artifactory_provider.policy.requirements import ApprovalRule
     from artifactory_provider.policy.windows import Windows
     from artifactory_provider.promotion.request import OnConflict
@@ -71,6 +74,21 @@ class Stage:
     windows: Windows | None = None
     timeout: datetime.timedelta = datetime.timedelta(hours=4)
     line: int = 1
+
+    @property
+    def needs_date(self) -> bool:
+        """Whether one of its tags is made of the moment when the image was created."""
+        return any(tag.template.needs_date for tag in self.tags)
+
+    def targets(self, source: ImageReference, *, created: datetime.datetime | None = None) -> list[ImageReference]:
+        """Return what an image of the stage before becomes here: its first tag, and the further ones, one a template.
+
+        :param source: repository, image and tag.
+        :param created: when the image was created, for templates with a date.
+        :raises InvalidPlan: when a template makes no tag of this one.
+        """
+        names = [tag.template.render(str(source.tag), created) for tag in self.tags]
+        return [ImageReference(self.repository, source.image, name) for name in names]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +183,21 @@ class Pipeline:
             return tag == wanted.tag
         return TagVersions([tag], patterns=wanted.patterns, versions=wanted.versions).choose() is not None
 
+    def find_newer(self, tags: Iterable[str], tag: str) -> str | None:
+        """Return which tag of an image is meant instead of one by now: none where nobody can tell.
+
+        :param tags: the tags that the image has.
+        :param tag: the one that was taken.
+        """
+        wanted = None if self.tag == TRIGGERING or "{" in self.tag else self._any_candidate
+        there = select_images(tags)
+        if wanted is None or wanted.tag is not None or tag not in there:
+            return None
+        choice = TagVersions(there, patterns=wanted.patterns, versions=wanted.versions).choose()
+        if choice is None or choice.doubtful or tag in choice.newest:
+            return None
+        return choice.newest[0]
+
     def rules(self) -> tuple[Rule, ...]:
         """Return the rules that the stages add to the policy's: their windows, and who has to approve."""
         return tuple(
@@ -188,9 +221,7 @@ class Pipeline:
         :raises ValueError: when the repository is that of no stage, or of the last.
         :raises InvalidPlan: when a template makes no tag of this one.
         """
-        stage = self.stages[self.level(source.repository) + 1]
-        tag = stage.tags[0].template.render(str(source.tag), created)
-        return ImageReference(stage.repository, source.image, tag)
+        return self.stages[self.level(source.repository) + 1].targets(source, created=created)[0]
 
     def level(self, repository: str) -> int:
         """Return which stage a repository is, from 0.

@@ -27,7 +27,17 @@ class VersionUncertain(InvalidPlan):
 
 
 class NotVerified(PromotionError):
-    """The digest has not passed its checks, or the evidence cannot be read: it was not promoted."""
+    """The digest has not passed its checks, or the evidence cannot be read: it was not promoted.
+
+    :param message: what was not promoted, and why.
+    :param why: what the checks say, alone.
+    :param is_superseded: whether that is because the tag shows another digest by now.
+    """
+
+    def __init__(self, message: str, *, why: str = "", is_superseded: bool = False) -> None:
+        super().__init__(message)
+        self.why = why or message
+        self.is_superseded = is_superseded
 
 
 class NotVerifiedYet(NotVerified):

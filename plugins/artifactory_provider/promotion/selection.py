@@ -154,7 +154,7 @@ async def newest_version(
     tags = select_images(await client.tags(repository, image))
     found = TagVersions(tags, patterns=patterns, versions=versions)
     if found.choose() is None:
-        raise TagNotFound(_explain_none(place, tags, found, patterns, versions))
+        raise TagNotFound(explain_none(place, tags, found, patterns, versions))
     chosen = await _choose(_Looks(client, place, created_before), place, found)
     if chosen is not None:
         log.info("%s: %s is the newest release. Passed over: %s.", place, chosen.tag, found.explain())
@@ -164,16 +164,16 @@ async def newest_version(
 async def _choose(looks: _Looks, place: ImageReference, found: TagVersions) -> ImageReference | None:
     while (choice := found.choose(without=looks.later)) is not None:
         if choice.doubtful and looks.are_of_now:
-            raise _in_doubt(place, choice)
+            raise explain_doubt(place, choice)
         digests = await looks.look(choice.newest)
         if len(digests) < len(choice.newest):
             continue
         if choice.doubtful:
             if await looks.are_all_later(choice.doubtful):
                 continue
-            raise _in_doubt(place, choice)
+            raise explain_doubt(place, choice)
         if len(set(digests)) > 1:
-            raise _two_images(place, choice, digests)
+            raise explain_two_images(place, choice, digests)
         return ImageReference(place.repository, place.image, choice.newest[0], digests[0])
     return None
 
@@ -239,7 +239,12 @@ def _text(line: object) -> str:
     return line.strip()
 
 
-def _in_doubt(place: ImageReference, choice: Choice) -> VersionUncertain:
+def explain_doubt(place: ImageReference, choice: Choice) -> VersionUncertain:
+    """Return what is said where another tag may be newer.
+
+    :param place: repository and image.
+    :param choice: the choice, with its doubts.
+    """
     return VersionUncertain(
         f"Which release of {place} is the newest is not certain: {choice.newest[0]} is the highest version, but "
         f"{show_names(choice.doubtful)} may be newer. Say which tags are meant, by a pattern, a range or the tag: "
@@ -247,7 +252,13 @@ def _in_doubt(place: ImageReference, choice: Choice) -> VersionUncertain:
     )
 
 
-def _two_images(place: ImageReference, choice: Choice, digests: Sequence[str]) -> VersionUncertain:
+def explain_two_images(place: ImageReference, choice: Choice, digests: Sequence[str]) -> VersionUncertain:
+    """Return what is said where several tags are one version, and show different images.
+
+    :param place: repository and image.
+    :param choice: the choice.
+    :param digests: what its tags show, in their order.
+    """
     shown = [f"{tag} ({digest[:19]}…)" for tag, digest in zip(choice.newest, digests, strict=True)]
     return VersionUncertain(
         f"Which release of {place} is the newest is not certain: {show_names(shown)} are one version and show "
@@ -259,13 +270,21 @@ def _advice(place: ImageReference, choice: Choice) -> str:
     return " or ".join(f"'{place.image}{text}'" for text in choice.advice)
 
 
-def _explain_none(
+def explain_none(
     place: ImageReference,
     tags: Sequence[str],
     found: TagVersions,
     patterns: Patterns | None,
     versions: VersionRange | None,
 ) -> str:
+    """Return what is said where an image has no release that is meant.
+
+    :param place: repository and image.
+    :param tags: its tags that are images of their own.
+    :param found: which of them are versions.
+    :param patterns: which tags are meant; None for all.
+    :param versions: the range that is meant; None for any.
+    """
     meant = f" that matches {patterns.include[0]!r}" if patterns is not None else ""
     meant += f" in the range {versions.text!r}" if versions is not None else ""
     seen = f". There are {found.explain()}. Say" if found.others else ": say"

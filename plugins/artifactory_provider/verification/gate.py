@@ -47,6 +47,7 @@ async def promote_verified(
     on_progress: Callable[[Progress], None] | None = None,
     connect: Connect | None = None,
     rules: Rules | None = None,
+    logs_held: bool = True,
 ) -> PromotionReport:
     """Promote those of many images whose sources have passed all checks, each pinned to the digest that has.
 
@@ -58,6 +59,7 @@ async def promote_verified(
     :param on_progress: called with how far the promotions have come.
     :param connect: how checks reach other services.
     :param rules: what may refuse each beside holds and rejections.
+    :param logs_held: whether each that was held back has a line in the log; off where whoever asks will ask again.
     :return: a result for each promotion, in their order; one that was held back has failed with ``NotVerified``, or
         with ``NotVerifiedYet`` where it may still pass.
     """
@@ -65,6 +67,8 @@ async def promote_verified(
         found = await _sort(client, promotions, checks, connect)
     passed = {at: one for at, one in enumerate(found) if isinstance(one, Promotion)}
     results = {at: one for at, one in enumerate(found) if isinstance(one, PromotionResult)}
+    for one in results.values() if logs_held else ():
+        log.warning("%s was not promoted: %s", one.source, one.reason)
     report = await promote_many(client, tuple(passed.values()), at_once=at_once, on_progress=on_progress, rules=rules)
     results.update(zip(passed, report.results, strict=True))
     return PromotionReport(tuple(results[at] for at in sorted(results)))
@@ -187,6 +191,9 @@ def _pinned(promotion: Promotion, verification: Verification) -> Promotion:
 
 def _held(promotion: Promotion, verification: Verification) -> PromotionResult:
     kind = NotVerifiedYet if verification.state is State.PENDING else NotVerified
-    error = kind(f"It was held back, because it has not passed its checks: {verification.reason}")
-    log.warning("%s was not promoted: %s", promotion.source, error)
+    error = kind(
+        f"It was held back, because it has not passed its checks: {verification.reason}",
+        why=verification.reason,
+        is_superseded=verification.state is State.SUPERSEDED,
+    )
     return PromotionResult(source=verification.reference, target=promotion.target, error=error)

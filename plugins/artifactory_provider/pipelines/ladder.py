@@ -1,0 +1,383 @@
+"""Many images that climb the stages of a pipeline: what may move is promoted together, and nobody waits for others.
+
+The registry is the record of where each image stands: in the highest stage whose tag shows its digest. So a run that
+is killed anywhere goes on where it was, and one that is repeated does what is left.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+from artifactory_provider.artifactory.concurrency import concurrently, in_turns
+from artifactory_provider.artifactory.errors import TRANSIENT, NotFound
+from artifactory_provider.artifactory.references import ImageReference, InvalidReference
+from artifactory_provider.pipelines.climber import Climber
+from artifactory_provider.pipelines.standing import LadderReport, Position
+from artifactory_provider.policy.responses import describe_span
+from artifactory_provider.promotion.errors import (
+    InvalidPromotion,
+    NotShownYet,
+    NotVerified,
+    NotVerifiedYet,
+    PartsMissing,
+    RulesUnreadable,
+    SourceMoved,
+)
+from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.promotion.request import Promotion, PromotionOptions
+from artifactory_provider.promotion.rules import Change, Refused
+from artifactory_provider.promotion.tags import can_have_backup
+from artifactory_provider.verification.evidence import Evidence, Subject
+from artifactory_provider.verification.gate import promote_verified
+from artifactory_provider.verification.looks import look_at_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.pipelines.model import Pipeline, Stage
+    from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
+    from artifactory_provider.promotion.rules import Refusal
+    from artifactory_provider.verification.check import Check
+    from artifactory_provider.verification.evidence import Connect
+    from artifactory_provider.verification.looks import Seen
+
+log = logging.getLogger(__name__)
+
+_PASSING = (*TRANSIENT, NotShownYet, PartsMissing, RulesUnreadable)
+"""What may be gone at the next look."""
+
+
+class LadderRules(Protocol):
+    """What holds for promotions beside the checks of the stages."""
+
+    async def find_refusals(self, changes: Sequence[Change]) -> Sequence[Refusal | None]:
+        """Return for each change why it may not be made now, or None."""
+
+    def required_checks(self, target: ImageReference) -> Sequence[Check]:
+        """Return the checks that whatever is promoted to a target must have passed."""
+
+    def record_answers(self, promotions: Sequence[Promotion]) -> Sequence[Promotion]:
+        """Return promotions whose records say what people have answered."""
+
+
+class Awaited(NamedTuple):
+    """A digest whose verdicts are waited for.
+
+    :param reference: repository, image and tag, pinned.
+    :param checks: what is asked of it.
+    """
+
+    reference: ImageReference
+    checks: tuple[Check, ...]
+
+
+class Ladder:
+    """The way of some images through the stages of a pipeline, from wherever they stand up to a goal.
+
+    :param pipeline: the pipeline.
+    :param goal: the level of the stage that they climb to.
+    :param options: how promotions are made; the stages say whether they copy, and what happens at conflicts.
+    :param rules: what may refuse promotions beside holds and rejections.
+    :param begun: when the run began: nobody waits longer in a stage than its time since then.
+    :param connect: how checks reach other services.
+    :param at_once: how many requests are under way at a time, at most.
+    :param now: returns the current moment.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        goal: int,
+        options: PromotionOptions,
+        rules: LadderRules,
+        begun: datetime.datetime,
+        connect: Connect | None = None,
+        at_once: int = 32,
+        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+    ) -> None:
+        self._pipeline, self._goal, self._options, self._rules = pipeline, goal, options, rules
+        self._begun, self._connect, self._at_once, self._now = begun, connect, at_once, now
+        self._climbers: list[Climber] = []
+
+    def report(self) -> LadderReport:
+        """Return where all images stand."""
+        positions = tuple(climber.position() for climber in self._climbers)
+        stages = tuple(stage.name for stage in self._pipeline.stages)
+        return LadderReport(stages=stages, positions=positions, at=self._now())
+
+    def awaited(self) -> list[Awaited]:
+        """Return whose verdicts are waited for."""
+        return [
+            Awaited(climber.reference, self._checks_of(self._targets_of(climber)[0]))
+            for climber in self._climbers
+            if climber.standing == "waiting" and climber.waits_for_verdict
+        ]
+
+    async def climb(
+        self,
+        client: ArtifactoryClient,
+        starts: Sequence[ImageReference],
+        *,
+        ended: Mapping[ImageReference, Position] | None = None,
+        makes_sure: bool = True,
+        supersedes: bool = False,
+        on_pass: Callable[[LadderReport], None] = lambda _: None,
+    ) -> LadderReport:
+        """Promote what may move, stage after stage, until all that is left waits or has ended.
+
+        :param client: an open client.
+        :param starts: the images where they begin: repository, image and tag in one of the stages, pinned.
+        :param ended: of which of them it is known already how they have ended.
+        :param makes_sure: whether the promotion that has brought an image to where it is found is made sure of: it may
+            have been killed at its end.
+        :param supersedes: whether an image ends whose first stage has a newer tag by now that the pipeline means.
+        :param on_pass: called with where all stand, after each pass over them.
+        :raises ArtifactoryError: when the server cannot be asked at all.
+        """
+        known = ended or {}
+        self._climbers = [self._begin(start, known.get(start)) async for start in in_turns(starts)]
+        await self._find(client, [one for one in self._climbers if not one.has_ended], makes_sure=makes_sure)
+        if supersedes:
+            await self._supersede(client)
+        while any(climber.standing == "climbing" for climber in self._climbers):
+            await self._pass(client)
+            on_pass(self.report())
+        return self.report()
+
+    def _begin(self, start: ImageReference, ended: Position | None) -> Climber:
+        climber = Climber(start, start, self._pipeline.level(start.repository), self._begun)
+        if ended is not None:
+            climber.take(ended)
+        return climber
+
+    async def _supersede(self, client: ArtifactoryClient) -> None:
+        first = self._pipeline.stages[0].repository
+        waiting = [one for one in self._climbers if not one.has_ended and one.start.repository == first]
+        images = sorted({climber.start.image for climber in waiting})
+        listed = await concurrently(lambda image: client.tags(first, image), images)
+        tags = dict(zip(images, listed, strict=True))
+        for climber in waiting:
+            newer = self._pipeline.find_newer(tags[climber.start.image], str(climber.start.tag))
+            if newer is not None:
+                climber.stand("superseded", f"{first} has {newer} by now, which is promoted by a run of its own.")
+
+    async def _find(self, client: ArtifactoryClient, climbers: Sequence[Climber], *, makes_sure: bool) -> None:
+        """Find out where each image stands: in the highest stage whose tag shows its digest."""
+        if any(stage.needs_date for stage in self._pipeline.stages[1 : self._goal + 1]):
+            await self._read_dates(client, climbers)
+        above = [self._list_above(climber) for climber in climbers]
+        async with Ledger(client) as ledger:
+            seen = iter(await look_at_all(ledger, [place for places in above for place in places]))
+        async for climber, places in in_turns(zip(climbers, above, strict=True)):
+            shown = [next(seen) for _ in places]
+            if not climber.has_ended:
+                self._put(climber, places, shown, makes_sure=makes_sure)
+
+    def _put(
+        self, climber: Climber, places: Sequence[ImageReference], shown: Sequence[Seen], *, makes_sure: bool
+    ) -> None:
+        digest = str(climber.reference.digest)
+        ladder = [climber.reference, *(place.pinned(digest) for place in places)]
+        for up in range(len(places), 0, -1):
+            found = shown[up - 1]
+            if isinstance(found, Subject) and found.digest == digest:
+                climber.reference, climber.level = ladder[up], climber.level + up
+                climber.since = max(self._begun, found.arrived or self._begun)
+                climber.unsure_from = ladder[up - 1] if makes_sure else None
+                break
+        if climber.level >= self._goal and climber.unsure_from is None:
+            climber.stand("arrived")
+
+    def _list_above(self, climber: Climber) -> list[ImageReference]:
+        """Return what the image becomes in the stages above, one after the other."""
+        places = [climber.reference.unpinned()]
+        try:
+            for stage in self._pipeline.stages[climber.level + 1 : self._goal + 1]:
+                places.append(stage.targets(places[-1], created=climber.created)[0])
+        except (InvalidPromotion, InvalidReference) as error:
+            climber.stand("failed", str(error))
+        return places[1:]
+
+    async def _read_dates(self, client: ArtifactoryClient, climbers: Sequence[Climber]) -> None:
+        async with Ledger(client) as ledger:
+            seen = await look_at_all(ledger, [climber.reference for climber in climbers])
+
+        async def read(at: int) -> None:
+            if isinstance(subject := seen[at], Subject):
+                climbers[at].created = await client.created(subject.path)
+
+        await concurrently(read, range(len(seen)))
+
+    async def _pass(self, client: ArtifactoryClient) -> None:
+        """Take each image that may move one stage up, or find out what it waits for."""
+        moving = [climber for climber in self._climbers if climber.standing == "climbing"]
+        await self._make_sure(client, [climber for climber in moving if climber.unsure_from is not None])
+        asked = await self._ask_rules(self._without_twins(one for one in moving if one.standing == "climbing"))
+        promotions = [self._promotions_of(climber.reference, climber) for climber in asked]
+        report = await self._promote(client, [first for first, *_ in promotions])
+        further: list[tuple[Climber, Promotion]] = []
+        for climber, (_, *others), result in zip(asked, promotions, report.results, strict=True):
+            if result.record is None:
+                self._hold_back(climber, result)
+            else:
+                further += [(climber, one) for one in others]
+                self._rise(climber, result.record.target)
+        await self._promote_further(client, further)
+
+    def _without_twins(self, climbers: Iterable[Climber]) -> list[Climber]:
+        """Return those that become something else each: of two that would become one, the first goes on."""
+        taken: set[ImageReference] = set()
+        kept: list[Climber] = []
+        for climber in climbers:
+            target = self._targets_of(climber)[0]
+            if target in taken:
+                climber.stand("failed", f"Another tag of this run becomes {target}, too: promote one of them.")
+            else:
+                taken.add(target)
+                kept.append(climber)
+        return kept
+
+    async def _make_sure(self, client: ArtifactoryClient, climbers: Sequence[Climber]) -> None:
+        """Bring promotions to their end that may have been killed on the way: their tags show their images already."""
+        firsts: list[Promotion] = []
+        others: list[tuple[Climber, Promotion]] = []
+        for climber in climbers:
+            first, *further = self._promotions_of(climber.unsure_from or climber.reference, climber)
+            firsts.append(first)
+            others += [(climber, one) for one in further]
+        report = await self._promote(client, firsts, is_there=True)
+        for climber, result in zip(climbers, report.results, strict=True):
+            if isinstance(result.error, NotFound | SourceMoved):
+                # What it came from is gone or shows another image by now: nothing can be brought from there any more.
+                log.info("%s is left as it is: %s", climber.reference, result.reason)
+            elif result.record is None:
+                self._hold_back(climber, result)
+                continue
+            climber.unsure_from = None
+            if climber.level >= self._goal:
+                climber.stand("arrived")
+        await self._promote_further(client, await self._find_unwritten(client, others))
+
+    async def _find_unwritten(
+        self, client: ArtifactoryClient, others: Sequence[tuple[Climber, Promotion]]
+    ) -> list[tuple[Climber, Promotion]]:
+        """Return the further tags that were not written since their images came: what others wrote later stays."""
+        own = [climber.reference for climber, _ in others]
+        async with Ledger(client) as ledger:
+            evidence = Evidence(ledger)
+            seen = await look_at_all(ledger, [*own, *(promotion.target for _, promotion in others)])
+            left = []
+            for each, mine, shown in zip(others, seen, seen[len(own) :], strict=False):
+                if not await _is_later(evidence, shown, mine):
+                    left.append(each)
+        return left
+
+    async def _ask_rules(self, climbers: Sequence[Climber]) -> list[Climber]:
+        """Return those that no rule refuses now; the others wait for it, without a request to the registry."""
+        changes = [Change(climber.reference, self._targets_of(climber)[0]) for climber in climbers]
+        try:
+            refusals = await self._rules.find_refusals(changes) if changes else []
+        except RulesUnreadable as error:
+            for climber in climbers:
+                self._wait(climber, "refused", str(error))
+            return []
+        for climber, refusal in zip(climbers, refusals, strict=True):
+            if refusal is not None:
+                self._refuse(climber, refusal)
+        return [climber for climber in climbers if climber.standing == "climbing"]
+
+    def _targets_of(self, climber: Climber) -> list[ImageReference]:
+        return self._pipeline.stages[climber.level + 1].targets(climber.reference, created=climber.created)
+
+    def _promotions_of(self, source: ImageReference, climber: Climber) -> list[Promotion]:
+        """Return what takes an image to the next stage: to its first tag there, then to the further ones."""
+        stage = self._pipeline.stages[self._pipeline.level(source.repository) + 1]
+        options = replace(self._options, copy=stage.copy, pending_repository=stage.pending_repository)
+        found: dict[ImageReference, Promotion] = {}
+        for tag, target in zip(stage.tags, stage.targets(source, created=climber.created), strict=True):
+            policy = tag.on_conflict if tag.on_conflict != "backup" or can_have_backup(target) else "fail"
+            own = replace(options, on_conflict=policy)
+            found.setdefault(target, Promotion(source=source, target=target, options=own))
+        return list(found.values())
+
+    async def _promote(
+        self, client: ArtifactoryClient, promotions: Sequence[Promotion], *, is_there: bool = False
+    ) -> PromotionReport:
+        return await promote_verified(
+            client,
+            self._rules.record_answers(promotions),
+            (lambda _: ()) if is_there else self._checks_of,
+            at_once=self._at_once,
+            connect=self._connect,
+            rules=self._rules,
+            logs_held=False,
+        )
+
+    async def _promote_further(self, client: ArtifactoryClient, further: Sequence[tuple[Climber, Promotion]]) -> None:
+        """Promote to the further tags of a stage."""
+        taken: dict[ImageReference, tuple[Climber, Promotion]] = {}
+        for climber, promotion in further:
+            if taken.setdefault(promotion.target, (climber, promotion))[0] is not climber:
+                climber.stand(
+                    "failed", f"Another tag of this run becomes {promotion.target}, too: promote one of them."
+                )
+        report = await self._promote(client, [promotion for _, promotion in taken.values()])
+        for (climber, promotion), result in zip(taken.values(), report.results, strict=True):
+            if result.record is None:
+                climber.stand("failed", f"{promotion.target} does not show it: {result.reason}")
+
+    def _checks_of(self, target: ImageReference) -> tuple[Check, ...]:
+        """Return what must be true of a digest in the stage before, and what the rules ask."""
+        below = self._stage_below(target)
+        return (*below.checks, *(one for one in self._rules.required_checks(target) if one not in below.checks))
+
+    def _stage_below(self, target: ImageReference) -> Stage:
+        return self._pipeline.stages[self._pipeline.level(target.repository) - 1]
+
+    def _rise(self, climber: Climber, reference: ImageReference) -> None:
+        climber.reference, climber.level, climber.since = reference, climber.level + 1, self._now()
+        climber.stand("arrived" if climber.level >= self._goal else "climbing")
+
+    def _hold_back(self, climber: Climber, result: PromotionResult) -> None:
+        """Say what an image waits for that was not promoted, or that it has ended."""
+        error = result.error
+        if isinstance(error, Refused):
+            self._refuse(climber, error.refusal)
+        elif isinstance(error, NotVerifiedYet):
+            self._wait(climber, "waiting", error.why, for_verdict=True)
+        elif isinstance(error, NotVerified):
+            climber.stand("superseded" if error.is_superseded else "failed", error.why)
+        elif isinstance(error, _PASSING) or isinstance(getattr(error, "__cause__", None), TRANSIENT):
+            self._wait(climber, "waiting", result.reason)
+        else:
+            climber.stand("failed", result.reason)
+
+    def _refuse(self, climber: Climber, refusal: Refusal) -> None:
+        if not refusal.may_pass:
+            climber.stand("failed", str(refusal))
+        elif refusal.until is not None:
+            climber.stand("refused", str(refusal), until=refusal.until)  # It ends by itself: no time runs out.
+        else:
+            self._wait(climber, "refused", str(refusal))
+
+    def _wait(
+        self, climber: Climber, standing: Literal["waiting", "refused"], reason: str, *, for_verdict: bool = False
+    ) -> None:
+        limit = self._pipeline.stages[climber.level].timeout
+        if self._now() - climber.since >= limit:
+            climber.stand("late", f"It has waited for {describe_span(limit)}: {reason}")
+        else:
+            climber.stand(standing, reason, until=climber.since + limit)
+            climber.waits_for_verdict = for_verdict
+
+
+async def _is_later(evidence: Evidence, shown: Seen, mine: Seen) -> bool:
+    """Return whether a tag shows another image than one's own, and has got it since one's own came."""
+    if not (isinstance(shown, Subject) and isinstance(mine, Subject)) or shown.digest == mine.digest:
+        return False
+    return await evidence.arrived(shown) >= await evidence.arrived(mine)

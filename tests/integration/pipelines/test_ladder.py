@@ -1,0 +1,283 @@
+"""Images that climb together: what moves, what waits, what ends, and what another run finds."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+from tests.integration.pipelines.climbing import (
+    DEV,
+    DEV_TESTS,
+    PROD,
+    QA,
+    TestRules,
+    judge,
+    ladder,
+    pipeline,
+    push,
+    shown,
+    target_tag,
+)
+
+from artifactory_provider.promotion.rules import Change, Refusal
+from artifactory_provider.verification import PropertyCheck
+
+if TYPE_CHECKING:
+    import pytest
+    from tests.integration.gateway import Gateway
+
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+HOUR = datetime.timedelta(hours=1)
+
+
+async def test_an_image_whose_verdicts_are_there_climbs_to_the_top_and_a_second_run_changes_nothing(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    start = push(sandbox, f"{image}:1.0", dev="passed", qa="passed")
+
+    first = await ladder().climb(client, [start])
+    before = len(sandbox.requests)
+    second = await ladder().climb(client, [start])
+
+    assert shown(sandbox, f"{image}:1.0") == dict.fromkeys((DEV, QA, PROD), start.digest)
+    assert [one.standing for one in (*first.positions, *second.positions)] == ["arrived", "arrived"]
+    assert not [one for one in sandbox.requests[before:] if one.path.endswith("/promote")]
+
+
+async def test_a_late_verdict_holds_up_nobody(client: ArtifactoryClient, sandbox: RunningSandbox, image: str) -> None:
+    ready = push(sandbox, f"{image}:1.0", dev="passed", qa="passed")
+    waiting = push(sandbox, f"{image}:2.0", dev="passed")
+    failed = push(sandbox, f"{image}:3.0", dev="failed")
+
+    climb = ladder()
+    report = await climb.climb(client, [waiting, failed, ready])
+
+    assert [(one.standing, one.level) for one in report.positions] == [("waiting", 1), ("failed", 0), ("arrived", 2)]
+    assert report.positions[0].reason == "qa.test.status is not set."
+    assert report.positions[1].reason == "test.status is 'failed'."
+    assert [(str(one.reference), len(one.checks)) for one in climb.awaited()] == [
+        (f"{QA}/{image}:2.0@{waiting.digest}", 1)
+    ]
+    assert report.counts == {
+        "arrived": 1, "climbing": 0, "waiting": 1, "refused": 0, "failed": 1, "late": 0, "superseded": 0,
+    }  # fmt: skip
+
+
+async def test_what_waited_goes_on_from_where_the_registry_shows_it(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    start = push(sandbox, f"{image}:1.0", dev="passed")
+    await ladder().climb(client, [start])
+    judge(sandbox, f"{QA}/{image}:1.0", "qa", "passed")
+    sandbox.push_image(f"{DEV}/{image}:1.0", platforms=("linux/arm64",))  # what is in qa is not concerned
+
+    report = await ladder().climb(client, [start])
+
+    assert report.positions[0].standing == "arrived", report.positions[0]
+    assert sandbox.digest(f"{PROD}/{image}:1.0") == start.digest
+
+
+async def test_each_image_ends_with_its_own_reason(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    moved = push(sandbox, f"{image}:1.0", dev="passed")
+    taken = push(sandbox, f"{image}:2.0", dev="passed", qa="passed")
+    fine = push(sandbox, f"{image}:3.0", dev="passed", qa="passed")
+    sandbox.push_image(f"{DEV}/{image}:1.0", platforms=("linux/arm64",))
+    sandbox.push_image(f"{PROD}/{image}:2.0", platforms=("linux/arm64",))
+
+    report = await ladder().climb(client, [moved, taken, fine])
+
+    assert [one.standing for one in report.positions] == ["superseded", "failed", "arrived"]
+    assert report.positions[0].reason.startswith("The tag shows sha256:")
+    assert "shows another" in report.positions[1].reason or "conflict" in report.positions[1].reason.lower()
+    assert sandbox.digest(f"{QA}/{image}:1.0") is None
+
+
+async def test_an_image_that_has_waited_too_long_ends_and_the_time_counts_from_its_stage(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    start = push(sandbox, f"{image}:1.0")
+    now = datetime.datetime.now(datetime.UTC)
+
+    in_time = await ladder(begun=now - 3 * HOUR).climb(client, [start])
+    late = await ladder(begun=now - 5 * HOUR).climb(client, [start])
+    judge(sandbox, f"{DEV}/{image}:1.0", "dev", "passed")
+    moved_on = await ladder(begun=now - 5 * HOUR).climb(client, [start])
+
+    assert (in_time.positions[0].standing, in_time.positions[0].until) == ("waiting", now + HOUR)
+    assert late.positions[0].standing == "late"
+    assert late.positions[0].reason == "It has waited for 4 hours: test.status is not set."
+    assert (moved_on.positions[0].standing, moved_on.positions[0].level) == ("waiting", 1)
+
+
+async def test_a_rule_that_ends_is_waited_for_without_a_request_and_one_that_does_not_ends_the_image(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    start = push(sandbox, f"{image}:1.0", dev="passed", qa="passed")
+    opens = datetime.datetime.now(datetime.UTC) + 100 * HOUR
+
+    def freeze(change: Change) -> Refusal | None:
+        return Refusal("prod is frozen.", until=opens) if change.target.repository == PROD else None
+
+    frozen = await ladder(rules=TestRules(freeze)).climb(client, [start])
+    before = len(sandbox.requests)
+    again = await ladder(rules=TestRules(freeze)).climb(client, [start], makes_sure=False)
+    ended = await ladder(rules=TestRules(lambda _: Refusal("Never.", may_pass=False))).climb(client, [start])
+
+    for report in (frozen, again):
+        assert (report.positions[0].standing, report.positions[0].level) == ("refused", 1)
+        assert (report.positions[0].reason, report.positions[0].until) == ("prod is frozen.", opens)
+    assert len(sandbox.requests) - before < 12
+    assert (ended.positions[0].standing, ended.positions[0].reason) == ("failed", "Never.")
+    assert sandbox.digest(f"{PROD}/{image}:1.0") is None
+
+
+async def test_a_check_that_a_rule_requires_is_asked_beside_those_of_the_stage(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    start = push(sandbox, f"{image}:1.0", dev="passed")
+    climb = ladder(rules=TestRules(required=(PropertyCheck(name="audited"),)))
+
+    report = await climb.climb(client, [start])
+
+    assert (report.positions[0].standing, report.positions[0].level) == ("waiting", 0)
+    assert "audited is not set" in report.positions[0].reason
+    assert [check.name for check in climb.awaited()[0].checks] == [DEV_TESTS.name, "audited"]
+
+
+async def test_a_stage_may_have_several_tags_and_what_others_wrote_later_stays(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    tags = (target_tag("{tag}"), target_tag("{version.major}.{version.minor}", "overwrite"))
+    of = pipeline(prod={"tags": tags})
+    older = push(sandbox, f"{image}:1.4.1", dev="passed", qa="passed")
+    newer = push(sandbox, f"{image}:1.4.2", dev="passed", qa="passed")
+
+    await ladder(of).climb(client, [older])
+    assert sandbox.digest(f"{PROD}/{image}:1.4") == older.digest
+    await ladder(of).climb(client, [newer])
+    repeated = await ladder(of).climb(client, [older])
+
+    assert repeated.positions[0].standing == "arrived", repeated.positions[0]
+    assert sandbox.digest(f"{PROD}/{image}:1.4") == newer.digest
+    assert sandbox.digest(f"{PROD}/{image}:1.4.1") == older.digest
+
+
+async def test_a_further_tag_that_a_killed_run_has_not_written_is_written_by_the_next(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    of = pipeline(prod={"tags": (target_tag("{tag}"), target_tag("stable", "overwrite"))})
+    await ladder(of).climb(client, [push(sandbox, f"{image}:0.9", dev="passed", qa="passed")])
+    start = push(sandbox, f"{image}:1.0", dev="passed", qa="passed")
+    await ladder(pipeline()).climb(client, [start])
+    assert sandbox.digest(f"{PROD}/{image}:stable") != start.digest
+
+    report = await ladder(of).climb(client, [start])
+
+    assert report.positions[0].standing == "arrived", report.positions[0]
+    assert sandbox.digest(f"{PROD}/{image}:stable") == start.digest
+
+
+async def test_two_tags_that_would_become_one_do_not_race(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    of = pipeline(qa={"tags": (target_tag("{version.major}", "overwrite"),)})
+    first = push(sandbox, f"{image}:1.1", dev="passed")
+    second = push(sandbox, f"{image}:1.2", dev="passed")
+
+    report = await ladder(of).climb(client, [first, second])
+
+    assert [one.standing for one in report.positions] == ["waiting", "failed"]
+    assert f"becomes {QA}/{image}:1, too" in report.positions[1].reason
+    assert sandbox.digest(f"{QA}/{image}:1") == first.digest
+
+
+async def test_a_template_that_makes_no_tag_ends_that_image_alone(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    of = pipeline(prod={"tags": (target_tag("{version.major}.{version.minor}"),)})
+    odd = push(sandbox, f"{image}:main", dev="passed", qa="passed")
+    fine = push(sandbox, f"{image}:1.2.3", dev="passed", qa="passed")
+
+    report = await ladder(of).climb(client, [odd, fine])
+
+    assert [one.standing for one in report.positions] == ["failed", "arrived"]
+    assert "needs a version" in report.positions[0].reason
+    assert sandbox.digest(f"{PROD}/{image}:1.2") == fine.digest
+    assert sandbox.digest(f"{QA}/{image}:main") is None
+
+
+async def test_images_may_be_moved_and_a_second_run_finds_them_where_they_are(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    of = pipeline(qa={"copy": False})
+    start = push(sandbox, f"{image}:1.0", dev="passed", qa="passed")
+
+    first = await ladder(of).climb(client, [start])
+    second = await ladder(of).climb(client, [start])
+
+    assert [one.standing for one in (*first.positions, *second.positions)] == ["arrived", "arrived"]
+    assert shown(sandbox, f"{image}:1.0") == {DEV: None, QA: start.digest, PROD: start.digest}
+
+
+async def test_an_image_ends_for_a_newer_tag_where_that_starts_a_run_of_its_own(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    older = push(sandbox, f"{image}:1.0")
+    newer = push(sandbox, f"{image}:1.1")
+    push(sandbox, f"{image}:2.0-rc.1")
+
+    report = await ladder().climb(client, [older, newer], supersedes=True)
+
+    assert [one.standing for one in report.positions] == ["superseded", "waiting"]
+    assert report.positions[0].reason == f"{DEV} has 1.1 by now, which is promoted by a run of its own."
+
+
+async def test_what_has_ended_is_not_asked_about_again(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    failed = push(sandbox, f"{image}:1.0", dev="failed")
+    first = await ladder().climb(client, [failed])
+    judge(sandbox, f"{DEV}/{image}:1.0", "dev", "passed")
+    before = len(sandbox.requests)
+
+    second = await ladder().climb(client, [failed], ended={failed: first.positions[0]})
+
+    assert second.positions == first.positions
+    assert len(sandbox.requests) == before
+
+
+async def test_one_image_that_the_server_fails_at_waits_while_the_others_arrive(
+    client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artifactory_provider.promotion.batch._TRIES", 2)
+    unlucky = push(sandbox, f"{image}-a:1.0", dev="passed", qa="passed")
+    lucky = push(sandbox, f"{image}-b:1.0", dev="passed", qa="passed")
+    gateway.rule(
+        "POST", "/docker-dev/v2/promote$", does_work=False, ending="reset",
+        fits=lambda seen: f"{image}-a".encode() in seen.body,
+    )  # fmt: skip
+
+    climb = ladder()
+    report = await climb.climb(client, [unlucky, lucky])
+
+    assert [(one.standing, one.level) for one in report.positions] == [("waiting", 0), ("arrived", 2)]
+    assert climb.awaited() == []  # its verdicts are there: to wait for them would wait for nothing
+
+
+async def test_many_climb_by_few_requests(client: ArtifactoryClient, sandbox: RunningSandbox, image: str) -> None:
+    starts = [push(sandbox, f"{image}-{number}:1.0", dev="passed", qa="passed") for number in range(60)]
+    before = len(sandbox.requests)
+    report = await ladder().climb(client, starts)
+    for_all = len(sandbox.requests) - before
+
+    before = len(sandbox.requests)
+    again = await ladder().climb(client, starts)
+    repeated = len(sandbox.requests) - before
+
+    assert report.counts["arrived"] == again.counts["arrived"] == 60
+    assert for_all < 60 * 2 * 7
+    assert repeated < 60 * 3
