@@ -11,6 +11,7 @@ from artifactory_provider.hooks.http_connections import HttpConnections
 from artifactory_provider.hooks.seals import sealing_key
 from artifactory_provider.policy import DEFAULT_STOP_NAME
 from artifactory_provider.promotion.backup import find_previous
+from artifactory_provider.promotion.bulk_selection import list_image_names, select_many
 from artifactory_provider.promotion.decisions import hold, lift_hold, lift_rejection, reject
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.planning.planner import apply_rules, make_plan
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.hooks.connections import RuleNames
     from artifactory_provider.policy.rules import Rule
+    from artifactory_provider.promotion.bulk_selection import Selected
     from artifactory_provider.promotion.planning.criteria import TagCriteria
+    from artifactory_provider.promotion.planning.patterns import Patterns
     from artifactory_provider.promotion.planning.plan import Plan
     from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_provider.promotion.reports import PromotionReport
@@ -122,6 +125,35 @@ class ArtifactoryHook(ServerHook):
         """
         Candidate.parse(candidate)
         return self._run_client(lambda client: select(client, repository, candidate, created_before=created_before))
+
+    def list_images(self, repository: str, images: Patterns) -> list[str]:
+        """Return the names of the images that patterns mean: those that are named, and those that match.
+
+        :param repository: the repository key.
+        :param images: the patterns.
+        """
+        return self._run_client(lambda client: list_image_names(client, repository, images))
+
+    def select_many(
+        self,
+        repository: str,
+        candidates: Sequence[str],
+        *,
+        created_before: datetime.datetime | None = None,
+        with_times: bool = False,
+    ) -> list[Selected]:
+        """Return for each candidate what is to be promoted, by few requests; see ``promotion.bulk_selection``.
+
+        :param repository: the repository key.
+        :param candidates: as ``select`` takes them.
+        :param created_before: passes over what was created at this moment or later; not for a tag that is named.
+        :param with_times: whether it is needed when each image was created.
+        """
+        return self._run_client(
+            lambda client: select_many(
+                client, repository, candidates, created_before=created_before, with_times=with_times
+            )
+        )
 
     def promote(self, promotion: Promotion, *, answers: Answers | None = None) -> PromotionRecord:
         """Promote one image and make sure of the result; see ``artifactory_provider.promotion``.

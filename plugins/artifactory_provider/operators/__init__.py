@@ -9,17 +9,20 @@ from artifactory_provider.operators.decisions import (
     ArtifactoryLiftOperator,
     ArtifactoryRejectOperator,
 )
+from artifactory_provider.operators.ladder import ArtifactoryLadderOperator
 from artifactory_provider.operators.override import ArtifactoryOverrideOperator
 from artifactory_provider.operators.plan import ArtifactoryPlanOperator
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
 from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
 from artifactory_provider.operators.rollback import ArtifactoryRollbackOperator
+from artifactory_provider.operators.select import ArtifactorySelectOperator
 from artifactory_provider.operators.stop import ArtifactoryResumeOperator, ArtifactoryStopOperator
 
 __all__ = [
     "ArtifactoryApprovalOperator",
     "ArtifactoryBatchReportOperator",
     "ArtifactoryHoldOperator",
+    "ArtifactoryLadderOperator",
     "ArtifactoryLiftOperator",
     "ArtifactoryOverrideOperator",
     "ArtifactoryPlanOperator",
@@ -28,5 +31,6 @@ __all__ = [
     "ArtifactoryRejectOperator",
     "ArtifactoryResumeOperator",
     "ArtifactoryRollbackOperator",
+    "ArtifactorySelectOperator",
     "ArtifactoryStopOperator",
 ]

@@ -110,6 +110,10 @@ class Ladder:
         stages = tuple(stage.name for stage in self._pipeline.stages)
         return LadderReport(stages=stages, positions=positions, at=self._now())
 
+    def arrivals(self) -> list[tuple[ImageReference, datetime.datetime | None]]:
+        """Return what has come to the goal, pinned, and when each was created, where tags are made of that."""
+        return [(one.reference, one.created) for one in self._climbers if one.standing == "arrived"]
+
     def awaited(self) -> list[Awaited]:
         """Return whose verdicts are waited for."""
         return [
@@ -168,7 +172,7 @@ class Ladder:
 
     async def _find(self, client: ArtifactoryClient, climbers: Sequence[Climber], *, makes_sure: bool) -> None:
         """Find out where each image stands: in the highest stage whose tag shows its digest."""
-        if any(stage.needs_date for stage in self._pipeline.stages[1 : self._goal + 1]):
+        if any(stage.needs_date for stage in self._pipeline.stages[1 : self._goal + 2]):
             await self._read_dates(client, climbers)
         above = [self._list_above(climber) for climber in climbers]
         async with Ledger(client) as ledger:

@@ -70,8 +70,11 @@ class LadderReport:
         """Those that have ended badly: one that a newer tag has superseded has not."""
         return tuple(one for one in self.positions if one.standing in {"failed", "late"})
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as a JSON object of bounded size: reasons that many images share stand in it once."""
+    def as_dict(self, *, unselected: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+        """Return it as a JSON object of bounded size: reasons that many images share stand in it once.
+
+        :param unselected: what was asked for and could not be selected, and why: rows without a tag.
+        """
         reasons: dict[str, int] = {"": 0}
         rows = [
             [
@@ -85,7 +88,12 @@ class LadderReport:
             ]
             for position in self.positions
         ]
-        return {"stages": list(self.stages), "at": int(self.at.timestamp()), "reasons": list(reasons), "rows": rows}
+        failed, at = _COUNTS.index("failed"), int(self.at.timestamp())
+        rows += [
+            [candidate, "", "", 0, failed, reasons.setdefault(_shorten(reason), len(reasons)), at]
+            for candidate, reason in unselected
+        ]
+        return {"stages": list(self.stages), "at": at, "reasons": list(reasons), "rows": rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,10 +46,12 @@ class Selected:
     :param candidate: what was asked for, as ``Candidate`` reads it.
     :param reference: what is to be promoted, pinned; None where there was no such release by then, or an error.
     :param error: why nobody can tell what is to be promoted.
+    :param created: when the image was created; None where that was not asked for, or is not known.
     """
 
     candidate: str
     reference: ImageReference | None = None
+    created: datetime.datetime | None = None
     error: Exception | None = None
 
 
@@ -71,6 +73,7 @@ async def select_many(
     candidates: Sequence[str],
     *,
     created_before: datetime.datetime | None = None,
+    with_times: bool = False,
 ) -> list[Selected]:
     """Return for each candidate what is to be promoted; what nobody can tell of one harms no other.
 
@@ -78,11 +81,14 @@ async def select_many(
     :param repository: the repository key.
     :param candidates: what ``Candidate`` reads, each.
     :param created_before: passes over what was created at this moment or later; not for a tag that is named.
+    :param with_times: whether it is needed when each image was created.
     :raises ArtifactoryError: when the server cannot be asked.
     """
     wanted = [_parse(candidate) for candidate in candidates]
     images = sorted({one.image for one in wanted if isinstance(one, Candidate)})
-    found = await _list(client, repository, images, with_times=created_before is not None) if images else {}
+    found = (
+        await _list(client, repository, images, with_times=with_times or created_before is not None) if images else {}
+    )
     selected = [
         _select(repository, candidate, one, found, created_before)
         async for candidate, one in in_turns(zip(candidates, wanted, strict=True))
@@ -115,34 +121,32 @@ def _select(
     repository: str,
     candidate: str,
     wanted: Candidate | InvalidReference,
-    found: dict[str, Tags],
+    listed: dict[str, Tags],
     before: datetime.datetime | None,
 ) -> Selected:
     if isinstance(wanted, InvalidReference):
         return Selected(candidate, error=wanted)
-    tags = found.get(wanted.image, {})
+    tags = listed.get(wanted.image, {})
+    place = ImageReference(repository, wanted.image)
     try:
-        if wanted.tag is not None:
-            return Selected(candidate, _named(repository, wanted, tags))
-        return Selected(candidate, _newest(ImageReference(repository, wanted.image), wanted, tags, before))
+        found = _newest(place, wanted, tags, before) if wanted.tag is None else _named(place, wanted, tags)
     except (ArtifactoryError, PromotionError) as error:
         return Selected(candidate, error=error)
+    return Selected(candidate, found.reference, found.created) if found else Selected(candidate)
 
 
-def _named(repository: str, wanted: Candidate, tags: Tags) -> ImageReference:
+def _named(place: ImageReference, wanted: Candidate, tags: Tags) -> ListedTag:
     listed = tags.get(str(wanted.tag))
     if listed is None:
-        raise TagNotFound(f"There is no {repository}/{wanted.image}:{wanted.tag}.")
+        raise TagNotFound(f"There is no {place}:{wanted.tag}.")
     if wanted.digest not in {None, listed.reference.digest}:
         raise SourceMoved(
             f"{listed.reference.unpinned()} shows {listed.reference.digest}, and {wanted.digest} is to be promoted."
         )
-    return listed.reference
+    return listed
 
 
-def _newest(
-    place: ImageReference, wanted: Candidate, tags: Tags, before: datetime.datetime | None
-) -> ImageReference | None:
+def _newest(place: ImageReference, wanted: Candidate, tags: Tags, before: datetime.datetime | None) -> ListedTag | None:
     there = select_images(tags)
     every = TagVersions(there, patterns=wanted.patterns, versions=wanted.versions)
     if every.choose() is None:
@@ -157,7 +161,7 @@ def _newest(
     digests = [str(tags[tag].reference.digest) for tag in choice.newest]
     if len(set(digests)) > 1:
         raise explain_two_images(place, choice, digests)
-    return tags[choice.newest[0]].reference
+    return tags[choice.newest[0]]
 
 
 def _was_there(tag: ListedTag, moment: datetime.datetime) -> bool:

@@ -51,6 +51,16 @@ def repository_alias(repository: str) -> AssetAlias:
     return AssetAlias(f"{SCHEME}://{check_repository(repository)}")
 
 
+def stage_asset(repository: str) -> Asset:
+    """Return the asset of a whole repository, as a stage of pipelines: an event on it is a run that has ended there.
+
+    :param repository: the repository key.
+    :raises InvalidReference: when it is malformed.
+    """
+    key = check_repository(repository)
+    return Asset(name=f"stage:{key}", uri=f"x-artifactory-stage://{key}")
+
+
 def check_uri(parts: SplitResult) -> SplitResult:
     """Check the URI of such an asset, for Airflow's asset registry.
 

@@ -53,7 +53,7 @@ def wait_if_refused(
     if not refusals:
         return
     now = datetime.datetime.now(datetime.UTC)
-    since = _note_first(context, now)
+    since = note_first(context, now, key=_KEY)
     moment = min(min(_next_look(refusal, now) for refusal in refusals), since + longest)
     if moment <= now:
         task.log.error("Still refused after %s: it has waited long enough.", now - since)
@@ -71,24 +71,38 @@ def failures_of(error: PromotionError) -> list[Exception]:
     return list(error.failures.values()) if isinstance(error, TagsNotPromoted) else [error]
 
 
-def _next_look(refusal: Refusal, now: datetime.datetime) -> datetime.datetime:
-    if refusal.until is None:
+def next_look(until: datetime.datetime | None, now: datetime.datetime) -> datetime.datetime:
+    """Return when to look again at what is refused.
+
+    :param until: when that ends by itself; None where nobody can say.
+    :param now: the current moment.
+    """
+    if until is None:
         return now + _AGAIN
-    return min(max(refusal.until, now + datetime.timedelta(seconds=1)), now + _LONGEST)
+    return min(max(until, now + datetime.timedelta(seconds=1)), now + _LONGEST)
 
 
-def _note_first(context: Context, now: datetime.datetime) -> datetime.datetime:
-    """Return when this run of the task was refused first; where somebody has cleared the task since, it is another."""
+def _next_look(refusal: Refusal, now: datetime.datetime) -> datetime.datetime:
+    return next_look(refusal.until, now)
+
+
+def note_first(context: Context, now: datetime.datetime, *, key: str) -> datetime.datetime:
+    """Return when something happened first in this run of a task; where somebody has cleared it since, it is another.
+
+    :param context: the task's context.
+    :param now: the current moment, which it is where nothing is noted.
+    :param key: what is noted, a key of Airflow's task state store.
+    """
     # Airflow counts the tries that a cleared task still has from the one it was cleared at.
     store, tries = context["task_state_store"], context["ti"].max_tries
-    if (since := _read_since(store.get(_KEY), tries)) is not None:
+    if (since := _read_since(store.get(key), tries)) is not None:
         return min(since, now)
-    store.set(_KEY, {"since": now.isoformat(), "max_tries": tries})
+    store.set(key, {"since": now.isoformat(), "max_tries": tries})
     return now
 
 
 def _read_since(known: object, tries: int) -> datetime.datetime | None:
-    """Return when it was refused first, if that was noted since the task was cleared: users may edit what is noted."""
+    """Return when it was first, if that was noted since the task was cleared: users may edit what is noted."""
     if not isinstance(known, Mapping) or known.get("max_tries") != tries:
         return None
     try:

@@ -1,0 +1,115 @@
+"""The operator that finds out which tags of many images a pipeline's run takes, and pins them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.pipelines.model import TRIGGERING
+from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.promotion.selection import Candidate, read_candidates
+from artifactory_provider.tasks.forms import as_list, check_conf
+from artifactory_provider.tasks.ladders import UNSELECTED, push_next
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from artifactory_provider.hooks.artifactory import ArtifactoryHook
+    from artifactory_provider.pipelines.model import Pipeline
+    from artifactory_provider.promotion.bulk_selection import Selected
+
+_LOGGED = 20
+_LONGEST_REASON = 500
+
+
+class ArtifactorySelectOperator(ArtifactoryOperator):
+    """Find out which tag of each of a pipeline's images is meant, pinned to its digest, by few requests for all.
+
+    It returns descriptors of chunks for ``ArtifactoryLadderOperator`` and ``ArtifactoryApprovalOperator``; what nobody
+    can tell of one image harms no other, and is the XCom ``unselected``. A run for a past night finds what that night
+    would have found.
+
+    :param pipeline: the pipeline.
+    :param images: what this run is about instead of all of the pipeline's images: image names, for which the pipeline
+        says which tag is meant, or ``image:tag`` and the like, as ``Candidate`` reads them. (templated)
+    :param kwargs: what every operator takes.
+    """
+
+    template_fields: Sequence[str] = ("images", "artifactory_conn_id")
+    ui_color = "#e3ecf7"
+
+    def __init__(self, *, pipeline: Pipeline, images: Sequence[str] | str | None = None, **kwargs: Any) -> None:
+        kwargs.setdefault("artifactory_conn_id", pipeline.connection)
+        super().__init__(rules=pipeline.rules(), **kwargs)
+        self.pipeline = pipeline
+        self.images = images
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Select, and return the descriptors of the chunks."""
+        check_conf(context)
+        night = self._find_night(context)
+        wanted = [line for line in as_list(self.images, name="images") if line.strip()] if self.images else []
+        hook = self._hook()
+        selected = hook.select_many(
+            self.pipeline.stages[0].repository,
+            self._list_candidates(hook, wanted, night or context["dag_run"].run_after),
+            created_before=night,
+            with_times=any(stage.needs_date for stage in self.pipeline.stages),
+        )
+        self._tell(selected)
+        failed = [one for one in selected if one.error is not None]
+        ti = context["ti"]
+        ti.xcom_push(key=UNSELECTED, value=[[one.candidate, f"{one.error}"[:_LONGEST_REASON]] for one in failed])
+        sources = dict.fromkeys((one.reference, one.created) for one in selected if one.reference is not None)
+        if failed and not sources:
+            raise InvalidPromotion(f"Nothing was selected: {failed[0].candidate}: {failed[0].error}")
+        return push_next(ti, self.pipeline, list(sources), name=self.pipeline.name)
+
+    def _list_candidates(self, hook: ArtifactoryHook, wanted: Sequence[str], moment: datetime.datetime) -> list[str]:
+        if wanted:
+            return [self._complete(line, moment) for line in read_candidates(wanted)]
+        if self.pipeline.tag == TRIGGERING:
+            raise InvalidPromotion(
+                f"The pipeline {self.pipeline.name} takes the tag that starts its run: give images, as image:tag."
+            )
+        names = hook.list_images(self.pipeline.stages[0].repository, self.pipeline.images)
+        if not names:
+            raise InvalidPromotion(
+                f"{self.pipeline.stages[0].repository} has no image that the pipeline means "
+                f"({', '.join(self.pipeline.images.include[:5])}): nothing was selected."
+            )
+        return [self.pipeline.candidate(name, moment=moment) for name in names]
+
+    def _complete(self, line: str, moment: datetime.datetime) -> str:
+        """Return which tag is meant by a line of the form; an image that the pipeline does not mean is refused."""
+        wanted = Candidate.parse(line)
+        if not self.pipeline.images.match(wanted.image):
+            raise InvalidReference(
+                f"{wanted.image} is no image of the pipeline {self.pipeline.name}, which is for "
+                f"{', '.join(self.pipeline.images.include[:5])}."
+            )
+        return self.pipeline.candidate(line, moment=moment) if line == wanted.image else line
+
+    def _tell(self, selected: Sequence[Selected]) -> None:
+        """Log what was selected: a line each of the first ones, and of all that was not."""
+        found = [one for one in selected if one.reference is not None]
+        absent = [one.candidate for one in selected if one.reference is None and one.error is None]
+        for one in found[:_LOGGED]:
+            self.log.info("%s: %s", one.candidate, one.reference)
+        for one in selected:
+            if one.error is not None:
+                self.log.warning("%s was not selected: %s", one.candidate, one.error)
+        if absent:
+            self.log.info("There was no release by that night of %s images, such as %s.", len(absent), absent[0])
+        self.log.info("%s of %s images are selected.", f"{len(found):,}", f"{len(selected):,}")
+
+    @staticmethod
+    def _find_night(context: Context) -> datetime.datetime | None:
+        """Return the moment that a scheduled run is for: what was created later is passed over."""
+        if context["dag_run"].run_type not in {"scheduled", "backfill"}:
+            return None
+        return context["data_interval_end"]
