@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
+from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.hooks.base import ServerHook
 from artifactory_provider.hooks.connections import explain_unknown_keys, rules_of
 from artifactory_provider.hooks.http_connections import HttpConnections
@@ -125,6 +126,18 @@ class ArtifactoryHook(ServerHook):
         """
         Candidate.parse(candidate)
         return self._run_client(lambda client: select(client, repository, candidate, created_before=created_before))
+
+    def created(self, image: ImageReference) -> datetime.datetime:
+        """Return when an image was created.
+
+        :param image: repository, image and tag.
+        :raises NotFound: naming what is missing.
+        """
+
+        async def look(client: ArtifactoryClient) -> datetime.datetime:
+            return await client.created(manifest_path(image, await pin(client, image)))
+
+        return self._run_client(look)
 
     def list_images(self, repository: str, images: Patterns) -> list[str]:
         """Return the names of the images that patterns mean: those that are named, and those that match.

@@ -20,7 +20,7 @@ from artifactory_provider.promotion.request import PromotionOptions
 from artifactory_provider.tasks.arguments import check_literal
 from artifactory_provider.tasks.assets import stage_asset
 from artifactory_provider.tasks.forms import as_number
-from artifactory_provider.tasks.ladders import ARRIVED, LADDER, pull_starts, push_next, read_ended
+from artifactory_provider.tasks.ladders import LADDER, UNSELECTED, pull_starts, push_next, read_ended
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.rules_of_parts import RulesOfParts
 from artifactory_provider.tasks.task_state import identify_run
@@ -53,10 +53,11 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
     what has come to the goal, for an approval and the next such task. In the end the task fails where images have.
 
     :param pipeline: the pipeline.
-    :param chunks: what ``ArtifactorySelectOperator`` or another such task has handed on. (templated)
-    :param goal: the name of the stage that images climb to; None for the last one. (templated)
-    :param unselected: what could not be selected, for the report. (templated)
-    :param approval: what an ``ArtifactoryApprovalOperator`` has returned for these chunks. (templated)
+    :param source_task_id: the task that has handed on the images: that of an ``ArtifactorySelectOperator``, or of
+        another operator of this kind.
+    :param until: the name of the stage that images climb to; None for the last one.
+    :param goal: the name of a stage that they do not climb beyond, such as a field of a form. (templated)
+    :param approval: what an ``ArtifactoryApprovalOperator`` has returned for these images. (templated)
     :param supersedes: whether an image ends whose first stage has a newer tag by now that the pipeline means.
     :param at_once: how many requests are under way at a time, at most. (templated)
     :param on_failed: what images that have failed lead to in the end: ``fail``, or ``go_on``.
@@ -64,16 +65,16 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
     :raises ValueError: when there is no such stage.
     """
 
-    template_fields: Sequence[str] = ("chunks", "goal", "unselected", "approval", "at_once", "artifactory_conn_id")
+    template_fields: Sequence[str] = ("goal", "approval", "at_once", "artifactory_conn_id")
     ui_color = "#e3f4e1"
 
     def __init__(
         self,
         *,
         pipeline: Pipeline,
-        chunks: Any,
+        source_task_id: str,
+        until: str | None = None,
         goal: str | None = None,
-        unselected: Any = None,
         approval: Mapping[str, Any] | None = None,
         supersedes: bool = False,
         at_once: int = 32,
@@ -83,16 +84,17 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         kwargs.setdefault("artifactory_conn_id", pipeline.connection)
         super().__init__(rules=pipeline.rules(), **kwargs)
         self.pipeline = pipeline
-        self.chunks = chunks
+        self.source_task_id = source_task_id
+        self.until = until
         self.goal = goal
-        self.unselected = unselected
         self.approval = approval
         self.supersedes = supersedes
         self.at_once = at_once
         self.on_failed = on_failed
         self._work: asyncio.Task[Any] | None = None
         self._is_killed = False
-        check_literal(goal, self._find_goal)
+        self._find_level(until)
+        check_literal(goal, self._find_level)
         if on_failed not in {"fail", "go_on"}:
             raise ValueError(f"on_failed is 'fail' or 'go_on', not {on_failed!r:.60}.")
         known = {getattr(outlet, "uri", None) for outlet in self.outlets}
@@ -109,7 +111,10 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
 
     def _climb(self, context: Context, *, is_resumed: bool) -> dict[str, int]:
         now = datetime.datetime.now(datetime.UTC)
-        parts = pull_starts(context["ti"], self.chunks)
+        ti = context["ti"]
+        parts = pull_starts(ti, self.source_task_id)
+        self._goal = min(self._find_level(self.until), self._find_level(self.goal))
+        self._unselected = ti.xcom_pull(task_ids=self.source_task_id, key=UNSELECTED) or []
         self._starts = list(dict.fromkeys(change.source for part in parts for change in part))
         self._ended: Mapping[ImageReference, Position] = {}
         self._makes_sure = True
@@ -118,18 +123,18 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         rules = RulesOfParts(self._hook().rules(), parts, Answers.read(self.approval, None))
         self._ladder = Ladder(
             self.pipeline,
-            goal=self._find_goal(self.goal),
+            goal=self._goal,
             options=PromotionOptions(run=identify_run(context), properties={"pipeline": self.pipeline.name}),
             rules=rules,
             begun=note_first(context, now, key=_BEGUN),
             connect=HttpConnections(),
             at_once=check_at_once(as_number(self.at_once, name="at_once") or 32),
         )
-        self._reporting = _Reporting(context, self._unselected())
+        self._reporting = _Reporting(context, self._unselected)
         report: LadderReport = super().execute(context)  # type: ignore[no-untyped-call]
         self._reporting.push(report)
         self._tell(report)
-        if any(not position.has_ended for position in report.positions):
+        if not all(position.has_ended for position in report.positions):
             self._wait(report)
         return self._end(context, report)
 
@@ -159,10 +164,10 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
 
     def _read_own_report(self, context: Context) -> None:
         """Take what has ended before the wait from the report: what is read of it can only keep images back."""
-        ti, goal = context["ti"], self._find_goal(self.goal)
+        ti = context["ti"]
         told = ti.xcom_pull(task_ids=ti.task_id, key=LADDER, map_indexes=ti.map_index)
         try:
-            self._ended, self._makes_sure = read_ended(told, self._starts, self.pipeline, goal=goal)
+            self._ended, self._makes_sure = read_ended(told, self._starts, self.pipeline, goal=self._goal)
         except ValueError as error:
             self.log.warning("%s Looking at all images anew.", error)
 
@@ -188,39 +193,36 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         )
 
     def _tell(self, report: LadderReport) -> None:
-        counts = {**report.counts, "failed": report.counts["failed"] + len(self._unselected())}
+        counts = {**report.counts, "failed": report.counts["failed"] + len(self._unselected)}
         self.log.info("%s.", ", ".join(f"{count:,} {standing}" for standing, count in counts.items() if count))
         new = [one for one in report.failures if one.reference not in {each.reference for each in self._ended.values()}]
         for position in new:
             self.log.error("%s: %s: %s", position.standing, position.reference, position.reason)
 
     def _end(self, context: Context, report: LadderReport) -> dict[str, int]:
-        ti, goal = context["ti"], self._find_goal(self.goal)
-        arrivals = self._ladder.arrivals()
+        goal, arrivals = self._goal, self._ladder.arrivals()
         if goal + 1 < len(self.pipeline.stages):
-            ti.xcom_push(key=ARRIVED, value=push_next(ti, self.pipeline, arrivals, name=self.pipeline.name))
+            # Where the form says that nothing climbs higher, nothing goes on from here.
+            goes_on = arrivals if self._find_level(self.goal) > goal else []
+            push_next(context["ti"], self.pipeline, goes_on, rules=self._hook().rules())
         repository = self.pipeline.stages[goal].repository
         for outlet in self.outlets:
             if arrivals and isinstance(outlet, Asset) and outlet.uri == stage_asset(repository).uri:
                 shown = [str(reference) for reference, _ in arrivals[:_EMITTED]]
                 extra: dict[str, Any] = {"pipeline": self.pipeline.name, "images": shown, "count": len(arrivals)}
                 context["outlet_events"][outlet].extra.update(extra)
-        unselected = self._unselected()
         failed = [f"{one.reference}: {one.reason}" for one in report.failures]
-        failed += [f"{candidate}: {reason}" for candidate, reason in unselected]
+        failed += [f"{candidate}: {reason}" for candidate, reason in self._unselected]
         if failed and self.on_failed == "fail":
-            total = len(report.positions) + len(unselected)
+            total = len(report.positions) + len(self._unselected)
             raise AirflowFailException(
                 f"{len(failed):,} of {total:,} images have not come to {self.pipeline.stages[goal].name}; the others "
                 f"are where they belong. See to the reasons, then clear this task:\n{name_first(failed)}"
             )
         return report.counts
 
-    def _unselected(self) -> list[tuple[str, str]]:
-        told = self.unselected if isinstance(self.unselected, list) else []
-        return [(str(candidate), str(reason)) for candidate, reason in told]
-
-    def _find_goal(self, name: Any) -> int:
+    def _find_level(self, name: Any) -> int:
+        """Return which stage a name means, from 0."""
         names = [stage.name for stage in self.pipeline.stages]
         if name in (None, "", "None"):
             return len(names) - 1
@@ -235,7 +237,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
 class _Reporting:
     """Keeps the XCom that says where each image stands, while the task runs: every five seconds at most."""
 
-    def __init__(self, context: Context, unselected: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, context: Context, unselected: Sequence[Sequence[str]]) -> None:
         self._ti, self._unselected, self._pushed = context["ti"], unselected, 0.0
 
     def __call__(self, report: LadderReport) -> None:

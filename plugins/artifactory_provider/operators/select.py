@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.pipelines.model import TRIGGERING
 from artifactory_provider.promotion.errors import InvalidPromotion
-from artifactory_provider.promotion.selection import Candidate, read_candidates
+from artifactory_provider.promotion.selection import read_candidates
 from artifactory_provider.tasks.forms import as_list, check_conf
 from artifactory_provider.tasks.ladders import UNSELECTED, push_next
 
@@ -29,9 +28,9 @@ _LONGEST_REASON = 500
 class ArtifactorySelectOperator(ArtifactoryOperator):
     """Find out which tag of each of a pipeline's images is meant, pinned to its digest, by few requests for all.
 
-    It returns descriptors of chunks for ``ArtifactoryLadderOperator`` and ``ArtifactoryApprovalOperator``; what nobody
-    can tell of one image harms no other, and is the XCom ``unselected``. A run for a past night finds what that night
-    would have found.
+    ``ArtifactoryLadderOperator`` goes on from there. It returns descriptors of chunks, as
+    ``ArtifactoryApprovalOperator`` takes them; what nobody can tell of one image harms no other, and is the XCom
+    ``unselected``. A run for a past night finds what that night would have found.
 
     :param pipeline: the pipeline.
     :param images: what this run is about instead of all of the pipeline's images: image names, for which the pipeline
@@ -51,12 +50,16 @@ class ArtifactorySelectOperator(ArtifactoryOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Select, and return the descriptors of the chunks."""
         check_conf(context)
-        night = self._find_night(context)
-        wanted = [line for line in as_list(self.images, name="images") if line.strip()] if self.images else []
+        night = find_night(context)
         hook = self._hook()
         selected = hook.select_many(
             self.pipeline.stages[0].repository,
-            self._list_candidates(hook, wanted, night or context["dag_run"].run_after),
+            find_candidates(
+                hook,
+                self.pipeline,
+                as_list(self.images, name="images"),
+                moment=night or context["dag_run"].run_after,
+            ),
             created_before=night,
             with_times=any(stage.needs_date for stage in self.pipeline.stages),
         )
@@ -67,32 +70,7 @@ class ArtifactorySelectOperator(ArtifactoryOperator):
         sources = dict.fromkeys((one.reference, one.created) for one in selected if one.reference is not None)
         if failed and not sources:
             raise InvalidPromotion(f"Nothing was selected: {failed[0].candidate}: {failed[0].error}")
-        return push_next(ti, self.pipeline, list(sources), name=self.pipeline.name)
-
-    def _list_candidates(self, hook: ArtifactoryHook, wanted: Sequence[str], moment: datetime.datetime) -> list[str]:
-        if wanted:
-            return [self._complete(line, moment) for line in read_candidates(wanted)]
-        if self.pipeline.tag == TRIGGERING:
-            raise InvalidPromotion(
-                f"The pipeline {self.pipeline.name} takes the tag that starts its run: give images, as image:tag."
-            )
-        names = hook.list_images(self.pipeline.stages[0].repository, self.pipeline.images)
-        if not names:
-            raise InvalidPromotion(
-                f"{self.pipeline.stages[0].repository} has no image that the pipeline means "
-                f"({', '.join(self.pipeline.images.include[:5])}): nothing was selected."
-            )
-        return [self.pipeline.candidate(name, moment=moment) for name in names]
-
-    def _complete(self, line: str, moment: datetime.datetime) -> str:
-        """Return which tag is meant by a line of the form; an image that the pipeline does not mean is refused."""
-        wanted = Candidate.parse(line)
-        if not self.pipeline.images.match(wanted.image):
-            raise InvalidReference(
-                f"{wanted.image} is no image of the pipeline {self.pipeline.name}, which is for "
-                f"{', '.join(self.pipeline.images.include[:5])}."
-            )
-        return self.pipeline.candidate(line, moment=moment) if line == wanted.image else line
+        return push_next(ti, self.pipeline, list(sources), rules=hook.rules())
 
     def _tell(self, selected: Sequence[Selected]) -> None:
         """Log what was selected: a line each of the first ones, and of all that was not."""
@@ -107,9 +85,39 @@ class ArtifactorySelectOperator(ArtifactoryOperator):
             self.log.info("There was no release by that night of %s images, such as %s.", len(absent), absent[0])
         self.log.info("%s of %s images are selected.", f"{len(found):,}", f"{len(selected):,}")
 
-    @staticmethod
-    def _find_night(context: Context) -> datetime.datetime | None:
-        """Return the moment that a scheduled run is for: what was created later is passed over."""
-        if context["dag_run"].run_type not in {"scheduled", "backfill"}:
-            return None
-        return context["data_interval_end"]
+
+def find_candidates(
+    hook: ArtifactoryHook, pipeline: Pipeline, wanted: Sequence[str], *, moment: datetime.datetime
+) -> list[str]:
+    """Return which tag of which image a run is about, as ``Candidate`` reads it.
+
+    :param hook: the connection.
+    :param pipeline: the pipeline.
+    :param wanted: the lines of the form; none for all images of the pipeline.
+    :param moment: the moment that the run is for.
+    :raises InvalidReference: when a line is none, or of an image that the pipeline is not for.
+    :raises InvalidPromotion: when nothing is meant.
+    """
+    if wanted:
+        return [pipeline.complete(line, moment=moment) for line in read_candidates(wanted)]
+    if pipeline.tag == TRIGGERING:
+        raise InvalidPromotion(
+            f"The pipeline {pipeline.name} takes the tag that starts its run: give images, as image:tag."
+        )
+    names = hook.list_images(pipeline.stages[0].repository, pipeline.images)
+    if not names:
+        raise InvalidPromotion(
+            f"{pipeline.stages[0].repository} has no image that the pipeline means "
+            f"({', '.join(pipeline.images.include[:5])}): nothing was selected."
+        )
+    return [pipeline.candidate(name, moment=moment) for name in names]
+
+
+def find_night(context: Context) -> datetime.datetime | None:
+    """Return the moment that a scheduled run is for: what was created later is passed over. None for other runs.
+
+    :param context: a task's context.
+    """
+    if context["dag_run"].run_type not in {"scheduled", "backfill"}:
+        return None
+    return context["data_interval_end"]

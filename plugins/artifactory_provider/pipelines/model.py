@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.policy.origins import ORIGINS
 from artifactory_provider.policy.rules import Rule
 from artifactory_provider.policy.targets import TargetPatterns
@@ -165,6 +165,21 @@ class Pipeline:
         if "{" in self.tag:
             return f"{image}:{TargetTemplate(self.tag).render('', moment)}"
         return f"{image}:{self.tag}"
+
+    def complete(self, line: str, *, moment: datetime.datetime) -> str:
+        """Return which tag is meant by a line that a person has given: an image for the tag that the pipeline takes.
+
+        :param line: as ``Candidate`` reads it.
+        :param moment: the moment that the run is for.
+        :raises InvalidReference: when it is none, or of an image that the pipeline is not for.
+        """
+        wanted = Candidate.parse(line)
+        if not self.images.match(wanted.image):
+            raise InvalidReference(
+                f"{wanted.image} is no image of the pipeline {self.name}, which is for "
+                f"{', '.join(self.images.include[:5])}."
+            )
+        return self.candidate(line, moment=moment) if line == wanted.image else line
 
     def means(self, image: str, tag: str) -> bool:
         """Tell whether a tag is one that the pipeline may take: what a push of it would start.

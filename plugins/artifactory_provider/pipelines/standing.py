@@ -70,7 +70,7 @@ class LadderReport:
         """Those that have ended badly: one that a newer tag has superseded has not."""
         return tuple(one for one in self.positions if one.standing in {"failed", "late"})
 
-    def as_dict(self, *, unselected: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+    def as_dict(self, *, unselected: Sequence[Sequence[str]] = ()) -> dict[str, Any]:
         """Return it as a JSON object of bounded size: reasons that many images share stand in it once.
 
         :param unselected: what was asked for and could not be selected, and why: rows without a tag.

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.pipelines.standing import ENDED, Position, ReadReport
+from artifactory_provider.policy import rule_as_dict
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.rules import Change
-from artifactory_provider.tasks.handover import pull_chunk, read_promotions
+from artifactory_provider.tasks.handover import APPROVALS, pull_chunk, read_promotions
 
 if TYPE_CHECKING:
     import datetime
+    from collections.abc import Sequence
 
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from artifactory_provider.pipelines.model import Pipeline
+    from artifactory_provider.tasks.rules import VariableRules
 
 LADDER = "ladder"
 """Where the images stand: what ``LadderReport.as_dict`` returns."""
@@ -31,45 +33,51 @@ _MOST = 10_000
 
 
 def push_next(
-    ti: RuntimeTaskInstanceProtocol, pipeline: Pipeline, sources: Sequence[Source], *, name: str
+    ti: RuntimeTaskInstanceProtocol, pipeline: Pipeline, sources: Sequence[Source], *, rules: VariableRules
 ) -> list[dict[str, Any]]:
-    """Hand on what goes to the next stage, in chunks, and return their descriptors, as a plan's task does.
+    """Hand on what goes to the next stage, in chunks, and who has to approve that; return their descriptors.
 
     :param ti: the task instance that hands it on.
     :param pipeline: the pipeline.
     :param sources: repository, image and tag, pinned, all in one stage; and when each was created, where that counts.
-    :param name: what a person reads of them.
+    :param rules: what says who has to approve.
+    :raises InvalidPromotion: when they are too many.
+    :raises ContradictoryRules: when nobody could approve it.
     """
     if len(sources) > _MOST:
         raise InvalidPromotion(
             f"A run takes {_MOST:,} images at most, not {len(sources):,}: make pipelines of fewer images."
         )
-    descriptors = []
+    descriptors, rule = [], None
+    targets = [_targets(pipeline, source, created) for source, created in sources]
     for number, start in enumerate(range(0, len(sources), _CHUNK), start=1):
         promotions = [
             {"source": str(source), "target": str(target)}
-            for source, created in sources[start : start + _CHUNK]
-            for target in _targets(pipeline, source, created)
+            for (source, _), of_source in zip(sources[start : start + _CHUNK], targets[start:], strict=False)
+            for target in of_source
         ]
-        key = f"{ARRIVED}_{number:04}"
+        key, last = f"{ARRIVED}_{number:04}", min(start + _CHUNK, len(sources))
+        name = f"{pipeline.name} {start + 1}–{last}"
         ti.xcom_push(key=key, value=promotions)
-        last = min(start + _CHUNK, len(sources))
-        descriptors.append(
-            {"key": key, "task_id": ti.task_id, "name": f"{name} {start + 1}–{last}", "promotions": len(promotions)}
-        )
+        descriptors.append({"key": key, "task_id": ti.task_id, "name": name, "promotions": len(promotions)})
+    if sources and pipeline.stages[pipeline.level(sources[0][0].repository) + 1].asks_approval:
+        rule = rules.find_approvals(target for of_source in targets for target in of_source)
+    ti.xcom_push(key=APPROVALS, value=rule_as_dict(rule) if rule else {})
+    ti.xcom_push(key=ARRIVED, value=descriptors)
     return descriptors
 
 
-def pull_starts(ti: RuntimeTaskInstanceProtocol, chunks: Any) -> list[list[Change]]:
-    """Return the changes of each chunk that was handed on.
+def pull_starts(ti: RuntimeTaskInstanceProtocol, task_id: str) -> list[list[Change]]:
+    """Return the changes of each chunk that a task has handed on.
 
     :param ti: the task instance that asks.
-    :param chunks: the descriptors.
-    :raises InvalidPromotion: when they are none, or a chunk is not there.
+    :param task_id: the task.
+    :raises InvalidPromotion: when it has handed on nothing, or a chunk is not there.
     """
-    if not isinstance(chunks, Sequence) or isinstance(chunks, str | Mapping):
+    chunks = ti.xcom_pull(task_ids=task_id, key=ARRIVED)
+    if not isinstance(chunks, list):
         raise InvalidPromotion(
-            f"The images are {chunks!r:.120}, and no list of chunks: check that the task ran that selects them."
+            f"The task {task_id} has handed on no images: nothing was promoted. Check that it ran, then clear it."
         )
     return [[Change(source, target) for source, target in read_promotions(pull_chunk(ti, chunk))] for chunk in chunks]
 

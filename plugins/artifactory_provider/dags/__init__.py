@@ -1,0 +1,7 @@
+"""DAGs that are made of pipelines: one file a pipeline, or a call in a DAG file of one's own."""
+
+from __future__ import annotations
+
+from artifactory_provider.dags.building import promotion_dag
+
+__all__ = ["promotion_dag"]
