@@ -3,5 +3,16 @@
 from __future__ import annotations
 
 from artifactory_provider.pipelines.model import Pipeline, Stage, Starts, TargetTag
+from artifactory_provider.pipelines.places import InvalidPipeline
+from artifactory_provider.pipelines.reading import Defaults, read_defaults, read_pipeline
 
-__all__ = ["Pipeline", "Stage", "Starts", "TargetTag"]
+__all__ = [
+    "Defaults",
+    "InvalidPipeline",
+    "Pipeline",
+    "Stage",
+    "Starts",
+    "TargetTag",
+    "read_defaults",
+    "read_pipeline",
+]
