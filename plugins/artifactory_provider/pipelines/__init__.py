@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from artifactory_provider.pipelines.folder import PipelineFolder, read_folder
 from artifactory_provider.pipelines.model import Pipeline, Stage, Starts, TargetTag
 from artifactory_provider.pipelines.places import InvalidPipeline
 from artifactory_provider.pipelines.reading import Defaults, read_defaults, read_pipeline
@@ -10,9 +11,11 @@ __all__ = [
     "Defaults",
     "InvalidPipeline",
     "Pipeline",
+    "PipelineFolder",
     "Stage",
     "Starts",
     "TargetTag",
     "read_defaults",
+    "read_folder",
     "read_pipeline",
 ]

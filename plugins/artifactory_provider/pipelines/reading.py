@@ -142,7 +142,10 @@ def read_defaults(text: str | bytes, *, source: str = DEFAULTS_FILE) -> Defaults
         node = fields.get("checks")
         checks = read_check_sets(node, problems) if node is not None else {}
         entries = fields.read_shared(checks)
-        check_coherence(entries, problems)
+        if {"start", "tag"} <= entries.keys():
+            check_coherence(entries, problems)
+        else:  # A pipeline may give what makes these fit.
+            check_coherence({name: entries[name] for name in entries if name == "stages"}, problems)
     problems.raise_any(source, error=InvalidPipeline)
     placed = {name: _place(entry, source) for name, entry in entries.items()}
     return Defaults(placed, checks, source)
@@ -206,8 +209,7 @@ def _read_root(root: Node, problems: Problems, name: str, source: str, defaults:
     if "stages" not in entries and not fields.is_given("stages"):
         fields.require("stages", f"Give at least two, from the first to the last, here or in {DEFAULTS_FILE}.")
     place = Place(fields.get("images") or fields.get("image") or root)
-    if own or fields.is_given("change"):  # What the defaults say alone, fits together.
-        check_coherence(entries, problems)
+    check_coherence(entries, problems)
     if images is None or problems.found:
         return None
     return ReadPipeline(_make(entries, images, name, source), place)
