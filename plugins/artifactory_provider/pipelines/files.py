@@ -70,7 +70,7 @@ class Files:
     def _look(self, name: str) -> tuple[int, ...]:
         path = self._root / name
         if path.is_symlink():
-            target = path.resolve()
+            target = _follow(path)
             if not target.is_relative_to(self._root):
                 raise refuse(name, "It is a link to a file outside of the folder: put the file itself here.")
             if not target.exists():
@@ -85,6 +85,13 @@ class Files:
     def _read_bytes(self, name: str) -> bytes:
         with (self._root / name).open("rb") as file:
             return file.read(LONGEST + 1)
+
+
+def _follow(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except RuntimeError:  # So is a circle of links told.
+        raise refuse(path.name, "It is a link that leads back to itself: put the file itself here.") from None
 
 
 def _has_settled(state: tuple[int, ...]) -> bool:
