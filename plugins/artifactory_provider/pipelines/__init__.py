@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+from artifactory_provider.pipelines.folder import PipelineFolder, read_folder
 from artifactory_provider.pipelines.model import Pipeline, Stage, Starts, TargetTag
+from artifactory_provider.pipelines.places import InvalidPipeline
+from artifactory_provider.pipelines.reading import Defaults, read_defaults, read_pipeline
 
-__all__ = ["Pipeline", "Stage", "Starts", "TargetTag"]
+__all__ = [
+    "Defaults",
+    "InvalidPipeline",
+    "Pipeline",
+    "PipelineFolder",
+    "Stage",
+    "Starts",
+    "TargetTag",
+    "read_defaults",
+    "read_folder",
+    "read_pipeline",
+]

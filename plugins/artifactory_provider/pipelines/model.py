@@ -160,7 +160,7 @@ class Pipeline:
             raise ValueError(f"The pipeline {self.name} takes the tag that starts its run: name one, as image:tag.")
         if self.tag == NEWEST:
             return image
-        if self.tag.startswith(("<", ">", "=")):
+        if self.tag.startswith(("<", ">", "=", "!")):
             return f"{image} {self.tag}"
         if "{" in self.tag:
             return f"{image}:{TargetTemplate(self.tag).render('', moment)}"

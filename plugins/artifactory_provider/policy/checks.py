@@ -36,13 +36,18 @@ def read_checks(node: Node | None, fields: Fields) -> tuple[Check, ...]:
     """
     checks: list[Check] = []
     for part in fields.read_list(node):
-        check = _read_check(part, fields.problems)
+        check = read_check(part, fields.problems)
         if check is not None and check not in checks:
             checks.append(check)
     return tuple(checks)
 
 
-def _read_check(node: Node, problems: Problems) -> Check | None:
+def read_check(node: Node, problems: Problems) -> Check | None:
+    """Read one check; None where it is none.
+
+    :param node: the object.
+    :param problems: where to note what is wrong.
+    """
     try:
         return check_from_dict(_write_out(node))
     except _NoValue as error:

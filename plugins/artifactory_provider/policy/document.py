@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 LONGEST = 256 * 1024
 _DEEPEST = 20
 _TOO_LONG = f"It is longer than {LONGEST // 1024} KiB, and was not read: give patterns instead of names."
-_EMPTY = "It is empty: give a document with version: 1, or delete it as a whole."
+_EMPTY = "It is empty: fill it in, or delete it as a whole."
+_HINTS = {
+    "alias": ' A text that begins with * is quoted: "*".',
+    "cannot start any token": " A text that begins with @, % or ` is quoted, and no line begins with a tab.",
+    "comment or line break": ' A text that begins with > or | is quoted: ">=1.4".',
+    "mapping values": " A text that holds a colon and a space is quoted.",
+    "did not find expected": " A text that holds { or [ is quoted, and what belongs together begins in one column.",
+}
 _CORE = "tag:yaml.org,2002:"
 _CORE_TAGS = {None, "!", *(f"{_CORE}{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))}
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -71,11 +78,12 @@ class _Unreadable(Exception):
         self.where = (line, field, message)
 
 
-def read_document(text: str | bytes, problems: Problems) -> Node | None:
+def read_document(text: str | bytes, problems: Problems, *, needed: str = "version: 1") -> Node | None:
     """Read a document that is one object; what is wrong with it is noted, and None is returned where nothing is left.
 
     :param text: YAML or JSON; bytes are UTF-8.
     :param problems: where to note what is wrong.
+    :param needed: what such an object has to have, for messages.
     """
     try:
         checked = _check_text(text)
@@ -87,7 +95,7 @@ def read_document(text: str | bytes, problems: Problems) -> Node | None:
         problems.add(*_explain(error))
         return None
     if not isinstance(root.value, Mapping):
-        problems.add(root.line, "", f"{root.in_words}: an object with the field version is needed.")
+        problems.add(root.line, "", f"{root.in_words}: an object is needed, with {needed}.")
         return None
     return root
 
@@ -121,8 +129,8 @@ def _join_pair(found: re.Match[str]) -> str:
 def _explain(error: yaml.YAMLError) -> tuple[int, str, str]:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     what = getattr(error, "problem", None) or getattr(error, "reason", None) or type(error).__name__
-    is_alias = "alias" in f"{what} {getattr(error, 'context', '')}"
-    hint = ' A text that begins with * is quoted: "*".' if is_alias else ""
+    said = f"{what} {getattr(error, 'context', '')}"
+    hint = next((hint for words, hint in _HINTS.items() if words in said), "")
     return (mark.line + 1 if mark else 1), "", f"It is neither YAML nor JSON: {what}.{hint}"
 
 

@@ -119,6 +119,21 @@ class Fields:
             return text
         return None
 
+    def read_choice(self, node: Node | None, choices: Sequence[str]) -> str | None:
+        """Return a text that is one of some.
+
+        :param node: where the text should be.
+        :param choices: the texts that there are.
+        """
+        if node is None:
+            return None
+        if isinstance(node.value, str) and node.kind in _READABLE and node.value in choices:
+            return node.value
+        given = node.value if isinstance(node.value, str) else ""
+        close = "".join(f" Did you mean {one}?" for one in get_close_matches(given, choices, n=1))
+        self.add(node, f"{node.in_words}: give {' or '.join(choices)}.{close}")
+        return None
+
     def read_list(self, node: Node | None) -> tuple[Node, ...]:
         """Return the parts of a list, which has at least one."""
         if node is None:

@@ -33,8 +33,8 @@ class Problem:
         return f"line {self.line}{', ' if self.field else ''}{self.field}: {self.message}"
 
 
-class InvalidPolicy(PromotionError, ValueError):
-    """A policy or a stop cannot be read: while it is so, nothing may move.
+class InvalidDocument(PromotionError, ValueError):
+    """A document that people have written cannot be read.
 
     :param name: what the document is called: the Variable's name, or a file's.
     :param problems: what is wrong, all of it.
@@ -48,6 +48,13 @@ class InvalidPolicy(PromotionError, ValueError):
         super().__init__("\n".join([f"{printable(name, longest=200)} has {number}, and cannot be used:", *shown]))
         self.name = name
         self.problems = tuple(problems)
+
+    def __reduce__(self) -> tuple[type[InvalidDocument], tuple[str, tuple[Problem, ...]]]:
+        return type(self), (self.name, self.problems)
+
+
+class InvalidPolicy(InvalidDocument):
+    """A policy or a stop cannot be read: while it is so, nothing may move."""
 
 
 class Problems:
@@ -66,11 +73,12 @@ class Problems:
         if len(self.found) < _MOST:
             self.found.append(Problem(line, printable(field, longest=200), printable(message, longest=_LONGEST)))
 
-    def raise_any(self, name: str) -> None:
+    def raise_any(self, name: str, *, error: type[InvalidDocument] = InvalidPolicy) -> None:
         """Raise what was found, in the order of the lines, if anything was.
 
         :param name: what the document is called.
-        :raises InvalidPolicy: when something was.
+        :param error: what to raise.
+        :raises InvalidDocument: when something was.
         """
         if self.found:
-            raise InvalidPolicy(name, sorted(self.found, key=lambda problem: problem.line))
+            raise error(name, sorted(self.found, key=lambda problem: problem.line))

@@ -55,16 +55,7 @@ def read_cron(expression: str, duration: Duration, zone: Zone) -> Series:
     :param zone: whose clock it is about.
     :raises ValueError: when it is none, never occurs, or occurs too often.
     """
-    fields = expression.split()
-    if len(fields) != 5 or not all(_CRON_FIELD.fullmatch(field) and not _DRAWN.search(field) for field in fields):
-        raise ValueError(f"{expression!r:.80} is no cron expression: give five fields, such as '0 2 * * 1-5'.")
-    try:
-        parsed = croniter(" ".join(fields), datetime.datetime(2024, 1, 1), max_years_between_matches=_YEARS_BETWEEN)
-        parsed.get_next(datetime.datetime)
-    except CroniterBadDateError as error:
-        raise ValueError(f"The cron expression {expression!r:.80} never occurs.") from error
-    except (ValueError, TypeError, LookupError) as error:
-        raise ValueError(f"{expression!r:.80} is no cron expression: {error}.") from error
+    text, parsed = _parse_cron(expression)
     minutes, hours = parsed.expanded[:2]
     _check_density(
         (60 if "*" in minutes else len(minutes)) * (24 if "*" in hours else len(hours)), duration, f"{expression!r:.80}"
@@ -80,7 +71,31 @@ def read_cron(expression: str, duration: Duration, zone: Zone) -> Series:
         except CroniterBadDateError:
             return
 
-    return Series(f"cron {' '.join(fields)} for {duration}", _lasting(find_starts, duration, zone))
+    return Series(f"cron {text} for {duration}", _lasting(find_starts, duration, zone))
+
+
+def check_cron(expression: str) -> str:
+    """Return a cron expression with one space between its five fields.
+
+    :param expression: minute, hour, day of the month, month, day of the week.
+    :raises ValueError: when it is none, or never occurs.
+    """
+    return _parse_cron(expression)[0]
+
+
+def _parse_cron(expression: str) -> tuple[str, croniter]:
+    fields = expression.split()
+    if len(fields) != 5 or not all(_CRON_FIELD.fullmatch(field) and not _DRAWN.search(field) for field in fields):
+        raise ValueError(f"{expression!r:.80} is no cron expression: give five fields, such as '0 2 * * 1-5'.")
+    text = " ".join(fields)
+    try:
+        parsed = croniter(text, datetime.datetime(2024, 1, 1), max_years_between_matches=_YEARS_BETWEEN)
+        parsed.get_next(datetime.datetime)
+    except CroniterBadDateError as error:
+        raise ValueError(f"The cron expression {expression!r:.80} never occurs.") from error
+    except (ValueError, TypeError, LookupError) as error:
+        raise ValueError(f"{expression!r:.80} is no cron expression: {error}.") from error
+    return text, parsed
 
 
 def read_rule(text: str, start: str, duration: Duration, zone: Zone) -> Series:

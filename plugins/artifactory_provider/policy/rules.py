@@ -61,7 +61,8 @@ def read_rule(node: Node, number: int, problems: Problems) -> Rule | None:
     windows = read_windows(windows_node, problems) if windows_node is not None else None
     applies_to = fields.read_origins(fields.get("applies_to"))
     require = read_checks(fields.get("require"), fields)
-    approvals = _read_approvals(fields.get("approvals"), problems)
+    approvals_node = fields.get("approvals")
+    approvals = read_approvals(approvals_node, problems) if approvals_node is not None else None
     override = _read_override(fields.get("override"), problems)
     if fields.is_given("override") and not fields.is_given("windows"):
         fields.add(node, "The rule has an override, and no windows to set aside: add windows, or leave it out.")
@@ -90,9 +91,12 @@ def _read_name(fields: Fields, number: int) -> str:
     return name or f"rule {number}"
 
 
-def _read_approvals(node: Node | None, problems: Problems) -> ApprovalRule | None:
-    if node is None:
-        return None
+def read_approvals(node: Node, problems: Problems) -> ApprovalRule | None:
+    """Read who has to approve; None where that cannot be told.
+
+    :param node: the object.
+    :param problems: where to note what is wrong.
+    """
     before = len(problems.found)
     fields = Fields(node, problems, ("count", "from", "roles", "not_the_trigger", "valid_for"))
     count = fields.read_number(fields.get("count"))

@@ -93,13 +93,18 @@ def _read_patterns(fields: Fields, name: str) -> Patterns:
     node = fields.get(name)
     patterns = []
     for part in fields.read_list(node):
-        text = fields.read(part, lambda text: _check_pattern(name, text))
+        text = fields.read(part, lambda text: check_pattern(name, text))
         patterns += [text] if text is not None else []
     return Patterns(include=tuple(patterns)) if patterns else Patterns()
 
 
-def _check_pattern(name: str, text: str) -> str:
-    """Return a pattern that is one, and that a name can match."""
+def check_pattern(name: str, text: str) -> str:
+    """Return a pattern that is one, and that a name can match.
+
+    :param name: of which names: ``repositories``, ``images`` or ``tags``.
+    :param text: the pattern.
+    :raises ValueError: when it is none.
+    """
     pattern = Patterns(include=(text,))
     if pattern.exact:
         return _CHECKS[name](text)

@@ -197,6 +197,17 @@ def _read_recurring(node: Node, problems: Problems, zone: Zone) -> Series | None
     return fields.read(fields.get("rrule"), lambda text: read_rule(text, start, duration, zone))
 
 
+def opens_again(windows: Windows, second: int) -> bool:
+    """Tell whether changes may be made at a moment or later; windows that recur do not come to an end.
+
+    :param windows: the windows.
+    :param second: seconds since 1970 in UTC.
+    """
+    if not windows.allow or not all(series.is_finite for series in windows.allow):
+        return True
+    return not _stays_closed(windows, second)
+
+
 def _never_opens(windows: Windows) -> bool:
     """Tell whether no change can ever be made, which must not depend on when it is asked.
 

@@ -95,7 +95,7 @@ def test_what_is_written_is_read_again_as_it_was() -> None:
         ("version: 1", "stops is missing"),
         ("version: 1\nstops:", "left empty"),
         ("version: 1\nstops: [{}]", "reason is missing"),
-        ("true", "an object with the field version"),
+        ("true", "an object is needed, with version: 1"),
         ("{", "neither YAML nor JSON"),
         (STOP.replace("reason", "reazon"), "Did you mean reason?"),
         (STOP.replace("by: alice", "by: 1"), "1 is a number"),
