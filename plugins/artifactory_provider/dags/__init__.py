@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from artifactory_provider.dags.building import promotion_dag
+from artifactory_provider.dags.loading import load_pipelines
 
-__all__ = ["promotion_dag"]
+__all__ = ["load_pipelines", "promotion_dag"]

@@ -11,7 +11,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from artifactory_provider.operators.approval import ArtifactoryApprovalOperator
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
-from artifactory_provider.operators.select import find_candidates, find_night
+from artifactory_provider.operators.select import find_night
+from artifactory_provider.operators.select import list_images as list_images_of
 from artifactory_provider.policy import rule_as_dict
 from artifactory_provider.sensors.verification import ArtifactoryVerificationSensor
 from artifactory_provider.tasks.forms import as_list, check_conf
@@ -34,17 +35,16 @@ def add_chain(pipeline: Pipeline) -> None:
         """Return the images of this run, each once."""
         context = get_current_context()
         check_conf(context)
-        moment = find_night(context) or context["dag_run"].run_after
-        wanted = as_list(context["params"]["images"], name="images")
-        return find_candidates(_hook(pipeline), pipeline, wanted, moment=moment)
+        return list_images_of(_hook(pipeline), pipeline, as_list(context["params"]["images"], name="images"))
 
     @task(multiple_outputs=True, map_index_template="{{ candidate }}")
     def select(candidate: str) -> dict[str, Any]:
         """Pin what is promoted: a run for a past night finds what that night would have found."""
         context = get_current_context()
         context["candidate"] = candidate
-        hook = _hook(pipeline)
-        image = hook.select(pipeline.stages[0].repository, candidate, created_before=find_night(context))
+        hook, night = _hook(pipeline), find_night(context)
+        line = pipeline.complete(candidate, moment=night or context["dag_run"].run_after)
+        image = hook.select(pipeline.stages[0].repository, line, created_before=night)
         if image is None:
             context["candidate"] = f"{candidate}: no release by that night"  # the grid shows why it was skipped
             raise AirflowSkipException(f"There was no release of {candidate} by that night.")

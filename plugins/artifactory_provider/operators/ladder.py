@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from airflow.sdk import Asset, BaseAsyncOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from artifactory_provider.hooks.http_connections import HttpConnections
 from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.pipelines.ladder import Ladder
 from artifactory_provider.promotion.batch import check_at_once
@@ -111,6 +110,8 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
 
     def _climb(self, context: Context, *, is_resumed: bool) -> dict[str, int]:
         now = datetime.datetime.now(datetime.UTC)
+        from artifactory_provider.hooks.http_connections import HttpConnections
+
         ti = context["ti"]
         parts = pull_starts(ti, self.source_task_id)
         self._goal = min(self._find_level(self.until), self._find_level(self.goal))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.pipelines.model import TRIGGERING
+from artifactory_provider.promotion.bulk_selection import Selected
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.selection import read_candidates
 from artifactory_provider.tasks.forms import as_list, check_conf
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
     from artifactory_provider.hooks.artifactory import ArtifactoryHook
     from artifactory_provider.pipelines.model import Pipeline
-    from artifactory_provider.promotion.bulk_selection import Selected
 
 _LOGGED = 20
 _LONGEST_REASON = 500
@@ -52,17 +53,15 @@ class ArtifactorySelectOperator(ArtifactoryOperator):
         check_conf(context)
         night = find_night(context)
         hook = self._hook()
+        images = list_images(hook, self.pipeline, as_list(self.images, name="images"))
+        candidates, refused = self._complete(images, night or context["dag_run"].run_after)
         selected = hook.select_many(
             self.pipeline.stages[0].repository,
-            find_candidates(
-                hook,
-                self.pipeline,
-                as_list(self.images, name="images"),
-                moment=night or context["dag_run"].run_after,
-            ),
+            candidates,
             created_before=night,
             with_times=any(stage.needs_date for stage in self.pipeline.stages),
         )
+        selected += refused
         self._tell(selected)
         failed = [one for one in selected if one.error is not None]
         ti = context["ti"]
@@ -71,6 +70,16 @@ class ArtifactorySelectOperator(ArtifactoryOperator):
         if failed and not sources:
             raise InvalidPromotion(f"Nothing was selected: {failed[0].candidate}: {failed[0].error}")
         return push_next(ti, self.pipeline, list(sources), rules=hook.rules())
+
+    def _complete(self, images: Sequence[str], moment: datetime.datetime) -> tuple[list[str], list[Selected]]:
+        """Return which tag of each image is meant, and what no tag can be told of."""
+        candidates, refused = [], []
+        for line in images:
+            try:
+                candidates.append(self.pipeline.complete(line, moment=moment))
+            except (InvalidPromotion, InvalidReference) as error:
+                refused.append(Selected(line, error=error))
+        return candidates, refused
 
     def _tell(self, selected: Sequence[Selected]) -> None:
         """Log what was selected: a line each of the first ones, and of all that was not."""
@@ -86,20 +95,17 @@ class ArtifactorySelectOperator(ArtifactoryOperator):
         self.log.info("%s of %s images are selected.", f"{len(found):,}", f"{len(selected):,}")
 
 
-def find_candidates(
-    hook: ArtifactoryHook, pipeline: Pipeline, wanted: Sequence[str], *, moment: datetime.datetime
-) -> list[str]:
-    """Return which tag of which image a run is about, as ``Candidate`` reads it.
+def list_images(hook: ArtifactoryHook, pipeline: Pipeline, wanted: Sequence[str]) -> list[str]:
+    """Return the images of a run, each once, as ``Pipeline.complete`` takes them.
 
     :param hook: the connection.
     :param pipeline: the pipeline.
     :param wanted: the lines of the form; none for all images of the pipeline.
-    :param moment: the moment that the run is for.
-    :raises InvalidReference: when a line is none, or of an image that the pipeline is not for.
+    :raises InvalidReference: when a line is none.
     :raises InvalidPromotion: when nothing is meant.
     """
     if wanted:
-        return [pipeline.complete(line, moment=moment) for line in read_candidates(wanted)]
+        return read_candidates(wanted)
     if pipeline.tag == TRIGGERING:
         raise InvalidPromotion(
             f"The pipeline {pipeline.name} takes the tag that starts its run: give images, as image:tag."
@@ -110,7 +116,7 @@ def find_candidates(
             f"{pipeline.stages[0].repository} has no image that the pipeline means "
             f"({', '.join(pipeline.images.include[:5])}): nothing was selected."
         )
-    return [pipeline.candidate(name, moment=moment) for name in names]
+    return names
 
 
 def find_night(context: Context) -> datetime.datetime | None:

@@ -38,7 +38,8 @@ def dags(migrated_database: None) -> dict[str, DAG]:
     folder = Path(os.environ["AIRFLOW_HOME"]) / "dags"
     folder.mkdir(exist_ok=True)
     found: dict[str, DAG] = {}
-    for name in ("promote_nightly.py", "retag_backfill.py"):
+    shutil.copytree(DAGS / "pipelines", folder / "pipelines", dirs_exist_ok=True)
+    for name in ("promotion_pipelines.py", "retag_backfill.py"):
         found |= DagBag(shutil.copy(DAGS / name, folder)).dags
     return found
 
@@ -83,9 +84,8 @@ def test_blank_lines_and_spaces_in_a_form_count_for_nothing(
     assert sandbox.tags("docker-qa", image) == ["1.10"]
 
 
-def test_an_image_that_is_skipped_shows_in_its_name_why(
-    sandbox: RunningSandbox, dags: dict[str, DAG], image: str
-) -> None:
+def test_an_image_that_is_skipped_shows_in_its_name_why(sandbox: RunningSandbox, dags: dict[str, DAG]) -> None:
+    image = "livenessprobe"
     sandbox.push_image(f"docker-dev/{image}:1.10.0")
     before = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     context: Any = {"dag_run": SimpleNamespace(run_type="backfill"), "data_interval_end": before}

@@ -12,9 +12,9 @@ from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.planning.templates import TargetTemplate
 from artifactory_provider.verification import PropertyCheck
 
-TAGS = tuple(
-    TargetTag(template=TargetTemplate(text), on_conflict=policy)
-    for text, policy in (("{tag}", "fail"), ("{version.major}", "overwrite"))
+TAGS = (
+    TargetTag(template=TargetTemplate("{tag}")),
+    TargetTag(template=TargetTemplate("{version.major}"), on_conflict="overwrite"),
 )
 
 
