@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, insort
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from artifactory_provider.artifactory.references import is_tag
@@ -160,24 +161,40 @@ def find_shared_name(images: Patterns, others: Patterns) -> str | None:
     :param images: some patterns.
     :param others: the others.
     """
-    for glob in _globs(images):
-        for other in _globs(others):
+    for glob in _globs(images.include):
+        for other in _globs(others.include):
+            if not glob.may_meet(other):
+                continue
             for name in _try_names(glob, other):
                 if images.match(name) and others.match(name):
                     return name
     return None
 
 
-def _globs(patterns: Patterns) -> list[str]:
-    return [pattern for pattern in patterns.include if not pattern.startswith(_REGEX)][:_MOST_GLOBS]
+class _Glob(NamedTuple):
+    text: str
+    head: str
+    tail: str
+
+    def may_meet(self, other: _Glob) -> bool:
+        return (self.head.startswith(other.head) or other.head.startswith(self.head)) and (
+            self.tail.endswith(other.tail) or other.tail.endswith(self.tail)
+        )
 
 
-def _try_names(glob: str, other: str) -> Iterator[str]:
-    yield _fill(glob, "x")
-    yield _fill(other, "x")
+@lru_cache(maxsize=20_000)
+def _globs(patterns: tuple[str, ...]) -> tuple[_Glob, ...]:
+    texts = [pattern for pattern in patterns if not pattern.startswith(_REGEX)][:_MOST_GLOBS]
+    parts = [_WILDCARD.split(text) for text in texts]
+    return tuple(_Glob(text, part[0], part[-1]) for text, part in zip(texts, parts, strict=True))
+
+
+def _try_names(glob: _Glob, other: _Glob) -> Iterator[str]:
+    yield _fill(glob.text, "x")
+    yield _fill(other.text, "x")
     for first, last in ((glob, other), (other, glob)):
-        yield _WILDCARD.split(first, maxsplit=1)[0] + "x" + _WILDCARD.split(last)[-1]
-        yield _WILDCARD.split(first, maxsplit=1)[0] + _WILDCARD.split(last)[-1]
+        yield f"{first.head}x{last.tail}"
+        yield first.head + last.tail
 
 
 def _fill(glob: str, text: str) -> str:

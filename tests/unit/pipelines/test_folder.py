@@ -218,10 +218,11 @@ def test_a_file_that_has_just_changed_is_not_taken_for_known(tmp_path: Path) -> 
     assert read_folder(tmp_path).pipelines["a"].images.exact == ("b",)
 
 
-def test_five_hundred_files_are_read_at_once(tmp_path: Path) -> None:
-    texts = {f"p{number}.yaml": f"images: [team-{number}/*]\n{STAGES}" for number in range(500)}
+@pytest.mark.parametrize("images", ["'team-{}/*'", "'*-{}'"])
+def test_five_hundred_files_are_read_at_once(tmp_path: Path, images: str) -> None:
+    texts = {f"p{number}.yaml": f"images: [{images.format(f'{number:03}')}]\n{STAGES}" for number in range(500)}
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
     began = time.perf_counter()
     assert len(read_folder(tmp_path).pipelines) == 500
-    assert time.perf_counter() - began < 5  # It takes a fraction of a second.
+    assert time.perf_counter() - began < 3  # It takes a fraction of a second.
