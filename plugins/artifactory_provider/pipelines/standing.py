@@ -141,7 +141,7 @@ class ReadReport:
             reasons, stages = [str(one) for one in document["reasons"]], tuple(map(str, document["stages"]))
             rows = tuple(_read_row(row, reasons, stages) for row in document["rows"])
             return cls(stages=stages, rows=rows, at=_moment(document["at"]))
-        except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:
+        except (AttributeError, IndexError, KeyError, OSError, OverflowError, TypeError) as error:
             raise ValueError(f"It is no report of a ladder: {type(error).__name__}.") from error
 
     @property

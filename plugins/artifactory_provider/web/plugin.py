@@ -41,4 +41,10 @@ class ArtifactoryPlugin(AirflowPlugin):
             "destination": "dag_run",
             "url_route": "plan",
         },
+        {
+            "name": "Images",
+            "href": f"{URL_PREFIX}/ladders/{{DAG_ID}}/{{RUN_ID}}",
+            "destination": "dag_run",
+            "url_route": "images",
+        },
     ]
