@@ -14,6 +14,7 @@ from benchmarks import (
     backfill_dags,
     backfills,
     clients,
+    fleets,
     policies,
     promotions,
     sandbox_promotions,
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "policies": policies.measure,
     "backfills": backfills.measure,
     "backfill-dags": backfill_dags.measure,
+    "fleets": fleets.measure,
     "sandbox-promotions": sandbox_promotions.measure,
     "sandbox-transfers": sandbox_transfers.measure,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.pipelines.pipeline_files import DEFAULTS, STAGES
@@ -17,6 +18,7 @@ EXAMPLES = [
     for example in re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
     if re.search("^(image|images|# _defaults.yaml)\\b", example, re.MULTILINE)
 ]
+IN_PYTHON = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 
 
 def test_the_document_has_examples() -> None:
@@ -42,9 +44,16 @@ def test_the_examples_of_defaults_and_of_what_changes_them_fit(tmp_path: Path) -
 
 
 def test_the_errors_that_the_document_quotes_are_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    [example] = re.findall(r"^```python\n(.*?InvalidPipeline.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    [example] = [one for one in IN_PYTHON if "InvalidPipeline" in one]
     exec(compile(example, DOCUMENT.name, "exec"), {})  # noqa: S102 - the example itself
     assert f"```text\n{capsys.readouterr().out}```" in TEXT
+
+
+def test_the_dag_that_the_document_makes_is_one() -> None:
+    [example] = [one for one in IN_PYTHON if "promotion_dag" in one]
+    found: dict[str, Any] = {}
+    exec(compile(example, DOCUMENT.name, "exec"), found)  # noqa: S102 - the example itself
+    assert found["payments"].task_ids == ["select", "approve_prod", "climb_to_prod"]
 
 
 @pytest.mark.parametrize("tag", re.findall(r"`(\S[^`]*)`", TEXT[TEXT.index("| tag | means |") :].partition("\n\n")[0]))

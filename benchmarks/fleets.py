@@ -1,0 +1,78 @@
+"""Images up two stages in a real Airflow: a fleet beside a chain, and fleets of different sizes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from demo.home import PROJECT
+
+from artifactory_provider.artifactory.references import ImageReference
+from benchmarks.airflow_runs import airflow
+from benchmarks.registries import sandbox
+from benchmarks.result import Result, at_least, at_most, told
+from benchmarks.sandbox_promotions import opened
+from benchmarks.tag_sets import store_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from artifactory_sandbox.service import Service
+    from benchmarks.airflow_runs import Runs
+    from benchmarks.registries import Registry
+
+_DAG = PROJECT / "benchmarks" / "dags" / "pipeline_of_its_name.py"
+_CHAIN, _FEW, _MANY, _MOST = ("chain", 40), ("fleet", 500), ("fleet", 1000), ("fleet", 5000)
+_VS_CHAIN, _LINEAR = 25, 11
+
+
+def measure() -> Iterator[Result]:
+    """Run a chain of 40 images, and fleets of 500, 1,000 and 5,000, in one Airflow on one sandbox."""
+    runs_of = (_CHAIN, _FEW, _MANY, _MOST)
+    with tempfile.TemporaryDirectory() as root:
+        data = Path(root, "sandbox")
+        with opened(data) as service:
+            for mode, count in runs_of:
+                store_tags(service, _name_images("docker-dev", mode, count))
+            _tell_verdicts(service)
+        files = [Path(shutil.copy(_DAG, Path(root, f"{mode}_{count}.py"))) for mode, count in runs_of]
+        with sandbox(data) as server, airflow(files, server) as runs:
+            took = {one: _run(runs, server, *one) for one in runs_of}
+    for (mode, count), (seconds, requests) in took.items():
+        yield told(f"{mode}_{count}", seconds / count * 1000, "ms an image")
+        yield told(f"{mode}_{count}_requests", requests / count, "requests an image")
+    chain, few, many, most = (took[one] for one in runs_of)
+    yield at_least("fleet_vs_chain", (chain[0] / _CHAIN[1]) / (many[0] / _MANY[1]), _VS_CHAIN)
+    yield at_most("fleet_linear", most[0] / few[0], _LINEAR)
+    yield at_most("fleet_linear_requests", most[1] / few[1], _LINEAR)
+
+
+def _run(runs: Runs, server: Registry, mode: str, count: int) -> tuple[float, int]:
+    """Return the seconds from a run's start to its end, and the requests that the registry has answered."""
+    with closing(server.connect()) as connection:
+        before = connection.answered()
+        seconds = runs.measure(f"{mode}_{count}", {}, longest=1200)
+        requests = connection.answered() - before
+        for image in _name_images("docker-prod", mode, count):
+            status, _, _ = connection.request("HEAD", f"/v2/docker-prod/{image.image}/manifests/{image.tag}")
+            if status != 200:
+                raise RuntimeError(f"{image} was not promoted: HEAD answered {status}")
+    return seconds, requests
+
+
+def _name_images(repository: str, mode: str, count: int) -> list[ImageReference]:
+    return [ImageReference(repository, f"{mode}_{count}/app-{number:04}", "1.0.0") for number in range(count)]
+
+
+def _tell_verdicts(service: Service) -> None:
+    """Let the tests of all images have passed in both stages."""
+    with service.database.writing() as tx:
+        for name in ("test.status", "qa.test.status"):
+            tx.execute(
+                "INSERT INTO properties (item, key, value) SELECT id, ?, 'passed' FROM items "
+                "WHERE repository = 'docker-dev' AND name = 'list.manifest.json'",
+                (name,),
+            )
