@@ -54,7 +54,8 @@ def _run(runs: Runs, server: Registry, mode: str, count: int) -> tuple[float, in
     """Return the seconds from a run's start to its end, and the requests that the registry has answered."""
     with closing(server.connect()) as connection:
         before = connection.answered()
-        seconds = runs.measure(f"{mode}_{count}", {}, longest=1200)
+    seconds = runs.measure(f"{mode}_{count}", {}, longest=1200)
+    with closing(server.connect()) as connection:
         requests = connection.answered() - before
         for image in _name_images("docker-prod", mode, count):
             status, _, _ = connection.request("HEAD", f"/v2/docker-prod/{image.image}/manifests/{image.tag}")

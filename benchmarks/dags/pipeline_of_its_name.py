@@ -1,4 +1,4 @@
-"""A pipeline dev → qa → prod of the images below a folder that is called as this file is, as its beginning says."""
+"""A pipeline dev → qa → prod as an Airflow DAG, of the images below a folder that is called as this file is."""
 
 from __future__ import annotations
 
