@@ -56,7 +56,7 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": name,
-                "python-modules": [f"{package}.triggers.verification"],
+                "python-modules": [f"{package}.triggers.{module}" for module in ("pushes", "verification")],
             }
         ],
         "asset-uris": [{"schemes": ["artifactory"], "handler": f"{package}.tasks.assets.check_uri"}],

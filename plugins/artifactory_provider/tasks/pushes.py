@@ -25,7 +25,7 @@ LONGEST_KEY = 250
 """Airflow's own limit."""
 _CUT = "~"
 _HEX = 8
-_REFERENCE = "image"
+_REFERENCE, _REPOSITORY, _CUT_KEYS = "image", "repository", "images"
 
 
 class Key(NamedTuple):
@@ -122,6 +122,17 @@ def describe_push(image: ImageReference) -> dict[str, str]:
     return {_REFERENCE: str(image)}
 
 
+def describe_pushes(images: Iterable[ImageReference]) -> dict[str, Any]:
+    """Return the extra that events on some tags of a repository share: what their keys do not say.
+
+    :param images: repository, image, tag and digest of each.
+    """
+    listed = list(images)
+    keys = {key_of_push(image): str(image) for image in listed}
+    cut = {key: image for key, image in keys.items() if _CUT in key}
+    return {_REPOSITORY: listed[0].repository if listed else "", _CUT_KEYS: cut}
+
+
 def find_pushed(context: Context, *, repository: str | None = None) -> ImageReference | None:
     """Return the tag whose push or verdict has started a run: repository, image, tag and digest; None for other runs.
 
@@ -138,17 +149,16 @@ def find_pushed(context: Context, *, repository: str | None = None) -> ImageRefe
             found = _read_event(event.extra, key)
             if found is not None:
                 return found
-    whole = str(key).partition("#")[0]
-    if repository is None or _CUT in whole:
-        return None
-    return ImageReference.parse(f"{check_repository(repository)}/{whole}")
+    return None if repository is None else _read_whole(key, repository)
 
 
 def _read_event(extra: Any, key: str) -> ImageReference | None:
     """Return the tag that an event names, where it is the one of the run's key."""
-    reference = extra.get(_REFERENCE) if isinstance(extra, dict) else None
-    if reference is None:
+    if not isinstance(extra, dict) or not {_REFERENCE, _REPOSITORY} & extra.keys():
         return None
+    reference = extra.get(_REFERENCE, extra.get(_CUT_KEYS, {}).get(key))
+    if reference is None:
+        return _read_whole(key, extra[_REPOSITORY])
     image = ImageReference.parse(reference)
     if image.tag is None or image.digest is None:
         raise InvalidReference(f"{reference!r:.200} has no tag or no digest: an event on a tag names both.")
@@ -156,6 +166,12 @@ def _read_event(extra: Any, key: str) -> ImageReference | None:
     if said.image is not None and (said.image, said.tag) != (image.image, image.tag):
         raise InvalidReference(f"The event is on {image}, but the run's partition key is {key!r:.300}.")
     return image
+
+
+def _read_whole(key: str, repository: str) -> ImageReference | None:
+    """Return the tag that a key names, unless it was cut."""
+    whole = key.partition("#")[0]
+    return None if _CUT in whole else ImageReference.parse(f"{check_repository(repository)}/{whole}")
 
 
 def _fit(key: str, longest: int = LONGEST_KEY) -> str:
