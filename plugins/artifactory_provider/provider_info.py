@@ -9,7 +9,7 @@ from artifactory_provider import __version__
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, in the shape of Airflow's ``provider_info.schema.json``."""
-    from artifactory_provider.hooks.connections import CONNECTION_FORM
+    from artifactory_provider.hooks.connection_form import CONNECTION_FORM
 
     name = "JFrog Artifactory"
     package = "artifactory_provider"
@@ -53,7 +53,12 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{package}.sensors.{module}" for module in ("batch_verification", "verification")],
             }
         ],
-        "triggers": [{"integration-name": name, "python-modules": [f"{package}.triggers.verification"]}],
+        "triggers": [
+            {
+                "integration-name": name,
+                "python-modules": [f"{package}.triggers.{module}" for module in ("pushes", "verification")],
+            }
+        ],
         "asset-uris": [{"schemes": ["artifactory"], "handler": f"{package}.tasks.assets.check_uri"}],
         "extra-links": [f"{package}.links.artifactory.ArtifactoryImageLink"],
     }

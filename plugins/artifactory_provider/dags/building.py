@@ -11,6 +11,7 @@ from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTi
 from artifactory_provider.dags.chain import add_chain
 from artifactory_provider.dags.fleet import add_fleet
 from artifactory_provider.pipelines.model import TRIGGERING
+from artifactory_provider.tasks.push_schedules import schedule_on_push
 from artifactory_provider.tasks.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 IMAGES, GOAL = "{{ params.images | join('\\n') }}", "{{ params.stage }}"
 """What the form says, for operators."""
+ON_PUSH = "_on_push"
+_MOST_RUNS = 64
 _LONGEST_LINE = 400
 _NO_DEFAULT = 50
 """Images that the form shows at most as its default; more of them are all that the pipeline means."""
@@ -36,7 +39,25 @@ def promotion_dag(pipeline: Pipeline) -> DAG:
     return dag
 
 
-def make_dag(pipeline: Pipeline, dag_id: str, *, schedule: Any, params: dict[str, Param], what: str = "") -> DAG:
+def pushed_dag(pipeline: Pipeline) -> DAG | None:
+    """Return the DAG that pushes and verdicts start, one run for each tag: ``<name>_on_push``; None where none do.
+
+    :param pipeline: the pipeline.
+    """
+    if pipeline.starts.on_push is None and not pipeline.starts.on_verdict:
+        return None
+    params = {"stage": _form(pipeline)["stage"]}
+    schedule = schedule_on_push(pipeline)
+    with make_dag(
+        pipeline, f"{pipeline.name}{ON_PUSH}", schedule=schedule, params=params, what="on push", most_runs=_MOST_RUNS
+    ) as dag:
+        add_fleet(pipeline, goal=GOAL, supersedes=pipeline.supersedes, pushed=True)
+    return dag
+
+
+def make_dag(
+    pipeline: Pipeline, dag_id: str, *, schedule: Any, params: dict[str, Param], what: str = "", most_runs: int = 4
+) -> DAG:
     """Return a DAG of a pipeline without tasks.
 
     :param pipeline: the pipeline.
@@ -44,13 +65,14 @@ def make_dag(pipeline: Pipeline, dag_id: str, *, schedule: Any, params: dict[str
     :param schedule: what starts it.
     :param params: its form.
     :param what: what sets it apart from the pipeline's other DAGs, for its title.
+    :param most_runs: how many runs there may be at a time: one that waits for a verdict holds up no other.
     """
     return DAG(
         dag_id,
         dag_display_name=f"{pipeline.title or pipeline.name}{f': {what}' if what else ''}",
         schedule=schedule,
         catchup=False,
-        max_active_runs=4,  # one that waits for a verdict holds up no other
+        max_active_runs=most_runs,
         default_args={
             "owner": pipeline.owner,
             "retries": 3,

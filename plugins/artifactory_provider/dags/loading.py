@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, get_parsing_context
 
-from artifactory_provider.dags.building import promotion_dag
+from artifactory_provider.dags.building import ON_PUSH, promotion_dag, pushed_dag
+from artifactory_provider.dags.watching import watching_dag
 from artifactory_provider.pipelines import read_folder
 
 if TYPE_CHECKING:
@@ -44,6 +45,18 @@ def load_pipelines(folder: Path | str) -> list[DAG]:
     read = read_folder(folder)
     wanted = get_parsing_context().dag_id
     dags = [promotion_dag(one) for one in read.pipelines.values() if wanted in {None, one.name}]
+    started = [one for one in read.pipelines.values() if wanted in {None, f"{one.name}{ON_PUSH}"}]
+    dags += [dag for one in started if (dag := pushed_dag(one)) is not None]
+    watched = {one.stages[0].repository: one for one in read.pipelines.values() if one.starts.on_push == "watcher"}
+    dags += [
+        watching_dag(
+            repository,
+            artifactory_conn_id=one.connection,
+            poke_interval=one.poke_interval.total_seconds(),
+        )
+        for repository, one in watched.items()
+        if wanted in {None, f"watch_{repository}"}
+    ]
     if read.errors and wanted is None:
         with BrokenPipelines(BROKEN, schedule=None) as broken:
             broken.errors = read.errors

@@ -1,12 +1,12 @@
-"""From an Airflow connection to the settings of a server, and the form in which people fill it in."""
+"""From an Airflow connection to the settings of a server."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, ValidationError
@@ -31,6 +31,7 @@ _API_KEY_START = "AKCp8"
 _PROTOCOLS = ("http", "https")
 _KEYS_SHOWN = 5
 
+WebhookAuthentication = Literal["hmac", "secret"]
 AuthenticationKind = Literal["automatic", "basic", "access_token", "refreshable_token", "oidc", "api_key", "anonymous"]
 
 
@@ -74,6 +75,8 @@ class ConnectionExtra(BaseModel):
     policy: Text = None
     stop: Text = None
     seal_connection: Text = None
+    webhook_secret: Text = Field(default=None, repr=False)
+    webhook_auth: Annotated[WebhookAuthentication | None, BeforeValidator(_empty_to_none)] = None
 
 
 _SAME_SETTINGS = {
@@ -127,6 +130,30 @@ def rules_of(extra: Mapping[str, Any]) -> RuleNames:
     """
     fields = _read_extra("", extra)
     return RuleNames(fields.policy, fields.stop, fields.seal_connection)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSecret:
+    """What shows that a webhook comes from the server.
+
+    :param secret: what only the two know.
+    :param is_signed: whether the payload is signed with it; else it is sent as it is.
+    """
+
+    secret: str = field(repr=False)
+    is_signed: bool
+
+
+def webhook_secret_of(extra: Mapping[str, Any]) -> WebhookSecret | None:
+    """Return what webhooks of a connection's server have to show; None where none is to be taken.
+
+    :param extra: the connection's extra.
+    :raises InvalidSettings: when a field cannot be used.
+    """
+    fields = _read_extra("", extra)
+    if fields.webhook_secret is None:
+        return None
+    return WebhookSecret(fields.webhook_secret, fields.webhook_auth != "secret")
 
 
 def settings_of(
@@ -273,114 +300,3 @@ def _likely_kind(fields: ConnectionExtra, login: str | None, password: str | Non
     if not password:
         return "anonymous"
     return "api_key" if password.startswith(_API_KEY_START) else "access_token"
-
-
-CONNECTION_FORM: dict[str, Any] = {
-    "ui-field-behaviour": {
-        "hidden-fields": ["schema"],
-        "relabeling": {
-            "host": "Artifactory URL",
-            "login": "User name",
-            "password": "Password, access token or API key",
-        },
-        "placeholders": {
-            "host": "https://example.com/artifactory",
-            "port": "443",
-            "login": "leave empty for an access token",
-        },
-    },
-    "conn-fields": {
-        "auth_kind": {
-            "label": "Authentication",
-            "description": (
-                "automatic: OIDC or refreshable token where their fields are filled in; else with a user name basic, "
-                "without one access token (Bearer) or API key."
-            ),
-            "schema": {
-                "type": ["string", "null"],
-                "enum": list(get_args(AuthenticationKind)),
-                "default": "automatic",
-            },
-        },
-        "refresh_token": {
-            "label": "Refresh token",
-            "description": (
-                "Belongs to the access token. Servers take it once, so one task at a time can use the connection: "
-                "prefer OIDC."
-            ),
-            "schema": {"type": ["string", "null"], "format": "password"},
-        },
-        "oidc_provider": {
-            "label": "OIDC provider",
-            "description": "The name under which Artifactory knows who issues the identity tokens.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "oidc_token_file": {
-            "label": "OIDC identity token file",
-            "description": "On the workers and the triggerer, such as a projected service account token.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "oidc_project_key": {"label": "OIDC project key", "schema": {"type": ["string", "null"]}},
-        "oidc_audience": {"label": "OIDC audience", "schema": {"type": ["string", "null"]}},
-        "oidc_identity_mapping": {"label": "OIDC identity mapping", "schema": {"type": ["string", "null"]}},
-        "verify": {
-            "label": "Verify TLS certificates",
-            "schema": {"type": ["boolean", "null"], "default": True},
-        },
-        "ca_file": {
-            "label": "Certificate authority file",
-            "description": "PEM file on the workers and the triggerer, for a private certificate authority.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "client_certificate": {
-            "label": "Client certificate file",
-            "description": "PEM file for mutual TLS, with the key in it or in the file below.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "client_key": {"label": "Client key file", "schema": {"type": ["string", "null"]}},
-        "proxy": {
-            "label": "HTTP proxy",
-            "description": "URL of a proxy on the way; without it HTTPS_PROXY and NO_PROXY count.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "docker_url": {
-            "label": "Docker API URL",
-            "description": (
-                "Behind a reverse proxy: a template such as https://{repository}.example.com/v2 or "
-                "https://example.com/v2/{repository}. Empty: {base}/api/docker/{repository}/v2."
-            ),
-            "schema": {"type": ["string", "null"]},
-        },
-        "docker_urls": {
-            "label": "Docker API URLs by repository",
-            "description": 'For a port per repository: {"docker-dev": "https://example.com:5001/v2"}.',
-            "schema": {"type": ["object", "null"]},
-        },
-        "timeout": {
-            "label": "Timeout of a request (seconds)",
-            "schema": {"type": ["number", "null"], "minimum": 1, "default": 60},
-        },
-        "promote_timeout": {
-            "label": "Timeout of a promotion request (seconds)",
-            "schema": {"type": ["number", "null"], "minimum": 1, "default": 900},
-        },
-        "policy": {
-            "label": "Variable of the policy",
-            "description": (
-                "An Airflow Variable with the rules of promotions. One that is named here has to be there; without it "
-                "artifactory_policy counts, if that is there."
-            ),
-            "schema": {"type": ["string", "null"]},
-        },
-        "stop": {
-            "label": "Variable of the stops",
-            "description": "An Airflow Variable with what is stopped; without it artifactory_stop.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "seal_connection": {
-            "label": "Connection that seals answers",
-            "description": "Its password seals what people have approved; without it this connection's.",
-            "schema": {"type": ["string", "null"]},
-        },
-    },
-}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from artifactory_provider.artifactory.errors import NotFound
 from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.pipelines.model import TRIGGERING
 from artifactory_provider.promotion.bulk_selection import Selected
-from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.promotion.errors import InvalidPromotion, SourceMoved
 from artifactory_provider.promotion.selection import read_candidates
 from artifactory_provider.tasks.forms import as_list, check_conf
 from artifactory_provider.tasks.ladders import UNSELECTED, push_next
+from artifactory_provider.tasks.pushes import find_pushed
 
 if TYPE_CHECKING:
     import datetime
@@ -36,21 +38,32 @@ class ArtifactorySelectOperator(ArtifactoryOperator):
     :param pipeline: the pipeline.
     :param images: what this run is about instead of all of the pipeline's images: image names, for which the pipeline
         says which tag is meant, or ``image:tag`` and the like, as ``Candidate`` reads them. (templated)
+    :param pushed: whether it is about the tag whose push or verdict has started the run, and nothing else.
     :param kwargs: what every operator takes.
     """
 
     template_fields: Sequence[str] = ("images", "artifactory_conn_id")
     ui_color = "#e3ecf7"
 
-    def __init__(self, *, pipeline: Pipeline, images: Sequence[str] | str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        pipeline: Pipeline,
+        images: Sequence[str] | str | None = None,
+        pushed: bool = False,
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("artifactory_conn_id", pipeline.connection)
         super().__init__(rules=pipeline.rules(), **kwargs)
         self.pipeline = pipeline
         self.images = images
+        self.pushed = pushed
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Select, and return the descriptors of the chunks."""
         check_conf(context)
+        if self.pushed:
+            return self._take_pushed(context)
         night = find_night(context)
         hook = self._hook()
         images = list_images(hook, self.pipeline, as_list(self.images, name="images"))
@@ -70,6 +83,33 @@ class ArtifactorySelectOperator(ArtifactoryOperator):
         if failed and not sources:
             raise InvalidPromotion(f"Nothing was selected: {failed[0].candidate}: {failed[0].error}")
         return push_next(ti, self.pipeline, list(sources), rules=hook.rules())
+
+    def _take_pushed(self, context: Context) -> list[dict[str, Any]]:
+        """Take the tag that has started the run, where it still shows the digest that was told of."""
+        first = self.pipeline.stages[0].repository
+        told = find_pushed(context, repository=first)
+        if told is None:
+            raise InvalidPromotion(
+                f"Pushes start this DAG, each for its tag: to promote by hand, trigger {self.pipeline.name}."
+            )
+        level, hook, ti = self.pipeline.level(told.repository), self._hook(), context["ti"]
+        is_meant = self.pipeline.means(told.image, str(told.tag)) if level == 0 else True
+        [one] = hook.select_many(
+            told.repository,
+            [f"{told.image}:{told.tag}@{told.digest}"],
+            with_times=any(stage.needs_date for stage in self.pipeline.stages),
+        )
+        ti.xcom_push(key=UNSELECTED, value=[])
+        if isinstance(one.error, SourceMoved | NotFound):
+            self.log.info("Nothing is left to do: %s A push of its own starts a run of its own.", one.error)
+        elif one.error is not None:
+            raise one.error
+        elif not is_meant or level + 1 >= len(self.pipeline.stages):
+            self.log.info("%s is no tag that the pipeline takes further.", told)
+        else:
+            self.log.info("Told of %s.", told)
+            return push_next(ti, self.pipeline, [(told, one.created)], rules=hook.rules())
+        return push_next(ti, self.pipeline, [], rules=hook.rules())
 
     def _complete(self, images: Sequence[str], moment: datetime.datetime) -> tuple[list[str], list[Selected]]:
         """Return which tag of each image is meant, and what no tag can be told of."""

@@ -50,7 +50,11 @@ class AirflowLacks(Exception):
 
 
 @contextmanager
-def _needed() -> Iterator[None]:
+def needed() -> Iterator[None]:
+    """Say of an Airflow that lacks what is looked for within that it does.
+
+    :raises AirflowLacks: where Airflow has changed.
+    """
     try:
         yield
     except (AttributeError, ImportError) as error:
@@ -148,7 +152,7 @@ def may_trigger(user: Any, dag_id: str) -> bool:
     :param dag_id: the DAG.
     :raises AirflowLacks: where Airflow has changed.
     """
-    with _needed():
+    with needed():
         from airflow.api_fastapi.app import get_auth_manager
         from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
         from airflow.models.dag import DagModel
@@ -180,7 +184,7 @@ def find_run(session: Session, *, dag_id: str, run_id: str) -> Run | None:
     :param run_id: its run.
     :raises AirflowLacks: where Airflow has changed.
     """
-    with _needed():
+    with needed():
         from airflow.models.dagrun import DagRun
 
         query = select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
@@ -207,7 +211,7 @@ def read_xcoms(session: Session, *, dag_id: str, run_id: str, key: str, limit: i
     :raises XComsUnreadable: where the XCom backend cannot read one.
     :raises AirflowLacks: where Airflow has changed.
     """
-    with _needed():
+    with needed():
         from airflow.models.xcom import XComModel
         from airflow.sdk.bases.xcom import BaseXCom
         from airflow.sdk.execution_time.xcom import XCom
@@ -250,7 +254,7 @@ def list_asset_events(
     :param may_read_runs: whether the user may know who started a run.
     :raises AirflowLacks: where Airflow has changed.
     """
-    with _needed():
+    with needed():
         from airflow.models.asset import AssetEvent as Event
         from airflow.models.asset import AssetModel
         from airflow.models.dagrun import DagRun
@@ -326,7 +330,7 @@ def list_asset_uris(session: Session, *, uri_start: str, limit: int = 5000) -> l
     :param limit: how many at most.
     :raises AirflowLacks: where Airflow has changed.
     """
-    with _needed():
+    with needed():
         from airflow.models.asset import AssetModel
 
         query = select(AssetModel.uri).where(AssetModel.uri.startswith(uri_start, autoescape=True))

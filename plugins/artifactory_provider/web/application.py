@@ -1,4 +1,4 @@
-"""The web application behind the pages: nobody sees any of them without logging in."""
+"""The web application behind the pages: nobody sees any of them without logging in. Webhooks show a secret."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from artifactory_provider.web import ladders, pages, plans, promotions
+from artifactory_provider.web import ladders, pages, plans, promotions, webhooks
 from artifactory_provider.web.airflow_internals import REQUIRES_LOGIN, AirflowLacks
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ app = FastAPI(
 app.include_router(promotions.router)
 app.include_router(plans.router)
 app.include_router(ladders.router)
+app.mount("/webhooks", webhooks.app)  # An application of its own: it has no login, and what has one keeps it.
 app.mount("/static", StaticFiles(directory=pages.STATIC))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
@@ -48,3 +48,10 @@ class ArtifactoryPlugin(AirflowPlugin):
             "url_route": "images",
         },
     ]
+
+    @property
+    def partition_mappers(self) -> list[Any]:  # type: ignore[override]
+        """What maps pushes to runs; imported by those who schedule, and by no worker."""
+        from artifactory_provider.tasks.push_schedules import TagMapper
+
+        return [TagMapper]

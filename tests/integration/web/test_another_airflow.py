@@ -139,7 +139,7 @@ def hide(monkeypatch: pytest.MonkeyPatch, hidden: str) -> None:
 def test_the_names_below_are_all_that_the_pages_take_from_airflow() -> None:
     found = {
         f"{node.module}.{alias.name}"
-        for module in MODULES
+        for module in set(MODULES) - {"airflow_recording"}  # what webhooks need: see test_webhooks.py
         for node in ast.walk(ast.parse((FILES / f"{module}.py").read_text(encoding="utf-8")))
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("airflow")
         for alias in node.names
