@@ -7,13 +7,9 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
-from artifactory_provider.dags import promotion_dag
 from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
-from artifactory_provider.pipelines import Pipeline, Stage
-from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.sensors.verification import ArtifactoryVerificationSensor
 from artifactory_provider.tasks.assets import repository_alias
-from artifactory_provider.verification import PropertyCheck
 
 CHUNK = 25
 WAITS = 2000
@@ -68,19 +64,3 @@ with DAG("many_waits", schedule=None, is_paused_upon_creation=True):
     ArtifactoryVerificationSensor.partial(
         task_id="verify", repository="docker-dev", poke_interval=POKE_INTERVAL
     ).expand_kwargs([name_wait(number) for number in range(WAITS)])
-
-fleet = promotion_dag(
-    Pipeline(
-        name="fleet",
-        images=Patterns(("fleet/*",)),
-        mode="fleet",
-        stages=(
-            Stage(name="dev", repository="docker-dev", checks=(PropertyCheck(name="test.status"),)),
-            Stage(name="qa", repository="docker-qa", checks=(PropertyCheck(name="qa.test.status"),)),
-            Stage(name="prod", repository="docker-prod"),
-        ),
-        poke_interval=timedelta(seconds=5),
-    )
-)
-for step in fleet.tasks:
-    step.retry_delay = timedelta(seconds=1)

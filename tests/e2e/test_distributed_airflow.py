@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1200)]
 
-PROMOTIONS, MANY, CLIMB = "verified_promotions", "many_waits", "fleet"
-FLEET = 1000
+PROMOTIONS, MANY = "verified_promotions", "many_waits"
 TEAMS, IMAGES_A_TEAM = 3, 100
 CAPACITY = 1000
 """Of one triggerer: ``[triggerer] capacity``, as docker-compose.yaml has it."""
@@ -145,48 +144,6 @@ def test_two_thousand_waits_outlive_their_triggerers_and_none_ends_twice(
     assert len(tasks.changes(MANY, "verify")) == 2 * WAITS, "they were deferred, and resumed"
     assert _resumed_with(cluster) == {number: ("passed", digest) for number, digest in enumerate(digests)}
     until(lambda: not _held(cluster), seconds=60)
-
-
-def test_a_fleet_of_a_thousand_climbs_once_though_workers_a_triggerer_and_the_scheduler_are_killed(
-    cluster: Cluster, sandbox: RunningSandbox, receiver: Receiver
-) -> None:
-    images = [f"fleet/app-{number:04}" for number in range(FLEET)]
-    store_tags(sandbox.service, [ImageReference("docker-dev", image, "1.0.0") for image in images])
-    digests = {image: sandbox.digest(f"docker-dev/{image}:1.0.0") for image in images}
-    history = History(sandbox)
-    _tell_of_all(sandbox, "docker-dev", "test.status")
-
-    run = f"dags/{CLIMB}/dagRuns/{_start(cluster, CLIMB)}"
-    _kill_worker(cluster, "climb_to_prod", when=lambda: len(receiver.final) > FLEET // 10)
-    until(lambda: _waiting(cluster, CLIMB) == 1, seconds=300, otherwise=cluster.explain)
-    _kill_and_start(cluster, "scheduler")
-    [held] = [name for name in _held(cluster) if name]
-    _kill_and_start(cluster, held)
-    _tell_of_all(sandbox, "docker-qa", "qa.test.status")
-    _kill_worker(cluster, "climb_to_prod", when=lambda: bool(sandbox.tags("docker-prod", images[0])))
-    until(lambda: cluster.airflow.get(run)["state"] in ENDED, seconds=300, otherwise=cluster.explain)
-    receiver.wait_until_all_are_told()
-
-    assert cluster.airflow.get(run)["state"] == "success", cluster.explain()
-    for repository in ("docker-qa", "docker-prod"):
-        assert {image: sandbox.digest(f"{repository}/{image}:1.0.0") for image in images} == digests
-        assert {image: history.shown(f"{repository}/{image}:1.0.0") for image in images} == {
-            image: [digest] for image, digest in digests.items()
-        }
-        assert {tag for image in images for tag in sandbox.tags(repository, image)} == {"1.0.0"}
-    assert receiver.final == {("docker-qa", image, "1.0.0"): 1 for image in images}
-
-
-def _tell_of_all(sandbox: RunningSandbox, repository: str, name: str) -> None:
-    """Say of all images of the fleet that their tests have passed."""
-    answer = httpx.put(
-        f"{sandbox.url}/api/storage/{repository}/fleet",
-        params={"properties": f"{name}=passed", "recursive": "1"},
-        auth=(sandbox.username, sandbox.password),
-        timeout=60,
-        trust_env=False,
-    )
-    answer.raise_for_status()
 
 
 def _start(cluster: Cluster, dag_id: str, **conf: object) -> str:
