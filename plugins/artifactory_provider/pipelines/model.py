@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from artifactory_provider.artifactory.references import ImageReference, InvalidReference
+from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.policy.origins import ORIGINS
 from artifactory_provider.policy.rules import Rule
 from artifactory_provider.policy.targets import TargetPatterns
@@ -171,14 +171,9 @@ class Pipeline:
 
         :param line: as ``Candidate`` reads it.
         :param moment: the moment that the run is for.
-        :raises InvalidReference: when it is none, or of an image that the pipeline is not for.
+        :raises InvalidReference: when it is none.
         """
         wanted = Candidate.parse(line)
-        if not self.images.match(wanted.image):
-            raise InvalidReference(
-                f"{wanted.image} is no image of the pipeline {self.name}, which is for "
-                f"{', '.join(self.images.include[:5])}."
-            )
         return self.candidate(line, moment=moment) if line == wanted.image else line
 
     def means(self, image: str, tag: str) -> bool:
@@ -214,12 +209,12 @@ class Pipeline:
         return choice.newest[0]
 
     def rules(self) -> tuple[Rule, ...]:
-        """Return the rules that the stages add to the policy's: their windows, and who has to approve."""
+        """Return the rules that the stages add to the policy's: windows and approvals, for whatever a run promotes."""
         return tuple(
             Rule(
                 name=f"stage {stage.name} of {self.name}",
                 line=stage.line,
-                target=TargetPatterns(repositories=Patterns((stage.repository,)), images=self.images),
+                target=TargetPatterns(repositories=Patterns((stage.repository,))),
                 applies_to=frozenset(ORIGINS) - {"rollback"},
                 windows=stage.windows,
                 approvals=stage.approvals,

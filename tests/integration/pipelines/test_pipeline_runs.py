@@ -96,7 +96,7 @@ def test_a_fleet_can_be_told_what_it_is_about_and_how_high(sandbox: RunningSandb
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({"images": ["other/image"]}, "other/image is no image of the pipeline fleet"),
+        ({"images": ["other/image"]}, "Nothing was selected: other/image: "),
         ({"images": ["fleet/one:1.0@latest"]}, "latest"),
         ({"image": "fleet/one"}, "Did you mean 'images'?"),
         ({"images": ["fleet/absent"]}, "Nothing was selected: fleet/absent: "),
