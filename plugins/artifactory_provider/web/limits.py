@@ -83,11 +83,6 @@ class SecretCache:
         finally:
             turn.release()
 
-    def clear(self) -> None:
-        """Forget all."""
-        self._found.clear()
-        self._good.clear()
-
     def _known(self, conn_id: str) -> tuple[float, WebhookSecret | None] | None:
         known = self._found.get(conn_id)
         return known if known is not None and self._clock() - known[0] < _GOOD_FOR else None

@@ -9,7 +9,6 @@ import json
 import logging
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -22,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from artifactory_provider.tasks.pushes import PUSHES, VERDICTS, describe_asset
 from artifactory_provider.web import webhooks
 from artifactory_provider.web.application import app as pages
-from artifactory_provider.web.limits import TokenBuckets
+from artifactory_provider.web.limits import SecretCache, TokenBuckets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -53,7 +52,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, extra in extras.items():
         fields = {"conn_type": "artifactory", "host": "http://localhost:1", "extra": extra}
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(fields))
-    webhooks.cache.clear()
+    monkeypatch.setattr(webhooks, "cache", SecretCache(lambda conn_id: webhooks._read_secret(conn_id)))
     monkeypatch.setattr(webhooks, "buckets", TokenBuckets(rate=50, burst=200))
     monkeypatch.setitem(webhooks._refusals, "told", float("-inf"))
 
@@ -147,9 +146,11 @@ def test_the_same_verdict_is_recorded_once_until_it_has_changed(api_server: Test
     ]
 
 
-def test_the_same_delivery_to_many_at_the_same_moment_is_recorded_once(api_server: TestClient) -> None:
-    with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda _: send(api_server, pushed()), range(16)))
+async def test_the_same_delivery_many_times_at_the_same_moment_is_recorded_once(api_server: TestClient) -> None:
+    body = json.dumps(pushed()).encode()
+    transport = httpx.ASGITransport(api_server.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        answers = await asyncio.gather(*(client.post(URL, content=body, headers=sign(body)) for _ in range(16)))
     results = [answer.json().get("result") for answer in answers if answer.status_code == 200]
     assert results.count("new") == 1
     assert {answer.status_code for answer in answers} <= {200, 503}
