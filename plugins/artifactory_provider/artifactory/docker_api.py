@@ -35,6 +35,8 @@ from artifactory_provider.artifactory.references import (
 from artifactory_provider.artifactory.transport import JSON
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from artifactory_provider.artifactory.answers import Answer
     from artifactory_provider.artifactory.manifests import Referrer
     from artifactory_provider.artifactory.server import Server
@@ -126,6 +128,7 @@ class DockerApi:
         target: ImageReference,
         *,
         copy: bool = True,
+        at_last: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Send one promotion request, once: ``POST api/docker/<repoKey>/v2/promote``.
 
@@ -135,6 +138,7 @@ class DockerApi:
         :param source: repository, image and tag that are promoted.
         :param target: repository, image and tag that they become.
         :param copy: True copies, False moves.
+        :param at_last: called right before it is sent; what it raises keeps it from being sent.
         :raises ArtifactoryError: when the server refuses, or its answer does not come. Then it may have done
             the work all the same.
         """
@@ -151,6 +155,7 @@ class DockerApi:
             "POST",
             f"{await self._server.docker_url(source.repository)}/promote",
             timeout=self._server.settings.promote_timeout,
+            at_last=at_last,
             needs=f"{action} on {source.repository!r} and Deploy/Cache on {target.repository!r}, "
             "and there Delete/Overwrite too where the tag exists",
             headers=JSON,

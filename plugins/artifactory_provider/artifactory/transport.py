@@ -32,7 +32,7 @@ from artifactory_provider.artifactory.pacing import pace_of
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterable, Collection, Iterator, Mapping
+    from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterator, Mapping
     from types import TracebackType
 
     from artifactory_provider.artifactory.authentication import Authentication
@@ -77,6 +77,7 @@ class _Request:
     headers: Mapping[str, str] = field(repr=False)
     data: bytes | str | AsyncIterable[bytes] | None = field(repr=False)
     reading: BodyReading
+    at_last: Callable[[], Awaitable[None]] | None
 
     @property
     def endpoint(self) -> str:
@@ -151,6 +152,7 @@ class Transport:
         data: bytes | str | AsyncIterable[bytes] | None = None,
         reading: BodyReading = _WHOLE,
         anonymous: bool = False,
+        at_last: Callable[[], Awaitable[None]] | None = None,
     ) -> Answer:
         """Send a request and return its answer.
 
@@ -164,6 +166,8 @@ class Transport:
         :param data: the body; one that is sent part by part is never sent again.
         :param reading: how much of the answer is read, and how.
         :param anonymous: whether the request goes without credentials, as to a place that the server has named.
+        :param at_last: called when the request's turn has come, however long it waited for that; what it raises keeps
+            the request from being sent. It asks this server for nothing.
         :raises ArtifactoryError: when the answer is no success, or there is none.
         """
         request = _Request(
@@ -176,6 +180,7 @@ class Transport:
             headers=headers or {},
             data=data,
             reading=reading,
+            at_last=at_last,
         )
         return await self._send_as(request, _NOBODY if anonymous else self._credentials)
 
@@ -244,6 +249,9 @@ class Transport:
         """Send a request when its turn has come, and learn from the answer how much the server bears."""
         pace = pace_of(self.settings.base_url)
         async with _slots.get() or nullcontext(), pace.turn() as began:
+            if request.at_last is not None:
+                await request.at_last()
+                began = asyncio.get_running_loop().time()
             try:
                 answer = await self._send(request, authentication)
             except RequestTimedOut:

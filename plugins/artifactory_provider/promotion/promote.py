@@ -272,9 +272,8 @@ class _Attempt:
             seen = await self._verify_pending(pending)
             await check_claim(self.ledger, self.promotion, pending, self.target, self.before, seen)
             await self._record(pending)
-            await self._check_allowed(seen)
-            await self._keep_previous()
-            await self._retag(pending)
+            await self._keep_previous(seen)
+            await self._retag(pending, seen)
         except TRANSIENT:
             raise
         except (PromotionError, ArtifactoryError):
@@ -285,10 +284,16 @@ class _Attempt:
         """Promote to the target tag at once: the fast way, for where a wrong tag can be put right."""
         if not self.options.property_prefix:
             await self.ledger.check_repositories(self.target)
-        await self._check_allowed(self.seen)
-        await self._keep_previous()
-        within = self.options.confirmation_timeout
-        await send(self.ledger, self.source, self.target, copy=True, within=within, before=self._before())
+        await self._keep_previous(self.seen)
+        await send(
+            self.ledger,
+            self.source,
+            self.target,
+            copy=True,
+            within=self.options.confirmation_timeout,
+            before=self._before(),
+            at_last=lambda: self._check_allowed(self.seen),
+        )
         await self._confirm_target(self.source)
         if self.manifest and self.options.attachments == "all":
             await self.proof.verify_parts(self.target, self.manifest)
@@ -298,11 +303,18 @@ class _Attempt:
             await self.ledger.check_repositories(self.target)
             raise
 
-    async def _retag(self, pending: ImageReference) -> None:
+    async def _retag(self, pending: ImageReference, seen: Listing) -> None:
         """Move what waits to the target tag, and make sure that it came; from a transit repository, with all parts."""
-        within = self.options.confirmation_timeout
         try:
-            await send(self.ledger, pending, self.target, copy=False, within=within, before=self._before())
+            await send(
+                self.ledger,
+                pending,
+                self.target,
+                copy=False,
+                within=self.options.confirmation_timeout,
+                before=self._before(),
+                at_last=lambda: self._check_allowed(seen),
+            )
         except PermissionDenied:
             # Who may not overwrite may not repeat, either, what another run has done since the last look.
             if not await is_shown(self.client, self.target):
@@ -350,8 +362,9 @@ class _Attempt:
             further=leave_hold_behind(shown.properties or {}, self.source) if shown else {},
         )
 
-    async def _keep_previous(self) -> None:
+    async def _keep_previous(self, seen: Listing) -> None:
         if self.options.on_conflict == "backup" and self.before is not None:
+            await self._check_allowed(seen)
             within = self.options.confirmation_timeout
             await keep_previous(self.ledger, self.promotion.target, self.before.digest, within=within)
 

@@ -85,16 +85,24 @@ async def pin(client: ArtifactoryClient, source: ImageReference) -> Descriptor:
     return descriptor
 
 
-async def request(client: ArtifactoryClient, source: ImageReference, target: ImageReference, *, copy: bool) -> None:
+async def request(
+    client: ArtifactoryClient,
+    source: ImageReference,
+    target: ImageReference,
+    *,
+    copy: bool,
+    at_last: Callable[[], Awaitable[None]] | None = None,
+) -> None:
     """Send one promotion request, once: all are sent from here. Who asks has to find out what became of it.
 
     :param client: an open client.
     :param source: repository, image and tag; without a tag, in both, all tags of the image.
     :param target: repository, image and tag.
     :param copy: False moves.
+    :param at_last: called right before it is sent, when it has waited for its turn; what it raises keeps it from that.
     :raises ArtifactoryError: when the server refuses, or its answer does not come.
     """
-    await client.promote(source, target, copy=copy)
+    await client.promote(source, target, copy=copy, at_last=at_last)
 
 
 async def send(
@@ -105,6 +113,7 @@ async def send(
     copy: bool,
     within: float,
     before: str | None = None,
+    at_last: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Send one promotion request, once, and find out whether it was carried out where its end is unclear.
 
@@ -115,11 +124,12 @@ async def send(
     :param within: the seconds for which a server that may still be at work is waited for; where many promotions share
         the ledger it is not: the next try sees what was done meanwhile.
     :param before: the digest that the target tag showed before.
+    :param at_last: called right before it is sent, when it has waited for its turn; what it raises keeps it from that.
     :raises ArtifactoryError: when the server refuses, or the work of an unclear end is not to be found.
     """
     log.info("%s %s to %s.", "Copying" if copy else "Moving", source, target.unpinned())
     try:
-        await request(ledger.client, source, target, copy=copy)
+        await request(ledger.client, source, target, copy=copy, at_last=at_last)
     except RequestNotSent:
         raise
     except UnsupportedRepository:
