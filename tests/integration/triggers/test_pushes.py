@@ -88,6 +88,11 @@ def about(told: list[str], image: str) -> list[str]:
     return [one for one in told if f"/{image}:" in one]
 
 
+def count_looks(gateway: Gateway) -> int:
+    """Return how often was looked for pushes: where other tests have pushed thousands, a look has several pages."""
+    return sum(one.path.endswith(AQL) and b".offset(0)" in one.body for one in gateway.requests)
+
+
 def push(sandbox: RunningSandbox, reference: str, content: str = "") -> str:
     return f"{reference}@{sandbox.push_image(reference, content=content or reference)}"
 
@@ -164,9 +169,9 @@ async def test_watchers_of_one_connection_look_together(sandbox: RunningSandbox,
         dev, qa = push(sandbox, f"docker-dev/{image}:1.0"), push(sandbox, f"docker-qa/{image}:1.0")
         await until(lambda: all(about(watcher.told, image) for watcher in watchers))
         assert [about(watcher.told, image) for watcher in watchers] == [[dev]] * 5 + [[qa]] * 5
-        asked = gateway.count("POST", AQL)
+        before = count_looks(gateway)
         await asyncio.sleep(3)
-        assert gateway.count("POST", AQL) - asked <= 4
+        assert 1 <= count_looks(gateway) - before <= 4
     finally:
         for task in tasks:
             task.cancel()
