@@ -174,19 +174,12 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
 
     def _wait(self, report: LadderReport) -> None:
         now = datetime.datetime.now(datetime.UTC)
-        awaited = self._ladder.awaited()
-        open_ones = [position for position in report.positions if not position.has_ended]
-        moments = [next_look(None if one.standing == "waiting" else one.until, now) for one in open_ones]
-        if len(awaited) == len(open_ones):
-            moments = []
-        # The time of those that wait for verdicts may be over before.
-        moments += [one.until for one in open_ones if one.until is not None]
-        until = max(min(moments), now + datetime.timedelta(seconds=1))
+        until = min(next_look(one.until, now) for one in report.positions if not one.has_ended)
         self.log.info("Waiting until a verdict is there, %s at the latest.", until.isoformat(" ", timespec="seconds"))
         self.defer(
             trigger=LadderTrigger(
                 artifactory_conn_id=self.artifactory_conn_id,
-                waits=_group(awaited),
+                waits=_group(self._ladder.awaited()),
                 poke_interval=self.pipeline.poke_interval.total_seconds(),
                 until=until.isoformat(sep=" ", timespec="seconds"),
             ),

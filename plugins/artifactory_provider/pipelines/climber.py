@@ -24,7 +24,7 @@ class Climber:
     :param since: since when it stands there, for this run.
     :param standing: what becomes of it.
     :param reason: what it waits for, or why it has ended.
-    :param until: when what refuses it may end, or its time is over.
+    :param until: when it is looked at again at the latest: what refuses it may end, or its time is over.
     :param waits_for_verdict: whether what it waits for are verdicts.
     :param created: when the image was created, where its tags are made of that.
     :param unsure_from: where a promotion brought it from that may not have come to its end; None where it has.
@@ -51,7 +51,7 @@ class Climber:
 
         :param standing: what becomes of it.
         :param reason: why, or what it waits for.
-        :param until: when that may end.
+        :param until: when it is looked at again at the latest.
         """
         self.standing, self.reason, self.until, self.waits_for_verdict = standing, reason, until, False
 

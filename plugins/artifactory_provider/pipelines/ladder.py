@@ -49,6 +49,7 @@ log = logging.getLogger(__name__)
 
 _PASSING = (*TRANSIENT, NotShownYet, PartsMissing, RulesUnreadable)
 """What may be gone at the next look."""
+_AGAIN = datetime.timedelta(minutes=1)
 
 
 class LadderRules(Protocol):
@@ -254,10 +255,10 @@ class Ladder:
             first, *further = self._promotions_of(climber.unsure_from or climber.reference, climber)
             firsts.append(first)
             others += [(climber, one) for one in further]
-        report = await self._promote(client, firsts, is_there=True)
+        report = await self._promote(client, firsts)
         for climber, result in zip(climbers, report.results, strict=True):
-            if isinstance(result.error, NotFound | SourceMoved):
-                # What it came from is gone or shows another image by now: nothing can be brought from there any more.
+            if isinstance(result.error, NotFound | NotVerified | SourceMoved):
+                # Below, there is nothing any more that might be promoted: it stays where it is.
                 log.info("%s is left as it is: %s", climber.reference, result.reason)
             elif result.record is None:
                 self._hold_back(climber, result)
@@ -309,13 +310,11 @@ class Ladder:
             found.setdefault(target, Promotion(source=source, target=target, options=own))
         return list(found.values())
 
-    async def _promote(
-        self, client: ArtifactoryClient, promotions: Sequence[Promotion], *, is_there: bool = False
-    ) -> PromotionReport:
+    async def _promote(self, client: ArtifactoryClient, promotions: Sequence[Promotion]) -> PromotionReport:
         return await promote_verified(
             client,
             self._rules.record_answers(promotions),
-            (lambda _: ()) if is_there else self._checks_of,
+            self._checks_of,
             at_once=self._at_once,
             connect=self._connect,
             rules=self._rules,
@@ -372,12 +371,14 @@ class Ladder:
     def _wait(
         self, climber: Climber, standing: Literal["waiting", "refused"], reason: str, *, for_verdict: bool = False
     ) -> None:
-        limit = self._pipeline.stages[climber.level].timeout
-        if self._now() - climber.since >= limit:
+        limit, now = self._pipeline.stages[climber.level].timeout, self._now()
+        if now - climber.since >= limit:
             climber.stand("late", f"It has waited for {describe_span(limit)}: {reason}")
-        else:
-            climber.stand(standing, reason, until=climber.since + limit)
-            climber.waits_for_verdict = for_verdict
+            return
+        # Nobody tells when the server recovers, or a stop is lifted: it is looked at again soon.
+        until = climber.since + limit
+        climber.stand(standing, reason, until=until if for_verdict else min(until, now + _AGAIN))
+        climber.waits_for_verdict = for_verdict
 
 
 async def _is_later(evidence: Evidence, shown: Seen, mine: Seen) -> bool:

@@ -30,7 +30,7 @@ class Position:
     :param standing: what becomes of it.
     :param reason: what it waits for, or why it has ended.
     :param since: since when it stands in the stage for this run.
-    :param until: when what refuses it may end, where that is known.
+    :param until: when it is looked at again at the latest: what refuses it may end, or its time is over.
     """
 
     reference: ImageReference

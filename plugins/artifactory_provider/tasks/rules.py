@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import logging
 from copy import copy
@@ -17,7 +16,6 @@ from artifactory_provider.policy import (
     DEFAULT_POLICY_NAME,
     DEFAULT_STOP_NAME,
     Approval,
-    InvalidPolicy,
     Override,
     Policy,
     check_approval,
@@ -25,11 +23,11 @@ from artifactory_provider.policy import (
     fingerprint,
     merge_approvals,
     read_policy,
-    read_stop,
 )
 from artifactory_provider.policy.responses import InvalidResponse
 from artifactory_provider.promotion.errors import RulesUnreadable
 from artifactory_provider.promotion.rules import Refusal
+from artifactory_provider.tasks.stops import CurrentStops
 from artifactory_provider.tasks.variables import read_variable
 
 if TYPE_CHECKING:
@@ -148,7 +146,7 @@ class VariableRules:
     ) -> None:
         # Thousands of promotions ask for it, and each time it would take 50 milliseconds of the event loop.
         self.policy, self.starter, self._key = policy, starter, cache(key)
-        self._stops = _Stops(stop_variable, read)
+        self._stops = CurrentStops(stop_variable, read)
         self._now = now
         self._given: _Given | None = None
 
@@ -359,50 +357,3 @@ class _Given:
         except InvalidResponse as error:
             log.info("No answer of people counts: %s", error)
             return ""
-
-
-class _Stops:
-    """The stops as they are now, for all who ask at the same time by one read that begins after they have asked."""
-
-    def __init__(self, variable: str, read: Callable[[str], str | None]) -> None:
-        self._variable, self._read_variable = variable, read
-        self._waiting: list[asyncio.Future[str | None]] = []
-        self._reading: asyncio.Task[None] | None = None
-        self._known: tuple[str | None, Stop | Refusal] = (None, read_stop("", name=variable))
-
-    async def read(self) -> Stop | Refusal:
-        """Return the stops, or the refusal of everything where nobody can tell what they are.
-
-        :raises RulesUnreadable: when the Variable cannot be read now.
-        """
-        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(answer)
-        if self._reading is None or self._reading.done():  # at its end, or with an event loop that has stopped
-            self._reading = asyncio.create_task(self._answer_all())
-        text = await answer
-        if text != self._known[0]:
-            self._known = (text, self._understand(text))
-        return self._known[1]
-
-    async def _answer_all(self) -> None:
-        while self._waiting:
-            waiting, self._waiting = self._waiting, []
-            try:
-                text = await asyncio.to_thread(self._read_variable, self._variable)
-            except Exception as error:  # noqa: BLE001 - whoever has asked gets it
-                for one in waiting:
-                    if not one.done():
-                        one.set_exception(error)
-            else:
-                for one in waiting:
-                    if not one.done():
-                        one.set_result(text)
-
-    def _understand(self, text: str | None) -> Stop | Refusal:
-        try:
-            return read_stop(text or "", name=self._variable)
-        except InvalidPolicy as error:
-            return Refusal(
-                f"Nothing is promoted, as nobody can tell what is stopped: {error}",
-                lifted_by=f"Whoever may edit Variables can mend {self._variable}.",
-            )

@@ -1,7 +1,8 @@
-"""Giving and lifting orders to stop: changes of one Airflow Variable that others may change at the same time."""
+"""Orders to stop: one Airflow Variable, read anew for each question, which several may change at the same time."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from dataclasses import replace
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import Variable
 
-from artifactory_provider.policy import read_stop
+from artifactory_provider.policy import InvalidPolicy, read_stop
 from artifactory_provider.promotion.errors import NothingToLift, RulesUnreadable
+from artifactory_provider.promotion.rules import Refusal
 from artifactory_provider.tasks.variables import read_variable
 
 if TYPE_CHECKING:
@@ -81,3 +83,54 @@ def _change(variable: str, change: Callable[[Stop], Stop]) -> Stop:
         if change(settled := read_stop(read_variable(variable), name=variable)) == settled:
             return settled
     raise RulesUnreadable(f"Others have changed the Variable {variable!r} each time: run this again at once.")
+
+
+class CurrentStops:
+    """The stops as they are now, for all who ask at the same time by one read that begins after they have asked.
+
+    :param variable: the Variable of the stops.
+    :param read: returns a Variable's text, or None where there is no such one.
+    """
+
+    def __init__(self, variable: str, read: Callable[[str], str | None]) -> None:
+        self._variable, self._read_variable = variable, read
+        self._waiting: list[asyncio.Future[str | None]] = []
+        self._reading: asyncio.Task[None] | None = None
+        self._known: tuple[str | None, Stop | Refusal] = (None, read_stop("", name=variable))
+
+    async def read(self) -> Stop | Refusal:
+        """Return the stops, or the refusal of everything where nobody can tell what they are.
+
+        :raises RulesUnreadable: when the Variable cannot be read now.
+        """
+        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        if self._reading is None or self._reading.done():  # at its end, or with an event loop that has stopped
+            self._reading = asyncio.create_task(self._answer_all())
+        text = await answer
+        if text != self._known[0]:
+            self._known = (text, self._understand(text))
+        return self._known[1]
+
+    async def _answer_all(self) -> None:
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            try:
+                text = await asyncio.to_thread(self._read_variable, self._variable)
+            except Exception as error:  # noqa: BLE001 - whoever has asked gets it
+                for one in waiting:
+                    if not one.done():
+                        one.set_exception(error)
+            else:
+                for one in waiting:
+                    if not one.done():
+                        one.set_result(text)
+
+    def _understand(self, text: str | None) -> Stop | Refusal:
+        try:
+            return read_stop(text or "", name=self._variable)
+        except InvalidPolicy as error:
+            return Refusal(
+                f"Nothing is promoted, as nobody can tell what is stopped: {error}",
+                lifted_by=f"Whoever may edit Variables can mend {self._variable}.",
+            )
