@@ -41,6 +41,7 @@ class Secrets:
     airflow_password: str = field(default_factory=lambda: secrets.token_urlsafe(9), repr=False)
     jwt: str = field(default_factory=lambda: secrets.token_hex(48), repr=False)
     api: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    webhook: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     fernet: str = field(default_factory=lambda: urlsafe_b64encode(secrets.token_bytes(32)).decode(), repr=False)
 
 
@@ -132,16 +133,13 @@ class Home:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', os.defpath)}",
             "NO_PROXY": ",".join(filter(None, [inherited.get("NO_PROXY"), _HOST, "localhost"])),
             "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(PROJECT),
             "AIRFLOW_HOME": str(self.path / "airflow"),
             **{f"AIRFLOW__{key}": value for key, value in self._airflow_options().items()},
         }
 
     def _keep_write_ahead_log(self) -> None:
-        """Have SQLite let the parts of Airflow read while one of them writes; the file itself remembers it.
-
-        How long they wait for each other to write stays as it is: Airflow's API server writes from its event loop, too,
-        so what waits there may wait for itself. What is refused after five seconds is sent again.
-        """
+        """Have SQLite let the parts of Airflow read while one of them writes; the file itself remembers it."""
         self.airflow_database.parent.mkdir(exist_ok=True)
         with closing(sqlite3.connect(self.airflow_database)) as database:
             database.execute("PRAGMA journal_mode=WAL")
@@ -156,6 +154,8 @@ class Home:
             "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "CORE__TEST_CONNECTION": "Enabled",
             "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.airflow_database}",
+            "DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "demo.airflow_database.CONNECT_ARGS",
+            "DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC": "demo.airflow_database.CONNECT_ARGS",
             "CORE__FERNET_KEY": self.secrets.fernet,
             "CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.path / "passwords.json"),
@@ -166,6 +166,7 @@ class Home:
             "API__SECRET_KEY": self.secrets.api,
             "API_AUTH__JWT_SECRET": self.secrets.jwt,
             "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+            "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # until then, the slot of a task that has ended stays taken
             "LOGGING__WORKER_LOG_SERVER_PORT": str(self.ports.worker_logs),
             "LOGGING__TRIGGER_LOG_SERVER_PORT": str(self.ports.triggerer_logs),
             "SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(self.ports.scheduler_health),

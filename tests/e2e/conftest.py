@@ -50,7 +50,7 @@ class Airflow:
         """Run a DAG by hand to its end, and return the run's path in the API."""
         run_id = self.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
         path = f"dags/{dag_id}/dagRuns/{run_id}"
-        until(lambda: self.get(path)["state"] in ENDED, seconds=300, otherwise=lambda: self._explain(path))
+        until(lambda: self.get(path)["state"] in ENDED, seconds=300, otherwise=lambda: self.explain(dag_id))
         return path
 
     def states(self, run: str) -> dict[str, str]:
@@ -71,11 +71,16 @@ class Airflow:
             if not page[name] or len(found) >= page["total_entries"]:
                 return found
 
-    def _explain(self, run: str) -> str:
-        """Say what a run that does not end may be waiting for."""
-        runs = self.get(f"{run.rpartition('/')[0]}", order_by="-run_after", limit=10)["dag_runs"]
-        others = {one["dag_run_id"]: one["state"] for one in runs}
-        return f"{run}: {self.states(run)}\nruns: {others}\nqa-tests: {end_of(self.home.log('qa-tests'))}"
+    def explain(self, dag_id: str) -> str:
+        """Say what the runs of a DAG that do not end may be waiting for."""
+        runs = self.get(f"dags/{dag_id}/dagRuns", order_by="-run_after", limit=10)["dag_runs"]
+        said = [f"{one['dag_run_id']} is {one['state']}" for one in runs]
+        open_ones = [f"dags/{dag_id}/dagRuns/{one['dag_run_id']}" for one in runs if one["state"] not in ENDED]
+        said += [f"{run}: {self.states(run)}" for run in open_ones]
+        log = self.home.log("airflow").read_text(errors="replace").splitlines()
+        scheduler = [line[:400] for line in log if line.startswith("scheduler")]
+        said += [str(self.get("monitor/health")), *scheduler[-20:], f"qa-tests: {end_of(self.home.log('qa-tests'))}"]
+        return "\n".join(said)
 
 
 def _is_locked(answer: httpx.Response) -> bool:

@@ -191,7 +191,11 @@ def backfill(airflow: Airflow, images: list[str], *, reprocess: str) -> list[str
         found: list[dict[str, Any]] = airflow.get("backfills", dag_id="promote_nightly")["backfills"]
         return found
 
-    until(lambda: all(entry["completed_at"] for entry in backfills()), seconds=240)
+    until(
+        lambda: all(entry["completed_at"] for entry in backfills()),
+        seconds=240,
+        otherwise=lambda: airflow.explain("promote_nightly"),
+    )
     runs = airflow.get("dags/promote_nightly/dagRuns", run_type="backfill", order_by="logical_date")["dag_runs"]
     mine = [run for run in runs if run["logical_date"].startswith("2026-10-0")]
     assert {run["state"] for run in mine} == {"success"}, mine

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import demo.__main__
@@ -86,6 +89,22 @@ def test_airflows_parts_read_its_database_while_one_of_them_writes() -> None:
             assert reads.execute(text("SELECT count(*) FROM dag")).scalar_one() == 0
     with reader.connect() as reads:
         assert reads.execute(text("SELECT count(*) FROM dag")).scalar_one() == 1
+
+
+@pytest.mark.parametrize(("part", "milliseconds"), [("scheduler", 60_000), ("api-server", 5_000)])
+def test_airflows_parts_hold_its_database_for_no_longer_than_a_write_takes(part: str, milliseconds: int) -> None:
+    """Each opens it as told, with commits that do not wait for the disk, and all but one have time to wait."""
+    home = Home.create("run", fresh=True)
+    ask = """
+from airflow import settings
+from sqlalchemy import text
+with settings.engine.connect() as database:
+    print([database.execute(text(f"PRAGMA {name}")).scalar_one() for name in ("synchronous", "busy_timeout")])
+"""
+    asked = subprocess.run(
+        [sys.executable, "-c", ask, part], env=home.environment(), capture_output=True, text=True, check=True
+    )
+    assert json.loads(asked.stdout.splitlines()[-1]) == [1, milliseconds]
 
 
 def test_asking_for_an_instance_that_was_never_started_is_said_in_a_sentence() -> None:
