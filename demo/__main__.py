@@ -41,6 +41,7 @@ from demo.scenario import (
     write_policy,
     write_verdict,
 )
+from demo.starts import OtherStarts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,8 @@ if TYPE_CHECKING:
 _LONGEST_RUN = 480.0
 _ENDED = {"success", "failed"}
 _A_DAY = timedelta(days=1)
-_SECONDS_TO_TAKE_AN_ANSWER = 8.0
+_SECONDS_TO_PARK, _SECONDS_TO_TAKE_AN_ANSWER = 4.0, 8.0
+"""An answer that comes before a task's process has ended makes Airflow take the task for lost, and try it again."""
 
 
 def main() -> int:
@@ -90,8 +92,9 @@ def run() -> int:
         instance = Instance(home, progress)
         try:
             instance.start()
-            tasks = _promote(instance, home, progress)
-            return asyncio.run(_judge(home, progress, tasks))
+            starts = OtherStarts(instance.api, home, progress)
+            tasks = _promote(instance, home, progress, starts)
+            return asyncio.run(_judge(home, progress, tasks, starts))
         finally:
             instance.stop()
             progress.say(f"Everything is stopped. Logs: {home.shown_path}")
@@ -151,28 +154,29 @@ def down() -> int:
     return 0
 
 
-def _promote(instance: Instance, home: Home, progress: Progress) -> list[Task]:
-    """Let the data check start the nightly DAG, and follow it to its end."""
+def _promote(instance: Instance, home: Home, progress: Progress, starts: OtherStarts) -> list[Task]:
+    """Let the data check start the nightly DAG, and whatever else starts promotions, and follow all to their ends."""
     now = datetime.now(UTC)
     instance.api.put_variable("artifactory_policy", write_policy(now - _A_DAY, now + _A_DAY))
     progress.say(f"A policy freezes {FROZEN} in {PROD} for a day, and wants {APPROVED} approved.")
     instance.api.trigger("service_catalog_check")
     progress.say("The service catalogue is checked; its asset will start promote_nightly.")
-    night = _Night(instance, home, progress)
+    night = _Night(instance, home, progress, starts)
     deadline = time.monotonic() + _LONGEST_RUN
     run_id = None
     while time.monotonic() < deadline:
         instance.check()
-        run_id = run_id or instance.api.asset_run("promote_nightly")
+        run_id = run_id or instance.api.newest_run("promote_nightly", "asset_triggered")
         if run_id:
             state = instance.api.run_state("promote_nightly", run_id)
             tasks = instance.api.tasks("promote_nightly", run_id)
             progress.show(tasks)
             night.act(run_id, tasks)
-            if state in _ENDED:
+            starts.act()
+            if state in _ENDED and starts.have_ended:
                 return tasks
         time.sleep(1)
-    raise DemoError(f"promote_nightly did not end within {_LONGEST_RUN:.0f} s: see the logs in {home.shown_path}.")
+    raise DemoError(f"Not all runs ended within {_LONGEST_RUN:.0f} s: see the logs in {home.shown_path}.")
 
 
 class _Night:
@@ -181,10 +185,11 @@ class _Night:
     :param instance: what runs.
     :param home: its files, ports and secrets.
     :param progress: where it says what happens.
+    :param starts: what else starts promotions, once the night has to wait.
     """
 
-    def __init__(self, instance: Instance, home: Home, progress: Progress) -> None:
-        self._api, self._home, self._progress = instance.api, home, progress
+    def __init__(self, instance: Instance, home: Home, progress: Progress, starts: OtherStarts) -> None:
+        self._api, self._home, self._progress, self._starts = instance.api, home, progress, starts
         self._said: set[str] = set()
         self._answered = float("-inf")
 
@@ -211,11 +216,13 @@ class _Night:
         end = (datetime.now(UTC) + timedelta(minutes=2)).replace(second=0, microsecond=0)
         self._api.put_variable("artifactory_policy", write_policy(end - _A_DAY, end))
         self._progress.say(f"{FROZEN} may go to {PROD} by its tests; the freeze ends at {end:%H:%M} UTC now.")
+        self._starts.begin()
 
     def _approve(self, run_id: str, task: Task) -> None:
-        """Approve, and again after some seconds: Airflow loses what comes while a task still parks itself."""
+        """Approve some seconds after the question is there, and again later: Airflow loses what comes too soon."""
         if self._is_news("approval"):
             self._progress.say(f"approve_prod of {APPROVED} asks under Required Actions; admin approves it.")
+            self._answered = time.monotonic() + _SECONDS_TO_PARK - _SECONDS_TO_TAKE_AN_ANSWER
         if time.monotonic() - self._answered > _SECONDS_TO_TAKE_AN_ANSWER:
             self._answered = time.monotonic()
             self._api.answer("promote_nightly", run_id, task.task_id, "Approve", map_index=task.map_index)
@@ -248,13 +255,15 @@ async def _give_verdict(image: str, status: str) -> int:
     return 0
 
 
-async def _judge(home: Home, progress: Progress, tasks: list[Task]) -> int:
-    """Print the table, and compare prod with what was verified."""
+async def _judge(home: Home, progress: Progress, tasks: list[Task], starts: OtherStarts) -> int:
+    """Print the tables, and compare prod with what was verified."""
     async with sandbox_client(home.sandbox_url) as client:
         chosen = await candidates(client)
         progress.table(chosen, await places(client), tasks, await ask_gates(client, chosen))
         in_prod = await held(client, PROD)
-    wanted = {_key(reference): reference.digest for image, reference in chosen.items() if image != FAILING}
+    progress.list_starts(starts.all)
+    promoted = [reference for image, reference in chosen.items() if image != FAILING]
+    wanted = {_key(reference): reference.digest for reference in (*promoted, *await starts.check())}
     if in_prod == wanted:
         progress.say(f"{PROD} holds exactly the {len(wanted)} verified digests, and nothing else.")
         return 0
@@ -314,6 +323,13 @@ What to try:
   9. Pull what was promoted:
        skopeo inspect --tls-verify=false --creds admin:password \\
          docker://127.0.0.1:{home.ports.sandbox}/docker-prod/coredns:v1.11.0
+ 10. Push a release of the storefront: 'Promote on push' (promote_pushed_on_push) starts, and waits for its tests.
+       skopeo copy --src-tls-verify=false --src-creds admin:password \\
+         --dest-tls-verify=false --dest-creds admin:password \\
+         docker://127.0.0.1:{home.ports.sandbox}/docker-dev/coredns:v1.11.0 \\
+         docker://127.0.0.1:{home.ports.sandbox}/docker-dev/storefront/web:2.0.0
+       make verdict IMAGE=storefront/web STATUS=passed
+     'Promote on push' (promote_pushed) takes up by hand what stands there.
 
 'make down' stops everything; what was promoted is there again after the next 'make up'.
 """

@@ -12,6 +12,7 @@ from demo.errors import DemoError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 _PAGE = 100
 _PATIENCE = 60.0
@@ -144,10 +145,32 @@ class AirflowApi:
         """Return what Airflow says of a run: its state, and when it began and ended."""
         return dict(self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"))
 
-    def asset_run(self, dag_id: str) -> str | None:
-        """Return the id of the newest run that an asset has started."""
-        runs = self._get(f"/api/v2/dags/{dag_id}/dagRuns", run_type="asset_triggered", order_by="-run_after")
+    def newest_run(self, dag_id: str, run_type: str) -> str | None:
+        """Return the id of the newest run of a DAG that was started in some way.
+
+        :param dag_id: the DAG.
+        :param run_type: how, in Airflow's words, such as ``asset_triggered``.
+        """
+        runs = self._get(f"/api/v2/dags/{dag_id}/dagRuns", run_type=run_type, order_by="-run_after")
         return next((str(run["dag_run_id"]) for run in runs["dag_runs"]), None)
+
+    def backfill(self, dag_id: str, start: datetime, end: datetime, conf: Mapping[str, Any]) -> None:
+        """Run a DAG for the nights of some past time.
+
+        :param dag_id: the DAG.
+        :param start: from when.
+        :param end: until when.
+        :param conf: the values of its form, where they are not the defaults.
+        """
+        body = {
+            "dag_id": dag_id,
+            "from_date": start.isoformat(),
+            "to_date": end.isoformat(),
+            "max_active_runs": 1,
+            "reprocess_behavior": "none",
+            "dag_run_conf": dict(conf),
+        }
+        self.send("POST", "/api/v2/backfills", body, known=409)
 
     def tasks(self, dag_id: str, run_id: str) -> list[Task]:
         """Return all task instances of a run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import httpx
 
 from demo.airflow_api import AirflowApi
 from demo.errors import DemoError
-from demo.home import PROJECT, is_free
+from demo.home import is_free
 from demo.processes import Process, Register, end_of, uninterrupted, wait_until
 from demo.scenario import (
     PASSWORD,
@@ -22,6 +23,7 @@ from demo.scenario import (
     seed,
     write_dev_verdicts,
 )
+from demo.webhooks import subscribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -31,7 +33,15 @@ if TYPE_CHECKING:
 
 PARTS = ("sandbox", "airflow", "qa-tests")
 _LONGEST_SILENCE = 30.0
-DAGS = ("service_catalog_check", "promote_nightly", "retag_backfill", "stop_the_line", "hold_or_reject")
+DAGS = (
+    "service_catalog_check",
+    "promote_nightly",
+    "promote_pushed",
+    "promote_pushed_on_push",
+    "retag_backfill",
+    "stop_the_line",
+    "hold_or_reject",
+)
 
 
 class Instance:
@@ -62,6 +72,7 @@ class Instance:
             self.api.log_in()
             self._create_connections()
             self.api.put_pool("artifactory_backfill", 4, "Chunks of backfills")
+            subscribe(self._home)
         if "qa-tests" in parts:
             self._run("qa-tests", [sys.executable, "-m", "demo", "qa-tests", self._home.sandbox_url])
         if "airflow" in parts:
@@ -155,6 +166,7 @@ class Instance:
                 "port": self._home.ports.sandbox,
                 "login": USERNAME,
                 "password": PASSWORD,
+                "extra": json.dumps({"webhook_secret": self._home.secrets.webhook}),
             }
         )
         self.api.put_connection(
@@ -176,8 +188,7 @@ class Instance:
         self._wait("the DAGs are read", are_read, 60, airflow)
 
     def _run(self, name: str, command: list[str]) -> Process:
-        environment = {**self._home.environment(), "PYTHONPATH": str(PROJECT)}
-        process = Process.start(name, command, environment=environment, log=self._home.log(name))
+        process = Process.start(name, command, environment=self._home.environment(), log=self._home.log(name))
         self._register.add(process)
         return process
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.references import ImageReference
     from demo.airflow_api import Task
     from demo.scenario import Places
+    from demo.starts import Start
 
 LADDER = ("select", "verify_dev", "promote_to_qa", "verify_qa", "approve_prod", "promote_to_prod")
 _SECONDS_BETWEEN_LINES = 4
@@ -79,6 +80,19 @@ class Progress:
         console = Console(highlight=False, width=max(self._console.width, 125))
         console.print(table)
         console.print(f"{older} older tags of these images stay in docker-dev: a night takes the newest version.\n")
+
+    def list_starts(self, starts: Sequence[Start]) -> None:
+        """Print what else has started promotions, and what came of each."""
+        table = Table(title="What else started promotions", title_justify="left")
+        for column in ("start", "DAG", "run", "brought"):
+            table.add_column(column, no_wrap=column != "brought")
+        for start in starts:
+            brought = ", ".join(str(reference.unpinned()) for reference in start.promotes[:2])
+            more = len(start.promotes) - 2
+            table.add_row(start.what, start.dag_id, start.state, f"{brought} and {more} more" if more > 0 else brought)
+        console = Console(highlight=False, width=max(self._console.width, 125))
+        console.print(table)
+        console.print()
 
 
 def _mark(digest: str | None, wanted: str | None) -> str:

@@ -111,11 +111,11 @@ def seed(home: Home) -> str:
 
 
 def _pushed_lately(now: datetime) -> list[dict[str, Any]]:
-    """Return a seed in which each image's versions came one after the other, no two images at one moment."""
+    """Return a seed in which each image's versions came one after the other, no two images at one moment, until now."""
     step = _PAST / _TAGS_PER_IMAGE
     entries = []
     for number, (image, tags) in enumerate(_versions().items()):
-        start = now - _PAST + step * (number + 1) / (len(IMAGES) + 1)
+        start = now - _PAST + step * (number + 1) / len(IMAGES)
         digests = {tag.digest: [other.tag for other in tags if other.digest == tag.digest] for tag in tags}
         created = {tag.tag: (start + step * place).isoformat(timespec="seconds") for place, tag in enumerate(tags)}
         entries.append({"name": image, "dmap": digests, "created": created})
@@ -138,6 +138,13 @@ async def candidates(client: ArtifactoryClient) -> dict[str, ImageReference]:
     """Return image → newest version in dev, pinned: what a night promotes."""
     newest = {image: await newest_version(client, DEV, image) for image in IMAGES}
     return {image: reference for image, reference in newest.items() if reference}
+
+
+async def list_versions(client: ArtifactoryClient, image: str) -> list[ImageReference]:
+    """Return what the versions of an image show in dev, the newest last."""
+    references = [ImageReference(DEV, image, tag.tag) for tag in _versions()[image]]
+    shown = [await client.descriptor(reference) for reference in references]
+    return [one.pinned(found.digest) for one, found in zip(references, shown, strict=True) if found]
 
 
 async def write_dev_verdicts(client: ArtifactoryClient) -> None:

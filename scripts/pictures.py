@@ -125,7 +125,7 @@ def take_night(album: Album, instance: Instance, home: Home) -> None:
     """Take pictures of a night in which one image's tests failed, and another's are still running; let it end."""
     api = instance.api
     api.trigger("service_catalog_check")
-    run = _wait(lambda: api.asset_run(NIGHTLY), "the night begins")
+    run = _wait(lambda: api.newest_run(NIGHTLY, "asset_triggered"), "the night begins")
     promoted = len(IMAGES) - len({FAILING, LATE})
     in_prod = [("promote_to_prod", "success")] * promoted
     _wait(

@@ -31,6 +31,8 @@ def test_every_dag_file_is_read_without_errors(dag_bag: DagBag) -> None:
     assert set(dag_bag.dags) == {
         "hold_or_reject",
         "promote_nightly",
+        "promote_pushed",
+        "promote_pushed_on_push",
         "retag_backfill",
         "service_catalog_check",
         "stop_the_line",

@@ -74,5 +74,5 @@ def test_what_is_refused_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_query_goes_along(monkeypatch: pytest.MonkeyPatch) -> None:
     api, asked = answering(monkeypatch, httpx.Response(200, json={"dag_runs": []}))
-    assert api.asset_run("promote_nightly") is None
+    assert api.newest_run("promote_nightly", "asset_triggered") is None
     assert asked == ["GET /api/v2/dags/promote_nightly/dagRuns?run_type=asset_triggered&order_by=-run_after"]
