@@ -36,7 +36,8 @@ OVERLAP = datetime.timedelta(minutes=5)
 STATE = "told"
 _PUSHES_AN_EVENT = 100
 _MOST_REMEMBERED = 2500
-_HEX = 16
+_HEX = 12
+_MILLISECOND = datetime.timedelta(milliseconds=1)
 
 
 class Push(NamedTuple):
@@ -75,12 +76,15 @@ class Watermark:
         """
         if document is None:
             return cls(datetime.datetime.now(datetime.UTC) - OVERLAP)
-        read = datetime.datetime.fromisoformat
-        return cls(read(document["since"]), {mark: read(moment) for mark, moment in document["marks"].items()})
+        since = datetime.datetime.fromisoformat(document["since"])
+        return cls(since, {mark: since + after * _MILLISECOND for mark, after in document["marks"].items()})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        marks = {mark: moment.isoformat() for mark, moment in self.told.items()}
+        """Return it as JSON, whose text has 61 kB at most: Airflow's bound for what it stores is 64 KiB.
+
+        When something was pushed stands there as milliseconds after ``since``, rounded up.
+        """
+        marks = {mark: -((self.since - moment) // _MILLISECOND) for mark, moment in self.told.items()}
         return {"since": self.since.isoformat(), "marks": marks}
 
     def select(self, pushes: Iterable[Push]) -> list[Push]:
@@ -101,7 +105,8 @@ class Watermark:
         if moments:
             self.since = max(self.since, moments[-1] - OVERLAP)
         if len(moments) > _MOST_REMEMBERED:
-            self.since = max(self.since, moments[-_MOST_REMEMBERED])
+            # Beyond the last that is not remembered: it, and what was pushed at the same moment, would be told again.
+            self.since = max(self.since, moments[-_MOST_REMEMBERED - 1] + datetime.timedelta.resolution)
         self.told = {mark: moment for mark, moment in self.told.items() if moment >= self.since}
 
 
