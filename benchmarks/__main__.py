@@ -17,6 +17,7 @@ from benchmarks import (
     fleets,
     policies,
     promotions,
+    pushes,
     sandbox_promotions,
     sandbox_transfers,
     waits,
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "backfills": backfills.measure,
     "backfill-dags": backfill_dags.measure,
     "fleets": fleets.measure,
+    "pushes": pushes.measure,
     "sandbox-promotions": sandbox_promotions.measure,
     "sandbox-transfers": sandbox_transfers.measure,
 }

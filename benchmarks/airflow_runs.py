@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from demo.airflow_api import AirflowApi
 from demo.home import HOMES, PROJECT, Home
@@ -23,16 +23,29 @@ _NAME = "bench"
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
+class Times(NamedTuple):
+    """A run's times, as Airflow has noted them."""
+
+    queued: datetime
+    begun: datetime
+    ended: datetime
+
+
 class Runs:
     """A running Airflow.
 
     :param api: its API, logged in.
-    :param home: where it keeps its logs.
+    :param home: where it is, and keeps its logs.
     """
 
     def __init__(self, api: AirflowApi, home: Home) -> None:
-        self._api = api
+        self.api = api
         self._home = home
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._home.airflow_url
 
     def measure(self, dag_id: str, conf: Mapping[str, Any], *, longest: float) -> float:
         """Run a DAG and return the seconds from its run's start to its end, as Airflow noted them.
@@ -42,17 +55,43 @@ class Runs:
         :param longest: seconds after which it counts as stuck.
         :raises RuntimeError: when the run fails or does not end.
         """
-        run_id = self._api.trigger(dag_id, conf)
+        times = self.wait_for(dag_id, self.api.trigger(dag_id, conf), longest=longest)
+        return (times.ended - times.begun).total_seconds()
+
+    def wait_for(self, dag_id: str, run_id: str, *, longest: float) -> Times:
+        """Wait for a run's end and return its times.
+
+        :param dag_id: the DAG.
+        :param run_id: its run.
+        :param longest: seconds after which it counts as stuck.
+        :raises RuntimeError: when the run fails or does not end.
+        """
         deadline = time.monotonic() + longest
         while time.monotonic() < deadline:
-            run = self._api.run(dag_id, run_id)
+            run = self.api.run(dag_id, run_id)
             if run["state"] == "success":
-                begun, ended = (datetime.fromisoformat(run[name]) for name in ("start_date", "end_date"))
-                return (ended - begun).total_seconds()
+                return Times(*(datetime.fromisoformat(run[name]) for name in ("queued_at", "start_date", "end_date")))
             if run["state"] == "failed":
                 raise RuntimeError(f"{dag_id} failed; the logs are in {self._home.path}")
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         raise RuntimeError(f"{dag_id} did not end within {longest:.0f} s; the logs are in {self._home.path}")
+
+    def wait_for_key(self, dag_id: str, key: str, *, longest: float) -> str:
+        """Wait for the run of a partition key and return its id.
+
+        :param dag_id: the DAG.
+        :param key: the key.
+        :param longest: seconds after which none will come.
+        :raises RuntimeError: when none comes.
+        """
+        deadline = time.monotonic() + longest
+        while time.monotonic() < deadline:
+            answer = self.api.send("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=-id&limit=10").json()
+            for run in answer["dag_runs"]:
+                if run["partition_key"] == key:
+                    return str(run["dag_run_id"])
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        raise RuntimeError(f"nothing has started {dag_id} for {key}; the logs are in {self._home.path}")
 
 
 @contextmanager

@@ -74,3 +74,17 @@ def cosign_tag(digest: str) -> str:
 def to_repository(tags: Iterable[ImageReference], repository: str) -> tuple[tuple[ImageReference, ImageReference], ...]:
     """Return the promotions of tags to another repository, under the names that they have."""
     return tuple((tag, ImageReference(repository, tag.image, tag.tag)) for tag in tags)
+
+
+def pass_tests(service: Service) -> None:
+    """Let the tests of all images in docker-dev have passed, in dev and in qa.
+
+    :param service: the sandbox's open data.
+    """
+    with service.database.writing() as tx:
+        for name in ("test.status", "qa.test.status"):
+            tx.execute(
+                "INSERT INTO properties (item, key, value) SELECT id, ?, 'passed' FROM items "
+                "WHERE repository = 'docker-dev' AND name = 'list.manifest.json'",
+                (name,),
+            )

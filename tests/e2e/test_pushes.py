@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import time
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,9 @@ from demo.home import Home
 from demo.processes import Process
 from tests.e2e.conftest import ENDED, PROJECT, Airflow, until
 
+from artifactory_provider.pipelines.standing import ReadReport
+from artifactory_provider.tasks.ladders import LADDER
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -24,14 +28,15 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 SECRET = "only the two of them know"
-DAGS = ("by_webhook", "by_verdict", "by_watcher", "watch_docker-watched")
+DAGS = ("by_webhook", "by_verdict", "by_watcher", "watch_docker-watched", "shop_on_push", "store_on_push")
+REPOSITORIES = ("docker-dev", "docker-qa", "docker-prod", "docker-watched")
 MOST_SECONDS = 15.0
 """From a push to its queued run: three above the scheduler's loop on a machine of its own, more on a shared one."""
 
 
 @pytest.fixture(scope="module")
 def sandbox(artifactory_sandbox_factory: Callable[..., RunningSandbox]) -> RunningSandbox:
-    repositories: dict[str, dict[str, str]] = {key: {} for key in ("docker-dev", "docker-qa", "docker-watched")}
+    repositories: dict[str, dict[str, str]] = {key: {} for key in REPOSITORIES}
     return artifactory_sandbox_factory({"repositories": repositories})
 
 
@@ -142,6 +147,94 @@ def test_each_pushed_tag_starts_one_run_by_watcher(airflow: Airflow, sandbox: Ru
     push(sandbox, "docker-watched/team/app:1.0.0")
     third = push(sandbox, "docker-watched/team/app:2.0.0")
     assert pushed(airflow, "by_watcher", 3) == sorted([first, second, third])
+
+
+def skopeo_push(sandbox: RunningSandbox, reference: str, folder: Path) -> str:
+    """Push an image as a build does, with a client of its own, and return its digest."""
+    made = f"docker-qa/made/{reference.partition('/')[2]}"
+    digest = sandbox.push_image(made, content=reference)
+    registry, image = f"docker://{sandbox.registry}", f"dir:{folder}"
+    login = f"{sandbox.username}:{sandbox.password}"
+    copy = ["skopeo", "copy", "--quiet", "--all", "--preserve-digests"]
+    pull = [*copy, "--src-creds", login, "--src-tls-verify=false", f"{registry}/{made}", image]
+    push = [*copy, "--dest-creds", login, "--dest-tls-verify=false", image, f"{registry}/{reference}"]
+    for command in (pull, push, push):  # told twice
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+    return digest
+
+
+@pytest.mark.docker_clients
+@pytest.mark.parametrize(("name", "repository"), [("shop", "docker-dev"), ("store", "docker-watched")])
+def test_what_skopeo_pushes_reaches_prod_in_one_run_without_a_hand(
+    airflow: Airflow, sandbox: RunningSandbox, tmp_path: Path, name: str, repository: str
+) -> None:
+    tag = f"{name}/app:1.0.0"
+    digest = skopeo_push(sandbox, f"{repository}/{tag}", tmp_path)
+    sandbox.set_properties(f"{repository}/{tag}", {"test.status": "passed"})
+    until(lambda: sandbox.digest(f"docker-qa/{tag}") == digest, seconds=60, otherwise=lambda: explain(airflow, name))
+    assert sandbox.digest(f"docker-prod/{tag}") is None
+    sandbox.set_properties(f"docker-qa/{tag}", {"qa.test.status": "passed"})
+    until(lambda: sandbox.digest(f"docker-prod/{tag}") == digest, seconds=60, otherwise=lambda: explain(airflow, name))
+    until(lambda: standings(airflow, name) == {f"app:1.0.0@{short(digest)}": ("arrived", "")}, seconds=30)
+    assert [run["run_type"] for run in runs(airflow, f"{name}_on_push")] == ["asset_triggered"]
+
+
+def test_a_newer_tag_and_another_digest_supersede_what_waits_and_say_so(
+    airflow: Airflow, sandbox: RunningSandbox
+) -> None:
+    names = ("docker-dev/shop/late:1.0.0", "docker-dev/shop/moved:1.0.0")
+    older, first = (push(sandbox, name).rpartition("@")[2] for name in names)
+    waits = {f"late:1.0.0@{short(older)}", f"moved:1.0.0@{short(first)}"}
+    until(lambda: {standings(airflow, "shop").get(one, ("", ""))[0] for one in waits} == {"waiting"}, seconds=60)
+    newer = push(sandbox, "docker-dev/shop/late:1.1.0").rpartition("@")[2]
+    second = push(sandbox, "docker-dev/shop/moved:1.0.0", content="built anew").rpartition("@")[2]
+    told = {
+        f"late:1.0.0@{short(older)}": (
+            "superseded",
+            "docker-dev has 1.1.0 by now, which is promoted by a run of its own.",
+        ),
+        f"late:1.1.0@{short(newer)}": ("waiting", "test.status is not set."),
+        f"moved:1.0.0@{short(first)}": (
+            "superseded",
+            f"docker-dev/shop/moved:1.0.0 shows {second} by now, which is promoted by a run of its own.",
+        ),
+        f"moved:1.0.0@{short(second)}": ("waiting", "test.status is not set."),
+    }
+
+    def is_told() -> bool:
+        found = standings(airflow, "shop")
+        return {one: found.get(one) for one in told} == told
+
+    until(is_told, seconds=60, otherwise=lambda: explain(airflow, "shop"))
+    assert not any(sandbox.tags("docker-qa", image) for image in ("shop/late", "shop/moved"))
+    ended = [run["state"] for run in runs(airflow, "shop_on_push") if run["state"] in ENDED]
+    assert "failed" not in ended
+
+
+def standings(airflow: Airflow, name: str) -> dict[str, tuple[str, str]]:
+    """Return what becomes of each image of a pipeline's runs, as ``image:tag@<12 hex>``, and why."""
+    found: dict[str, tuple[str, str]] = {}
+    for run in runs(airflow, f"{name}_on_push"):
+        path = f"/api/v2/dags/{name}_on_push/dagRuns/{run['dag_run_id']}/taskInstances/climb_to_prod/xcomEntries"
+        answer = airflow.http.get(f"{path}/{LADDER}", params={"deserialize": True})
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            continue
+        for row in ReadReport.from_dict(answer.raise_for_status().json()["value"]).rows:
+            key = f"{row.image.removeprefix(f'{name}/')}:{row.tag}@{row.digest}"
+            assert key not in found, "one push has started two runs"
+            found[key] = (row.standing, row.reason)
+    return found
+
+
+def explain(airflow: Airflow, name: str) -> str:
+    return (
+        f"{standings(airflow, name)} {[(run['dag_run_id'], run['state']) for run in runs(airflow, f'{name}_on_push')]}"
+    )
+
+
+def short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
 
 
 def test_no_log_of_airflow_shows_the_secret(airflow: Airflow) -> None:

@@ -57,7 +57,8 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
     :param until: the name of the stage that images climb to; None for the last one.
     :param goal: the name of a stage that they do not climb beyond, such as a field of a form. (templated)
     :param approval: what an ``ArtifactoryApprovalOperator`` has returned for these images. (templated)
-    :param supersedes: whether an image ends whose first stage has a newer tag by now that the pipeline means.
+    :param supersedes: whether an image ends whose first stage has a newer tag by now that the pipeline means, or shows
+        another digest under its own.
     :param at_once: how many requests are under way at a time, at most. (templated)
     :param on_failed: what images that have failed lead to in the end: ``fail``, or ``go_on``.
     :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
@@ -109,7 +110,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         return self._climb(context, is_resumed=True)
 
     def _climb(self, context: Context, *, is_resumed: bool) -> dict[str, int]:
-        now = datetime.datetime.now(datetime.UTC)
+        now = self._looked = datetime.datetime.now(datetime.UTC)
         from artifactory_provider.hooks.http_connections import HttpConnections
 
         ti = context["ti"]
@@ -182,9 +183,22 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
                 waits=_group(self._ladder.awaited()),
                 poke_interval=self.pipeline.poke_interval.total_seconds(),
                 until=until.isoformat(sep=" ", timespec="seconds"),
+                newer=self._find_supersedable(report) if self.supersedes else None,
             ),
             method_name="resume",
         )
+
+    def _find_supersedable(self, report: LadderReport) -> dict[str, Any] | None:
+        """Return, as ``LadderTrigger`` takes it, which images end for a newer tag; None where none do."""
+        first = self.pipeline.stages[0].repository
+        waiting = [
+            str(start)
+            for start, position in zip(self._starts, report.positions, strict=True)
+            if not position.has_ended and start.repository == first
+        ]
+        if not waiting:
+            return None
+        return {"tag": self.pipeline.tag, "starts": waiting, "since": self._looked.isoformat()}
 
     def _tell(self, report: LadderReport) -> None:
         counts = {**report.counts, "failed": report.counts["failed"] + len(self._unselected)}

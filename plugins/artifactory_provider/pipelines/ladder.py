@@ -15,6 +15,7 @@ from artifactory_provider.artifactory.concurrency import concurrently, in_turns
 from artifactory_provider.artifactory.errors import TRANSIENT, NotFound
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.pipelines.climber import Climber
+from artifactory_provider.pipelines.newer import find_superseded
 from artifactory_provider.pipelines.standing import LadderReport, Position
 from artifactory_provider.policy.responses import describe_span
 from artifactory_provider.promotion.errors import (
@@ -140,7 +141,8 @@ class Ladder:
         :param ended: of which of them it is known already how they have ended.
         :param makes_sure: whether the promotion that has brought an image to where it is found is made sure of: it may
             have been killed at its end.
-        :param supersedes: whether an image ends whose first stage has a newer tag by now that the pipeline means.
+        :param supersedes: whether an image ends whose first stage has a newer tag by now that the pipeline means, or
+            shows another digest under its own.
         :param on_pass: called with where all stand, after each pass over them.
         :raises ArtifactoryError: when the server cannot be asked at all.
         """
@@ -163,13 +165,10 @@ class Ladder:
     async def _supersede(self, client: ArtifactoryClient) -> None:
         first = self._pipeline.stages[0].repository
         waiting = [one for one in self._climbers if not one.has_ended and one.start.repository == first]
-        images = sorted({climber.start.image for climber in waiting})
-        listed = await concurrently(lambda image: client.tags(first, image), images)
-        tags = dict(zip(images, listed, strict=True))
+        found = await find_superseded(client, self._pipeline, [climber.start for climber in waiting])
         for climber in waiting:
-            newer = self._pipeline.find_newer(tags[climber.start.image], str(climber.start.tag))
-            if newer is not None:
-                climber.stand("superseded", f"{first} has {newer} by now, which is promoted by a run of its own.")
+            if climber.start in found:
+                climber.stand("superseded", found[climber.start])
 
     async def _find(self, client: ArtifactoryClient, climbers: Sequence[Climber], *, makes_sure: bool) -> None:
         """Find out where each image stands: in the highest stage whose tag shows its digest."""

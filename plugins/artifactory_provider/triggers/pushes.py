@@ -13,7 +13,7 @@ import datetime
 import hashlib
 import logging
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -25,7 +25,7 @@ from artifactory_provider.promotion.tags import select_images
 from artifactory_provider.triggers.poller import SHORTEST_PAUSE, pause
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from artifactory_provider.artifactory.aql import Item
 
@@ -36,7 +36,8 @@ OVERLAP = datetime.timedelta(minutes=5)
 STATE = "told"
 _PUSHES_AN_EVENT = 100
 _MOST_REMEMBERED = 2500
-_HEX = 16
+_HEX = 12
+_MILLISECOND = datetime.timedelta(milliseconds=1)
 
 
 class Push(NamedTuple):
@@ -75,12 +76,15 @@ class Watermark:
         """
         if document is None:
             return cls(datetime.datetime.now(datetime.UTC) - OVERLAP)
-        read = datetime.datetime.fromisoformat
-        return cls(read(document["since"]), {mark: read(moment) for mark, moment in document["marks"].items()})
+        since = datetime.datetime.fromisoformat(document["since"])
+        return cls(since, {mark: since + after * _MILLISECOND for mark, after in document["marks"].items()})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        marks = {mark: moment.isoformat() for mark, moment in self.told.items()}
+        """Return it as JSON, whose text has 61 kB at most: Airflow's bound for what it stores is 64 KiB.
+
+        When something was pushed stands there as milliseconds after ``since``, rounded up.
+        """
+        marks = {mark: -((self.since - moment) // _MILLISECOND) for mark, moment in self.told.items()}
         return {"since": self.since.isoformat(), "marks": marks}
 
     def select(self, pushes: Iterable[Push]) -> list[Push]:
@@ -101,29 +105,42 @@ class Watermark:
         if moments:
             self.since = max(self.since, moments[-1] - OVERLAP)
         if len(moments) > _MOST_REMEMBERED:
-            self.since = max(self.since, moments[-_MOST_REMEMBERED])
+            # Beyond the last that is not remembered: it, and what was pushed at the same moment, would be told again.
+            self.since = max(self.since, moments[-_MOST_REMEMBERED - 1] + datetime.timedelta.resolution)
         self.told = {mark: moment for mark, moment in self.told.items() if moment >= self.since}
 
 
+class HasSince(Protocol):
+    """What knows from when on looks look: ``since`` may move on."""
+
+    since: datetime.datetime
+
+
 class Watches:
-    """The watchers of one connection, and the looks that they share."""
+    """Those who ask for pushes through one connection, and the looks that they share.
+
+    :param conn_id: the Airflow connection.
+    :param interval: seconds between two looks.
+    """
 
     def __init__(self, conn_id: str, interval: float) -> None:
         self._conn_id = conn_id
         self._interval = interval
         self._joined = asyncio.Event()
-        self._watched: dict[object, tuple[str, Watermark]] = {}
+        self._watched: dict[object, tuple[str, HasSince]] = {}
 
     @contextlib.contextmanager
-    def joined(self, repository: str, watermark: Watermark) -> Any:
+    def joined(self, repository: str, asker: HasSince, *, hurries: bool = True) -> Iterator[None]:
         """Look at a repository, too, as long as this is open.
 
         :param repository: the repository key.
-        :param watermark: up to when its pushes were told; it may move.
+        :param asker: from when on it is looked for pushes.
+        :param hurries: whether the first look does not wait for the interval of others.
         """
         token = object()
-        self._watched[token] = (repository, watermark)
-        self._joined.set()
+        self._watched[token] = (repository, asker)
+        if hurries:
+            self._joined.set()
         try:
             yield
         finally:
@@ -152,8 +169,8 @@ class Watches:
 
     async def _look(self) -> dict[str, list[Push]]:
         since: dict[str, datetime.datetime] = {}
-        for repository, watermark in self._watched.values():
-            since[repository] = min(since.get(repository, watermark.since), watermark.since)
+        for repository, asker in self._watched.values():
+            since[repository] = min(since.get(repository, asker.since), asker.since)
         if not since:
             return {}
         from artifactory_provider.hooks.artifactory import ArtifactoryHook

@@ -38,6 +38,8 @@ SLOWEST = 10.0
 """Seconds that a delivery may take to arrive."""
 _RATE, _BURST = 50.0, 200
 _LONGEST_ID = 250
+_REFUSING = 0.05
+"""Seconds that the answer to who shows no secret waits, so that guessing is slow; it keeps nobody else waiting."""
 _QUIET = 60.0
 """Seconds between two warnings of refused deliveries."""
 _NOBODYS = WebhookSecret(secrets.token_hex(32), is_signed=True)
@@ -108,6 +110,7 @@ async def _authenticate(conn_id: str, shown: str, body: bytes) -> None:
     wanted = hmac.digest(key, body, "sha256").hex().encode() if secret.is_signed else key
     if not hmac.compare_digest(shown.encode("latin-1", "replace"), wanted) or known is None:
         _tell_refusal(conn_id)
+        await asyncio.sleep(_REFUSING)
         raise HTTPException(401, "This delivery does not show that it may be sent here.")
 
 

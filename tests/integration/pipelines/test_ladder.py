@@ -237,6 +237,36 @@ async def test_an_image_ends_for_a_newer_tag_where_that_starts_a_run_of_its_own(
     assert report.positions[0].reason == f"{DEV} has 1.1 by now, which is promoted by a run of its own."
 
 
+async def test_an_image_ends_for_another_digest_under_its_own_tag_whether_it_waits_for_a_verdict_or_a_rule(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    start = push(sandbox, f"{image}:1.0", dev="passed")
+    stopped = TestRules(lambda _: Refusal("The line is stopped."))
+    before = await ladder(rules=stopped).climb(client, [start], supersedes=True)
+    moved = sandbox.push_image(f"{DEV}/{image}:1.0", platforms=("linux/arm64",))
+
+    for climb in (ladder(rules=stopped), ladder()):
+        report = await climb.climb(client, [start], supersedes=True)
+        assert report.positions[0].standing == "superseded", report.positions[0]
+        assert report.positions[0].reason == (
+            f"{DEV}/{image}:1.0 shows {moved} by now, which is promoted by a run of its own."
+        )
+        assert report.failures == ()
+    assert before.positions[0].standing == "refused"
+    assert sandbox.digest(f"{QA}/{image}:1.0") is None
+
+
+async def test_what_a_stage_has_moved_on_is_not_missed_in_the_first(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    of = pipeline(qa={"copy": False})
+    start = push(sandbox, f"{image}:1.0", dev="passed")
+    for _ in range(2):
+        report = await ladder(of).climb(client, [start], supersedes=True)
+        assert (report.positions[0].standing, report.positions[0].level) == ("waiting", 1), report.positions[0]
+    assert shown(sandbox, f"{image}:1.0") == {DEV: None, QA: start.digest, PROD: None}
+
+
 async def test_what_has_ended_is_not_asked_about_again(
     client: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:

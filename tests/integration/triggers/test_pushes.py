@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 BOUND = 30
 AQL = "/api/search/aql"
+MOST_STORED = 65_535
+"""Bytes: the default of Airflow's ``[state_store] max_value_storage_bytes``."""
 
 
 @pytest.fixture(autouse=True)
@@ -223,15 +226,27 @@ def test_tags_of_the_same_moment_are_told_each_though_they_become_visible_late()
     assert told == ["a", "b", "c"]
 
 
-def test_what_is_remembered_stays_small_and_reads_back() -> None:
+@pytest.mark.parametrize("seconds", [0, 0.0005, 0.03, 3], ids=["at once", "in 5 s", "in 5 min", "in 8 h"])
+def test_what_is_remembered_of_any_number_of_pushes_fits_what_airflow_stores(seconds: float) -> None:
     mark = Watermark(at(0, "x").moment)
-    for start in range(0, 10_000, 100):
-        mark.note([at(number / 100, f"t{number}") for number in range(start, start + 100)])
-    document = mark.as_dict()
-    assert len(str(document)) < 200_000
-    again = Watermark.read(document)
-    assert (again.since, again.told) == (mark.since, mark.told)
-    assert again.select([at(99.99, "t9999")]) == []
+    told = [at(number * seconds, f"t{number}") for number in range(10_000)]
+    for start in range(0, len(told), 100):
+        mark.note(told[start : start + 100])
+        assert len(json.dumps(mark.as_dict())) <= MOST_STORED
+    again = Watermark.read(json.loads(json.dumps(mark.as_dict())))
+    assert (again.since, list(again.told)) == (mark.since, list(mark.told))
+    assert again.select(told) == mark.select(told) == []
+    [new] = again.select([*told, at(9_999 * seconds + 0.000001, "new")])
+    assert new.image.tag == "new"
+
+
+def test_what_is_remembered_as_long_as_it_is_found_again() -> None:
+    mark = Watermark(at(0, "x").moment)
+    pushes = [at(0.0000015 + number / 7, f"t{number}") for number in range(2_000)]
+    for start in range(0, len(pushes), 100):
+        mark = Watermark.read(json.loads(json.dumps(mark.as_dict())))
+        assert mark.select(pushes[: start + 100]) == pushes[start : start + 100]
+        mark.note(pushes[start : start + 100])
 
 
 def test_what_is_older_than_the_overlap_is_forgotten_and_not_looked_for() -> None:

@@ -9,6 +9,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 SECRET = "s3cret-of-the-webhooks-ü"
 DIGEST, OTHER = "a" * 64, "b" * 64
 URL = "/artifactory/webhooks/hooked"
+LEAST_SECONDS = 0.05
+"""That an answer takes to who does not show the secret."""
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +187,25 @@ def test_who_does_not_show_the_secret_gets_one_and_the_same_answer(
     assert SECRET not in caplog.text
 
 
+async def test_guessing_is_slow_and_keeps_nobody_else_waiting(api_server: TestClient) -> None:
+    body = json.dumps(pushed()).encode()
+    transport = httpx.ASGITransport(api_server.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+
+        async def guess(url: str) -> float:
+            begun = time.monotonic()
+            assert (await client.post(url, content=body, headers=sign(body, "guessed"))).status_code == 401
+            return time.monotonic() - begun
+
+        assert (await client.post(URL, content=body, headers=sign(body))).status_code == 200
+        assert await guess(URL) >= LEAST_SECONDS
+        assert await guess(f"{URL}-not") >= LEAST_SECONDS
+        guesses = [asyncio.create_task(guess(URL)) for _ in range(50)]
+        begun = time.monotonic()
+        assert min(await asyncio.gather(*guesses)) >= LEAST_SECONDS
+        assert time.monotonic() - begun < 50 * LEAST_SECONDS, "they waited for each other"
+
+
 def test_a_signature_is_that_of_the_very_bytes(api_server: TestClient) -> None:
     body = json.dumps(pushed()).encode()
     assert send(api_server, body + b" ", headers=sign(body)).status_code == 401
@@ -321,7 +343,7 @@ def test_too_many_deliveries_are_told_to_come_again_and_forged_ones_use_up_none(
     assert len(events()) == 3
 
 
-def test_made_up_connections_do_not_crowd_out_the_true_one(
+async def test_made_up_connections_do_not_crowd_out_the_true_one(
     api_server: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -332,10 +354,18 @@ def test_made_up_connections_do_not_crowd_out_the_true_one(
         return read(name)
 
     monkeypatch.setattr(webhooks, "_read_secret", note)
-    assert send(api_server, pushed()).status_code == 200
-    for number in range(300):
-        assert send(api_server, pushed(), f"{URL}-{number % 200}").status_code == 401
-    assert send(api_server, pushed()).json()["result"] == "repeat"
+    body = json.dumps(pushed()).encode()
+    transport = httpx.ASGITransport(api_server.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+
+        async def deliver(url: str = URL) -> httpx.Response:
+            return await client.post(url, content=body, headers=sign(body))
+
+        assert (await deliver()).status_code == 200
+        for start in range(0, 300, 20):
+            forged = [deliver(f"{URL}-{number % 200}") for number in range(start, start + 20)]
+            assert {answer.status_code for answer in await asyncio.gather(*forged)} == {401}
+        assert (await deliver()).json()["result"] == "repeat"
     assert asked.count("hooked") == 1
     assert len(asked) == 201
 
