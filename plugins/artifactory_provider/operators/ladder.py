@@ -169,7 +169,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         ti = context["ti"]
         told = ti.xcom_pull(task_ids=ti.task_id, key=LADDER, map_indexes=ti.map_index)
         try:
-            self._ended, self._makes_sure = read_ended(told, self._starts, self.pipeline, goal=self._goal)
+            self._ended, self._makes_sure = read_ended(told, self._starts, self.pipeline)
         except ValueError as error:
             self.log.warning("%s Looking at all images anew.", error)
 

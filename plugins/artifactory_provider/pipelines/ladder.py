@@ -110,7 +110,8 @@ class Ladder:
         """Return where all images stand."""
         positions = tuple(climber.position() for climber in self._climbers)
         stages = tuple(stage.name for stage in self._pipeline.stages)
-        return LadderReport(stages=stages, positions=positions, at=self._now())
+        is_unsure = any(one.unsure_from is not None and not one.has_ended for one in self._climbers)
+        return LadderReport(stages=stages, positions=positions, at=self._now(), is_unsure=is_unsure)
 
     def arrivals(self) -> list[tuple[ImageReference, datetime.datetime | None]]:
         """Return what has come to the goal, pinned, and when each was created, where tags are made of that."""
@@ -331,7 +332,10 @@ class Ladder:
         report = await self._promote(client, [promotion for _, promotion in taken.values()])
         for (climber, promotion), result in zip(taken.values(), report.results, strict=True):
             if result.record is None:
-                climber.stand("failed", f"{promotion.target} does not show it: {result.reason}")
+                # It stands in the stage by its first tag: where this may pass, that is made sure of again.
+                climber.unsure_from = promotion.source
+                self._hold_back(climber, result)
+                climber.reason = f"{promotion.target} does not show it: {climber.reason}"
 
     def _checks_of(self, target: ImageReference) -> tuple[Check, ...]:
         """Return what must be true of a digest in the stage before, and what the rules ask."""
@@ -351,7 +355,7 @@ class Ladder:
         if isinstance(error, Refused):
             self._refuse(climber, error.refusal)
         elif isinstance(error, NotVerifiedYet):
-            self._wait(climber, "waiting", error.why, for_verdict=True)
+            self._wait(climber, "waiting", error.why, for_verdict=climber.unsure_from is None)
         elif isinstance(error, NotVerified):
             climber.stand("superseded" if error.is_superseded else "failed", error.why)
         elif isinstance(error, _PASSING) or isinstance(getattr(error, "__cause__", None), TRANSIENT):

@@ -53,11 +53,13 @@ class LadderReport:
     :param stages: the names of the stages.
     :param positions: one for each image, in their order.
     :param at: the moment that it is about.
+    :param is_unsure: whether a promotion that has brought one of them to where it stands may not have come to its end.
     """
 
     stages: tuple[str, ...]
     positions: tuple[Position, ...]
     at: datetime.datetime
+    is_unsure: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -93,7 +95,8 @@ class LadderReport:
             [candidate, "", "", 0, failed, reasons.setdefault(_shorten(reason), len(reasons)), at]
             for candidate, reason in unselected
         ]
-        return {"stages": list(self.stages), "at": at, "reasons": list(reasons), "rows": rows}
+        told = {"stages": list(self.stages), "at": at, "reasons": list(reasons), "rows": rows}
+        return {**told, "unsure": self.is_unsure}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +128,13 @@ class ReadReport:
     :param stages: the names of the stages.
     :param rows: one for each image.
     :param at: the moment that it is about.
+    :param is_unsure: whether a promotion that has brought one of them to where it stands may not have come to its end.
     """
 
     stages: tuple[str, ...]
     rows: tuple[Row, ...]
     at: datetime.datetime
+    is_unsure: bool
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> ReadReport:
@@ -140,7 +145,7 @@ class ReadReport:
         try:
             reasons, stages = [str(one) for one in document["reasons"]], tuple(map(str, document["stages"]))
             rows = tuple(_read_row(row, reasons, stages) for row in document["rows"])
-            return cls(stages=stages, rows=rows, at=_moment(document["at"]))
+            return cls(stages=stages, rows=rows, at=_moment(document["at"]), is_unsure=bool(document["unsure"]))
         except (AttributeError, IndexError, KeyError, OSError, OverflowError, TypeError) as error:
             raise ValueError(f"It is no report of a ladder: {type(error).__name__}.") from error
 

@@ -83,17 +83,17 @@ def pull_starts(ti: RuntimeTaskInstanceProtocol, task_id: str) -> list[list[Chan
 
 
 def read_ended(
-    told: Any, starts: Sequence[ImageReference], pipeline: Pipeline, *, goal: int
+    told: Any, starts: Sequence[ImageReference], pipeline: Pipeline
 ) -> tuple[dict[ImageReference, Position], bool]:
     """Return how images have ended so far, as a task's own report says; and whether any is to be made sure of.
 
     :param told: the report, as ``LadderReport.as_dict`` has written it.
     :param starts: the images where they began, in the report's order.
     :param pipeline: the pipeline.
-    :param goal: the level that they climb to.
     :raises ValueError: when that is no report of them.
     """
-    rows = ReadReport.from_dict(told).rows[: len(starts)]
+    report = ReadReport.from_dict(told)
+    rows = report.rows[: len(starts)]
     if [(row.image, row.digest) for row in rows] != [(start.image, _short(start)) for start in starts]:
         raise ValueError("The report is about other images.")
     ended = {
@@ -107,7 +107,7 @@ def read_ended(
         for start, row in zip(starts, rows, strict=True)
         if row.standing in ENDED
     }
-    return ended, any(row.standing not in ENDED and row.level == goal for row in rows)
+    return ended, report.is_unsure
 
 
 def _short(reference: ImageReference) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.integration.pipelines.climbing import (
     DEV,
     DEV_TESTS,
@@ -23,7 +24,6 @@ from artifactory_provider.promotion.rules import Change, Refusal
 from artifactory_provider.verification import PropertyCheck
 
 if TYPE_CHECKING:
-    import pytest
     from tests.integration.gateway import Gateway
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -297,6 +297,23 @@ async def test_one_image_that_the_server_fails_at_waits_while_the_others_arrive(
 
     assert [(one.standing, one.level) for one in report.positions] == [("waiting", 0), ("arrived", 2)]
     assert climb.awaited() == []  # its verdicts are there: to wait for them would wait for nothing
+
+
+@pytest.mark.parametrize("stage", ["qa", "prod"])
+async def test_a_further_tag_that_a_stop_holds_back_is_written_once_that_is_lifted(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str, stage: str
+) -> None:
+    of = pipeline(**{stage: {"tags": (target_tag("{tag}"), target_tag("latest", "overwrite"))}})
+    start = push(sandbox, f"{image}:1.0", dev="passed", qa="passed")
+    stopped = TestRules(lambda change: Refusal("The line is stopped.") if change.target.tag == "latest" else None)
+
+    held = await ladder(of, rules=stopped).climb(client, [start])
+    lifted = await ladder(of).climb(client, [start], makes_sure=held.is_unsure)
+
+    assert (held.positions[0].standing, held.is_unsure) == ("refused", True)
+    assert held.positions[0].reason == f"docker-{stage}/{image}:latest does not show it: The line is stopped."
+    assert (lifted.positions[0].standing, lifted.is_unsure) == ("arrived", False)
+    assert sandbox.digest(f"docker-{stage}/{image}:latest") == start.digest
 
 
 async def test_many_climb_by_few_requests(client: ArtifactoryClient, sandbox: RunningSandbox, image: str) -> None:
