@@ -15,6 +15,7 @@ from benchmarks import (
     backfills,
     clients,
     fleets,
+    parsing,
     policies,
     promotions,
     sandbox_promotions,
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "backfills": backfills.measure,
     "backfill-dags": backfill_dags.measure,
     "fleets": fleets.measure,
+    "parsing": parsing.measure,
     "sandbox-promotions": sandbox_promotions.measure,
     "sandbox-transfers": sandbox_transfers.measure,
 }
