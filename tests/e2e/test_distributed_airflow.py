@@ -16,7 +16,7 @@ import httpx
 import pytest
 from benchmarks.tag_sets import store_tags
 from tests.e2e.conftest import ENDED, until
-from tests.e2e.distributed import running
+from tests.e2e.distributed import PARTS, running
 from tests.e2e.distributed_dags import WAITS, name_wait
 from tests.e2e.promotion_events import LAST, receiving
 from tests.e2e.servers import run
@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1200)]
 
-PROMOTIONS, MANY = "verified_promotions", "many_waits"
+PROMOTIONS, MANY, FLEET = "verified_promotions", "many_waits", "fleet"
+CLIMB = "climb_to_prod"
+FLEET_SIZE = 1000
 TEAMS, IMAGES_A_TEAM = 3, 100
 CAPACITY = 1000
 """Of one triggerer: ``[triggerer] capacity``, as docker-compose.yaml has it."""
-PASSED = {"test.status": "passed"}
 
 
 @pytest.fixture(scope="module")
@@ -146,13 +147,71 @@ def test_two_thousand_waits_outlive_their_triggerers_and_none_ends_twice(
     until(lambda: not _held(cluster), seconds=60)
 
 
+def test_a_thousand_images_climb_to_prod_once_though_worker_triggerer_and_scheduler_are_killed(
+    cluster: Cluster, sandbox: RunningSandbox, tasks: TaskHistory
+) -> None:
+    images = [ImageReference("docker-dev", f"fleet/image-{number:04}", "1") for number in range(FLEET_SIZE)]
+    store_tags(sandbox.service, images)
+    digests = {image.image: sandbox.digest(str(image)) for image in images}
+    _pass(sandbox, map(str, images))
+    history = History(sandbox)
+
+    sandbox.add_fault("latency", path="*/promote", seconds=0.5)
+    run_id = _start(cluster, FLEET)
+    _kill_worker(cluster, CLIMB, when=lambda: _count_shown(history, "docker-qa") > FLEET_SIZE // 4)
+    in_qa = _count_shown(history, "docker-qa")
+    sandbox.clear_faults()
+    until(lambda: set(_held(cluster)) & set(PARTS) != set(), seconds=300, otherwise=cluster.explain)
+    assert (_waiting(cluster, FLEET), _count_shown(history, "docker-qa")) == (1, FLEET_SIZE)
+    [holder] = _held(cluster)
+    cluster.kill(holder)
+    _pass(sandbox, (f"docker-qa/{image}:1" for image in digests), name="qa.test.status")
+    cluster.start(holder)
+    sandbox.add_fault("latency", path="*/promote", seconds=0.5)
+    until(lambda: _count_shown(history, "docker-prod") > FLEET_SIZE // 4, seconds=300, otherwise=cluster.explain)
+    cluster.kill("scheduler")
+    in_prod = _count_shown(history, "docker-prod")
+    sandbox.clear_faults()
+    cluster.start("scheduler")
+    until(lambda: _states(cluster, FLEET).keys() <= ENDED, seconds=300, otherwise=cluster.explain)
+
+    print(f"in qa when the worker was killed: {in_qa}; in prod when the scheduler was: {in_prod}")
+    assert max(in_qa, in_prod) < FLEET_SIZE, "the kills did not hit the middle"
+    assert _states(cluster, FLEET) == {"success": 1}, cluster.explain()
+    assert tasks.counts(FLEET, CLIMB, "running", "up_for_retry") == {(run_id, -1): 1}
+    assert tasks.counts(FLEET, CLIMB, "deferred", "scheduled") == {(run_id, -1): 1}
+    for repository in ("docker-qa", "docker-prod"):
+        ever = _ever_shown(history, repository)
+        assert {image: ever.pop((image, "1")) for image in digests} == {image: [one] for image, one in digests.items()}
+        # What else there was are pending tags: of nothing but what was asked for, and none is left.
+        for (image, tag), shown in ever.items():
+            assert (tag.startswith("pending-"), set(shown)) == (True, {digests[image]}), (image, tag)
+        assert all(sandbox.tags(repository, image) == ["1"] for image in digests)
+
+
+def _ever_shown(history: History, repository: str) -> dict[tuple[str, str], list[str]]:
+    """Return every digest that each tag of a repository has shown, by image and tag, each time that it was written."""
+    shown: dict[tuple[str, str], list[str]] = {}
+    for event in history.events():
+        place, _, tag = event.place.rpartition("/")
+        key, _, image = place.partition("/")
+        if (event.event, key) == ("shows", repository) and not tag.startswith("sha256:"):
+            shown.setdefault((image, tag), []).append(event.digest)
+    return shown
+
+
+def _count_shown(history: History, repository: str) -> int:
+    """Return how many images have come to a repository."""
+    return sum(tag == "1" for _, tag in _ever_shown(history, repository))
+
+
 def _start(cluster: Cluster, dag_id: str, **conf: object) -> str:
     return str(cluster.airflow.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"])
 
 
-def _pass(sandbox: RunningSandbox, references: Iterable[str]) -> None:
+def _pass(sandbox: RunningSandbox, references: Iterable[str], *, name: str = "test.status") -> None:
     for reference in references:
-        sandbox.set_properties(reference, PASSED)
+        sandbox.set_properties(reference, {name: "passed"})
 
 
 def _kill_worker(cluster: Cluster, task_id: str, *, when: Callable[[], bool]) -> None:
@@ -191,9 +250,9 @@ def _held(cluster: Cluster) -> Counter[str]:
     return Counter(dict(cluster.query(query)))
 
 
-def _states(cluster: Cluster) -> dict[str, int]:
+def _states(cluster: Cluster, dag_id: str = PROMOTIONS) -> dict[str, int]:
     query = "SELECT state, count(*) FROM dag_run WHERE dag_id = :dag_id GROUP BY 1"
-    return dict(cluster.query(query, dag_id=PROMOTIONS))
+    return dict(cluster.query(query, dag_id=dag_id))
 
 
 def _asset_events(cluster: Cluster) -> dict[str, int]:
