@@ -15,7 +15,7 @@ from demo.home import HOMES, PROJECT, Home
 from demo.processes import Process, Register, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from benchmarks.registries import Registry
 
@@ -53,6 +53,31 @@ class Runs:
                 raise RuntimeError(f"{dag_id} failed; the logs are in {self._home.path}")
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         raise RuntimeError(f"{dag_id} did not end within {longest:.0f} s; the logs are in {self._home.path}")
+
+    @contextmanager
+    def waiting(self, dag_id: str, *, longest: float) -> Iterator[Callable[[], int]]:
+        """Run a DAG until a task of it waits in the triggerer; what is given says how many then have a worker's slot.
+
+        The run is ended in the end.
+
+        :param dag_id: the DAG.
+        :param longest: seconds after which it counts as stuck.
+        :raises RuntimeError: when none of its tasks waits.
+        """
+        run_id = self._api.trigger(dag_id)
+
+        def count(*states: str) -> int:
+            return sum(task.state in states for task in self._api.tasks(dag_id, run_id))
+
+        deadline = time.monotonic() + longest
+        while not count("deferred"):
+            if time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"no task of {dag_id} waits after {longest:.0f} s; the logs are in {self._home.path}"
+                )
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        yield lambda: count("queued", "running")
+        self._api.send("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"})
 
 
 @contextmanager
