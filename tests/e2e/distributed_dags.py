@@ -67,18 +67,16 @@ with DAG("many_waits", schedule=None, is_paused_upon_creation=True):
         task_id="verify", repository="docker-dev", poke_interval=POKE_INTERVAL
     ).expand_kwargs([name_wait(number) for number in range(WAITS)])
 
-fleet = promotion_dag(
-    read_pipeline(
-        """
-images: [fleet/*]
+STAGES = """
 look_every: 10s
 stages:
   - {name: dev, repository: docker-dev, checks: [{property: test.status}]}
   - {name: qa, repository: docker-qa, checks: [{property: qa.test.status}]}
   - {name: prod, repository: docker-prod}
-""",
-        name="fleet",
-    )
-)
-for climb in fleet.tasks:
-    climb.retry_delay = SOON["retry_delay"]
+"""
+fleet = promotion_dag(read_pipeline(f"images: [fleet/*]\n{STAGES}", name="fleet"))
+nights = promotion_dag(read_pipeline(f"images: [nights/*]\nstart: {{nightly: '0 2 * * *'}}\n{STAGES}", name="nights"))
+for dag in (fleet, nights):
+    dag.is_paused_upon_creation = dag is nights  # it has a night every day
+    for each in dag.tasks:
+        each.retry_delay = SOON["retry_delay"]

@@ -6,14 +6,18 @@ killed may leave a promotion to a pending tag behind, and another try makes one 
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import json
 import sys
+import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import yaml
 from benchmarks.tag_sets import store_tags
 from tests.e2e.conftest import ENDED, until
 from tests.e2e.distributed import PARTS, running
@@ -35,9 +39,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1200)]
 
-PROMOTIONS, MANY, FLEET = "verified_promotions", "many_waits", "fleet"
+PROMOTIONS, MANY, FLEET, NIGHTLY = "verified_promotions", "many_waits", "fleet", "nights"
 CLIMB = "climb_to_prod"
 FLEET_SIZE = 1000
+NIGHTS = 20
+FIRST_NIGHT = datetime.datetime(2025, 1, 1, 2, tzinfo=datetime.UTC)
 TEAMS, IMAGES_A_TEAM = 3, 100
 CAPACITY = 1000
 """Of one triggerer: ``[triggerer] capacity``, as docker-compose.yaml has it."""
@@ -187,6 +193,46 @@ def test_a_thousand_images_climb_to_prod_once_though_worker_triggerer_and_schedu
         for (image, tag), shown in ever.items():
             assert (tag.startswith("pending-"), set(shown)) == (True, {digests[image]}), (image, tag)
         assert all(sandbox.tags(repository, image) == ["1"] for image in digests)
+
+
+def test_past_nights_that_are_backfilled_twice_come_to_the_same_and_the_second_time_writes_nothing(
+    cluster: Cluster, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    tags = {f"1.{number}.0": FIRST_NIGHT + datetime.timedelta(days=number, hours=-1) for number in range(NIGHTS)}
+    _seed(sandbox, tmp_path / "nights.yaml", "nights/app", tags)
+    _pass(sandbox, (f"docker-dev/nights/app:{tag}" for tag in tags))
+    _pass(sandbox, (f"docker-dev/nights/app:{tag}" for tag in tags), name="qa.test.status")
+    cluster.airflow.patch(f"dags/{NIGHTLY}", {"is_paused": False})
+
+    took = [_backfill(cluster, reprocess="none")]
+    first = {tag: sandbox.digest(f"docker-prod/nights/app:{tag}") for tag in tags}
+    history = History(sandbox)
+    took.append(_backfill(cluster, reprocess="completed"))
+
+    print(f"seconds of {NIGHTS} nights, first and second: {took}")
+    assert first == {tag: sandbox.digest(f"docker-dev/nights/app:{tag}") for tag in tags}
+    assert {tag: sandbox.digest(f"docker-prod/nights/app:{tag}") for tag in tags} == first
+    assert history.events() == []
+
+
+def _seed(sandbox: RunningSandbox, file: Path, image: str, tags: dict[str, datetime.datetime]) -> None:
+    """Store tags of an image in docker-dev, each with a digest of its own and the moment at which it was pushed."""
+    names = {f"sha256:{hashlib.sha256(f'{image}{tag}'.encode()).hexdigest()}": [tag] for tag in tags}
+    file.write_text(yaml.safe_dump([{"name": image, "dmap": names, "created": tags}]))
+    sandbox.seed(file)
+
+
+def _backfill(cluster: Cluster, *, reprocess: str) -> float:
+    """Backfill all nights to their ends, and return the seconds that it took."""
+    begun = time.monotonic()
+    last = FIRST_NIGHT + datetime.timedelta(days=NIGHTS - 1)
+    body: dict[str, Any] = {"dag_id": NIGHTLY, "from_date": FIRST_NIGHT.isoformat(), "to_date": last.isoformat()}
+    body |= {"reprocess_behavior": reprocess, "dag_run_conf": {}}
+    number = cluster.airflow.post("backfills", body | {"max_active_runs": 16})["id"]
+    until(lambda: cluster.airflow.get(f"backfills/{number}")["completed_at"], seconds=600, otherwise=cluster.explain)
+    query = "SELECT state, count(*) FROM dag_run WHERE dag_id = :dag_id AND run_type = 'backfill' GROUP BY 1"
+    assert dict(cluster.query(query, dag_id=NIGHTLY)) == {"success": NIGHTS}
+    return time.monotonic() - begun
 
 
 def _ever_shown(history: History, repository: str) -> dict[tuple[str, str], list[str]]:
