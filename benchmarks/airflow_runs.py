@@ -15,7 +15,7 @@ from demo.home import HOMES, PROJECT, Home
 from demo.processes import Process, Register, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from benchmarks.registries import Registry
 
@@ -92,6 +92,31 @@ class Runs:
                     return str(run["dag_run_id"])
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         raise RuntimeError(f"nothing has started {dag_id} for {key}; the logs are in {self._home.path}")
+
+    @contextmanager
+    def waiting(self, dag_id: str, *, longest: float) -> Iterator[Callable[[], int]]:
+        """Run a DAG until a task of it waits in the triggerer; what is given says how many then have a worker's slot.
+
+        The run is ended in the end.
+
+        :param dag_id: the DAG.
+        :param longest: seconds after which it counts as stuck.
+        :raises RuntimeError: when none of its tasks waits.
+        """
+        run_id = self.api.trigger(dag_id)
+
+        def count(*states: str) -> int:
+            return sum(task.state in states for task in self.api.tasks(dag_id, run_id))
+
+        deadline = time.monotonic() + longest
+        while not count("deferred"):
+            if time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"no task of {dag_id} waits after {longest:.0f} s; the logs are in {self._home.path}"
+                )
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        yield lambda: count("queued", "running")
+        self.api.send("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"})
 
 
 @contextmanager

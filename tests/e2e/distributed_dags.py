@@ -1,4 +1,4 @@
-"""The DAGs of a distributed Airflow: images that are verified and promoted, and waits by the thousand."""
+"""The DAGs of a distributed Airflow: images that are verified and promoted, waits by the thousand, and a fleet."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
+from artifactory_provider.dags import promotion_dag
 from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
+from artifactory_provider.pipelines import read_pipeline
 from artifactory_provider.sensors.verification import ArtifactoryVerificationSensor
 from artifactory_provider.tasks.assets import repository_alias
 
@@ -64,3 +66,17 @@ with DAG("many_waits", schedule=None, is_paused_upon_creation=True):
     ArtifactoryVerificationSensor.partial(
         task_id="verify", repository="docker-dev", poke_interval=POKE_INTERVAL
     ).expand_kwargs([name_wait(number) for number in range(WAITS)])
+
+STAGES = """
+look_every: 10s
+stages:
+  - {name: dev, repository: docker-dev, checks: [{property: test.status}]}
+  - {name: qa, repository: docker-qa, checks: [{property: qa.test.status}]}
+  - {name: prod, repository: docker-prod}
+"""
+fleet = promotion_dag(read_pipeline(f"images: [fleet/*]\n{STAGES}", name="fleet"))
+nights = promotion_dag(read_pipeline(f"images: [nights/*]\nstart: {{nightly: '0 2 * * *'}}\n{STAGES}", name="nights"))
+for dag in (fleet, nights):
+    dag.is_paused_upon_creation = dag is nights  # it has a night every day
+    for each in dag.tasks:
+        each.retry_delay = SOON["retry_delay"]

@@ -6,17 +6,21 @@ killed may leave a promotion to a pending tag behind, and another try makes one 
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import json
 import sys
+import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import yaml
 from benchmarks.tag_sets import store_tags
 from tests.e2e.conftest import ENDED, until
-from tests.e2e.distributed import running
+from tests.e2e.distributed import PARTS, running
 from tests.e2e.distributed_dags import WAITS, name_wait
 from tests.e2e.promotion_events import LAST, receiving
 from tests.e2e.servers import run
@@ -35,11 +39,14 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1200)]
 
-PROMOTIONS, MANY = "verified_promotions", "many_waits"
+PROMOTIONS, MANY, FLEET, NIGHTLY = "verified_promotions", "many_waits", "fleet", "nights"
+CLIMB = "climb_to_prod"
+FLEET_SIZE = 1000
+NIGHTS = 20
+FIRST_NIGHT = datetime.datetime(2025, 1, 1, 2, tzinfo=datetime.UTC)
 TEAMS, IMAGES_A_TEAM = 3, 100
 CAPACITY = 1000
 """Of one triggerer: ``[triggerer] capacity``, as docker-compose.yaml has it."""
-PASSED = {"test.status": "passed"}
 
 
 @pytest.fixture(scope="module")
@@ -146,13 +153,112 @@ def test_two_thousand_waits_outlive_their_triggerers_and_none_ends_twice(
     until(lambda: not _held(cluster), seconds=60)
 
 
+def test_a_thousand_images_climb_to_prod_once_though_worker_triggerer_and_scheduler_are_killed(
+    cluster: Cluster, sandbox: RunningSandbox, tasks: TaskHistory
+) -> None:
+    images = [ImageReference("docker-dev", f"fleet/image-{number:04}", "1") for number in range(FLEET_SIZE)]
+    store_tags(sandbox.service, images)
+    digests = {image.image: sandbox.digest(str(image)) for image in images}
+    _pass(sandbox, map(str, images))
+    history = History(sandbox)
+
+    sandbox.add_fault("latency", path="*/promote", seconds=0.5)
+    run_id = _start(cluster, FLEET)
+    _kill_worker(cluster, CLIMB, when=lambda: _count_shown(history, "docker-qa") > FLEET_SIZE // 4)
+    in_qa = _count_shown(history, "docker-qa")
+    sandbox.clear_faults()
+    until(lambda: _count_shown(history, "docker-qa") == FLEET_SIZE, seconds=300, otherwise=cluster.explain)
+    until(lambda: set(_held(cluster)) & set(PARTS) != set(), seconds=60, otherwise=cluster.explain)
+    [holder] = _held(cluster)
+    cluster.kill(holder)
+    _pass(sandbox, (f"docker-qa/{image}:1" for image in digests), name="qa.test.status")
+    cluster.start(holder)
+    sandbox.add_fault("latency", path="*/promote", seconds=0.5)
+    until(lambda: _count_shown(history, "docker-prod") > FLEET_SIZE // 4, seconds=300, otherwise=cluster.explain)
+    cluster.kill("scheduler")
+    in_prod = _count_shown(history, "docker-prod")
+    sandbox.clear_faults()
+    cluster.start("scheduler")
+    until(lambda: _states(cluster, FLEET).keys() <= ENDED, seconds=300, otherwise=cluster.explain)
+
+    print(f"in qa when the worker was killed: {in_qa}; in prod when the scheduler was: {in_prod}")
+    assert max(in_qa, in_prod) < FLEET_SIZE, "the kills did not hit the middle"
+    assert _states(cluster, FLEET) == {"success": 1}, cluster.explain()
+    assert tasks.counts(FLEET, CLIMB, "running", "up_for_retry") == {(run_id, -1): 1}
+    for repository in ("docker-qa", "docker-prod"):
+        ever = _ever_shown(history, repository)
+        assert {image: ever.pop((image, "1")) for image in digests} == {image: [one] for image, one in digests.items()}
+        # What else there was are pending tags: of nothing but what was asked for, and none is left.
+        for (image, tag), shown in ever.items():
+            assert (tag.startswith("pending-"), set(shown)) == (True, {digests[image]}), (image, tag)
+        assert all(sandbox.tags(repository, image) == ["1"] for image in digests)
+
+
+def test_past_nights_that_are_backfilled_twice_come_to_the_same_and_the_second_time_writes_nothing(
+    cluster: Cluster, sandbox: RunningSandbox, tasks: TaskHistory, tmp_path: Path
+) -> None:
+    tags = {f"1.{number}.0": FIRST_NIGHT + datetime.timedelta(days=number, hours=-1) for number in range(NIGHTS)}
+    _seed(sandbox, tmp_path / "nights.yaml", "nights/app", tags)
+    _pass(sandbox, (f"docker-dev/nights/app:{tag}" for tag in tags))
+    _pass(sandbox, (f"docker-dev/nights/app:{tag}" for tag in tags), name="qa.test.status")
+    cluster.airflow.patch(f"dags/{NIGHTLY}", {"is_paused": False})
+
+    took = [_backfill(cluster, reprocess="none")]
+    first = {tag: sandbox.digest(f"docker-prod/nights/app:{tag}") for tag in tags}
+    history = History(sandbox)
+    took.append(_backfill(cluster, reprocess="completed"))
+
+    print(f"seconds of {NIGHTS} nights, first and second: {took}")
+    assert first == {tag: sandbox.digest(f"docker-dev/nights/app:{tag}") for tag in tags}
+    assert {tag: sandbox.digest(f"docker-prod/nights/app:{tag}") for tag in tags} == first
+    assert history.events() == []
+    ends = {run: count for (run, _), count in tasks.counts(NIGHTLY, CLIMB, "running", "success").items()}
+    assert [count for run, count in ends.items() if run.startswith("backfill")] == [2] * NIGHTS, ends
+
+
+def _seed(sandbox: RunningSandbox, file: Path, image: str, tags: dict[str, datetime.datetime]) -> None:
+    """Store tags of an image in docker-dev, each with a digest of its own and the moment at which it was pushed."""
+    names = {f"sha256:{hashlib.sha256(f'{image}{tag}'.encode()).hexdigest()}": [tag] for tag in tags}
+    file.write_text(yaml.safe_dump([{"name": image, "dmap": names, "created": tags}]))
+    sandbox.seed(file)
+
+
+def _backfill(cluster: Cluster, *, reprocess: str) -> float:
+    """Backfill all nights to their ends, and return the seconds that it took."""
+    begun = time.monotonic()
+    last = FIRST_NIGHT + datetime.timedelta(days=NIGHTS - 1)
+    body: dict[str, Any] = {"dag_id": NIGHTLY, "from_date": FIRST_NIGHT.isoformat(), "to_date": last.isoformat()}
+    body |= {"reprocess_behavior": reprocess, "dag_run_conf": {}}
+    number = cluster.airflow.post("backfills", body | {"max_active_runs": 16})["id"]
+    until(lambda: cluster.airflow.get(f"backfills/{number}")["completed_at"], seconds=600, otherwise=cluster.explain)
+    query = "SELECT state, count(*) FROM dag_run WHERE dag_id = :dag_id AND run_type = 'backfill' GROUP BY 1"
+    assert dict(cluster.query(query, dag_id=NIGHTLY)) == {"success": NIGHTS}
+    return time.monotonic() - begun
+
+
+def _ever_shown(history: History, repository: str) -> dict[tuple[str, str], list[str]]:
+    """Return every digest that each tag of a repository has shown, by image and tag, each time that it was written."""
+    shown: dict[tuple[str, str], list[str]] = {}
+    for event in history.events():
+        place, _, tag = event.place.rpartition("/")
+        key, _, image = place.partition("/")
+        if (event.event, key) == ("shows", repository) and not tag.startswith("sha256:"):
+            shown.setdefault((image, tag), []).append(event.digest)
+    return shown
+
+
+def _count_shown(history: History, repository: str) -> int:
+    """Return how many images have come to a repository."""
+    return sum(tag == "1" for _, tag in _ever_shown(history, repository))
+
+
 def _start(cluster: Cluster, dag_id: str, **conf: object) -> str:
     return str(cluster.airflow.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"])
 
 
-def _pass(sandbox: RunningSandbox, references: Iterable[str]) -> None:
+def _pass(sandbox: RunningSandbox, references: Iterable[str], *, name: str = "test.status") -> None:
     for reference in references:
-        sandbox.set_properties(reference, PASSED)
+        sandbox.set_properties(reference, {name: "passed"})
 
 
 def _kill_worker(cluster: Cluster, task_id: str, *, when: Callable[[], bool]) -> None:
@@ -191,9 +297,9 @@ def _held(cluster: Cluster) -> Counter[str]:
     return Counter(dict(cluster.query(query)))
 
 
-def _states(cluster: Cluster) -> dict[str, int]:
+def _states(cluster: Cluster, dag_id: str = PROMOTIONS) -> dict[str, int]:
     query = "SELECT state, count(*) FROM dag_run WHERE dag_id = :dag_id GROUP BY 1"
-    return dict(cluster.query(query, dag_id=PROMOTIONS))
+    return dict(cluster.query(query, dag_id=dag_id))
 
 
 def _asset_events(cluster: Cluster) -> dict[str, int]:

@@ -21,14 +21,13 @@ from artifactory_provider.pipelines.reading import (
 from artifactory_provider.pipelines.stages import BY_POLICY, MOST_STAGES, MOST_TAGS, ON_CONFLICT, STAGE_NAME
 from artifactory_provider.pipelines.starts import LONGEST_ASSET, MOST_ASSETS, PRESETS, PUSHES
 from artifactory_provider.pipelines.texts import LONGEST_MARKDOWN, LONGEST_TITLE
+from artifactory_provider.policy.fields import LONGEST_TEXT, MOST_ITEMS
 from artifactory_provider.policy.requirements import MOST_APPROVALS
+from artifactory_provider.policy.windows import MOST_WINDOWS
 from artifactory_provider.verification.check import find_kinds
 
 Schema = dict[str, Any]
 
-_MOST_ITEMS = 1000
-_LONGEST_TEXT = 2000
-_MOST_WINDOWS = 100
 _DURATION = r"^(?=\d)(\d{1,6}w)?(\d{1,6}d)?(\d{1,6}h)?(\d{1,6}m)?(\d{1,6}s)?$"
 _PRINTABLE = r"\S"
 
@@ -202,7 +201,7 @@ def _windows() -> Schema:
             "anyOf": [_text("A window, such as 'Mon-Thu 09:00-16:00'."), recurring],
         },
         "Windows.",
-        most=_MOST_WINDOWS,
+        most=MOST_WINDOWS,
     )
     return {
         **_object(
@@ -218,11 +217,11 @@ def _object(description: str, fields: Schema) -> Schema:
     return {"type": "object", "description": description, "properties": fields, "additionalProperties": False}
 
 
-def _list(items: Schema, description: str, *, most: int = _MOST_ITEMS) -> Schema:
+def _list(items: Schema, description: str, *, most: int = MOST_ITEMS) -> Schema:
     return {"type": "array", "description": description, "items": items, "minItems": 1, "maxItems": most}
 
 
-def _text(description: str, *, longest: int = _LONGEST_TEXT, pattern: str = _PRINTABLE) -> Schema:
+def _text(description: str, *, longest: int = LONGEST_TEXT, pattern: str = _PRINTABLE) -> Schema:
     return {"type": "string", "description": description, "maxLength": longest, "pattern": pattern}
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from artifactory_provider.policy.origins import Origin
     from artifactory_provider.policy.problems import Problems
 
-_MOST_ITEMS = 1000
-_LONGEST_TEXT = 2000
+MOST_ITEMS = 1000
+LONGEST_TEXT = 2000
 _READABLE = {"str", "merge", "value"}
 
 T = TypeVar("T")
@@ -111,8 +111,8 @@ class Fields:
     def _check_text(self, node: Node, text: str) -> str | None:
         if not text.strip():
             self.add(node, "It is an empty text: fill it in, or leave the field out.")
-        elif len(text) > _LONGEST_TEXT:
-            self.add(node, f"It has {len(text):,} characters: at most {_LONGEST_TEXT:,} are read.")
+        elif len(text) > LONGEST_TEXT:
+            self.add(node, f"It has {len(text):,} characters: at most {LONGEST_TEXT:,} are read.")
         elif not text.isprintable():
             self.add(node, f"{text!r:.60} holds a character that cannot be printed, or a line break: leave it out.")
         else:
@@ -143,8 +143,8 @@ class Fields:
             return ()
         if not node.value:
             self.add(node, "It is an empty list: fill it in, or leave the field out.")
-        if len(node.value) > _MOST_ITEMS:
-            self.add(node, f"It has {len(node.value):,} entries: at most {_MOST_ITEMS:,} are read.")
+        if len(node.value) > MOST_ITEMS:
+            self.add(node, f"It has {len(node.value):,} entries: at most {MOST_ITEMS:,} are read.")
             return ()
         return node.value
 

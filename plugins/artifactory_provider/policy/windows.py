@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 HORIZON = 731 * DAY
 """How far ahead an opening is looked for, in seconds."""
+MOST_WINDOWS = 100
 
 _MOST_LOOKS = 1000
 _MOST_CHANGES = 500
-_MOST_WINDOWS = 100
 _REFERENCE = 1704067200
 _SHOWN = 3
 
@@ -159,8 +159,8 @@ def read_windows(node: Node, problems: Problems) -> Windows | None:
 
 def _read_series(fields: Fields, name: str, zone: Zone) -> tuple[Series, ...]:
     parts = fields.read_list(fields.get(name))
-    if len(parts) > _MOST_WINDOWS:
-        fields.add(parts[0], f"There are {len(parts):,} windows: at most {_MOST_WINDOWS} are read.")
+    if len(parts) > MOST_WINDOWS:
+        fields.add(parts[0], f"There are {len(parts):,} windows: at most {MOST_WINDOWS} are read.")
         return ()
     ends_late = name == "deny"
     read = [

@@ -33,6 +33,9 @@ chain = promotion_dag(
     Pipeline(name="chain", images=Patterns(("chain/a", "chain/b")), stages=stages(), mode="chain", **COMMON)
 )
 fleet = promotion_dag(Pipeline(name="fleet", images=Patterns(("fleet/*",)), stages=stages(), mode="fleet", **COMMON))
+nights = promotion_dag(
+    Pipeline(name="nights", images=Patterns(("nights/app",)), stages=stages(), mode="fleet", **COMMON)
+)
 approved = promotion_dag(
     Pipeline(
         name="approved",
