@@ -137,6 +137,18 @@ def pull_problem(ti: RuntimeTaskInstanceProtocol, task_id: str) -> str | None:
     return problem
 
 
+def refuse_without_plan(task: BaseOperator, ti: RuntimeTaskInstanceProtocol, task_id: str) -> PlanRefused:
+    """Return the end of a task that nothing can be done in, as there is no plan.
+
+    :param task: the task.
+    :param ti: its instance.
+    :param task_id: the plan's task.
+    """
+    reason = pull_problem(ti, task_id) or f"The log of the task {task_id} says why."
+    task.log.error("There is no plan, so nothing was promoted. %s", reason)
+    return PlanRefused(f"There is no plan, so nothing was promoted. {reason}")
+
+
 def pull_chunk(ti: RuntimeTaskInstanceProtocol, chunk: Mapping[str, Any] | None) -> Sequence[Mapping[str, str]]:
     """Return the promotions of a chunk.
 
