@@ -31,7 +31,15 @@ if TYPE_CHECKING:
 
 PARTS = ("sandbox", "airflow", "qa-tests")
 _LONGEST_SILENCE = 30.0
-DAGS = ("service_catalog_check", "promote_nightly", "retag_backfill", "stop_the_line", "hold_or_reject")
+DAGS = (
+    "service_catalog_check",
+    "promote_nightly",
+    "promote_on_demand",
+    "retag_backfill",
+    "rollback",
+    "stop_the_line",
+    "hold_or_reject",
+)
 
 
 class Instance:

@@ -31,7 +31,9 @@ def test_every_dag_file_is_read_without_errors(dag_bag: DagBag) -> None:
     assert set(dag_bag.dags) == {
         "hold_or_reject",
         "promote_nightly",
+        "promote_on_demand",
         "retag_backfill",
+        "rollback",
         "service_catalog_check",
         "stop_the_line",
     }
