@@ -29,6 +29,8 @@ from artifactory_provider.pipelines import read_folder
 
 PIPELINES = read_folder(Path(__file__).with_name("pipelines"))
 REPOSITORIES = [*PIPELINES.repositories, "docker-dev", "docker-qa"]
+OFFERED = 200
+"""Images that the form names as examples; it takes others, too."""
 KEY: dict[str, Any] = {
     "type": "string",
     "pattern": r"^\s*[A-Za-z0-9][A-Za-z0-9._-]{0,63}\s*$",
@@ -40,7 +42,7 @@ FORM = {
         type="string",
         pattern=r"^\s*[a-z0-9][a-z0-9._/-]*\s*$",
         maxLength=255,
-        examples=PIPELINES.images,
+        examples=PIPELINES.images[:OFFERED],
         title="Image",
         description="One image, without a tag. Example: payments/api",
     ),

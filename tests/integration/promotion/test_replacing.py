@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.integration.promotion.dev_to_qa import ABSENT, PLATFORMS, promotion
 
+from artifactory_provider.artifactory.authentication import Basic
+from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.artifactory.settings import ServerSettings
 from artifactory_provider.promotion.errors import InvalidPromotion, TargetConflict
 from artifactory_provider.promotion.promote import promote
 from artifactory_provider.promotion.request import Promotion
 
 if TYPE_CHECKING:
-    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from collections.abc import Callable
+
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 FORCEFUL: dict[str, Any] = {"on_conflict": "backup"}
@@ -53,6 +57,17 @@ async def test_a_tag_that_is_gone_is_not_what_was_seen(
     assert sandbox.digest(f"docker-qa/{image}:1") is None
     record = await promote(client, promotion(image, replaces="none", **FORCEFUL))
     assert record.outcome == "promoted"
+
+
+async def test_where_an_overwrite_may_delete_layers_a_try_may_have_renamed_the_tag_that_was_seen(
+    artifactory_sandbox_factory: Callable[..., RunningSandbox], image: str
+) -> None:
+    old_server = artifactory_sandbox_factory({"version": "7.111.4"})
+    new = old_server.push_image(f"docker-dev/{image}:1", content=f"{image} new")
+    settings = ServerSettings(base_url=old_server.url, authentication=Basic("admin", old_server.password))
+    async with ArtifactoryClient(settings) as client:
+        await promote(client, promotion(image, replaces=ABSENT, **FORCEFUL))
+    assert old_server.digest(f"docker-qa/{image}:1") == new
 
 
 async def test_whoever_runs_it_again_finds_it_done(
