@@ -70,9 +70,8 @@ class ChangePlanOperator(ArtifactoryOperator, SkipMixin):
                 raise InvalidPlan(made.planned.reason)
         if made.planned.action == "unchanged":
             reason = f": {inline_code(made.planned.reason)}" if made.planned.reason else ""
-            ti.xcom_push(
-                key=REPORT_SUMMARY, value=f"**Nothing was to be done**{reason}. {self._name(made)} stays as it is.\n"
-            )
+            target = inline_code(str(made.planned.target))
+            ti.xcom_push(key=REPORT_SUMMARY, value=f"**Nothing was to be done**{reason}. {target} stays as it is.\n")
         elif plan_only:
             end_dry_run(self, context, is_worth_a_run=True)
         if made.planned.action == "unchanged" or plan_only:
@@ -86,6 +85,3 @@ class ChangePlanOperator(ArtifactoryOperator, SkipMixin):
     def _words(self) -> str:
         """Return what people are shown beside the change, as Markdown."""
         return ""
-
-    def _name(self, made: PlannedChange) -> str:
-        return inline_code(str(made.planned.target))

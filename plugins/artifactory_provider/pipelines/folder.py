@@ -6,7 +6,6 @@ folder = read_folder(Path(__file__).parent / "pipelines")
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,9 +50,8 @@ class PipelineFolder:
 
     @property
     def repositories(self) -> list[str]:
-        """The repositories of all stages, from the first stages to the last, each once."""
-        stages = [pipeline.stages for pipeline in self.pipelines.values()]
-        return list(dict.fromkeys(stage.repository for level in zip_longest(*stages) for stage in level if stage))
+        """The repositories of all stages, each once, in the order of the pipelines and of their stages."""
+        return list(dict.fromkeys(stage.repository for one in self.pipelines.values() for stage in one.stages))
 
     @property
     def images(self) -> list[str]:
