@@ -22,6 +22,7 @@ from artifactory_provider.operators import (
     ArtifactoryPlanOperator,
     ArtifactoryPromoteBatchOperator,
 )
+from artifactory_provider.policy import ANYBODY, rule_as_dict
 from artifactory_provider.tasks import TagSelection, check_conf
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def retag_backfill() -> None:
     def find_rule(policys: dict[str, Any]) -> dict[str, Any]:
         """Return who has to approve: as the policy says, or anybody where the form asks for it."""
         is_wanted = get_current_context()["params"]["approval"]
-        return policys or ({"count": 1, "not_the_trigger": False} if is_wanted else {})
+        return policys or (rule_as_dict(ANYBODY) if is_wanted else {})
 
     approve = ArtifactoryApprovalOperator(
         task_id="approve",

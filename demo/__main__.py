@@ -320,10 +320,12 @@ What to try:
      Backfill), or let 'Retag backfill' take only what came last week (Fewer tags, Created from).
   8. Trigger 'Hold or reject an image' (hold_or_reject) for an image of docker-prod, or 'Stop the line'
      (stop_the_line), and look at what a dry run of the backfill says then.
-  9. Pull what was promoted:
+  9. Trigger 'Promote on demand' (promote_on_demand) with coredns, the tag v1.10.0, from docker-dev to docker-qa: what
+     the pipeline asks of the image, the form asks, too. 'Roll back' (rollback) takes a tag back to what it showed.
+  10. Pull what was promoted:
        skopeo inspect --tls-verify=false --creds admin:password \\
          docker://127.0.0.1:{home.ports.sandbox}/docker-prod/coredns:v1.11.0
- 10. Push a release of the storefront: 'Promote on push' (promote_pushed_on_push) starts, and waits for its tests.
+ 11. Push a release of the storefront: 'Promote on push' (promote_pushed_on_push) starts, and waits for its tests.
        skopeo copy --src-tls-verify=false --src-creds admin:password \\
          --dest-tls-verify=false --dest-creds admin:password \\
          docker://127.0.0.1:{home.ports.sandbox}/docker-dev/coredns:v1.11.0 \\

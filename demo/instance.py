@@ -38,7 +38,9 @@ DAGS = (
     "promote_nightly",
     "promote_pushed",
     "promote_pushed_on_push",
+    "promote_on_demand",
     "retag_backfill",
+    "rollback",
     "stop_the_line",
     "hold_or_reject",
 )

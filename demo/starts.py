@@ -1,4 +1,4 @@
-"""What else starts promotions while the night waits: a push, a past night that is backfilled, many tags at once."""
+"""What else starts promotions while the night waits: a push, a past night, a person's form, many tags at once."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ PUSHED, PUSHED_TAG = "storefront/web", "1.0.0"
 MISSED = "vpa-recommender"
 """The image whose newest version came last, just now: the last night had the one before."""
 MANY = "csi-attacher"
+WANTED = "controller"
 _ENDED = {"success", "failed"}
 _A_DAY = timedelta(days=1)
 
@@ -60,8 +61,9 @@ class OtherStarts:
         self._api, self._home, self._progress = api, home, progress
         self._pushed = Start("a build pushes an image", "promote_pushed_on_push")
         self._night = Start("a past night is backfilled", "promote_nightly")
+        self._wanted = Start("a person fills in a form", "promote_on_demand")
         self._many = Start("many tags are retagged", "retag_backfill")
-        self.all = (self._pushed, self._night, self._many)
+        self.all = (self._pushed, self._night, self._wanted, self._many)
         self._has_begun = self._has_verdict = False
 
     @property
@@ -77,11 +79,15 @@ class OtherStarts:
         digest = push(self._home.sandbox_url, DEV, PUSHED, PUSHED_TAG)
         self._pushed.promotes = (ImageReference(PROD, PUSHED, PUSHED_TAG, digest),)
         self._progress.say(f"A build pushes {PUSHED}:{PUSHED_TAG} to {DEV}; the sandbox tells Airflow by a webhook.")
-        missed, many = asyncio.run(self._find_tags())
+        missed, wanted, many = asyncio.run(self._find_tags())
         self._night.promotes = (replace(missed[-2], repository=PROD),)
         now = datetime.now(UTC)
         self._api.backfill(self._night.dag_id, now - _A_DAY, now, {"images": [MISSED]})
         self._progress.say(f"The last night is backfilled for {MISSED}, whose newest version was not there yet.")
+        self._wanted.promotes = (replace(wanted[-2], repository=QA),)
+        form = {"image": WANTED, "tag": wanted[-2].tag, "source_repository": DEV, "target_repository": QA}
+        self._wanted.run_id = self._api.trigger(self._wanted.dag_id, form)
+        self._progress.say(f"Somebody wants {WANTED}:{wanted[-2].tag} in {QA}, now.")
         self._many.promotes = tuple(replace(one, repository=QA) for one in many)
         self._many.run_id = self._api.trigger(self._many.dag_id, {"images": [MANY], "dry_run": False})
         self._progress.say(f"All {len(many)} tags of {MANY} are retagged to {QA} by one run.")
@@ -108,10 +114,10 @@ class OtherStarts:
         tasks = self._api.tasks(self._pushed.dag_id, self._pushed.run_id)
         return any(task.state == "deferred" for task in tasks)
 
-    async def _find_tags(self) -> tuple[list[ImageReference], list[ImageReference]]:
-        """Return what two images have in dev, each with what it shows, the newest last."""
+    async def _find_tags(self) -> list[list[ImageReference]]:
+        """Return what three images have in dev, each tag with what it shows, the newest last."""
         async with sandbox_client(self._home.sandbox_url) as client:
-            return await list_versions(client, MISSED), await list_versions(client, MANY)
+            return [await list_versions(client, image) for image in (MISSED, WANTED, MANY)]
 
     async def _pass_tests(self) -> None:
         async with sandbox_client(self._home.sandbox_url) as client:

@@ -36,9 +36,12 @@ def get_provider_info() -> dict[str, Any]:
                     for module in (
                         "approval",
                         "batch_report",
+                        "change_report",
                         "decisions",
                         "override",
                         "plan",
+                        "plan_one",
+                        "plan_rollback",
                         "promote",
                         "promote_batch",
                         "rollback",

@@ -101,12 +101,14 @@ def until(is_so: Callable[[], bool], *, seconds: float, otherwise: Callable[[], 
         time.sleep(0.5)
 
 
-def decide(airflow: Airflow, run: str, option: str) -> None:
-    """Answer a backfill's question as soon as its task's process has ended: before that, Airflow loses answers."""
-    key = f"dag_id='retag_backfill', task_id='approve', run_id='{run.rpartition('/')[2]}'"
+def decide(airflow: Airflow, run: str, option: str, *, task_id: str = "approve", **fields: Any) -> None:
+    """Answer a run's question as soon as its task's process has ended: before that, Airflow loses answers."""
+    _, dag_id, _, run_id = run.split("/")
+    key = f"dag_id='{dag_id}', task_id='{task_id}', run_id='{run_id}'"
     ended_process = f"executor event with state success for task instance TaskInstanceKey({key}"
     until(lambda: ended_process in airflow.home.log("airflow").read_text(errors="replace"), seconds=120)
-    airflow.patch(f"{run}/taskInstances/approve/-1/hitlDetails", {"chosen_options": [option], "params_input": {}})
+    body = {"chosen_options": [option], "params_input": fields}
+    airflow.patch(f"{run}/taskInstances/{task_id}/-1/hitlDetails", body)
 
 
 def make(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:

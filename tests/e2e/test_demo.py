@@ -21,7 +21,12 @@ def test_make_demo_brings_exactly_the_verified_digests_to_prod_and_leaves_nothin
     assert "promote_to_prod of coredns waits until the freeze ends" in done.stdout
     assert "approve_prod of metrics-server asks under Required Actions" in done.stdout
     assert re.search(r"csi-resizer .* yes │ -   │ -    │ verify_dev failed: test.status is 'failed'. │", done.stdout)
-    for start in ("a build pushes an image", "a past night is backfilled", "many tags are retagged"):
+    for start in (
+        "a build pushes an image",
+        "a past night is backfilled",
+        "a person fills in a form",
+        "many tags are retagged",
+    ):
         assert re.search(rf"{start} +│ \w+ +│ success │", done.stdout)
     assert not [process for process in psutil.process_iter() if str(tmp_path) in _environment(process)]
 

@@ -51,9 +51,9 @@ def seed(airflow: Airflow, file: Path, images: dict[str, list[str]] | dict[str, 
     return sum(map(len, images.values()))
 
 
-def start(airflow: Airflow, **form: Any) -> str:
-    run_id = airflow.post(DAG, {"logical_date": None, "conf": form})["dag_run_id"]
-    return f"{DAG}/{run_id}"
+def start(airflow: Airflow, dag_id: str = "retag_backfill", /, **form: Any) -> str:
+    runs = f"dags/{dag_id}/dagRuns"
+    return f"{runs}/{airflow.post(runs, {'logical_date': None, 'conf': form})['dag_run_id']}"
 
 
 def ended(airflow: Airflow, run: str) -> str:
@@ -62,7 +62,8 @@ def ended(airflow: Airflow, run: str) -> str:
 
 
 def plan_tab(airflow: Airflow, run: str) -> str:
-    answer = airflow.http.get(f"/artifactory/plans/retag_backfill/{quote(run.rpartition('/')[2], safe='')}")
+    _, dag_id, _, run_id = run.split("/")
+    answer = airflow.http.get(f"/artifactory/plans/{dag_id}/{quote(run_id, safe='')}")
     answer.raise_for_status()
     return answer.text
 

@@ -19,6 +19,7 @@ from artifactory_provider.promotion.planning.planner import apply_rules, make_pl
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.transfer import pin
+from artifactory_provider.tasks.changes import ask_rules
 from artifactory_provider.tasks.rules import VariableRules, find_starter
 from artifactory_provider.verification.gate import promote_image_verified, promote_one_verified, promote_verified
 from artifactory_provider.verification.outcomes import write_verdicts
@@ -26,19 +27,21 @@ from artifactory_provider.verification.verification import verify, verify_many
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.hooks.connections import RuleNames
     from artifactory_provider.policy.rules import Rule
     from artifactory_provider.promotion.bulk_selection import Selected
+    from artifactory_provider.promotion.planning.change import ChangePlan
     from artifactory_provider.promotion.planning.criteria import TagCriteria
     from artifactory_provider.promotion.planning.patterns import Patterns
     from artifactory_provider.promotion.planning.plan import Plan
     from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_provider.promotion.reports import PromotionReport
     from artifactory_provider.promotion.request import Attachments, OnConflict, Promotion
+    from artifactory_provider.tasks.changes import PlannedChange
     from artifactory_provider.tasks.rules import Answers
     from artifactory_provider.verification import Check
     from artifactory_provider.verification.verification import Verification
@@ -309,6 +312,21 @@ class ArtifactoryHook(ServerHook):
             return await apply_rules(plan, rules)
 
         return self._run_client(make)
+
+    def plan_change(
+        self, make: Callable[[ArtifactoryClient], Awaitable[ChangePlan]], *, is_rollback: bool = False
+    ) -> PlannedChange:
+        """Return what is to be done about one tag, as the rules let it be done now; nothing is changed.
+
+        :param make: returns what would be done, as far as the images tell.
+        :param is_rollback: whether a rollback is made, for which rules hold that name rollbacks.
+        """
+        rules = self.rules().for_rollback() if is_rollback else self.rules()
+
+        async def ask(client: ArtifactoryClient) -> PlannedChange:
+            return await ask_rules(client, await make(client), rules, connect=HttpConnections())
+
+        return self._run_client(ask)
 
     def find_previous(self, target: ImageReference, *, property_prefix: str = "promotion") -> ImageReference:
         """Return the backup of what a tag showed before its last promotion, pinned.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from artifactory_provider.operators.approval import ArtifactoryApprovalOperator
 from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
+from artifactory_provider.operators.change_report import ArtifactoryChangeReportOperator
 from artifactory_provider.operators.decisions import (
     ArtifactoryHoldOperator,
     ArtifactoryLiftOperator,
@@ -12,6 +13,8 @@ from artifactory_provider.operators.decisions import (
 from artifactory_provider.operators.ladder import ArtifactoryLadderOperator
 from artifactory_provider.operators.override import ArtifactoryOverrideOperator
 from artifactory_provider.operators.plan import ArtifactoryPlanOperator
+from artifactory_provider.operators.plan_one import ArtifactoryPlanOneOperator
+from artifactory_provider.operators.plan_rollback import ArtifactoryPlanRollbackOperator
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
 from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
 from artifactory_provider.operators.rollback import ArtifactoryRollbackOperator
@@ -21,11 +24,14 @@ from artifactory_provider.operators.stop import ArtifactoryResumeOperator, Artif
 __all__ = [
     "ArtifactoryApprovalOperator",
     "ArtifactoryBatchReportOperator",
+    "ArtifactoryChangeReportOperator",
     "ArtifactoryHoldOperator",
     "ArtifactoryLadderOperator",
     "ArtifactoryLiftOperator",
     "ArtifactoryOverrideOperator",
+    "ArtifactoryPlanOneOperator",
     "ArtifactoryPlanOperator",
+    "ArtifactoryPlanRollbackOperator",
     "ArtifactoryPromoteBatchOperator",
     "ArtifactoryPromoteOperator",
     "ArtifactoryRejectOperator",

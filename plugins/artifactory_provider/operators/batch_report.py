@@ -9,15 +9,19 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from artifactory_provider.promotion.errors import InvalidPromotion, name_first
 from artifactory_provider.promotion.reports import render_report, sum_counts
-from artifactory_provider.tasks.handover import REPORT_SUMMARY, HandedOn, pull_outcomes, pull_plan, pull_problem
-from artifactory_provider.tasks.refusals import PlanRefused
+from artifactory_provider.tasks.handover import (
+    REPORT_SUMMARY,
+    HandedOn,
+    pull_outcomes,
+    pull_plan,
+    refuse_without_plan,
+)
 from artifactory_provider.tasks.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from airflow.sdk import Context, RetryPolicy
-    from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from artifactory_provider.promotion.reports import ChunkOutcome
 
@@ -60,7 +64,7 @@ class ArtifactoryBatchReportOperator(BaseOperator):
         ti = context["ti"]
         plan = pull_plan(ti, self.plan_task_id)
         if plan is None:
-            raise self._without_plan(ti)
+            raise refuse_without_plan(self, ti, self.plan_task_id)
         if plan.chunks and self._is_held_back(context):
             ti.xcom_push(key=REPORT_SUMMARY, value="**Nothing was promoted:** the plan was not approved.\n")
             self.log.info("Nothing was promoted: the plan was not approved.")
@@ -73,11 +77,6 @@ class ArtifactoryBatchReportOperator(BaseOperator):
         if reasons := list(self._reasons(plan, outcomes, lost)):
             raise AirflowFailException("\n".join(reasons))
         return sum_counts(outcomes)
-
-    def _without_plan(self, ti: RuntimeTaskInstanceProtocol) -> PlanRefused:
-        reason = pull_problem(ti, self.plan_task_id) or f"The log of the task {self.plan_task_id} says why."
-        self.log.error("There is no plan, so nothing was promoted. %s", reason)
-        return PlanRefused(f"There is no plan, so nothing was promoted. {reason}")
 
     def _is_held_back(self, context: Context) -> bool:
         ti = context["ti"]

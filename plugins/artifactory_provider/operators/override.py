@@ -34,6 +34,8 @@ class ArtifactoryOverrideOperator(ArtifactoryQuestionOperator):
     enough, may be the one who started the run, and has to say why and for how long. An answer without that, or of
     somebody who may not, is told in the log and in the XCom ``answers``, and the question stays open.
 
+    Where there is nothing to promote, it returns None at once.
+
     :param rule: who may, as the policy hands it on: ``users``, and ``longest`` in seconds; nothing where the rule that
         refuses allows no override, so that the task fails. (templated)
     :param users: without a rule, the names of the users who may; none for anybody who may answer.
@@ -67,11 +69,11 @@ class ArtifactoryOverrideOperator(ArtifactoryQuestionOperator):
 
         :raises QuestionEnded: when nobody may override.
         """
-        self._wanted_rule()
         question = self._read_question(context)
         if question is None:
             self.log.info("There is nothing to override.")
             return
+        self._wanted_rule()
         self._hook().sealing_key()  # known to be there before anybody is asked
         self._ask(context, question, self._begin(question), is_first=True)
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.bases.skipmixin import SkipMixin
 
-from artifactory_provider.artifactory.errors import ArtifactoryError
-from artifactory_provider.artifactory.references import InvalidReference, check_repository, check_text
+from artifactory_provider.artifactory.references import check_repository, check_text
 from artifactory_provider.operators.base import ArtifactoryOperator
-from artifactory_provider.policy import ContradictoryRules, InvalidPolicy, rule_as_dict
-from artifactory_provider.promotion.errors import InvalidPromotion, RulesUnreadable
+from artifactory_provider.policy import rule_as_dict
 from artifactory_provider.promotion.planning.chunks import split
 from artifactory_provider.promotion.planning.rendering import as_csv, as_table, render_plan
 from artifactory_provider.promotion.planning.templates import ImageTemplate, TargetTemplate
@@ -20,20 +17,17 @@ from artifactory_provider.promotion.request import Attachments, OnConflict, chec
 from artifactory_provider.tasks.arguments import check_literal, is_known
 from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import TagSelection, as_bool, as_list, as_number, as_text, read_criteria
-from artifactory_provider.tasks.handover import DRY_RUN, PLAN_PROBLEM, REPORT_SUMMARY, push_plan
-from artifactory_provider.tasks.refusals import PlanRefused, form_titles, in_form_words
+from artifactory_provider.tasks.handover import end_dry_run, push_plan, tell_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from airflow.sdk import Context
-    from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from artifactory_provider.hooks.artifactory import ArtifactoryHook
     from artifactory_provider.promotion.planning.plan import Plan
 
 _LOGGED = 100
-_DRY_RUN_FIELD = "dry_run"
 
 
 class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
@@ -123,7 +117,7 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
         :raises PlanRefused: when the plan is refused.
         """
         ti = context["ti"]
-        with self._report_problems(ti):
+        with tell_problems(self, ti, names=(*TagSelection.__annotations__, *self.template_fields)):
             path = as_text(self.plan_path, name="plan_path", wanted="a path")
             if path is not None:
                 prepare_folder(path, name="plan_path")
@@ -137,11 +131,7 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
             self.log.info("The whole plan is in %s.", write_file(path, lambda file: file.write(as_csv(plan))))
         push_plan(ti, plan, summary=render_plan(plan), chunks=chunks, approvals=rule_as_dict(rule) if rule else {})
         if as_bool(self.plan_only, name="plan_only"):
-            self.log.info("This is a dry run: nothing is promoted.")
-            ti.xcom_push(key=REPORT_SUMMARY, value="This was a dry run: **nothing was promoted**.\n")
-            if chunks and context.get("params", {}).get(_DRY_RUN_FIELD) is True:
-                titles = form_titles(self, context["params"])
-                ti.xcom_push(key=DRY_RUN, value={"field": _DRY_RUN_FIELD, "titles": titles})
+            end_dry_run(self, context, is_worth_a_run=bool(chunks))
             self.skip(ti, context["task"].get_flat_relatives(upstream=False))
         return [chunk.descriptor(self.task_id) for chunk in chunks]
 
@@ -155,22 +145,6 @@ class ArtifactoryPlanOperator(ArtifactoryOperator, SkipMixin):
             attachments=self.attachments,
             largest=as_number(self.largest, name="largest"),
         )
-
-    @contextmanager
-    def _report_problems(self, ti: RuntimeTaskInstanceProtocol) -> Iterator[None]:
-        """Let people read on the run's page why there is no plan; a refusal needs no traceback."""
-        try:
-            yield
-        except (ContradictoryRules, InvalidPolicy, InvalidPromotion, InvalidReference) as error:
-            reason = in_form_words(
-                str(error), form_titles(self, (*TagSelection.__annotations__, *self.template_fields))
-            )
-            ti.xcom_push(key=PLAN_PROBLEM, value=f"The plan was refused. {reason}")
-            self.log.error("The plan was refused. %s", reason)
-            raise PlanRefused(reason) from error
-        except (ArtifactoryError, RulesUnreadable) as error:
-            ti.xcom_push(key=PLAN_PROBLEM, value=f"The plan could not be made. {error}")
-            raise
 
     def _show(self, plan: Plan) -> None:
         for line in as_table(plan, limit=_LOGGED).splitlines():

@@ -49,6 +49,8 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         otherwise, copying is the default. (templated)
     :param on_conflict: what happens when the target tag shows another digest: ``fail``, ``overwrite``, or
         ``backup``, which keeps the old one as ``<tag>-previous-<12 hex>`` for a rollback. (templated)
+    :param replaces: the digest that the target tag has to show when another one takes its place, or ``none`` where it
+        has to show nothing: what people were shown, say. Without it, whatever it shows. (templated)
     :param one_request: with ``tag=None``, sends the endpoint its own form for a whole image, once: nothing is verified
         before its tag shows it then, but everything after.
     :param two_phase: whether the image is verified under a pending tag before the target tag shows it.
@@ -84,6 +86,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         "target_tag",
         "copy",
         "on_conflict",
+        "replaces",
         "pending_repository",
         "attachments",
         "properties",
@@ -107,6 +110,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         target_tag: str | None = None,
         copy: bool = True,
         on_conflict: OnConflict = "fail",
+        replaces: str | None = None,
         one_request: bool = False,
         two_phase: bool = True,
         pending_repository: str | None = None,
@@ -131,6 +135,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         self.target_tag = target_tag
         self.copy = copy
         self.on_conflict = on_conflict
+        self.replaces = replaces
         self.one_request = one_request
         self.two_phase = two_phase
         self.pending_repository = pending_repository
@@ -162,7 +167,9 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         check_present(self, self._given)
         properties = as_pairs(self.properties, name="properties")
         verdicts = as_verdicts(self.verdicts)
-        wanted = self._promotion(self.digest, properties, verdicts=verdicts, run=identify_run(context))
+        wanted = self._promotion(
+            self.digest, properties, verdicts=verdicts, replaces=self.replaces, run=identify_run(context)
+        )
         hook, answers = self._connect(wanted.target), Answers.read(self.approval, self.override)
         with pin_for_all_tries(wanted, context, hook.pin) as promotion:
             try:
@@ -187,11 +194,13 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         properties: Mapping[str, str],
         *,
         verdicts: tuple[str, ...] = (),
+        replaces: str | None = None,
         run: str = "run",
     ) -> Promotion:
         options = PromotionOptions(
             copy=as_bool(self.copy),
             on_conflict=self.on_conflict,
+            replaces=replaces,
             two_phase=self.two_phase,
             pending_repository=as_text(self.pending_repository, name="pending_repository", wanted="a repository key"),
             attachments=self.attachments,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import ImageReference
@@ -14,7 +15,7 @@ from artifactory_provider.tasks.rules import Answers, find_starter
 from artifactory_provider.tasks.task_state import PinnedDigest, identify_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -33,6 +34,11 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
     :param tag: the tag that is given back what it showed. (templated)
     :param digest: the digest to go back to, if it is not the last one. (templated)
     :param reason: why, for the hold and the record. (templated)
+    :param replaces: the digest that the tag has to show when the other one takes its place: what people were shown,
+        say. Without it, whatever it shows. (templated)
+    :param approval: what an ``ArtifactoryApprovalOperator`` has returned, where the policy asks for approvals of
+        rollbacks. (templated)
+    :param override: what an override has returned, where a rule allows one. (templated)
     :param hold: whether the tag is held from then on.
     :param property_prefix: the first part of the names of the properties that record promotions, as the promotion had
         it.
@@ -50,6 +56,9 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         "tag",
         "digest",
         "reason",
+        "replaces",
+        "approval",
+        "override",
         "pending_repository",
         "artifactory_conn_id",
     )
@@ -64,6 +73,9 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         tag: str,
         digest: str | None = NOT_GIVEN,
         reason: str = "rolled back",
+        replaces: str | None = None,
+        approval: Mapping[str, Any] | None = None,
+        override: Mapping[str, Any] | None = None,
         hold: bool = True,
         property_prefix: str = "promotion",
         pending_repository: str | None = None,
@@ -75,6 +87,9 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         self.tag = tag
         self.digest = None if digest is NOT_GIVEN else digest
         self.reason = reason
+        self.replaces = replaces
+        self.approval = approval
+        self.override = override
         self.hold = hold
         self.property_prefix = property_prefix
         self.pending_repository = pending_repository
@@ -94,6 +109,7 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         pinned.keep(str(previous.digest))
         options = PromotionOptions(
             on_conflict="backup",
+            replaces=self.replaces,
             property_prefix=self.property_prefix,
             hold=check_reason(self.reason) if self.hold else None,
             held_by=find_starter().name,
@@ -101,6 +117,7 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
             run=identify_run(context),
         )
         promotion = Promotion(source=previous, target=tag, options=options)
-        record = hook.promote(promotion, answers=Answers(is_rollback=True))
+        answers = replace(Answers.read(self.approval, self.override), is_rollback=True)
+        record = hook.promote(promotion, answers=answers)
         pinned.forget()
         return self._report(context, promotion, record)

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from artifactory_provider.artifactory.references import is_tag
-from artifactory_provider.pipelines.model import NEWEST, TRIGGERING
+from artifactory_provider.pipelines.model import TRIGGERING
+from artifactory_provider.promotion.selection import NEWEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

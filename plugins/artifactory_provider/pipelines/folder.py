@@ -5,7 +5,7 @@ folder = read_folder(Path(__file__).parent / "pipelines")
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,11 @@ from artifactory_provider.pipelines.claims import Claims
 from artifactory_provider.pipelines.files import Files, name_reason, refuse, show_name
 from artifactory_provider.pipelines.places import InvalidPipeline
 from artifactory_provider.pipelines.reading import DEFAULTS_FILE, Defaults, read_defaults, read_file
+from artifactory_provider.policy.origins import DEFAULT_ORIGINS
 from artifactory_provider.policy.problems import Problems
+from artifactory_provider.policy.rules import Rule
+from artifactory_provider.policy.targets import TargetPatterns
+from artifactory_provider.promotion.planning.patterns import Patterns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +48,27 @@ class PipelineFolder:
     pipelines: Mapping[str, Pipeline]
     errors: Mapping[str, InvalidPipeline]
 
+    @property
+    def repositories(self) -> list[str]:
+        """The repositories of all stages, each once, in the order of the pipelines and of their stages."""
+        return list(dict.fromkeys(stage.repository for one in self.pipelines.values() for stage in one.stages))
+
+    @property
+    def images(self) -> list[str]:
+        """The images that the pipelines name, each once."""
+        return list(dict.fromkeys(image for one in self.pipelines.values() for image in one.images.exact))
+
+    def rules(self) -> tuple[Rule, ...]:
+        """Return what the stages ask of the pipelines' own images, whoever promotes them: windows, approvals, checks.
+
+        An image that may come to a stage has passed the checks of the one before.
+
+        :raises InvalidPipeline: when a file cannot be read, and nobody knows what it asks.
+        """
+        for error in self.errors.values():
+            raise error
+        return tuple(rule for pipeline in self.pipelines.values() for rule in _own_rules(pipeline))
+
 
 def read_folder(path: Path | str) -> PipelineFolder:
     """Read the pipelines of a folder: each ``*.yaml`` and ``*.yml`` that does not begin with ``_`` or ``.`` is one.
@@ -68,6 +93,22 @@ def read_folder(path: Path | str) -> PipelineFolder:
         _known.clear()
     _known[root] = visit.files.readings
     return PipelineFolder(folder, visit.pipelines, visit.errors)
+
+
+def _own_rules(pipeline: Pipeline) -> list[Rule]:
+    steps = zip(pipeline.stages, pipeline.stages[1:], strict=False)
+    checks = [
+        Rule(
+            name=f"the checks of stage {lower.name} of {pipeline.name}",
+            line=lower.line,
+            target=TargetPatterns(repositories=Patterns((upper.repository,))),
+            applies_to=DEFAULT_ORIGINS,
+            require=lower.checks,
+        )
+        for lower, upper in steps
+        if lower.checks
+    ]
+    return [replace(rule, target=replace(rule.target, images=pipeline.images)) for rule in (*pipeline.rules(), *checks)]
 
 
 class _Visit:

@@ -14,7 +14,7 @@ from artifactory_provider.policy.targets import TargetPatterns
 from artifactory_provider.promotion.planning.newest import TagVersions
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.planning.templates import TargetTemplate
-from artifactory_provider.promotion.selection import Candidate
+from artifactory_provider.promotion.selection import NEWEST, Candidate, name_candidate
 from artifactory_provider.promotion.tags import select_images
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 Mode = Literal["chain", "fleet"]
 Push = Literal["webhook", "watcher"]
 
-NEWEST = "newest"
 TRIGGERING = "triggering"
 """The tag that a push or a verdict has named: such a pipeline has no other start."""
 
@@ -158,13 +157,8 @@ class Pipeline:
         """
         if self.tag == TRIGGERING:
             raise ValueError(f"The pipeline {self.name} takes the tag that starts its run: name one, as image:tag.")
-        if self.tag == NEWEST:
-            return image
-        if self.tag.startswith(("<", ">", "=", "!")):
-            return f"{image} {self.tag}"
-        if "{" in self.tag:
-            return f"{image}:{TargetTemplate(self.tag).render('', moment)}"
-        return f"{image}:{self.tag}"
+        is_template = "{" in self.tag and not self.tag.startswith(("<", ">", "=", "!"))
+        return name_candidate(image, TargetTemplate(self.tag).render("", moment) if is_template else self.tag)
 
     def complete(self, line: str, *, moment: datetime.datetime) -> str:
         """Return which tag is meant by a line that a person has given: an image for the tag that the pipeline takes.

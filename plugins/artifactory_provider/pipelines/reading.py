@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.pipelines.check_sets import read_check_sets
 from artifactory_provider.pipelines.coherence import check_coherence
-from artifactory_provider.pipelines.model import NEWEST, Pipeline, Starts
+from artifactory_provider.pipelines.model import Pipeline, Starts
 from artifactory_provider.pipelines.places import Entry, InvalidPipeline, Place
 from artifactory_provider.pipelines.selections import IMAGE_FIELDS, check_tag_choice, read_images
 from artifactory_provider.pipelines.stages import ReadStage, change_stages, read_stages
@@ -22,6 +22,7 @@ from artifactory_provider.pipelines.texts import read_markdown, read_name, read_
 from artifactory_provider.policy.document import read_document
 from artifactory_provider.policy.fields import Fields
 from artifactory_provider.policy.problems import Problem, Problems
+from artifactory_provider.promotion.selection import NEWEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable

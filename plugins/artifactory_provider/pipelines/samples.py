@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.references import is_tag
-from artifactory_provider.pipelines.model import NEWEST, TRIGGERING
+from artifactory_provider.pipelines.model import TRIGGERING
 from artifactory_provider.promotion.errors import InvalidPlan
 from artifactory_provider.promotion.planning.templates import TargetTemplate
+from artifactory_provider.promotion.selection import NEWEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,12 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.references import check_image, check_tag
-from artifactory_provider.pipelines.model import NEWEST, TRIGGERING
+from artifactory_provider.pipelines.model import TRIGGERING
 from artifactory_provider.policy.targets import check_pattern
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.planning.templates import TargetTemplate
 from artifactory_provider.promotion.planning.versions import VersionRange
-from artifactory_provider.promotion.selection import Candidate
+from artifactory_provider.promotion.selection import NEWEST, Candidate
 
 if TYPE_CHECKING:
     from artifactory_provider.policy.document import Node

@@ -7,12 +7,19 @@ from artifactory_provider.policy.origins import ORIGINS, Origin
 from artifactory_provider.policy.overrides import Override, check_override
 from artifactory_provider.policy.policy import DEFAULT_POLICY_NAME, Policy, read_policy
 from artifactory_provider.policy.problems import InvalidPolicy, Problem
-from artifactory_provider.policy.requirements import ApprovalRule, ContradictoryRules, OverrideRule, merge_approvals
+from artifactory_provider.policy.requirements import (
+    ANYBODY,
+    ApprovalRule,
+    ContradictoryRules,
+    OverrideRule,
+    merge_approvals,
+)
 from artifactory_provider.policy.rules import Rule
 from artifactory_provider.policy.stop import DEFAULT_STOP_NAME, Stop, StopOrder, read_stop
 from artifactory_provider.policy.targets import TargetPatterns
 
 __all__ = [
+    "ANYBODY",
     "DEFAULT_POLICY_NAME",
     "DEFAULT_STOP_NAME",
     "ORIGINS",

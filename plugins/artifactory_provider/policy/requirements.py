@@ -117,3 +117,7 @@ def _names(field: str, names: object) -> tuple[str, ...]:
 def _check_span(field: str, span: object, *, longest: datetime.timedelta) -> None:
     if not isinstance(span, datetime.timedelta) or not _NOTHING < span <= longest:
         raise ValueError(f"{field} is {span}: give a time of more than nothing and at most {longest.days} days.")
+
+
+ANYBODY = ApprovalRule(count=1, not_the_trigger=False)
+"""One person's yes, that of who has started the run included: for who wants to be asked where no rule asks."""

@@ -19,6 +19,7 @@ from artifactory_provider.artifactory.errors import PermissionDenied, RequestRef
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.errors import TargetConflict
 from artifactory_provider.promotion.queries import Question
+from artifactory_provider.promotion.request import NOTHING
 from artifactory_provider.promotion.tags import can_have_backup, name_pending
 from artifactory_provider.promotion.transfer import retry
 
@@ -48,8 +49,9 @@ def check_conflict(
     :param source: what the source tag shows.
     :param before: what the target tag shows.
     :param digest: what is to be promoted.
-    :raises TargetConflict: when the target tag may not be overwritten.
+    :raises TargetConflict: when the target tag may not be overwritten, or shows something else than it has to.
     """
+    _check_replaced(client, promotion, before)
     if before is None:
         return
     target, policy = promotion.target, promotion.options.on_conflict
@@ -75,6 +77,20 @@ def check_conflict(
             "another target tag."
         )
     log.info("%s shows %s and will be overwritten.", target, before.digest)
+
+
+def _check_replaced(client: ArtifactoryClient, promotion: Promotion, before: Shown | None) -> None:
+    """Refuse to replace something else than what was to be replaced: whoever asked for it has not seen that."""
+    expected = promotion.options.replaces
+    if expected is None or (before.digest if before else NOTHING) == expected:
+        return
+    if before is None and may_delete_layers(client):
+        return  # An earlier try may have renamed the tag.
+    raise TargetConflict(
+        f"{promotion.target} shows {before.digest if before else 'nothing'} by now, and "
+        f"{'nothing' if expected == NOTHING else expected} was to be replaced: somebody has changed it since. It was "
+        "left as it is; look at it, and start anew."
+    )
 
 
 def may_delete_layers(client: ArtifactoryClient) -> bool:

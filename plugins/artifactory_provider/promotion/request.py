@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from artifactory_provider.artifactory.properties import check_property_name
-from artifactory_provider.artifactory.references import InvalidReference, check_repository
+from artifactory_provider.artifactory.references import InvalidReference, check_digest, check_repository
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.promotion.tags import can_have_backup, check_run, name_backup
@@ -27,6 +27,8 @@ RECORD_FIELDS = frozenset(
     {"digest", "source", "time", "run", "replaced", "attachments", "verdicts", "approvals", "override"}
 )
 """The properties of a record, after its prefix; ``properties`` may add others."""
+NOTHING = "none"
+"""What a tag shows that is not there, as records say it."""
 _MARKS = frozenset({"hold", "lifted", "rejected"})
 
 
@@ -37,6 +39,8 @@ class PromotionOptions:
     :param copy: True copies; False moves: the source tag is removed once the target has been verified.
     :param on_conflict: what happens when the target tag shows another digest: ``fail``; ``overwrite``; or
         ``backup``, which overwrites it and keeps it as ``<tag>-previous-<12 hex of its digest>``.
+    :param replaces: the digest that the target tag has to show when another one takes its place, or ``none`` where it
+        has to show nothing; None for whatever it shows.
     :param two_phase: whether the image is verified under a pending tag before the target tag shows it.
     :param attachments: what is brought along of what belongs to the image: ``none``; ``tags``, such as cosign's
         ``sha256-<hex>.sig``, out of one query for many images; ``all``, which reads the manifest, looks for what
@@ -61,6 +65,7 @@ class PromotionOptions:
 
     copy: bool = True
     on_conflict: OnConflict = "fail"
+    replaces: str | None = None
     two_phase: bool = True
     attachments: Attachments = "all"
     property_prefix: str | None = "promotion"
@@ -77,6 +82,7 @@ class PromotionOptions:
 
     def __post_init__(self) -> None:
         check_on_conflict(self.on_conflict)
+        check_replaces(self.replaces)
         check_attachments(self.attachments)
         check_run(self.run)
         check_record(self.property_prefix, self.properties)
@@ -114,6 +120,8 @@ class Promotion:
             raise InvalidPromotion(
                 f"Source and target are both {self.target}: give another target repository, image or tag."
             )
+        if self.options.replaces is not None and self.is_whole_image:
+            raise InvalidPromotion("What a tag has to show can be said of one tag, not of all tags of an image.")
         if self.options.pending_repository in {self.source.repository, self.target.repository}:
             raise InvalidPromotion(
                 f"pending_repository is a repository between source and target, of its own, and not one of them, as "
@@ -179,6 +187,15 @@ def check_on_conflict(policy: str) -> str:
     if policy in get_args(OnConflict):
         return policy
     raise InvalidPromotion(f"on_conflict is 'fail', 'overwrite' or 'backup', not {policy!r:.120}.")
+
+
+def check_replaces(digest: str | None) -> str | None:
+    """Return what a target tag has to show when another digest takes its place.
+
+    :param digest: a digest, ``none`` for nothing, or None for whatever it shows.
+    :raises InvalidReference: when it is none of them.
+    """
+    return digest if digest in {None, NOTHING} else check_digest(str(digest))
 
 
 def check_attachments(attachments: str) -> str:

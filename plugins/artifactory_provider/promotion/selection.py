@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NEWEST = "newest"
+"""What stands for an image's newest release where a tag could stand."""
+
 _EXAMPLES = "Right ones are 'payments/api', 'payments/api:1.4.2', 'payments/api:*-alpine' and 'payments/api >=1.4 <2'"
 _SIGN = re.compile(r"[<>=]")
 _MOST_DOUBTS = 20
@@ -85,6 +88,17 @@ class Candidate:
         if tag is not None and versions is not None:
             raise InvalidReference(f"{text!r:.200} names one tag and a range: give one of them. {_EXAMPLES}.")
         return cls(image, tag, digest, versions=versions)
+
+
+def name_candidate(image: str, tag: str) -> str:
+    """Return the line that says what is meant by an image and what is said of its tags, as ``Candidate`` reads it.
+
+    :param image: the image name.
+    :param tag: a tag; ``newest`` for the newest release; a pattern or a range for the newest of these.
+    """
+    if tag == NEWEST:
+        return image
+    return f"{image} {tag}" if tag.startswith(("<", ">", "=", "!")) else f"{image}:{tag}"
 
 
 def read_candidates(lines: Iterable[str]) -> list[str]:

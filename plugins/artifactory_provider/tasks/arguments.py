@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import check_digest, check_image, check_repository, check_tag
 from artifactory_provider.promotion.errors import InvalidPromotion
-from artifactory_provider.promotion.request import check_attachments, check_on_conflict
+from artifactory_provider.promotion.request import check_attachments, check_on_conflict, check_replaces
 from artifactory_provider.tasks.forms import as_bool
 
 if TYPE_CHECKING:
@@ -127,5 +127,6 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "digest": check_digest,
     "copy": as_bool,
     "on_conflict": check_on_conflict,
+    "replaces": check_replaces,
     "attachments": check_attachments,
 }

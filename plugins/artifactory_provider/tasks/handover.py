@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from artifactory_provider.artifactory.references import ImageReference, explain_no_text
-from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.artifactory.errors import ArtifactoryError
+from artifactory_provider.artifactory.references import ImageReference, InvalidReference, explain_no_text
+from artifactory_provider.policy import ContradictoryRules, InvalidPolicy
+from artifactory_provider.promotion.errors import InvalidPromotion, RulesUnreadable
 from artifactory_provider.promotion.reports import ChunkOutcome
+from artifactory_provider.tasks.refusals import PlanRefused, form_titles, in_form_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from airflow.sdk import BaseOperator, Context
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from artifactory_provider.promotion.planning.chunks import Chunk
@@ -24,6 +31,7 @@ DRY_RUN = "dry_run"
 """Of a dry run: ``field``, the field of the DAG's form that made it one, and ``titles``, the fields' name → title."""
 APPROVALS = "approvals"
 """The policy's rule for who has to approve a plan, as a JSON object: empty where nobody has to, as None is no XCom."""
+_DRY_RUN_FIELD = "dry_run"
 _COUNTS, _PROBLEMS, _OUTCOME = "counts", "problems", "outcome"
 _MOST_PROBLEMS = 50
 
@@ -71,6 +79,41 @@ def push_plan(
         ti.xcom_push(key=chunk.key, value=chunk.as_list())
 
 
+@contextmanager
+def tell_problems(task: BaseOperator, ti: RuntimeTaskInstanceProtocol, *, names: Iterable[str]) -> Iterator[None]:
+    """Let people read on the run's page why there is no plan; a refusal needs no traceback.
+
+    :param task: the task that plans.
+    :param ti: its instance.
+    :param names: the names that fields of a form may have.
+    :raises PlanRefused: when the plan is refused, in the words of the DAG's form.
+    """
+    try:
+        yield
+    except (ContradictoryRules, InvalidPolicy, InvalidPromotion, InvalidReference) as error:
+        reason = in_form_words(str(error), form_titles(task, names))
+        ti.xcom_push(key=PLAN_PROBLEM, value=f"The plan was refused. {reason}")
+        task.log.error("The plan was refused. %s", reason)
+        raise PlanRefused(reason) from error
+    except (ArtifactoryError, RulesUnreadable) as error:
+        ti.xcom_push(key=PLAN_PROBLEM, value=f"The plan could not be made. {error}")
+        raise
+
+
+def end_dry_run(task: BaseOperator, context: Context, *, is_worth_a_run: bool) -> None:
+    """Say that this was a dry run; where a field of the form made it one, its page offers to run the form for real.
+
+    :param task: the task that has planned.
+    :param context: its context.
+    :param is_worth_a_run: whether a run for real would do anything.
+    """
+    ti = context["ti"]
+    task.log.info("This is a dry run: nothing is promoted.")
+    ti.xcom_push(key=REPORT_SUMMARY, value="This was a dry run: **nothing was promoted**.\n")
+    if is_worth_a_run and context.get("params", {}).get(_DRY_RUN_FIELD) is True:
+        ti.xcom_push(key=DRY_RUN, value={"field": _DRY_RUN_FIELD, "titles": form_titles(task, context["params"])})
+
+
 def pull_plan(ti: RuntimeTaskInstanceProtocol, task_id: str) -> HandedOn | None:
     """Return what a plan's task has handed on, or None where it has not come that far.
 
@@ -92,6 +135,18 @@ def pull_problem(ti: RuntimeTaskInstanceProtocol, task_id: str) -> str | None:
     """
     problem: str | None = ti.xcom_pull(task_ids=task_id, key=PLAN_PROBLEM)
     return problem
+
+
+def refuse_without_plan(task: BaseOperator, ti: RuntimeTaskInstanceProtocol, task_id: str) -> PlanRefused:
+    """Return the end of a task that nothing can be done in, as there is no plan.
+
+    :param task: the task.
+    :param ti: its instance.
+    :param task_id: the plan's task.
+    """
+    reason = pull_problem(ti, task_id) or f"The log of the task {task_id} says why."
+    task.log.error("There is no plan, so nothing was promoted. %s", reason)
+    return PlanRefused(f"There is no plan, so nothing was promoted. {reason}")
 
 
 def pull_chunk(ti: RuntimeTaskInstanceProtocol, chunk: Mapping[str, Any] | None) -> Sequence[Mapping[str, str]]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from artifactory_provider.artifactory.references import ImageReference
-    from artifactory_provider.policy import ApprovalRule, Origin, Stop
+    from artifactory_provider.policy import ApprovalRule, Origin, OverrideRule, Stop
     from artifactory_provider.policy.rules import Rule
     from artifactory_provider.promotion.request import Promotion
     from artifactory_provider.promotion.rules import Change
@@ -206,10 +206,14 @@ class VariableRules:
         :param answers: what people have answered, if they were asked.
         """
         answers = answers or Answers()
-        starter = replace(self.starter, origin="rollback") if answers.is_rollback else self.starter
-        rules = copy(self)
-        rules.starter = starter
+        rules = copy(self.for_rollback() if answers.is_rollback else self)
         rules._given = _Given(tuple(changes), answers.approval, answers.override)
+        return rules
+
+    def for_rollback(self) -> VariableRules:
+        """Return the rules for a rollback, of which those hold that name rollbacks."""
+        rules = copy(self)
+        rules.starter = replace(self.starter, origin="rollback")
         return rules
 
     def record_answers(self, promotions: Sequence[Promotion]) -> tuple[Promotion, ...]:
@@ -267,6 +271,17 @@ class VariableRules:
             return None
         found = {self.policy.approvals(target, origin=self.starter.origin): target for target in targets}
         return merge_approvals([(str(target), rule) for rule, target in found.items() if rule])
+
+    async def find_override(self, change: Change) -> OverrideRule | None:
+        """Return who may set aside the windows that refuse a change now; None where nobody may, or it is stopped, too.
+
+        :param change: the change.
+        """
+        stop, at = await self._stops.read(), self._now()
+        origin = self.starter.origin
+        if self.policy is None or isinstance(stop, Refusal) or stop.refuse(change, origin=origin, at=at) is not None:
+            return None
+        return self.policy.overrides(change.target, origin=origin, at=at)
 
     def _refuse(self, change: Change, stop: Stop, at: datetime.datetime) -> Refusal | None:
         origin = self.starter.origin

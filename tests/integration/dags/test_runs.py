@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
-import shutil
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,39 +10,13 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.context import set_current_context
 from jinja2 import Environment
+from tests.integration.dags.runs import states
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow.sdk import DAG
     from tests.integration.gateway import Gateway
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
-
-DAGS = Path(__file__).parents[3] / "dags"
-
-
-@pytest.fixture(autouse=True)
-def connection(connect: Callable[..., None]) -> None:
-    connect()
-
-
-@pytest.fixture(scope="module")
-def dags(migrated_database: None) -> dict[str, DAG]:
-    """The DAGs, in Airflow's own folder."""
-    from airflow.dag_processing.dagbag import DagBag
-
-    folder = Path(os.environ["AIRFLOW_HOME"]) / "dags"
-    folder.mkdir(exist_ok=True)
-    found: dict[str, DAG] = {}
-    shutil.copytree(DAGS / "pipelines", folder / "pipelines", dirs_exist_ok=True)
-    for name in ("promotion_pipelines.py", "retag_backfill.py"):
-        found |= DagBag(shutil.copy(DAGS / name, folder)).dags
-    return found
-
-
-def states(dag_run: Any) -> dict[str, str]:
-    return {one.task_id: str(one.state) for one in dag_run.get_task_instances()}
 
 
 @pytest.mark.parametrize(("dag_id", "first"), [("promote_nightly", "list_images"), ("retag_backfill", "plan")])

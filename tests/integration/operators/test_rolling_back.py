@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.integration.conftest import PASSWORD
 
+from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
 from artifactory_provider.operators.rollback import ArtifactoryRollbackOperator
-from artifactory_provider.promotion.errors import NothingToRestore
+from artifactory_provider.policy import Approval, ApprovalRule, Override, fingerprint
+from artifactory_provider.policy.responses import Response
+from artifactory_provider.policy.seals import derive_key
+from artifactory_provider.promotion.errors import NothingToRestore, TargetConflict
+from artifactory_provider.promotion.rules import Change, Refused
+from artifactory_provider.promotion.tags import name_backup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,3 +105,70 @@ def test_nothing_recorded_under_this_prefix_is_nothing_to_go_back_to(
     with pytest.raises(NothingToRestore, match=r"promotion\.replaced is not set.*Name the digest"):
         operator(image, property_prefix="promotion").execute(context)
     assert sandbox.digest(f"docker-qa/{image}:1") == replaced[1]
+
+
+def test_a_tag_that_has_moved_since_people_saw_it_stays(
+    sandbox: RunningSandbox, image: str, context: Any, replaced: tuple[str, str]
+) -> None:
+    old, new = replaced
+    newer = sandbox.push_image(f"docker-qa/{image}:1", content=f"newer {image}")
+    with pytest.raises(TargetConflict, match=f"shows {newer} by now, and {new} was to be replaced"):
+        operator(image, digest=old, replaces=new).execute(context)
+    assert sandbox.digest(f"docker-qa/{image}:1") == newer
+
+
+def test_where_the_policy_asks_people_about_rollbacks_their_answers_count_for_what_they_saw(
+    sandbox: RunningSandbox,
+    image: str,
+    context: Any,
+    replaced: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old, new = replaced
+    frozen = {
+        "target": {"repositories": ["docker-qa"], "images": [image]},
+        "applies_to": ["rollback"],
+        "windows": {"timezone": "UTC", "deny": ["2020-01-01/2099-01-01"]},
+        "approvals": {"count": 1, "not_the_trigger": False},
+        "override": {"from": ["alice"], "longest": "4h"},
+    }
+    monkeypatch.setenv("AIRFLOW_VAR_ARTIFACTORY_POLICY", json.dumps({"version": 1, "rules": [frozen]}))
+    tag = ImageReference("docker-qa", image, "1")
+    shown, other = ([Change(name_backup(tag, digest), tag)] for digest in (old, new))
+    with pytest.raises(Refused, match="docker-qa is frozen"):
+        operator(image, approval=approval(shown)).execute(context)
+    with pytest.raises(Refused, match="Nobody was asked to approve this"):
+        operator(image, override=override(shown)).execute(context)
+    with pytest.raises(Refused, match="docker-qa is frozen"):
+        operator(image, approval=approval(other), override=override(other)).execute(context)
+    assert sandbox.digest(f"docker-qa/{image}:1") == new
+    operator(image, approval=approval(shown), override=override(shown)).execute(context)
+    assert sandbox.digest(f"docker-qa/{image}:1") == old
+    found = sandbox.properties(f"docker-qa/{image}:1")
+    assert "bob" in found["release.approvals"][0]
+    assert "orders are lost" in found["release.override"][0]
+
+
+def approval(changes: list[Change]) -> dict[str, Any]:
+    """Return bob's approval of some changes."""
+    answers = (Response(by="bob", at=datetime.datetime.now(datetime.UTC), comment=""),)
+    rule = ApprovalRule(not_the_trigger=False)
+    given = Approval(
+        of=(fingerprint(changes),), subject="", rule=rule, answers=answers, run="ops", triggered_by=None, expires=None
+    )
+    return given.as_dict(derive_key(PASSWORD))
+
+
+def override(changes: list[Change]) -> dict[str, Any]:
+    """Return alice's override of what refuses some changes."""
+    now = datetime.datetime.now(datetime.UTC)
+    given = Override(
+        of=(fingerprint(changes),),
+        subject="",
+        by="alice",
+        at=now,
+        reason="orders are lost",
+        until=now + datetime.timedelta(hours=1),
+        run="ops",
+    )
+    return given.as_dict(derive_key(PASSWORD))

@@ -62,7 +62,9 @@ def test_without_installing_plugin_and_dags_work_and_only_the_connection_form_is
     assert found["dags"] == [
         "hold_or_reject",
         "promote_nightly",
+        "promote_on_demand",
         "retag_backfill",
+        "rollback",
         "service_catalog_check",
         "stop_the_line",
     ]

@@ -6,7 +6,9 @@ import pytest
 from airflow.sdk import DAG, ExceptionRetryPolicy
 
 from artifactory_provider.operators import (
+    ArtifactoryPlanOneOperator,
     ArtifactoryPlanOperator,
+    ArtifactoryPlanRollbackOperator,
     ArtifactoryPromoteBatchOperator,
     ArtifactoryPromoteOperator,
     ArtifactoryRollbackOperator,
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 IMAGE = {"image": "app", "tag": "1"}
 TASKS: list[tuple[type[ArtifactoryOperator], dict[str, Any]]] = [
     (ArtifactoryPlanOperator, {"selection": {"repositories": ["docker-dev"]}, "target_repository": "docker-qa"}),
+    (ArtifactoryPlanOneOperator, {"source_repository": "docker-dev", "target_repository": "docker-qa", **IMAGE}),
+    (ArtifactoryPlanRollbackOperator, {"repository": "docker-qa", **IMAGE}),
     (ArtifactoryPromoteBatchOperator, {"promotions": []}),
     (ArtifactoryPromoteOperator, {"source_repository": "docker-dev", "target_repository": "docker-qa", **IMAGE}),
     (ArtifactoryRollbackOperator, {"repository": "docker-qa", **IMAGE}),

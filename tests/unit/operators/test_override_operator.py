@@ -112,3 +112,8 @@ def test_a_question_that_nobody_answers_in_time_ends(asking: Asking) -> None:
 def test_a_rule_and_users_at_once_are_refused_when_the_dag_is_read() -> None:
     with pytest.raises(ValueError, match="Give a rule, or users"):
         override(users=["alice"])
+
+
+def test_nobody_is_asked_where_there_is_nothing_to_override(asking: Asking) -> None:
+    assert asking.start(override(promotions=[], rule={})) is None
+    assert asking.questions == []

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.pipelines.pipeline_files import DEFAULTS, GOOD, STAGES
+from tests.unit.pipelines.pipeline_files import DEFAULTS, GOOD, STAGES, replace_stages
 
+from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.pipelines import InvalidPipeline, PipelineFolder, files, read_folder
+from artifactory_provider.policy import Policy
+from artifactory_provider.promotion.rules import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -226,3 +230,26 @@ def test_five_hundred_files_are_read_at_once(tmp_path: Path, images: str) -> Non
     began = time.perf_counter()
     assert len(read_folder(tmp_path).pipelines) == 500
     assert time.perf_counter() - began < 3  # It takes a fraction of a second.
+
+
+def test_what_the_stages_ask_of_the_pipelines_own_images_is_rules_for_whoever_promotes_them(tmp_path: Path) -> None:
+    stages = (
+        "name: dev, repository: docker-dev, checks: [{property: test.status}]",
+        'name: qa, repository: docker-qa, windows: {timezone: UTC, allow: ["Mon-Thu 09:00-16:00"]}',
+        "name: prod, repository: docker-prod, approvals: {count: 2, from: [alice, bob]}",
+    )
+    other = replace_stages("name: dev, repository: docker-dev", "name: qa, repository: docker-qa", rest="image: web")
+    folder = fill(tmp_path, {"a.yaml": replace_stages(*stages, rest="images: [api/*]"), "b.yaml": other})
+    assert folder.errors == {}
+    assert folder.repositories == ["docker-dev", "docker-qa", "docker-prod"]
+    assert folder.images == ["web"]
+    policy = Policy(folder.rules())
+    for image, is_own in (("api/orders", True), ("web", False), ("other", False)):
+        qa, prod = ImageReference("docker-qa", image, "1"), ImageReference("docker-prod", image, "1")
+        sunday = datetime.datetime(2026, 11, 29, tzinfo=datetime.UTC)
+        assert bool(policy.refuse(Change(qa, qa), origin="person", at=sunday)) == is_own
+        assert [check.name for check in policy.required_checks(qa)] == (["test.status"] if is_own else [])
+        assert bool(policy.approvals(prod)) == is_own
+        assert policy.refuse(Change(qa, qa), origin="rollback", at=sunday) is None
+    with pytest.raises(InvalidPipeline, match="line 2"):
+        fill(tmp_path, {"c.yaml": "image: c\ntag: 1.10"}).rules()

@@ -17,6 +17,7 @@ from artifactory_provider.policy import (
     Approval,
     ApprovalRule,
     InvalidPolicy,
+    OverrideRule,
     Stop,
     StopOrder,
     fingerprint,
@@ -351,6 +352,29 @@ async def test_a_rollback_goes_through_a_freeze_that_does_not_name_rollbacks() -
         rules_of(Variables({"artifactory_policy": policy(named)}), "person", "a").with_answers([CHANGE], rollbacks)
     )
     assert "docker-prod is frozen" in said
+
+
+async def test_who_may_override_is_told_where_a_window_alone_refuses() -> None:
+    allowing = {**FREEZE, "applies_to": ["person", "rollback"], "override": {"from": ["alice"], "longest": "4h"}}
+    rule = OverrideRule(users=("alice",), longest=datetime.timedelta(hours=4))
+    found = {"artifactory_policy": policy(allowing)}
+    rules = rules_of(Variables(found), "person", "bob")
+    assert await rules.find_override(CHANGE) == rule
+    assert await rules.for_rollback().find_override(CHANGE) == rule
+    stopped = {**found, "artifactory_stop": json.dumps({"version": 1, "stops": [order().to_dict()]})}
+    assert await rules_of(Variables(stopped), "person", "bob").find_override(CHANGE) is None
+    unreadable = {**found, "artifactory_stop": "{"}
+    assert await rules_of(Variables(unreadable), "person", "bob").find_override(CHANGE) is None
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [[{**FREEZE, "applies_to": ["person"]}], [FREEZE], [TWO], []],
+    ids=["nobody may", "not of people", "no window", "no policy"],
+)
+async def test_nobody_is_asked_to_override_what_nothing_refuses_or_nobody_may(rules: list[dict[str, Any]]) -> None:
+    found = Variables({"artifactory_policy": policy(*rules)} if rules else {})
+    assert await rules_of(found, "person", "bob").find_override(CHANGE) is None
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def _images_table(plan: Plan, limit: int) -> str:
     # Images with problems come first, then those with most to do.
     ordered = sorted(counts.items(), key=lambda entry: [-entry[1][action] for action in (*_PROBLEMS, "promote")])
     rows = [
-        f"| {_code(source)} | {_code(target)} | {' | '.join(str(found[action]) for action in _ACTIONS)} |"
+        f"| {inline_code(source)} | {inline_code(target)} | {' | '.join(str(found[action]) for action in _ACTIONS)} |"
         for (source, target), found in ordered[:limit]
     ]
     header = [f"| image | becomes | {' | '.join(_ACTIONS)} |", f"|---|---|{'---:|' * len(_ACTIONS)}"]
@@ -128,32 +128,38 @@ def _images_table(plan: Plan, limit: int) -> str:
 def _line(promotion: PlannedPromotion) -> str:
     source, target = promotion.source.unpinned(), promotion.target
     digest, current = promotion.source.digest, promotion.current
-    shown = f" {_code(_short(digest))}" if digest else ""
-    now = f", which shows {_code(_short(current))}" if current and current != digest else ""
-    reason = f": {_code(promotion.reason)}" if promotion.reason else ""
-    return f"- {_code(str(source))}{shown} → {_code(str(target))}{now}{reason}"
+    shown = f" {inline_code(shorten_digest(digest))}" if digest else ""
+    now = f", which shows {inline_code(shorten_digest(current))}" if current and current != digest else ""
+    reason = f": {inline_code(promotion.reason)}" if promotion.reason else ""
+    return f"- {inline_code(str(source))}{shown} → {inline_code(str(target))}{now}{reason}"
 
 
 def _row(promotion: PlannedPromotion) -> tuple[str, ...]:
     source, current = promotion.source, promotion.current
-    digest = f"@{_short(source.digest)}" if source.digest else ""
+    digest = f"@{shorten_digest(source.digest)}" if source.digest else ""
     cells = (
         promotion.action,
         f"{source.unpinned()}{digest}",
         str(promotion.target),
-        _short(current) if current and current != source.digest else "",
+        shorten_digest(current) if current and current != source.digest else "",
         promotion.reason,
     )
     return tuple(" ".join(cell.split())[:_LONGEST_CELL] for cell in cells)
 
 
-def _short(digest: str | None) -> str:
-    """Return a digest as people compare it: 12 of its 64 digits."""
+def shorten_digest(digest: str | None) -> str:
+    """Return a digest as people compare it: 12 of its 64 digits.
+
+    :param digest: the digest; None is shown as such.
+    """
     return str(digest)[:19]
 
 
-def _code(text: str) -> str:
-    """Return text as inline code that nothing in it can end."""
+def inline_code(text: str) -> str:
+    """Return text as inline code that nothing in it can end.
+
+    :param text: anything that outsiders wrote.
+    """
     return f"`{' '.join(text.split()).translate(_HARMLESS)[:_LONGEST_CELL] or ' '}`"
 
 

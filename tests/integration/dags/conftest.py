@@ -1,0 +1,36 @@
+"""What the tests of this project's DAGs share: the DAGs in Airflow's own folder, and what became of a run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.sdk import DAG
+
+DAGS = Path(__file__).parents[3] / "dags"
+
+
+@pytest.fixture(autouse=True)
+def connection(connect: Callable[..., None]) -> None:
+    connect()
+
+
+@pytest.fixture(scope="session")
+def dags(migrated_database: None) -> dict[str, DAG]:
+    """The DAGs, in Airflow's own folder."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    folder = Path(os.environ["AIRFLOW_HOME"]) / "dags"
+    folder.mkdir(exist_ok=True)
+    found: dict[str, DAG] = {}
+    shutil.copytree(DAGS / "pipelines", folder / "pipelines", dirs_exist_ok=True)
+    for name in ("promotion_pipelines.py", "retag_backfill.py", "rollback.py", "promote_on_demand.py"):
+        found |= DagBag(shutil.copy(DAGS / name, folder)).dags
+    return found
