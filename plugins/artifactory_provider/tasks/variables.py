@@ -1,11 +1,16 @@
-"""Reading an Airflow Variable so that "there is none" is certain.
+"""Reading an Airflow Variable so that "there is none" is certain, and setting one.
 
 ``Variable.get`` says "not found" of a Variable, too, when Airflow's API server does not answer, or a secrets backend
 fails. For rules that nobody may get past, that is no answer: so the list of Variables is asked as well, which fails
 where nothing can be asked. (Read of Airflow 3.3.2, ``airflow.sdk.execution_time.secrets.execution_api``.)
+
+Tasks ask Airflow's API server. Airflow's own processes and its command line ask the database, as tasks cannot.
 """
 
 from __future__ import annotations
+
+import os
+import sys
 
 from airflow.sdk import Variable
 
@@ -33,9 +38,44 @@ def read_variable(name: str) -> str | None:
     return None
 
 
+def write_variable(name: str, text: str, *, description: str) -> None:
+    """Set a Variable.
+
+    :param name: the Variable's key.
+    :param text: its text.
+    :param description: what people read beside it.
+    """
+    if _is_server():
+        from airflow.models.variable import Variable as StoredVariable
+
+        StoredVariable.set(name, text, description=description)
+    else:
+        Variable.set(name, text, description=description)
+
+
 def _list_variables(prefix: str) -> list[str]:
-    """Return the keys of Variables; none outside of tasks, where only the environment and secrets backends have any."""
+    """Return the keys of Variables; none outside of tasks and Airflow's own processes, where only the environment and
+    secrets backends have any.
+    """
+    if _is_server():
+        return _list_stored(prefix)
     try:
         return list(Variable.keys(prefix=prefix))
     except ImportError:
         return []
+
+
+def _list_stored(prefix: str) -> list[str]:
+    from airflow.models.variable import Variable as StoredVariable
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        keys = session.scalars(select(StoredVariable.key).where(StoredVariable.key.startswith(prefix, autoescape=True)))
+        return [str(key) for key in keys]
+
+
+def _is_server() -> bool:
+    """Whether this process asks Airflow's database: as ``ensure_secrets_backend_loaded`` of Airflow 3.3.2 tells it."""
+    is_task = hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS")
+    return not is_task and os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "server"
