@@ -16,6 +16,7 @@ from artifactory_provider.promotion.bulk_selection import list_image_names, sele
 from artifactory_provider.promotion.decisions import hold, lift_hold, lift_rejection, reject
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.planning.planner import apply_rules, make_plan
+from artifactory_provider.promotion.planning.sources import list_tags
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.transfer import pin
@@ -26,16 +27,18 @@ from artifactory_provider.verification.verification import verify, verify_many
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.hooks.connections import RuleNames
     from artifactory_provider.policy.rules import Rule
+    from artifactory_provider.promotion.batch import Progress
     from artifactory_provider.promotion.bulk_selection import Selected
     from artifactory_provider.promotion.planning.criteria import TagCriteria
     from artifactory_provider.promotion.planning.patterns import Patterns
     from artifactory_provider.promotion.planning.plan import Plan
+    from artifactory_provider.promotion.planning.sources import ListedTag
     from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_provider.promotion.reports import PromotionReport
     from artifactory_provider.promotion.request import Attachments, OnConflict, Promotion
@@ -185,13 +188,19 @@ class ArtifactoryHook(ServerHook):
         )
 
     def promote_many(
-        self, promotions: Sequence[Promotion], *, at_once: int = 32, answers: Answers | None = None
+        self,
+        promotions: Sequence[Promotion],
+        *,
+        at_once: int = 32,
+        answers: Answers | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
     ) -> PromotionReport:
         """Promote many images; one that fails does not stop the others.
 
         :param promotions: what is promoted to where, and how; see ``artifactory_provider.promotion.make_promotions``.
         :param at_once: how many requests are under way at a time, at most.
         :param answers: what people have answered, where the policy asks them.
+        :param on_progress: called with how far it has come, after each promotion.
         """
         rules = self.rules().with_answers([Change(each.source, each.target) for each in promotions], answers)
         recorded = rules.record_answers(promotions)
@@ -201,6 +210,7 @@ class ArtifactoryHook(ServerHook):
                 recorded,
                 rules.required_checks,
                 at_once=at_once,
+                on_progress=on_progress,
                 connect=HttpConnections(),
                 rules=rules,
             )
@@ -309,6 +319,20 @@ class ArtifactoryHook(ServerHook):
             return await apply_rules(plan, rules)
 
         return self._run_client(make)
+
+    def list_tags(self, criteria: TagCriteria, *, with_times: bool = False) -> list[ListedTag]:
+        """Return the tags that meet some criteria, each with the digest that it shows now, by few requests.
+
+        :param criteria: which tags are meant.
+        :param with_times: whether it is needed when each image was created.
+        """
+
+        async def look(client: ArtifactoryClient) -> list[ListedTag]:
+            async with Ledger(client) as ledger:
+                found = await list_tags(ledger, criteria, with_times=with_times, with_attachments=False)
+            return found.tags
+
+        return self._run_client(look)
 
     def find_previous(self, target: ImageReference, *, property_prefix: str = "promotion") -> ImageReference:
         """Return the backup of what a tag showed before its last promotion, pinned.
