@@ -10,7 +10,7 @@ from artifactory_provider.hooks.base import ServerHook
 from artifactory_provider.hooks.connections import explain_unknown_keys, rules_of
 from artifactory_provider.hooks.http_connections import HttpConnections
 from artifactory_provider.hooks.seals import sealing_key
-from artifactory_provider.policy import DEFAULT_STOP_NAME
+from artifactory_provider.policy import DEFAULT_POLICY_NAME, DEFAULT_STOP_NAME
 from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.bulk_selection import list_image_names, select_many
 from artifactory_provider.promotion.decisions import hold, lift_hold, lift_rejection, reject
@@ -101,6 +101,11 @@ class ArtifactoryHook(ServerHook):
     def stop_variable(self) -> str:
         """The Airflow Variable that holds the orders to stop promotions over the connection."""
         return self._rule_names().stop or DEFAULT_STOP_NAME
+
+    @property
+    def policy_variable(self) -> str:
+        """The Airflow Variable that holds the policy of promotions over the connection."""
+        return self._rule_names().policy or DEFAULT_POLICY_NAME
 
     def _rule_names(self) -> RuleNames:
         return rules_of(self.get_connection(self.artifactory_conn_id).extra_dejson)

@@ -9,12 +9,10 @@ Tasks ask Airflow's API server. Airflow's own processes and its command line ask
 
 from __future__ import annotations
 
-import os
-import sys
-
 from airflow.sdk import Variable
 
 from artifactory_provider.promotion.errors import RulesUnreadable
+from artifactory_provider.tasks.stored_variables import is_server, list_stored, write_stored
 
 
 def read_variable(name: str) -> str | None:
@@ -45,10 +43,8 @@ def write_variable(name: str, text: str, *, description: str) -> None:
     :param text: its text.
     :param description: what people read beside it.
     """
-    if _is_server():
-        from airflow.models.variable import Variable as StoredVariable
-
-        StoredVariable.set(name, text, description=description)
+    if is_server():
+        write_stored(name, text, description=description)
     else:
         Variable.set(name, text, description=description)
 
@@ -57,25 +53,9 @@ def _list_variables(prefix: str) -> list[str]:
     """Return the keys of Variables; none outside of tasks and Airflow's own processes, where only the environment and
     secrets backends have any.
     """
-    if _is_server():
-        return _list_stored(prefix)
+    if is_server():
+        return list_stored(prefix)
     try:
         return list(Variable.keys(prefix=prefix))
     except ImportError:
         return []
-
-
-def _list_stored(prefix: str) -> list[str]:
-    from airflow.models.variable import Variable as StoredVariable
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    with create_session() as session:
-        keys = session.scalars(select(StoredVariable.key).where(StoredVariable.key.startswith(prefix, autoescape=True)))
-        return [str(key) for key in keys]
-
-
-def _is_server() -> bool:
-    """Whether this process asks Airflow's database: as ``ensure_secrets_backend_loaded`` of Airflow 3.3.2 tells it."""
-    is_task = hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS")
-    return not is_task and os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "server"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 import sqlalchemy.exc
 
@@ -11,37 +9,22 @@ from artifactory_provider.promotion.errors import RulesUnreadable
 from artifactory_provider.tasks.stops import give_order, lift_orders, make_order
 from artifactory_provider.tasks.variables import read_variable, write_variable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-
-@pytest.fixture
-def database(migrated_database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    from airflow.models.variable import Variable
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete
-
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
-    yield
-    with create_session() as session:
-        session.execute(delete(Variable).where(Variable.key.startswith("of_the_command_line")))
-
-
-@pytest.mark.usefixtures("database")
+@pytest.mark.usefixtures("stored_variables")
 def test_a_variable_is_set_and_read_where_no_task_runs() -> None:
-    assert read_variable("of_the_command_line") is None
-    write_variable("of_the_command_line", "100 % ünï", description="for a test")
-    assert read_variable("of_the_command_line") == "100 % ünï"
+    assert read_variable("artifactory_of_a_test") is None
+    write_variable("artifactory_of_a_test", "100 % ünï", description="for a test")
+    assert read_variable("artifactory_of_a_test") == "100 % ünï"
 
 
-@pytest.mark.usefixtures("database")
+@pytest.mark.usefixtures("stored_variables")
 def test_an_order_to_stop_is_given_and_lifted_where_no_task_runs() -> None:
     order = make_order(reason="it burns", by="alice", repositories=["docker-prod"])
-    assert give_order("of_the_command_line_stops", order).orders == (order,)
-    assert lift_orders("of_the_command_line_stops", lambda _: True) == (order,)
+    assert give_order("artifactory_of_a_test_stops", order).orders == (order,)
+    assert lift_orders("artifactory_of_a_test_stops", lambda _: True) == (order,)
 
 
-@pytest.mark.usefixtures("database")
+@pytest.mark.usefixtures("stored_variables")
 def test_a_database_that_does_not_answer_is_no_airflow_without_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow import settings
 
@@ -51,4 +34,4 @@ def test_a_database_that_does_not_answer_is_no_airflow_without_rules(monkeypatch
     with monkeypatch.context() as broken:
         broken.setattr(settings, "Session", refuse)
         with pytest.raises(RulesUnreadable, match=r"found out now \(OperationalError\), so nothing is promoted"):
-            read_variable("of_the_command_line")
+            read_variable("artifactory_of_a_test")
