@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.cli.output import printed, say, show
+from artifactory_provider.cli.output import count, printed, say, show
 from artifactory_provider.cli.running import DONE, author, command, read_tag
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.promotion.marks import check_reason
@@ -69,7 +69,7 @@ def resume(args: Namespace) -> int:
     check_reason(args.reason)
     lifted = lift_orders(ArtifactoryHook(args.conn_id).stop_variable, naming_any(args.repository or ()))
     show(order_rows(lifted), args.output)
-    say(f"{len(lifted):,} lifted by {author()}: {printed(args.reason)}")
+    say(f"{count(len(lifted), 'order')} lifted by {author()}: {printed(args.reason)}")
     return DONE
 
 

@@ -33,6 +33,15 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number of things: ``1 rule``, ``1,200 rules``.
+
+    :param number: how many.
+    :param noun: what one of them is called.
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def show(rows: Sequence[Mapping[str, Any]], output: str) -> None:
     """Print rows as Airflow's own commands do.
 

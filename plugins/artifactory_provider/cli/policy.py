@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.cli.decide import order_rows
-from artifactory_provider.cli.output import is_for_programs, printed, say, show
+from artifactory_provider.cli.output import count, is_for_programs, printed, say, show
 from artifactory_provider.cli.running import DONE, FAILED, author, command
 from artifactory_provider.cli.validate import problem_rows
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
@@ -31,10 +31,10 @@ def check(args: Namespace) -> int:
         policy = read_policy(text, name=name)
     except InvalidPolicy as error:
         show(problem_rows(error, name), args.output)
-        say(f"{len(error.problems):,} errors: this is no policy.")
+        say(f"{count(len(error.problems), 'error')}: this is no policy.")
         return FAILED
     _explain(policy, args)
-    say(f"{printed(name)} is a policy of {len(policy.rules):,} rules.")
+    say(f"{printed(name)} is a policy of {count(len(policy.rules), 'rule')}.")
     return DONE
 
 
@@ -67,7 +67,7 @@ def set_policy(args: Namespace) -> int:
     if read_variable(name) != said:
         say(f"The Variable {name} was set, and shows another text: a secrets backend or the environment comes first.")
         return FAILED
-    say(f"{name} has {len(policy.rules):,} rules now.")
+    say(f"{name} has {count(len(policy.rules), 'rule')} now.")
     return DONE
 
 

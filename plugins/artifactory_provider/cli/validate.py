@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.cli.airflow_internals import find_dags_folder
-from artifactory_provider.cli.output import is_for_programs, say, show
+from artifactory_provider.cli.output import count, is_for_programs, say, show
 from artifactory_provider.cli.running import DONE, FAILED, command
 from artifactory_provider.pipelines import read_folder
 from artifactory_provider.policy import InvalidPolicy, read_policy
@@ -23,19 +23,19 @@ def validate(args: Namespace) -> int:
     folder, checked, problems = find_folder(args.folder), [], []
     if args.folder or not args.policy:
         found = read_folder(folder)
-        checked.append(_count(len(found.pipelines), "pipeline"))
+        checked.append(count(len(found.pipelines), "pipeline"))
         for error in found.errors.values():
             problems += problem_rows(error, str(folder / error.name))
     if args.policy:
         try:
             policy = read_policy(Path(args.policy).read_bytes(), name=args.policy)
-            checked.append(f"a policy of {_count(len(policy.rules), 'rule')}")
+            checked.append(f"a policy of {count(len(policy.rules), 'rule')}")
         except InvalidPolicy as error:
             problems += problem_rows(error, args.policy)
     if problems or is_for_programs(args.output):
         show(problems, args.output)
     if problems:
-        say(f"{_count(len(problems), 'error')}. Without any: {' and '.join(checked) or 'nothing'}.")
+        say(f"{count(len(problems), 'error')}. Without any: {' and '.join(checked) or 'nothing'}.")
         return FAILED
     say(f"Without errors: {' and '.join(checked)}.")
     return DONE
@@ -59,7 +59,3 @@ def problem_rows(error: InvalidDocument, file: str) -> list[dict[str, Any]]:
         {"file": file, "line": problem.line, "field": problem.field, "error": problem.message}
         for problem in error.problems
     ]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

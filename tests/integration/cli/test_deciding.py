@@ -82,7 +82,7 @@ def test_a_policy_is_set_shown_and_explained(run: Run, tmp_path: Path) -> None:
     file.write_text(FREEZE)
     assert run("policy show").err == "There is no policy: no Variable artifactory_policy.\n"
     ended = run(f"policy set {file}")
-    assert (ended.code, ended.err) == (0, "artifactory_policy has 1 rules now.\n")
+    assert (ended.code, ended.err) == (0, "artifactory_policy has 1 rule now.\n")
     assert run("policy show").out == FREEZE
     explained = run("policy show --target docker-qa/app:1 --at 2026-12-24T12:00+01:00 --output json")
     assert explained.code == 0
