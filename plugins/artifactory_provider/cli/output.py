@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from contextlib import contextmanager
@@ -54,13 +55,30 @@ def show(rows: Sequence[Mapping[str, Any]], output: str) -> None:
         # In one line each; a cell without a value is empty.
         rows = [{name: _cell(value) for name, value in row.items()} for row in rows]
     if output == "plain" and rows:
-        # Airflow's own takes the tag 1.10 for a number, and prints 1.1.
-        lines = [list(rows[0]), *([*row.values()] for row in rows)]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        for line in lines:
-            print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        _print_plain(rows)
+    elif is_for_programs(output) and not sys.stdout.isatty():
+        texts = [{name: None if value is None else str(value) for name, value in row.items()} for row in rows]
+        _print_document(texts, output)
     else:
         print_rows(rows, output)
+
+
+def _print_plain(rows: Sequence[Mapping[str, str]]) -> None:
+    """Print columns; Airflow's own function takes the tag 1.10 for a number, and prints 1.1."""
+    lines = [list(rows[0]), *([*row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _print_document(rows: Sequence[Mapping[str, Any]], output: str) -> None:
+    """Print what Airflow's own function does, without colours, which take it seconds for thousands of rows."""
+    if output == "json":
+        print(json.dumps(rows))
+        return
+    import yaml
+
+    print(yaml.dump(rows, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper)), end="")
 
 
 def is_for_programs(output: str) -> bool:

@@ -10,11 +10,16 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.hooks.artifactory import ArtifactoryHook
+from artifactory_provider.promotion.request import Promotion, PromotionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +122,27 @@ def test_ctrl_c_in_mid_promotion_says_what_was_done_and_the_next_one_does_what_i
     outcomes = [row["outcome"] for row in json.loads(out)]
     assert outcomes.count("unchanged") >= int(said[1])
     assert sorted(sandbox.tags("docker-qa", image), key=int) == [str(number) for number in range(60)]
+
+
+def test_ctrl_c_in_a_rollback_says_how_to_go_on(gateway: Gateway, sandbox: RunningSandbox, image: str) -> None:
+    wanted, *_ = digests = [sandbox.push_image(f"docker-dev/{image}:{tag}") for tag in ("1.0", "1.1")]
+    target = ImageReference("docker-qa", image, "1")
+    for tag in ("1.0", "1.1"):
+        options = PromotionOptions(on_conflict="backup")
+        ArtifactoryHook().promote(
+            Promotion(source=ImageReference("docker-dev", image, tag), target=target, options=options)
+        )
+    began = threading.Event()
+    gateway.rule("POST", "v2/promote", before=began.set, pause=1.0, times=1)
+    process = start("rollback", str(target), "--reason", "loses orders", stderr=subprocess.PIPE)
+    assert began.wait(60)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, f"Interrupted. To go on, name the digest: {target.pinned(wanted)}\n")
+    assert sandbox.digest(str(target)) in digests
+    again = start("rollback", str(target.pinned(wanted)), "--reason", "loses orders", stdout=subprocess.DEVNULL)
+    assert again.wait(60) == 0
+    assert sandbox.digest(str(target)) == wanted
 
 
 def test_a_reader_that_has_enough_ends_it_without_a_traceback(sandbox: RunningSandbox, image: str) -> None:
