@@ -330,11 +330,17 @@ class ArtifactoryHook(ServerHook):
 
         :param criteria: which tags are meant.
         :param with_times: whether it is needed when each image was created.
+        :raises RepositoryNotFound: when one of the repositories is not there, which is no empty one.
+        :raises UnsupportedRepository: when one is no local or federated Docker repository.
         """
 
         async def look(client: ArtifactoryClient) -> list[ListedTag]:
             async with Ledger(client) as ledger:
                 found = await list_tags(ledger, criteria, with_times=with_times, with_attachments=False)
+                there = {one.reference.repository for one in found.tags}
+                for repository in criteria.repositories:
+                    if repository not in there:
+                        await ledger.check_repository(repository)
             return found.tags
 
         return self._run_client(look)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pwd
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,6 +89,12 @@ def test_a_policy_is_set_shown_and_explained(run: Run, tmp_path: Path) -> None:
     explained = run("policy show --target docker-qa/app:1 --at 2026-12-24T12:00+01:00 --output json")
     assert explained.code == 0
     assert "refuses it: denied 2026-12-18/2027-01-03" in explained.rows[0]["rule"]
+
+
+def test_a_policy_comes_through_a_pipe(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, code in ((FREEZE, 0), ("rules: [", 1)):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        assert run("policy check -").code == code
 
 
 def test_what_is_no_policy_is_never_set(run: Run, tmp_path: Path) -> None:

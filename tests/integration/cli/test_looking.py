@@ -54,6 +54,19 @@ def test_status_says_how_many_tags_it_does_not_show(run: Run, sandbox: RunningSa
     assert len(run(f"status {image} --repository docker-dev --output json --limit 0").rows) == 12
 
 
+@pytest.mark.parametrize(
+    "line", ["status {image} --repository", "diff docker-dev", "promote {other}/{image} docker-qa #"]
+)
+def test_a_repository_that_is_not_there_is_no_empty_one(
+    run: Run, sandbox: RunningSandbox, image: str, line: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0")
+    for other, said in (("docker-dve", "There is no repository 'docker-dve'"), ("docker-virtual", "is a virtual")):
+        ended = run(f"{line.format(image=image, other=other)} {other}".partition(" #")[0])
+        assert (ended.code, ended.out) == (1, "")
+        assert said in ended.err
+
+
 def test_an_image_of_no_pipeline_or_of_two_is_told(run: Run, image: str, folder: Path) -> None:
     ended = run(f"status other --folder {folder}")
     assert ended.code == 2
