@@ -30,6 +30,7 @@ exit codes:
   130  interrupted by Ctrl-C"""
 
 ARG_CONN_ID = Arg(("--conn-id",), help="The Airflow connection", default="artifactory_default")
+ARG_PIPELINE_CONN_ID = Arg(("--conn-id",), help="The Airflow connection (default: that of the pipeline)")
 ARG_REASON = Arg(("--reason",), help="Why, in one line; it is written down with your name", required=True)
 ARG_TAG = Arg(("tag",), help="repository/image:tag", metavar="REPOSITORY/IMAGE:TAG")
 ARG_FOLDER = Arg(("--folder",), help="The folder of the pipeline files (pipelines in Airflow's DAGs folder)")
@@ -173,7 +174,7 @@ _STATUS = _command(
         type=positive_int(allow_zero=True),
         default=10,
     ),
-    ARG_CONN_ID,
+    ARG_PIPELINE_CONN_ID,
     more="The stages are those of the pipeline that the image is in.",
     example="status payments/api --repository docker-dev --repository docker-qa",
 )
@@ -191,7 +192,7 @@ _VERIFY = _command(
     Arg(("--to",), help="A target whose policy's checks are asked, too", metavar="TARGET"),
     ARG_PIPELINE,
     ARG_FOLDER,
-    ARG_CONN_ID,
+    ARG_PIPELINE_CONN_ID,
     more="Without a property and a target, the checks of the stage are asked that the tag stands in.",
     example="verify docker-dev/payments/api:1.4.2 --property test.status",
 )

@@ -33,14 +33,14 @@ def status(args: Namespace) -> int:
     """Show which tags of an image stand in each stage: the newest first."""
     name, _, tag = args.image.partition(":")
     image = check_image(name)
-    if args.repository:
-        stages = [(key, key) for key in args.repository]
-    else:
-        stages = [(one.name, one.repository) for one in _find_pipeline(args, image).stages]
+    pipeline = None if args.repository else _find_pipeline(args, image)
+    stages = (
+        [(one.name, one.repository) for one in pipeline.stages] if pipeline else [(key, key) for key in args.repository]
+    )
     criteria = TagCriteria(
         tuple(repository for _, repository in stages), Patterns((image,)), Patterns((tag,) if tag else ("*",))
     )
-    listed = ArtifactoryHook(args.conn_id).list_tags(criteria, with_times=True)
+    listed = _connect(args, pipeline).list_tags(criteria, with_times=True)
     now, rows, left = datetime.datetime.now(datetime.UTC), [], 0
     for stage, repository in stages:
         tags = sorted(
@@ -60,13 +60,15 @@ def status(args: Namespace) -> int:
 @command(changes=False)
 def verify(args: Namespace) -> int:
     """Ask the checks about what a tag shows, and show their verdicts."""
-    tag, hook = read_tag(args.tag), ArtifactoryHook(args.conn_id)
+    tag = read_tag(args.tag)
+    is_of_pipeline = args.pipeline or not (args.property or args.to)
+    pipeline = _find_pipeline(args, tag.image, tag.repository) if is_of_pipeline else None
+    hook = _connect(args, pipeline)
     checks: list[Check] = [_read_property(text) for text in args.property or ()]
     if args.to:
         target = ImageReference.parse(args.to if "/" in args.to else f"{args.to}/{tag.image}:{tag.tag}")
         checks += hook.rules().required_checks(target)
-    if args.pipeline or not (args.property or args.to):
-        pipeline = _find_pipeline(args, tag.image, tag.repository)
+    if pipeline:
         checks += pipeline.stages[pipeline.level(tag.repository)].checks
     checks = list(dict.fromkeys(checks))
     if not checks:
@@ -114,6 +116,12 @@ def diff(args: Namespace) -> int:
     show(rows, args.output)
     say(f"{len(rows):,} of {len(shown):,} tags differ.")
     return DONE
+
+
+def _connect(args: Namespace, pipeline: Pipeline | None) -> ArtifactoryHook:
+    """Return the hook of the connection that is named, or else of the pipeline's."""
+    default = pipeline.connection if pipeline else ArtifactoryHook.default_conn_name
+    return ArtifactoryHook(args.conn_id or default)
 
 
 def _standing(

@@ -46,6 +46,14 @@ def test_status_shows_what_stands_in_each_stage_of_the_images_pipeline(
     ]
 
 
+def test_a_pipelines_own_connection_is_asked_unless_another_is_named(run: Run, image: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(f"image: {image}\nconnection: another_one{STAGES}")
+    for line in (f"status {image}", f"verify docker-dev/{image}:1.0"):
+        ended = run(f"{line} --folder {tmp_path}")
+        assert (ended.code, ended.err) == (1, "The conn_id `another_one` isn't defined\n")
+    assert run(f"status {image} --folder {tmp_path} --conn-id artifactory_default").code == 0
+
+
 def test_status_says_how_many_tags_it_does_not_show(run: Run, sandbox: RunningSandbox, image: str) -> None:
     for number in range(12):
         sandbox.push_image(f"docker-dev/{image}:{number}")
