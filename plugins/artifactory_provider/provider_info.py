@@ -1,4 +1,4 @@
-"""What Airflow reads of this package: its connection type, hooks, operators, sensors and triggers."""
+"""What Airflow reads of this package: its connection type, hooks, operators, sensors, triggers and commands."""
 
 from __future__ import annotations
 
@@ -63,5 +63,6 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "asset-uris": [{"schemes": ["artifactory"], "handler": f"{package}.tasks.assets.check_uri"}],
+        "cli": [f"{package}.cli.definition.get_commands"],
         "extra-links": [f"{package}.links.artifactory.ArtifactoryImageLink"],
     }

@@ -10,12 +10,13 @@ from artifactory_provider.hooks.base import ServerHook
 from artifactory_provider.hooks.connections import explain_unknown_keys, rules_of
 from artifactory_provider.hooks.http_connections import HttpConnections
 from artifactory_provider.hooks.seals import sealing_key
-from artifactory_provider.policy import DEFAULT_STOP_NAME
+from artifactory_provider.policy import DEFAULT_POLICY_NAME, DEFAULT_STOP_NAME
 from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.bulk_selection import list_image_names, select_many
 from artifactory_provider.promotion.decisions import hold, lift_hold, lift_rejection, reject
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.planning.planner import apply_rules, make_plan
+from artifactory_provider.promotion.planning.sources import list_tags
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.transfer import pin
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.hooks.connections import RuleNames
     from artifactory_provider.policy.rules import Rule
+    from artifactory_provider.promotion.batch import Progress
     from artifactory_provider.promotion.bulk_selection import Selected
     from artifactory_provider.promotion.planning.change import ChangePlan
     from artifactory_provider.promotion.planning.criteria import TagCriteria
     from artifactory_provider.promotion.planning.patterns import Patterns
     from artifactory_provider.promotion.planning.plan import Plan
+    from artifactory_provider.promotion.planning.sources import ListedTag
     from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_provider.promotion.reports import PromotionReport
     from artifactory_provider.promotion.request import Attachments, OnConflict, Promotion
@@ -101,6 +104,11 @@ class ArtifactoryHook(ServerHook):
     def stop_variable(self) -> str:
         """The Airflow Variable that holds the orders to stop promotions over the connection."""
         return self._rule_names().stop or DEFAULT_STOP_NAME
+
+    @property
+    def policy_variable(self) -> str:
+        """The Airflow Variable that holds the policy of promotions over the connection."""
+        return self._rule_names().policy or DEFAULT_POLICY_NAME
 
     def _rule_names(self) -> RuleNames:
         return rules_of(self.get_connection(self.artifactory_conn_id).extra_dejson)
@@ -188,13 +196,19 @@ class ArtifactoryHook(ServerHook):
         )
 
     def promote_many(
-        self, promotions: Sequence[Promotion], *, at_once: int = 32, answers: Answers | None = None
+        self,
+        promotions: Sequence[Promotion],
+        *,
+        at_once: int = 32,
+        answers: Answers | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
     ) -> PromotionReport:
         """Promote many images; one that fails does not stop the others.
 
         :param promotions: what is promoted to where, and how; see ``artifactory_provider.promotion.make_promotions``.
         :param at_once: how many requests are under way at a time, at most.
         :param answers: what people have answered, where the policy asks them.
+        :param on_progress: called with how far it has come, after each promotion.
         """
         rules = self.rules().with_answers([Change(each.source, each.target) for each in promotions], answers)
         recorded = rules.record_answers(promotions)
@@ -204,6 +218,7 @@ class ArtifactoryHook(ServerHook):
                 recorded,
                 rules.required_checks,
                 at_once=at_once,
+                on_progress=on_progress,
                 connect=HttpConnections(),
                 rules=rules,
             )
@@ -327,6 +342,26 @@ class ArtifactoryHook(ServerHook):
             return await ask_rules(client, await make(client), rules, connect=HttpConnections())
 
         return self._run_client(ask)
+
+    def list_tags(self, criteria: TagCriteria, *, with_times: bool = False) -> list[ListedTag]:
+        """Return the tags that meet some criteria, each with the digest that it shows now, by few requests.
+
+        :param criteria: which tags are meant.
+        :param with_times: whether it is needed when each image was created.
+        :raises RepositoryNotFound: when one of the repositories is not there, which is no empty one.
+        :raises UnsupportedRepository: when one is no local or federated Docker repository.
+        """
+
+        async def look(client: ArtifactoryClient) -> list[ListedTag]:
+            async with Ledger(client) as ledger:
+                found = await list_tags(ledger, criteria, with_times=with_times, with_attachments=False)
+                there = {one.reference.repository for one in found.tags}
+                for repository in criteria.repositories:
+                    if repository not in there:
+                        await ledger.check_repository(repository)
+            return found.tags
+
+        return self._run_client(look)
 
     def find_previous(self, target: ImageReference, *, property_prefix: str = "promotion") -> ImageReference:
         """Return the backup of what a tag showed before its last promotion, pinned.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.operators.image_promotion import ImagePromotionOperator
+from artifactory_provider.promotion.backup import make_rollback
 from artifactory_provider.promotion.marks import check_reason
-from artifactory_provider.promotion.request import Promotion, PromotionOptions, check_record
+from artifactory_provider.promotion.request import check_record
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literal, check_present
 from artifactory_provider.tasks.forms import as_text
 from artifactory_provider.tasks.rules import Answers, find_starter
@@ -107,16 +108,17 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
         digest = self.digest or pinned.get()
         previous = hook.find_previous(tag.pinned(digest) if digest else tag, property_prefix=self.property_prefix)
         pinned.keep(str(previous.digest))
-        options = PromotionOptions(
-            on_conflict="backup",
+        promotion = make_rollback(
+            previous,
+            tag,
+            by=find_starter().name,
+            reason=self.reason,
+            hold=self.hold,
             replaces=self.replaces,
             property_prefix=self.property_prefix,
-            hold=check_reason(self.reason) if self.hold else None,
-            held_by=find_starter().name,
             pending_repository=as_text(self.pending_repository, name="pending_repository", wanted="a repository key"),
             run=identify_run(context),
         )
-        promotion = Promotion(source=previous, target=tag, options=options)
         answers = replace(Answers.read(self.approval, self.override), is_rollback=True)
         record = hook.promote(promotion, answers=answers)
         pinned.forget()

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.operators.base import ArtifactoryOperator
-from artifactory_provider.policy import ORIGINS, StopOrder, TargetPatterns
-from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.marks import check_reason
-from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.tasks.arguments import check_literal
 from artifactory_provider.tasks.forms import as_bool, as_list, as_moment
 from artifactory_provider.tasks.rules import find_starter
-from artifactory_provider.tasks.stops import give_order, lift_orders
-from artifactory_provider.verification.verdicts import printable
+from artifactory_provider.tasks.stops import give_order, lift_orders, make_order, naming_any
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Sequence
 
     from airflow.sdk import Context
 
 _EVERYTHING = ("*",)
-_LONGEST_NAME = 200
 
 
 class ArtifactoryStopOperator(ArtifactoryOperator):
@@ -73,18 +68,13 @@ class ArtifactoryStopOperator(ArtifactoryOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Give the order, and return all orders that stand then."""
-        now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-        until = as_moment(self.until, name="until")
-        if until is not None and until <= now:
-            raise InvalidPromotion(f"until is {until}, which has passed: nothing was stopped.")
-        origins = ORIGINS if as_bool(self.also_rollbacks, name="also_rollbacks") else set(ORIGINS) - {"rollback"}
-        order = StopOrder(
-            reason=check_reason(self.reason),
-            by=printable(find_starter().name, longest=_LONGEST_NAME),
-            since=now,
-            targets=_read_targets(self.repositories, self.images),
-            until=until,
-            applies_to=frozenset(origins),
+        order = make_order(
+            reason=self.reason,
+            by=find_starter().name,
+            repositories=as_list(self.repositories, name="repositories"),
+            images=as_list(self.images, name="images"),
+            until=as_moment(self.until, name="until"),
+            also_rollbacks=as_bool(self.also_rollbacks, name="also_rollbacks"),
         )
         standing = give_order(self._hook().stop_variable, order)
         self.log.info("Stopped: %s", order.to_dict())
@@ -113,19 +103,8 @@ class ArtifactoryResumeOperator(ArtifactoryOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Lift the orders, and return those that were."""
-        meant = set(as_list(self.repositories, name="repositories"))
-        lifted = lift_orders(
-            self._hook().stop_variable,
-            lambda order: not meant or bool(meant & set(order.targets.repositories.include)),
-        )
+        lifted = lift_orders(self._hook().stop_variable, naming_any(as_list(self.repositories, name="repositories")))
         reason, by = check_reason(self.reason), find_starter().name
         for order in lifted:
             self.log.info("Lifted by %s (%s): %s", by, reason, order.to_dict())
         return [order.to_dict() for order in lifted]
-
-
-def _read_targets(repositories: Any, images: Any) -> TargetPatterns:
-    return TargetPatterns(
-        repositories=Patterns(as_list(repositories, name="repositories") or _EVERYTHING),
-        images=Patterns(as_list(images, name="images") or _EVERYTHING),
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.answers import readable
 from artifactory_provider.artifactory.errors import ArtifactoryError
@@ -12,6 +12,8 @@ from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import check_digest
 from artifactory_provider.promotion.errors import NothingToRestore, PromotionError, TargetConflict, TargetUnverified
 from artifactory_provider.promotion.guards import may_delete_layers
+from artifactory_provider.promotion.marks import check_reason
+from artifactory_provider.promotion.request import Promotion, PromotionOptions
 from artifactory_provider.promotion.tags import BACKUP_INFIX, name_backup
 from artifactory_provider.promotion.transfer import confirm, is_shown, pin, request, send
 
@@ -81,6 +83,30 @@ async def find_previous(
             f"on_conflict='backup'. {await _name_others(client, tag)}"
         )
     return backup
+
+
+def make_rollback(
+    previous: ImageReference,
+    tag: ImageReference,
+    *,
+    by: str,
+    reason: str = "rolled back",
+    hold: bool = True,
+    **options: Any,
+) -> Promotion:
+    """Return the promotion that gives a tag back what it showed; what is replaced is kept as a backup in turn.
+
+    :param previous: the backup, pinned, as ``find_previous`` returns it.
+    :param tag: the tag.
+    :param by: who goes back.
+    :param reason: why, for the hold.
+    :param hold: whether the tag is held from then on.
+    :param options: further ``PromotionOptions``.
+    :raises InvalidPromotion: when the reason is none, or an option makes no sense.
+    """
+    held = check_reason(reason) if hold else None
+    made = PromotionOptions(on_conflict="backup", hold=held, held_by=by, **options)
+    return Promotion(source=previous, target=tag, options=made)
 
 
 async def _read_replaced(client: ArtifactoryClient, target: ImageReference, prefix: str) -> str:

@@ -3,28 +3,75 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import random
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow.sdk import Variable
-
-from artifactory_provider.policy import InvalidPolicy, read_stop
-from artifactory_provider.promotion.errors import NothingToLift, RulesUnreadable
+from artifactory_provider.policy import ORIGINS, InvalidPolicy, StopOrder, TargetPatterns, read_stop
+from artifactory_provider.promotion.errors import InvalidPromotion, NothingToLift, RulesUnreadable
+from artifactory_provider.promotion.marks import check_reason
+from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.rules import Refusal
-from artifactory_provider.tasks.variables import read_variable
+from artifactory_provider.tasks.variables import read_variable, write_variable
+from artifactory_provider.verification.verdicts import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from artifactory_provider.policy import Stop, StopOrder
+    from artifactory_provider.policy import Stop
 
 _TRIES = 5
 _SETTLED_AFTER = 1.0
 """Seconds after which whoever had read the Variable before it was written has written, too: Airflow has no compare and
 set."""
+_EVERYTHING = ("*",)
+_LONGEST_NAME = 200
 _DESCRIPTION = "What is stopped: see the DAG stop_the_line."
+
+
+def make_order(
+    *,
+    reason: str,
+    by: str,
+    repositories: Sequence[str] = (),
+    images: Sequence[str] = (),
+    until: datetime.datetime | None = None,
+    also_rollbacks: bool = False,
+) -> StopOrder:
+    """Return an order to stop that begins now.
+
+    :param reason: why, in one line of up to 500 characters.
+    :param by: who gives it.
+    :param repositories: patterns of the repositories whose tags stay as they are; all where none are given.
+    :param images: patterns of the images; all where none are given.
+    :param until: when it ends by itself, with a time zone; None for never.
+    :param also_rollbacks: whether rollbacks are stopped, too.
+    :raises InvalidPromotion: when the reason is none, or the end has passed.
+    """
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    if until is not None and until <= now:
+        raise InvalidPromotion(f"until is {until}, which has passed: nothing was stopped.")
+    return StopOrder(
+        reason=check_reason(reason),
+        by=printable(by, longest=_LONGEST_NAME),
+        since=now,
+        targets=TargetPatterns(
+            repositories=Patterns(tuple(repositories) or _EVERYTHING), images=Patterns(tuple(images) or _EVERYTHING)
+        ),
+        until=until,
+        applies_to=frozenset(ORIGINS if also_rollbacks else set(ORIGINS) - {"rollback"}),
+    )
+
+
+def naming_any(repositories: Sequence[str]) -> Callable[[StopOrder], bool]:
+    """Return what tells whether an order names one of some patterns of repositories, written in the same way.
+
+    :param repositories: the patterns; every order is meant where none are given.
+    """
+    meant = set(repositories)
+    return lambda order: not meant or bool(meant & set(order.targets.repositories.include))
 
 
 def give_order(variable: str, order: StopOrder) -> Stop:
@@ -78,7 +125,7 @@ def _change(variable: str, change: Callable[[Stop], Stop]) -> Stop:
         text = wanted.to_text()
         # What nobody could read would stop everything, and nobody could lift it.
         read_stop(text, name="The order to stop")
-        Variable.set(variable, text, description=_DESCRIPTION)
+        write_variable(variable, text, description=_DESCRIPTION)
         time.sleep(random.uniform(_SETTLED_AFTER, 2 * _SETTLED_AFTER))  # noqa: S311 - keeps writers out of step
         if change(settled := read_stop(read_variable(variable), name=variable)) == settled:
             return settled

@@ -33,8 +33,7 @@ class Variables:
 @pytest.fixture
 def airflow(monkeypatch: pytest.MonkeyPatch) -> Variables:
     made = Variables()
-    for module in (variables, stops):
-        monkeypatch.setattr(module, "Variable", made)
+    monkeypatch.setattr(variables, "Variable", made)
     monkeypatch.setattr(stops, "_SETTLED_AFTER", 0.0)
     monkeypatch.setenv("AIRFLOW_CONN_ARTIFACTORY_DEFAULT", json.dumps({"conn_type": "artifactory", "host": "a"}))
     return made

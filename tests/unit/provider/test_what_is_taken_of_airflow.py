@@ -1,4 +1,5 @@
-"""Airflow's public parts can be relied on; of its inside, one module of the pages and one of the webhooks take some."""
+"""Airflow's public parts can be relied on; of its inside, one module a face takes some: pages, webhooks, commands, and
+Variables outside of tasks."""
 
 from __future__ import annotations
 
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 PACKAGE = Path(artifactory_provider.__file__).parent
 PUBLIC = ("airflow.partition_mappers.base", "airflow.providers.", "airflow.sdk", "airflow.triggers.base")
 MANGLED = re.compile(r"_[A-Z]\w*__\w")
-INSIDE = {PACKAGE / "web" / "airflow_internals.py", PACKAGE / "web" / "airflow_recording.py"}
+INSIDE = {
+    PACKAGE / "cli" / "airflow_internals.py",
+    PACKAGE / "tasks" / "stored_variables.py",
+    PACKAGE / "web" / "airflow_internals.py",
+    PACKAGE / "web" / "airflow_recording.py",
+}
 
 
 def modules() -> Iterator[tuple[Path, ast.Module]]:

@@ -44,8 +44,7 @@ class Airflow:
 @pytest.fixture
 def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
     made = Airflow()
-    for module in (variables, stops):
-        monkeypatch.setattr(module, "Variable", made)
+    monkeypatch.setattr(variables, "Variable", made)
     monkeypatch.setattr(stops, "_SETTLED_AFTER", 0.0)
     return made
 

@@ -1,0 +1,61 @@
+"""The command ``validate``: what is wrong with pipeline files and a policy document, without a database or a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from artifactory_provider.cli.airflow_internals import find_dags_folder
+from artifactory_provider.cli.output import count, is_for_programs, say, show
+from artifactory_provider.cli.running import DONE, FAILED, command
+from artifactory_provider.pipelines import read_folder
+from artifactory_provider.policy import InvalidPolicy, read_policy
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from artifactory_provider.policy.problems import InvalidDocument
+
+
+@command(changes=False)
+def validate(args: Namespace) -> int:
+    """Check pipeline files and a policy, and show all errors."""
+    folder, checked, problems = find_folder(args.folder), [], []
+    if args.folder or not args.policy:
+        found = read_folder(folder)
+        checked.append(count(len(found.pipelines), "pipeline"))
+        for error in found.errors.values():
+            problems += problem_rows(error, str(folder / error.name))
+    if args.policy:
+        try:
+            policy = read_policy(Path(args.policy).read_bytes(), name=args.policy)
+            checked.append(f"a policy of {count(len(policy.rules), 'rule')}")
+        except InvalidPolicy as error:
+            problems += problem_rows(error, args.policy)
+    if problems or is_for_programs(args.output):
+        show(problems, args.output)
+    if problems:
+        say(f"{count(len(problems), 'error')}. Without any: {' and '.join(checked) or 'nothing'}.")
+        return FAILED
+    say(f"Without errors: {' and '.join(checked)}.")
+    return DONE
+
+
+def find_folder(given: str | None) -> Path:
+    """Return the folder of the pipeline files.
+
+    :param given: what was given; None for ``pipelines`` in Airflow's DAGs folder.
+    """
+    return Path(given) if given else Path(find_dags_folder(), "pipelines")
+
+
+def problem_rows(error: InvalidDocument, file: str) -> list[dict[str, Any]]:
+    """Return all that is wrong with a document as rows.
+
+    :param error: what is wrong.
+    :param file: the file.
+    """
+    return [
+        {"file": file, "line": problem.line, "field": problem.field, "error": problem.message}
+        for problem in error.problems
+    ]

@@ -1,0 +1,207 @@
+"""``plan``, ``promote`` and ``rollback``: what they do, what they say, and what their exit codes tell scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.integration.conftest import PASSWORD
+from tests.integration.gateway import Reply
+
+from artifactory_provider.tasks.variables import write_variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.cli.conftest import Run
+    from tests.integration.gateway import Gateway
+
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+
+
+def set_policy(**rule: Any) -> None:
+    rules = [{"target": {"repositories": ["docker-qa"]}, **rule}]
+    write_variable("artifactory_policy", json.dumps({"version": 1, "rules": rules}), description="")
+
+
+def test_a_tag_is_promoted_once_and_its_record_says_who_did_it(run: Run, sandbox: RunningSandbox, image: str) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1.0")
+    ended = run(f"promote docker-dev/{image}:1.0 docker-qa --output json")
+    assert (ended.code, ended.err) == (0, "1 promoted.\n")
+    assert ended.rows == [
+        {
+            "outcome": "promoted",
+            "source": f"docker-dev/{image}:1.0",
+            "target": f"docker-qa/{image}:1.0",
+            "digest": digest,
+            "reason": "",
+        }
+    ]
+    assert sandbox.digest(f"docker-qa/{image}:1.0") == digest
+    assert sandbox.properties(f"docker-qa/{image}:1.0")["promotion.by"] == [f"{ME} from the command line"]
+    again = run(f"promote docker-dev/{image}:1.0 docker-qa")
+    assert (again.code, again.err) == (0, "1 unchanged.\n")
+
+
+def test_a_whole_image_and_single_tags_are_promoted_together(run: Run, sandbox: RunningSandbox, image: str) -> None:
+    for tag in ("1.0", "1.1", "edge"):
+        sandbox.push_image(f"docker-dev/{image}:{tag}")
+    sandbox.push_image(f"docker-dev/{image}/other:2.0")
+    ended = run(f"promote docker-dev/{image} docker-dev/{image}/other:2.0 docker-qa")
+    assert (ended.code, ended.err) == (0, "4 promoted.\n")
+    assert sorted(sandbox.tags("docker-qa", image)) == ["1.0", "1.1", "edge"]
+    assert sandbox.tags("docker-qa", f"{image}/other") == ["2.0"]
+
+
+def test_the_target_may_have_another_name_and_tag(run: Run, sandbox: RunningSandbox, image: str) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1.0")
+    assert run(f"promote docker-dev/{image}:1.0@{digest} docker-qa/{image}/copy:stable").code == 0
+    assert sandbox.digest(f"docker-qa/{image}/copy:stable") == digest
+
+
+def test_one_that_fails_stops_no_other_and_is_told_with_its_reason(
+    run: Run, sandbox: RunningSandbox, image: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0")
+    sandbox.push_image(f"docker-dev/{image}:1.1")
+    sandbox.push_image(f"docker-qa/{image}:1.1", content="another")
+    ended = run(f"promote docker-dev/{image}:1.0 docker-dev/{image}:1.1 docker-qa --output json")
+    assert ended.code == 1
+    assert [row["outcome"] for row in ended.rows] == ["promoted", "failed"]
+    assert "shows" in ended.rows[1]["reason"]
+    assert run(f"promote docker-dev/{image}:1.1 docker-qa --on-conflict backup").code == 0
+
+
+def test_a_freeze_refuses_it_and_says_until_when(run: Run, sandbox: RunningSandbox, image: str) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0")
+    set_policy(name="freeze", windows={"timezone": "UTC", "deny": ["2020-01-01/2190-01-01"]})
+    ended = run(f"promote docker-dev/{image}:1.0 docker-qa --output json")
+    assert ended.code == 3
+    assert ended.rows[0]["outcome"] == "refused"
+    assert "docker-qa is frozen by the rule 'freeze'" in ended.rows[0]["reason"]
+    assert sandbox.digest(f"docker-qa/{image}:1.0") is None
+    planned = run(f"plan docker-dev docker-qa --image {image} --output json")
+    assert (planned.code, [row["action"] for row in planned.rows]) == (0, ["refused"])
+
+
+def test_who_has_to_be_asked_is_not_passed_over(run: Run, sandbox: RunningSandbox, image: str) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0")
+    set_policy(name="two people", approvals={"count": 2, "from": ["alice", "bob"]})
+    ended = run(f"promote docker-dev/{image}:1.0 docker-qa")
+    assert (ended.code, sandbox.digest(f"docker-qa/{image}:1.0")) == (3, None)
+
+
+@pytest.mark.parametrize(("status", "code", "outcome"), [("", 4, "pending"), ("failed", 3, "refused")])
+def test_a_check_of_the_policy_that_has_not_passed_holds_it_back(
+    run: Run, sandbox: RunningSandbox, image: str, status: str, code: int, outcome: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0")
+    if status:
+        sandbox.set_properties(f"docker-dev/{image}:1.0", {"unit.status": status})
+    set_policy(require=[{"property": "unit.status"}])
+    ended = run(f"promote docker-dev/{image}:1.0 docker-qa --output json")
+    assert (ended.code, ended.rows[0]["outcome"]) == (code, outcome)
+    assert sandbox.digest(f"docker-qa/{image}:1.0") is None
+
+
+def test_a_policy_that_is_broken_lets_nothing_through(run: Run, sandbox: RunningSandbox, image: str) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0")
+    write_variable("artifactory_policy", "rules: [", description="")
+    ended = run(f"promote docker-dev/{image}:1.0 docker-qa")
+    assert (ended.code, sandbox.digest(f"docker-qa/{image}:1.0")) == (1, None)
+    assert "artifactory_policy has" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("promote docker-dev docker-qa", "is not an image reference"),
+        ("promote docker-dev/app:1.0 docker-dev", "Source and target are both"),
+        ("promote docker-dev/app:1.0 docker-dev/app:1.1 docker-qa/app:1", "is the target of one source"),
+        ("promote docker-dev/app@sha256:" + "0" * 64 + " docker-qa", "names no tag"),
+        ("promote docker-dev/app:1.0 docker-qa --at-once 0", "invalid positive int value"),
+        ("promote docker-dev/app:1.0 docker-qa --at-once 300", "at_once is a number of requests"),
+        ("plan docker-dev docker-qa", "All tags are meant"),
+        ("plan docker-dev docker-qa --image 'regex:('", "regex:("),
+        ("rollback docker-qa/app --reason why", "names no tag"),
+        ("rollback docker-qa/app:1", "--reason"),
+    ],
+)
+def test_what_makes_no_sense_is_told_as_usage(run: Run, line: str, said: str) -> None:
+    ended = run(line)
+    assert ended.code == 2
+    assert said in ended.err
+
+
+def test_an_image_that_is_not_there_is_named(run: Run, image: str) -> None:
+    ended = run(f"promote docker-dev/{image} docker-qa")
+    assert (ended.code, ended.err) == (1, f"There is no tag of docker-dev/{image} that could be promoted.\n")
+    ended = run(f"promote docker-dev/{image}:1.0 docker-qa --output json")
+    assert ended.code == 1
+    assert "no image" in ended.rows[0]["reason"]
+
+
+def test_a_plan_has_each_promotion_with_its_action(run: Run, sandbox: RunningSandbox, image: str) -> None:
+    for tag in ("1.0", "1.1", "2.0"):
+        sandbox.push_image(f"docker-dev/{image}:{tag}")
+    run(f"promote docker-dev/{image}:1.0 docker-qa")
+    ended = run(f"plan docker-dev docker-qa --image {image} --versions '<2' --output json")
+    assert [(row["action"], row["target"]) for row in ended.rows] == [
+        ("unchanged", f"docker-qa/{image}:1.0"),
+        ("promote", f"docker-qa/{image}:1.1"),
+    ]
+    assert "1 promote, 1 unchanged" in ended.err
+    assert sandbox.tags("docker-qa", image) == ["1.0"]
+
+
+def test_a_rollback_gives_a_tag_back_what_it_showed_and_holds_it(run: Run, sandbox: RunningSandbox, image: str) -> None:
+    for tag in ("1.0", "1.1"):
+        sandbox.push_image(f"docker-dev/{image}:{tag}")
+        run(f"promote docker-dev/{image}:{tag} docker-qa/{image}:1 --on-conflict backup")
+    ended = run(f"rollback docker-qa/{image}:1 --reason 'loses orders'")
+    assert ended.code == 0, ended.err
+    assert sandbox.digest(f"docker-qa/{image}:1") == sandbox.digest(f"docker-dev/{image}:1.0")
+    found = sandbox.properties(f"docker-qa/{image}:1")
+    assert found["promotion.hold.by"] == found["promotion.by"] == [f"{ME} from the command line"]
+    ended = run(f"promote docker-dev/{image}:1.1 docker-qa/{image}:1 --on-conflict overwrite --output json")
+    assert ended.code == 3
+    assert "is held" in ended.rows[0]["reason"]
+
+
+def test_where_there_is_nothing_to_go_back_to_nothing_is_changed(run: Run, sandbox: RunningSandbox, image: str) -> None:
+    sandbox.push_image(f"docker-qa/{image}:1")
+    ended = run(f"rollback docker-qa/{image}:1 --reason 'loses orders'")
+    assert ended.code == 1
+    assert "There is nothing to go back to." in ended.err
+
+
+@pytest.mark.parametrize("verbose", ["", "--verbose"])
+@pytest.mark.parametrize("output", ["table", "json", "yaml", "plain"])
+def test_no_secret_is_printed_and_nothing_that_a_server_says_steers_the_terminal(
+    run: Run, gateway: Gateway, sandbox: RunningSandbox, image: str, output: str, verbose: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0")
+    gateway.rule("POST", "promote", reply=Reply(403, b'{"errors":[{"message":"no \\u001b[31m[bold red]\\u0007"}]}'))
+    ended = run(f"promote docker-dev/{image}:1.0 docker-qa {verbose} --output {output}")
+    assert ended.code == 1
+    assert "[bold" in ended.out
+    for text in (ended.out, ended.err):
+        assert PASSWORD not in text
+        if not verbose:
+            assert text.replace("\n", "").isprintable()
+
+
+def test_credentials_that_are_refused_are_told_and_not_shown(
+    run: Run, connect: Callable[..., None], sandbox: RunningSandbox, image: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0")
+    connect(password="wr0ng-s3cret")
+    ended = run(f"promote docker-dev/{image}:1.0 docker-qa")
+    assert ended.code == 1
+    assert "401" in ended.err + ended.out
+    assert "wr0ng-s3cret" not in ended.err + ended.out

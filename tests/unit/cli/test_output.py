@@ -1,0 +1,71 @@
+"""What commands print: the same rows in four ways, in which whatever others wrote stays text."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artifactory_provider.cli.airflow_internals import print_rows
+from artifactory_provider.cli.output import printed, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROWS: list[dict[str, Any]] = [
+    {"tag": "1.10", "line": 0, "digest": "sha256:00", "reason": None},
+    {"tag": "007", "line": 12, "digest": None, "reason": "a\x1b[31m [bold]\nb :smile: \u202e"},
+]
+
+
+@pytest.fixture
+def print_as(capsys: pytest.CaptureFixture[str]) -> Callable[[str, list[dict[str, Any]]], str]:
+    def print_as(output: str, rows: list[dict[str, Any]]) -> str:
+        show(rows, output)
+        return capsys.readouterr().out
+
+    return print_as
+
+
+def test_a_tag_that_looks_like_a_number_stays_as_it_is(print_as: Any) -> None:
+    assert [line.split()[:2] for line in print_as("plain", ROWS).splitlines()] == [
+        ["tag", "line"],
+        ["1.10", "0"],
+        ["007", "12"],
+    ]
+    assert "1.10" in print_as("table", ROWS)
+
+
+def test_programs_get_the_same_from_a_pipe_as_airflow_prints_at_a_terminal(
+    print_as: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = [{name: None if value is None else str(value) for name, value in row.items()} for row in ROWS]
+    assert json.loads(print_as("json", ROWS)) == wanted
+    assert yaml.safe_load(print_as("yaml", ROWS)) == wanted
+    print_rows(ROWS, "json")
+    assert json.loads(capsys.readouterr().out) == wanted
+
+
+@pytest.mark.parametrize("output", ["table", "plain", "json", "yaml"])
+def test_what_others_wrote_is_neither_markup_nor_steers_a_terminal(print_as: Any, output: str) -> None:
+    out = print_as(output, ROWS)
+    assert out.replace("\n", "").isprintable()
+    assert "[bold]" in out
+    assert ":smile:" in out
+
+
+@pytest.mark.parametrize(("output", "out"), [("json", "[]\n"), ("yaml", "[]\n"), ("plain", "No data found\n")])
+def test_no_rows_are_no_rows(print_as: Any, output: str, out: str) -> None:
+    assert print_as(output, []) == out
+
+
+@given(st.text())
+def test_any_text_can_be_printed_in_as_many_lines(text: str) -> None:
+    shown = printed(text)
+    assert shown.count("\n") == text.count("\n")
+    assert shown.replace("\n", "").isprintable()
+    assert not text.isprintable() or shown == text
