@@ -1,4 +1,4 @@
-"""What Airflow reads of this package: its connection type, hooks, operators, sensors and triggers."""
+"""What Airflow reads of this package: its connection type, hooks, operators, sensors, triggers and notifier."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{package}.triggers.{module}" for module in ("pushes", "verification")],
             }
         ],
+        "notifications": [f"{package}.notifications.notifier.PromotionNotifier"],
         "asset-uris": [{"schemes": ["artifactory"], "handler": f"{package}.tasks.assets.check_uri"}],
         "extra-links": [f"{package}.links.artifactory.ArtifactoryImageLink"],
     }
