@@ -41,6 +41,7 @@ _ENDS: dict[TaskInstanceState, Event] = {
     TaskInstanceState.UP_FOR_RETRY: "retry",
 }
 _LOST = "Its process has ended without a word: the worker was killed, say, or ran out of memory."
+_CLEAR_LATER = "The task has failed of it: clear it once that has ended."
 _MOST_LINES = 8
 
 
@@ -142,6 +143,7 @@ def _list_reasons(context: Mapping[str, Any], event: Event) -> Iterator[str]:
             if one.refusal.until is not None:
                 yield f"It ends at {one.refusal.until:%Y-%m-%d %H:%M} UTC."
             yield one.refusal.lifted_by
+        yield "The task waits for that, and goes on by itself." if _is_under_way(ti) else _CLEAR_LATER
     elif isinstance(error, BaseException):
         lines = (str(error) or type(error).__name__).splitlines()
         yield from lines[:_MOST_LINES]

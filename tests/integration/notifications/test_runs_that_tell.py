@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import os
 import shutil
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.pipelines.climbing import push
+
+from artifactory_provider.policy import StopOrder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +87,44 @@ def test_a_fleet_that_arrives_tells_that(sandbox: RunningSandbox, dags: dict[str
     dags["telling_fleet"].test(run_conf={"images": ["telling-fleet/fine"]})
     [message] = told(webhook).values()
     assert (message["event"], message["lines"]) == ("digest", [])
+
+
+@pytest.fixture
+def stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    order = StopOrder(reason="it burns", by="alice", since=now, until=now + datetime.timedelta(seconds=12))
+    monkeypatch.setenv("AIRFLOW_VAR_ARTIFACTORY_STOP", json.dumps({"version": 1, "stops": [order.to_dict()]}))
+
+
+def test_what_a_fleet_cannot_promote_yet_is_told_once_and_goes_on(
+    sandbox: RunningSandbox, dags: dict[str, DAG], webhook: Webhook, stop: None
+) -> None:
+    push(sandbox, "telling-fleet/held:1.0", dev="passed", qa="passed")
+
+    run = dags["telling_fleet"].test(run_conf={"images": ["telling-fleet/held"]})
+
+    assert str(run.state) == "success"
+    held, digest = (post.body for post in webhook.all())
+    assert (held["event"], held["title"]) == ("refused", "Held back: telling-fleet/held:1.0 in dev")
+    assert "it burns" in held["lines"][0]
+    assert digest["event"] == "digest"
+
+
+def test_what_a_chain_cannot_promote_is_told_when_it_begins_to_wait_and_when_it_gives_up(
+    sandbox: RunningSandbox, dags: dict[str, DAG], webhook: Webhook, stop: None
+) -> None:
+    push(sandbox, "telling/held:1.0", dev="passed", qa="passed")
+
+    run = dags["telling_chain"].test(run_conf={"images": ["telling/held"]})
+
+    assert str(run.state) == "failed", "it waits for as long as its stage's timeout says"
+    first, last = (post.body for post in webhook.all())
+    title = "Held back: telling_chain: ladder.promote_to_qa of telling/held:1.0"
+    assert [first["title"], last["title"]] == [title, title]
+    assert [first["lines"][-1], last["lines"][-1]] == [
+        "The task waits for that, and goes on by itself.",
+        "The task has failed of it: clear it once that has ended.",
+    ]
 
 
 def test_a_run_goes_on_where_nobody_can_be_told(

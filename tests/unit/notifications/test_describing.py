@@ -122,6 +122,7 @@ def test_what_is_held_back_says_why_until_when_and_who_can_lift_it() -> None:
         "docker-prod is frozen by the rule 'winter freeze'.",
         "It ends at 2027-01-03 23:00 UTC.",
         "carol may override it for at most 4h.",
+        "The task waits for that, and goes on by itself.",
     )
 
 
@@ -130,6 +131,18 @@ def test_a_killed_task_is_told_of_as_lost_even_where_it_asks() -> None:
     message = told(task=ask, state=None, start_date=None)
     assert message.event == "failed"
     assert message.lines[0].startswith("Its process has ended without a word")
+
+
+def test_a_killed_task_is_told_of_as_the_dag_processor_knows_it() -> None:
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    ask = ApprovalOperator(task_id="ask", subject="Go on?")
+    known: dict[str, Any] = {"dag_id": "nightly", "run_id": "manual__1", "task_id": "ask", "map_index": 2}
+    ti = RuntimeTaskInstance.model_construct(**known, task=ask)  # as airflow/dag_processing/processor.py makes it
+    message = describe({"ti": ti, "task": ask}, wanted=ALL)
+    assert message is not None
+    assert (message.event, message.title) == ("failed", "Failed: nightly: ask")
+    assert links(message)["Task and log"] == f"{RUN}/tasks/ask/mapped/2"
 
 
 def test_a_task_that_is_tried_again_says_which_try_it_was() -> None:
