@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from airflow.sdk import TaskInstanceState
+
 from artifactory_provider.notifications.messages import Message
 from artifactory_provider.notifications.places import run_links, task_links
 from artifactory_provider.pipelines.standing import ReadReport
@@ -82,9 +84,8 @@ def describe_bulk_run(
     outcomes = pull_outcomes(ti, task.batch_task_id)
     counts = sum_counts(outcomes)
     silent = len(plan.chunks) - len(outcomes)
-    is_bad = counts["failed"] or silent or (plan.problems and task.on_problems == "fail")
     found: list[Event] = ["digest"] if "digest" in wanted else []
-    found += ["failed"] if is_bad and "failed" in wanted else []
+    found += ["failed"] if ti.state == TaskInstanceState.FAILED and "failed" in wanted else []
     if not found:
         return None
     lines = [", ".join(f"{count:,} {name}" for name, count in counts.items())]
@@ -96,10 +97,10 @@ def describe_bulk_run(
     for action, word in (("conflict", "In conflict"), ("refused", "Refused"), ("missing", "Missing")):
         problems = [one for one in plan.problems if one.get("action") == action]
         lines += _some(word, map(_describe_problem, problems[:_NAMED]), plan.counts.get(action, 0))
-    total = sum(counts.values())
+    promoted, failed = f"{counts['promoted']:,} promoted", f"{counts['failed']:,} of {sum(counts.values()):,} failed"
     return Message(
         event=found[0],
-        title=f"{facts['dag_id']}: {counts['promoted']:,} promoted, {counts['failed']:,} of {total:,} failed",
+        title=f"{facts['dag_id']}: {f'{promoted}, {failed}' if outcomes else 'nothing was promoted'}",
         lines=tuple(lines),
         links=(*run_links(ti.dag_id, ti.run_id, tab="plan"), *task_links(ti)),
         facts={**facts, "counts": counts, "planned": dict(plan.counts)},

@@ -82,6 +82,23 @@ def test_a_fleet_is_one_message_with_the_first_failures(
     assert message["links"]["Images"].endswith("/plugin/images")
 
 
+def test_a_bulk_run_is_one_message_with_what_is_in_conflict(
+    sandbox: RunningSandbox, dags: dict[str, DAG], webhook: Webhook
+) -> None:
+    push(sandbox, "telling-bulk/fine:1.0")
+    push(sandbox, "telling-bulk/taken:1.0")
+    sandbox.push_image("docker-qa/telling-bulk/taken:1.0")
+
+    dags["telling_bulk"].test()
+
+    [(title, message)] = told(webhook).items()
+    assert title == "telling_bulk: 1 promoted, 0 of 1 failed"
+    assert (message["event"], message["task_id"]) == ("digest", "report")
+    conflict = "In conflict: docker-dev/telling-bulk/taken:1.0 → docker-qa/telling-bulk/taken:1.0"
+    assert message["lines"] == ["1 promoted, 0 unchanged, 0 failed", conflict]
+    assert message["links"]["Plan"].endswith("/plugin/plan")
+
+
 def test_a_fleet_that_arrives_tells_that(sandbox: RunningSandbox, dags: dict[str, DAG], webhook: Webhook) -> None:
     push(sandbox, "telling-fleet/fine:1.0", dev="passed", qa="passed")
     dags["telling_fleet"].test(run_conf={"images": ["telling-fleet/fine"]})

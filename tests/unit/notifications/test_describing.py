@@ -264,6 +264,14 @@ def test_a_bulk_run_is_one_short_message() -> None:
     assert links(message)["Plan"] == f"{RUN}/plugin/plan"
 
 
+def test_a_bulk_run_that_nobody_has_approved_says_that_nothing_was_promoted() -> None:
+    xcoms = {**bulk_xcoms(), "outcome": None, "problems": []}
+    report = ArtifactoryBatchReportOperator(task_id="report")
+    message = told(task=report, xcoms=xcoms, state=TaskInstanceState.SUCCESS)
+    assert (message.event, message.title) == ("digest", "nightly: nothing was promoted")
+    assert describe(context(task=report, xcoms=xcoms, state=TaskInstanceState.SUCCESS), wanted=ALL - {"digest"}) is None
+
+
 def test_how_a_run_ends_is_told_by_the_callbacks_of_a_dag() -> None:
     dag = SimpleNamespace(dag_id="nightly")
     message = describe({"dag": dag, "run_id": "manual__1", "reason": "task_failure"}, wanted=ALL)
