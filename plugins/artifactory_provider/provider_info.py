@@ -1,4 +1,4 @@
-"""What Airflow reads of this package: its connection type, hooks, operators, sensors, triggers and commands."""
+"""What Airflow reads of this package: connection type, hooks, operators, sensors, triggers, notifier and commands."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{package}.triggers.{module}" for module in ("pushes", "verification")],
             }
         ],
+        "notifications": [f"{package}.notifications.notifier.PromotionNotifier"],
         "asset-uris": [{"schemes": ["artifactory"], "handler": f"{package}.tasks.assets.check_uri"}],
         "cli": [f"{package}.cli.definition.get_commands"],
         "extra-links": [f"{package}.links.artifactory.ArtifactoryImageLink"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -10,6 +11,7 @@ from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTi
 
 from artifactory_provider.dags.chain import add_chain
 from artifactory_provider.dags.fleet import add_fleet
+from artifactory_provider.notifications import PromotionNotifier
 from artifactory_provider.pipelines.model import TRIGGERING
 from artifactory_provider.tasks.push_schedules import schedule_on_push
 from artifactory_provider.tasks.retries import RETRY_POLICY
@@ -49,7 +51,12 @@ def pushed_dag(pipeline: Pipeline) -> DAG | None:
     params = {"stage": _form(pipeline)["stage"]}
     schedule = schedule_on_push(pipeline)
     with make_dag(
-        pipeline, f"{pipeline.name}{ON_PUSH}", schedule=schedule, params=params, what="on push", most_runs=_MOST_RUNS
+        _without_digests(pipeline),
+        f"{pipeline.name}{ON_PUSH}",
+        schedule=schedule,
+        params=params,
+        what="on push",
+        most_runs=_MOST_RUNS,
     ) as dag:
         add_fleet(pipeline, goal=GOAL, supersedes=pipeline.supersedes, pushed=True)
     return dag
@@ -78,11 +85,29 @@ def make_dag(
             "retries": 3,
             "retry_delay": pendulum.duration(minutes=1),
             "retry_policy": RETRY_POLICY,
+            **_notifying(pipeline),
         },
         params=params,
         doc_md=describe(pipeline),
         tags=["artifactory", "promotion", *pipeline.labels],
     )
+
+
+def _notifying(pipeline: Pipeline) -> dict[str, Any]:
+    """Return what makes tasks tell people how they end, and what they begin to wait for."""
+    notify = pipeline.notify
+    if notify is None or not notify.events:
+        return {}
+    notifier = PromotionNotifier(notify.connection, on=notify.events, to=notify.to)
+    return {"on_failure_callback": notifier, "on_success_callback": notifier, "notifiers": [notifier]}
+
+
+def _without_digests(pipeline: Pipeline) -> Pipeline:
+    """Return a pipeline that tells of no run as a whole: where each tag has a run, that would be a message a tag."""
+    if pipeline.notify is None:
+        return pipeline
+    events = tuple(event for event in pipeline.notify.events if event != "digest")
+    return replace(pipeline, notify=replace(pipeline.notify, events=events))
 
 
 def describe(pipeline: Pipeline) -> str:

@@ -49,33 +49,40 @@ class HttpConnections:
             except AirflowNotFoundException:
                 raise InvalidSettings(f"There is no connection {conn_id!r:.100}: make it, of type HTTP.") from None
         try:
-            return _service_of(
+            return service_of(
                 conn_type=connection.conn_type,
                 host=connection.host,
                 schema=connection.schema,
                 port=connection.port,
-                authentication=_authentication(connection.login, connection.password),
+                login=connection.login,
+                password=connection.password,
                 extra=extra,
             )
         except InvalidSettings as error:
             raise InvalidSettings(f"Connection {conn_id!r:.100}: {error}") from error
 
 
-def _authentication(login: str | None, password: str | None) -> Authentication:
-    if login:
-        return Basic(login, password or "")
-    return Bearer(password) if password else Anonymous()
-
-
-def _service_of(
+def service_of(
     *,
     conn_type: str | None,
     host: str | None,
     schema: str | None,
     port: int | None,
-    authentication: Authentication,
+    login: str | None,
+    password: str | None,
     extra: Any,
 ) -> HttpService:
+    """Return the service that a connection's fields describe.
+
+    :param conn_type: the connection's type.
+    :param host: the service's URL, or its host alone.
+    :param schema: ``http`` or ``https``, where the host is no URL; or the path of the URL.
+    :param port: the port, where the host does not name it.
+    :param login: the user name, if there is one.
+    :param password: password; or a token, where there is no login.
+    :param extra: the connection's extra: options, and headers.
+    :raises InvalidSettings: when they cannot work, naming the field and never a secret.
+    """
     if not isinstance(extra, dict):
         raise InvalidSettings("The extra is no JSON object.")
     base_url = base_url_of(conn_type, host, schema, port)
@@ -84,7 +91,7 @@ def _service_of(
     certificate, key = _certificate(extra.get("cert"))
     return HttpService(
         base_url=base_url,
-        authentication=authentication,
+        authentication=_authentication(login, password),
         headers=_headers(extra),
         verify=verify is not False,
         ca_file=verify if isinstance(verify, str) and verify else None,
@@ -92,6 +99,12 @@ def _service_of(
         client_key=key,
         proxy=_proxy(extra.get("proxies", extra.get("proxy")), base_url),
     )
+
+
+def _authentication(login: str | None, password: str | None) -> Authentication:
+    if login:
+        return Basic(login, password or "")
+    return Bearer(password) if password else Anonymous()
 
 
 def _headers(extra: Mapping[str, Any]) -> dict[str, str]:

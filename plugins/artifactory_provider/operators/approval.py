@@ -149,6 +149,10 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
         self._tell(context, f"Approved: {found.describe()}.")
         return approval.as_dict(key)
 
+    def describe_wanted(self) -> str:
+        """Return who has to approve."""
+        return f"{describe_rule(self._wanted_rule() or self._own_rule)}."
+
     def _wanted_rule(self) -> ApprovalRule | None:
         return self._given_rule(read_rule) if self._has_rule else self._own_rule
 

@@ -23,7 +23,7 @@ from artifactory_provider.tasks.ladders import LADDER, UNSELECTED, pull_starts, 
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.rules_of_parts import RulesOfParts
 from artifactory_provider.tasks.task_state import identify_run
-from artifactory_provider.tasks.waiting import next_look, note_first
+from artifactory_provider.tasks.waiting import next_look, note_first, tell
 from artifactory_provider.triggers.ladder import LadderTrigger
 from artifactory_provider.verification.check import check_to_dict
 
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from artifactory_provider.pipelines.ladder import Awaited
     from artifactory_provider.pipelines.model import Pipeline
     from artifactory_provider.pipelines.standing import LadderReport, Position
+    from artifactory_provider.tasks.waiting import Notifier
 
 _BEGUN = "artifactory_ladder_begun"
+_REFUSED = "artifactory_ladder_refused"
 _SECONDS_BETWEEN_REPORTS = 5.0
 _EMITTED = 100
 
@@ -60,6 +62,8 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
     :param supersedes: whether an image ends whose first stage has a newer tag by now that the pipeline means, or shows
         another digest under its own.
     :param at_once: how many requests are under way at a time, at most. (templated)
+    :param notifiers: who is told when it begins to wait for rules that refuse images to end, such as a
+        ``PromotionNotifier``.
     :param on_failed: what images that have failed lead to in the end: ``fail``, or ``go_on``.
     :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
     :raises ValueError: when there is no such stage.
@@ -78,6 +82,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         approval: Mapping[str, Any] | None = None,
         supersedes: bool = False,
         at_once: int = 32,
+        notifiers: Sequence[Notifier] = (),
         on_failed: Literal["fail", "go_on"] = "fail",
         **kwargs: Any,
     ) -> None:
@@ -90,6 +95,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         self.approval = approval
         self.supersedes = supersedes
         self.at_once = at_once
+        self.notifiers = tuple(notifiers)
         self.on_failed = on_failed
         self._work: asyncio.Task[Any] | None = None
         self._is_killed = False
@@ -137,7 +143,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         self._reporting.push(report)
         self._tell(report)
         if not all(position.has_ended for position in report.positions):
-            self._wait(report)
+            self._wait(context, report)
         return self._end(context, report)
 
     async def aexecute(self, context: Context) -> LadderReport:
@@ -173,8 +179,10 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         except ValueError as error:
             self.log.warning("%s Looking at all images anew.", error)
 
-    def _wait(self, report: LadderReport) -> None:
+    def _wait(self, context: Context, report: LadderReport) -> None:
         now = datetime.datetime.now(datetime.UTC)
+        if report.counts["refused"] and note_first(context, now, key=_REFUSED) == now:
+            tell(self.notifiers, context)
         until = min(next_look(one.until, now) for one in report.positions if not one.has_ended)
         self.log.info("Waiting until a verdict is there, %s at the latest.", until.isoformat(" ", timespec="seconds"))
         self.defer(

@@ -105,6 +105,11 @@ class ArtifactoryOverrideOperator(ArtifactoryQuestionOperator):
         self._tell(context, f"Overridden: {override.as_line()}")
         return override.as_dict(self._hook().sealing_key())
 
+    def describe_wanted(self) -> str:
+        """Return who may override, and what is refused."""
+        refused = [str(self.refusal)] if self.refusal else []
+        return " ".join([*refused, f"{describe_override_rule(self._wanted_rule())}."])
+
     def _wanted_rule(self) -> OverrideRule:
         rule = self._given_rule(read_override_rule) if self._has_rule else self._own_rule
         if rule is None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from artifactory_provider.tasks.waiting import Notifier
+
 
 class ArtifactoryPromoteOperator(ImagePromotionOperator):
     """Promote one image: pin its digest, promote it on the server, verify the target, return the record.
@@ -69,6 +71,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
     :param when_refused: what happens while a hold, a stop or the policy forbids it: ``fail``; or ``wait``, which
         looks again when that may have ended, and needs no worker meanwhile. (templated)
     :param longest_wait: how long that goes on since the first refusal.
+    :param notifiers: who is told when it begins to wait for a refusal to end, such as a ``PromotionNotifier``.
     :param confirmation_timeout: seconds that the target may take to show the image.
     :param artifactory_conn_id: the Airflow connection. (templated)
     :param kwargs: what every operator takes; ``retry_policy`` knows which failures are worth another try.
@@ -122,6 +125,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         override: Mapping[str, Any] | None = None,
         when_refused: WhenRefused = "fail",
         longest_wait: timedelta = timedelta(days=1),
+        notifiers: Sequence[Notifier] = (),
         confirmation_timeout: float = 60,
         **kwargs: Any,
     ) -> None:
@@ -147,6 +151,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         self.override = override
         self.when_refused = when_refused
         self.longest_wait = longest_wait
+        self.notifiers = tuple(notifiers)
         self.confirmation_timeout = confirmation_timeout
         self._check_arguments(
             target_repository=target_repository, target_image=target_image or image, tag=tag, digest=digest
@@ -179,7 +184,8 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
                 return self._report(context, promotion, hook.promote(promotion, answers=answers))
             except (Refused, TagsNotPromoted) as error:
                 if check_when_refused(self.when_refused) == "wait":
-                    wait_if_refused(self, context, failures_of(error), longest=self.longest_wait)
+                    failures = failures_of(error)
+                    wait_if_refused(self, context, failures, longest=self.longest_wait, notifiers=self.notifiers)
                 if isinstance(error, TagsNotPromoted):
                     fail_if_lasting(error, policy=self.retry_policy)
                 raise

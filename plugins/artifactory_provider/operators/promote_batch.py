@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_provider.promotion.reports import PromotionReport
     from artifactory_provider.promotion.request import Attachments, OnConflict
+    from artifactory_provider.tasks.waiting import Notifier
     from artifactory_provider.verification.check import Check
 
 
@@ -73,6 +74,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
     :param when_refused: what happens while a hold, a stop or the policy forbids some of them: ``fail``; or ``wait``,
         which looks again when that may have ended, and needs no worker meanwhile. (templated)
     :param longest_wait: how long that goes on since the first refusal.
+    :param notifiers: who is told when it begins to wait for a refusal to end, such as a ``PromotionNotifier``.
     :param at_once: how many requests are under way at a time, at most. (templated)
     :param emit_assets: whether each promotion is an asset event, which may start other DAGs; without a
         ``property_prefix``, what a try promotes that does not end well has none. (templated)
@@ -121,6 +123,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         override: Mapping[str, Any] | None = None,
         when_refused: WhenRefused = "fail",
         longest_wait: timedelta = timedelta(days=1),
+        notifiers: Sequence[Notifier] = (),
         at_once: int = 32,
         emit_assets: bool = False,
         report_path: str | None = None,
@@ -143,6 +146,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         self.override = override
         self.when_refused = when_refused
         self.longest_wait = longest_wait
+        self.notifiers = tuple(notifiers)
         self.at_once = at_once
         self.emit_assets = emit_assets
         self.report_path = report_path
@@ -176,7 +180,8 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         if folder is not None:
             self.log.info("The full report is in %s.", write_file(f"{folder}/{key}.csv", report.write_csv))
         if check_when_refused(self.when_refused) == "wait":
-            wait_if_refused(self, context, [each.error for each in report.failures], longest=self.longest_wait)
+            errors = [each.error for each in report.failures]
+            wait_if_refused(self, context, errors, longest=self.longest_wait, notifiers=self.notifiers)
         emit_promotions(self, context, self._promoted)
         check_all_done(report, name=name, policy=self.retry_policy)
         return outcome.as_dict()

@@ -46,7 +46,8 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
     :param fail_on_reject: whether a no fails the task; otherwise what follows it directly is skipped.
     :param retries: how often a task that was killed goes on; what people have said is kept.
     :param retry_delay: how long after it was killed.
-    :param kwargs: what Airflow's ``HITLOperator`` takes, such as ``response_timeout`` and ``notifiers``.
+    :param kwargs: what Airflow's ``HITLOperator`` takes, such as ``response_timeout``; and ``notifiers``, who are told
+        when it begins to wait, such as a ``PromotionNotifier``.
     :raises ValueError: when there are promotions and chunks, or neither.
     """
 
@@ -97,6 +98,10 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
 
     def _conditions(self, context: Context, asked: Asked) -> str:
         """Return what people have to know about their answers, as Markdown."""
+        raise NotImplementedError
+
+    def describe_wanted(self) -> str:
+        """Return who has to answer, in plain words, for those who are told of the question."""
         raise NotImplementedError
 
     def _read_question(self, context: Context) -> Prompt | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from artifactory_provider.pipelines.folder import PipelineFolder, read_folder
-from artifactory_provider.pipelines.model import Pipeline, Stage, Starts, TargetTag
+from artifactory_provider.pipelines.model import Notify, Pipeline, Stage, Starts, TargetTag
 from artifactory_provider.pipelines.places import InvalidPipeline
 from artifactory_provider.pipelines.reading import Defaults, read_defaults, read_pipeline
 
 __all__ = [
     "Defaults",
     "InvalidPipeline",
+    "Notify",
     "Pipeline",
     "PipelineFolder",
     "Stage",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.policy.origins import ORIGINS
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Mode = Literal["chain", "fleet"]
 Push = Literal["webhook", "watcher"]
+Event = Literal["waits", "refused", "failed", "late", "superseded", "digest"]
+"""What people may want to be told: that a question waits for them, that a rule refuses a promotion, that a task or
+image has failed, has waited for too long, or was given up for a newer tag; and what a whole run has come to."""
 
 TRIGGERING = "triggering"
 """The tag that a push or a verdict has named: such a pipeline has no other start."""
@@ -109,6 +112,20 @@ class Starts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Notify:
+    """Who is told what of a pipeline's runs.
+
+    :param connection: the Airflow connection of the receiver.
+    :param events: what is told.
+    :param to: the addresses that mail goes to, where the receiver is a mail server.
+    """
+
+    connection: str
+    events: tuple[Event, ...] = get_args(Event)
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pipeline:
     """The way of images through stages: one file, and one DAG, which has its name.
 
@@ -128,6 +145,7 @@ class Pipeline:
     :param connection: the Airflow connection.
     :param poke_interval: between two looks at what is waited for.
     :param supersedes: whether an image that waits is given up once its first stage has a newer tag that is meant.
+    :param notify: who is told what of its runs; None for nobody.
     :param source: the file that it stands in, for messages.
     """
 
@@ -145,6 +163,7 @@ class Pipeline:
     connection: str = "artifactory_default"
     poke_interval: datetime.timedelta = datetime.timedelta(minutes=1)
     supersedes: bool = True
+    notify: Notify | None = None
     source: str = ""
 
     def candidate(self, image: str, *, moment: datetime.datetime) -> str:

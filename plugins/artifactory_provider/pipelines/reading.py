@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from artifactory_provider.pipelines.check_sets import read_check_sets
 from artifactory_provider.pipelines.coherence import check_coherence
 from artifactory_provider.pipelines.model import Pipeline, Starts
+from artifactory_provider.pipelines.notices import check_connection, read_notify
 from artifactory_provider.pipelines.places import Entry, InvalidPipeline, Place
 from artifactory_provider.pipelines.selections import IMAGE_FIELDS, check_tag_choice, read_images
 from artifactory_provider.pipelines.stages import ReadStage, change_stages, read_stages
@@ -45,6 +46,7 @@ SHARED_FIELDS = (
     "connection",
     "look_every",
     "supersede",
+    "notify",
 )
 """What a pipeline's file and the defaults may both have."""
 PIPELINE_FIELDS = (*IMAGE_FIELDS, *SHARED_FIELDS, "change")
@@ -57,7 +59,6 @@ LONGEST_LABEL = 100
 LONGEST_POOL = 256
 MOST_LABELS = 50
 PIPELINE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,250}")
-CONNECTION = re.compile(r"[\w#!()\-.:/\\]{1,250}")
 _NEEDED = "image or images, and stages"
 _STAY_OUT = {
     **dict.fromkeys(IMAGE_FIELDS, "Each pipeline says by itself which images it is for: move it to their files."),
@@ -180,9 +181,10 @@ class _Reading(Fields):
             "owner": lambda node: read_name(node, self),
             "labels": self._read_labels,
             "pool": lambda node: read_name(node, self, longest=LONGEST_POOL),
-            "connection": lambda node: self.read(node, _check_connection),
+            "connection": lambda node: self.read(node, check_connection),
             "look_every": lambda _: read_span(self, "look_every", LONGEST_LOOK),
             "supersede": self.read_switch,
+            "notify": lambda node: read_notify(node, self.problems),
         }
         entries = {}
         for name, read in readers.items():
@@ -248,6 +250,7 @@ def _make(entries: Mapping[str, Entry], images: Patterns, name: str, source: str
         connection=given.get("connection", Pipeline.connection),
         poke_interval=given.get("look_every", Pipeline.poke_interval),
         supersedes=given.get("supersede", True),
+        notify=given.get("notify"),
         source=source,
     )
 
@@ -267,9 +270,3 @@ def _check_name(name: str, problems: Problems) -> None:
             "",
             f"{name!r:.80} is no id of a DAG: letters, digits, '_', '-' and '.' make one, at most 250.",
         )
-
-
-def _check_connection(text: str) -> str:
-    if not CONNECTION.fullmatch(text):
-        raise ValueError(f"{text!r:.80} is no id of a connection: letters, digits and '_', for instance, make one.")
-    return text

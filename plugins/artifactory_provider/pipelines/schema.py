@@ -12,6 +12,13 @@ import sys
 from typing import Any
 
 from artifactory_provider.pipelines.check_sets import SET_NAME
+from artifactory_provider.pipelines.notices import (
+    ADDRESS,
+    EVENTS,
+    LONGEST_ADDRESS,
+    LONGEST_CONNECTION,
+    MOST_ADDRESSES,
+)
 from artifactory_provider.pipelines.reading import (
     LONGEST_LABEL,
     LONGEST_POOL,
@@ -105,12 +112,13 @@ def _shared_fields() -> Schema:
         "owner": _text("Whose it is.", longest=LONGEST_TITLE),
         "labels": _list(_text("A tag of the DAG.", longest=LONGEST_LABEL), "The DAG's tags.", most=MOST_LABELS),
         "pool": _text("The pool that promotions run in.", longest=LONGEST_POOL),
-        "connection": _text("The Airflow connection.", longest=250),
+        "connection": _text("The Airflow connection.", longest=LONGEST_CONNECTION),
         "look_every": {"$ref": "#/$defs/duration", "description": "Between two looks at what is waited for."},
         "supersede": {
             "type": "boolean",
             "description": "Whether an image that waits is given up once there is a newer tag that is meant.",
         },
+        "notify": {**_object("Who is told what of its runs.", _notify_fields()), "required": ["connection"]},
     }
 
 
@@ -126,6 +134,18 @@ def _start_fields() -> Schema:
         ),
         "on_push": _choice("Whether each push starts it, and how it gets known.", PUSHES),
         "on_verdict": {"type": "boolean", "description": "Whether each verdict starts it."},
+    }
+
+
+def _notify_fields() -> Schema:
+    return {
+        "connection": _text("The Airflow connection of the receiver.", longest=LONGEST_CONNECTION),
+        "on": _list({"enum": list(EVENTS)}, "What is told."),
+        "to": _list(
+            _text("An address.", longest=LONGEST_ADDRESS, pattern=ADDRESS.pattern),
+            "Where mail goes.",
+            most=MOST_ADDRESSES,
+        ),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
@@ -13,13 +13,15 @@ from artifactory_provider.promotion.errors import InvalidPromotion, PromotionErr
 from artifactory_provider.promotion.rules import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from airflow.sdk import BaseOperator, Context
 
     from artifactory_provider.promotion.rules import Refusal
 
 WhenRefused = Literal["fail", "wait"]
+Notifier: TypeAlias = "Callable[[Context], object]"
+"""What tells people of a task, as Airflow's notifiers do."""
 
 _KEY = "artifactory_refused_since"
 _AGAIN = datetime.timedelta(minutes=1)
@@ -40,7 +42,12 @@ def check_when_refused(value: str) -> str:
 
 
 def wait_if_refused(
-    task: BaseOperator, context: Context, errors: Iterable[BaseException | None], *, longest: datetime.timedelta
+    task: BaseOperator,
+    context: Context,
+    errors: Iterable[BaseException | None],
+    *,
+    longest: datetime.timedelta,
+    notifiers: Sequence[Notifier] = (),
 ) -> None:
     """Give the worker back until the first of some refusals may have ended; then ``resume`` of the task is called.
 
@@ -48,8 +55,10 @@ def wait_if_refused(
     :param context: its context.
     :param errors: why its promotions failed; without a refusal among them, nothing is done.
     :param longest: how long it waits since the first refusal; what is still refused after that has failed.
+    :param notifiers: who is told, when it begins to wait.
     """
-    refusals = [error.refusal for error in errors if isinstance(error, Refused) and error.refusal.may_pass]
+    found = [error for error in errors if isinstance(error, Refused) and error.refusal.may_pass]
+    refusals = [error.refusal for error in found]
     if not refusals:
         return
     now = datetime.datetime.now(datetime.UTC)
@@ -60,7 +69,21 @@ def wait_if_refused(
         return
     first = min(refusals, key=lambda refusal: _next_look(refusal, now))
     task.log.info("Refused: %s Looking again at %s.", first, moment.isoformat(" ", timespec="seconds"))
+    if since == now:
+        tell(notifiers, context, found[refusals.index(first)])
     task.defer(trigger=DateTimeTrigger(moment=moment), method_name="resume")
+
+
+def tell(notifiers: Iterable[Notifier], context: Context, error: Exception | None = None) -> None:
+    """Tell people that a task begins to wait.
+
+    :param notifiers: who tells.
+    :param context: the task's context.
+    :param error: what it waits for the end of.
+    """
+    told = cast("Context", {**context, "exception": error})
+    for notifier in notifiers:
+        notifier(told)
 
 
 def failures_of(error: PromotionError) -> list[Exception]:

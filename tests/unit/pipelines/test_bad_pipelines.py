@@ -54,6 +54,15 @@ DEV, PROD = "repository: docker-dev", "repository: docker-prod"
         (f"{GOOD}look_every: 3d", 6, "too long: at most 1d"),
         (f"{GOOD}supersede: 'yes'", 6, "give true or false"),
         (f"{GOOD}mode: chian", 6, "Did you mean chain?"),
+        (f"{GOOD}notify: people", 6, "give an object with the fields connection, on, to"),
+        (f"{GOOD}notify: {{on: [failed]}}", 6, "The field connection is missing. Name the Airflow connection"),
+        (f"{GOOD}notify: {{connection: a b}}", 6, "no id of a connection"),
+        (f"{GOOD}notify:\n  connection: people\n  on: [waits, fails]", 8, "Did you mean failed?"),
+        (f"{GOOD}notify: {{connection: people, on: []}}", 6, "empty list"),
+        (f"{GOOD}notify: {{connection: people, on: failed}}", 6, "give a list, such as ['failed']"),
+        (f"{GOOD}notify: {{connection: people, when: [failed]}}", 6, "There is no such field"),
+        (f"{GOOD}notify: {{connection: people, to: [Team <a@b.example>]}}", 6, "is no address"),
+        (f"{GOOD}notify: {{connection: people, to: [{'a@b.example, ' * 51}]}}", 6, "51 addresses: at most 50"),
     ],
 )
 def test_a_file_that_is_none_is_refused(text: str | bytes, line: int, said: str) -> None:
@@ -304,8 +313,9 @@ FIELDS = [
     "checks",
     "look_every",
     "description",
+    "notify",
 ]
-PARTS = ["name", "repository", "checks", "tags", "windows", "approvals", "timeout", "tag", "kind", "nightly", "after"]
+PARTS = ["name", "repository", "checks", "tags", "windows", "approvals", "timeout", "tag", "kind", "nightly", "on"]
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON | st.lists(st.dictionaries(st.sampled_from(PARTS), JSON))))

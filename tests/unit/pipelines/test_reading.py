@@ -9,7 +9,7 @@ import pickle
 import pytest
 from tests.unit.pipelines.pipeline_files import DEFAULTS, GOOD, STAGES, problems_of, read, replace_stages
 
-from artifactory_provider.pipelines import InvalidPipeline, Starts, read_defaults
+from artifactory_provider.pipelines import InvalidPipeline, Notify, Starts, read_defaults
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.planning.templates import TargetTemplate
 from artifactory_provider.verification.properties import PropertyCheck
@@ -35,16 +35,24 @@ def test_each_field_of_a_pipeline_is_read() -> None:
         "description: |\n  # Markdown\n\n  of lines\nowner: payments\nlabels: [a, b, a]\npool: promotions\n"
         "connection: other\nmode: fleet\nsupersede: false\nlook_every: 90s\n"
         "start: {nightly: '0  2 * * *', timezone: Europe/Berlin, after: [catalog], on_push: webhook, "
-        "on_verdict: true}\n" + STAGES
+        "on_verdict: true}\n"
+        "notify: {connection: people, on: [waits, late, waits], to: [team@test.example]}\n" + STAGES
     )
     assert pipeline.images == Patterns(("payments/*", "billing/api"), ("payments/old-*",))
     assert (pipeline.tag, pipeline.title, pipeline.description) == (">=1.4 <2", "A title", "# Markdown\n\nof lines")
     assert (pipeline.owner, pipeline.labels, pipeline.pool) == ("payments", ("a", "b"), "promotions")
     assert (pipeline.connection, pipeline.mode, pipeline.supersedes) == ("other", "fleet", False)
     assert pipeline.poke_interval == datetime.timedelta(seconds=90)
+    assert pipeline.notify == Notify(connection="people", events=("waits", "late"), to=("team@test.example",))
     assert pipeline.starts == Starts(
         schedule="0 2 * * *", timezone="Europe/Berlin", after=("catalog",), on_push="webhook", on_verdict=True
     )
+
+
+def test_all_is_told_where_nothing_is_chosen() -> None:
+    notify = read(f"{GOOD}notify: {{connection: people}}").notify
+    assert notify is not None
+    assert notify.events == ("waits", "refused", "failed", "late", "superseded", "digest")
 
 
 def test_each_field_of_a_stage_is_read() -> None:

@@ -59,7 +59,12 @@ def test_airflow_hides_the_secrets_of_the_form_wherever_it_shows_a_connection() 
 
 def test_everything_that_the_provider_info_names_can_be_imported() -> None:
     (connection,) = INFO["connection-types"]
-    names = [connection["hook-class-name"], *INFO["extra-links"], *(one["handler"] for one in INFO["asset-uris"])]
+    names = [
+        connection["hook-class-name"],
+        *INFO["extra-links"],
+        *INFO["notifications"],
+        *(one["handler"] for one in INFO["asset-uris"]),
+    ]
     for kind in ("hooks", "operators", "sensors", "triggers"):
         names += [module for part in INFO[kind] for module in part["python-modules"]]
     for name in names:

@@ -1,0 +1,82 @@
+"""Tasks tell people when they begin to wait, for an answer or the end of a refusal: once, not at each look."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+from tests.unit.operators.asking import Asking, Store, promotion
+
+from artifactory_provider.operators import ArtifactoryApprovalOperator, ArtifactoryPromoteOperator
+from artifactory_provider.operators.override import ArtifactoryOverrideOperator
+from artifactory_provider.promotion.errors import InvalidPromotion
+from artifactory_provider.promotion.rules import Refusal, Refused
+from artifactory_provider.tasks.waiting import wait_if_refused
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "notifications.md"
+FROZEN = Refused(Refusal("docker-prod is frozen."))
+
+
+class Told(list[dict[str, Any]]):
+    """A notifier that keeps what it is called with."""
+
+    def __call__(self, context: Any) -> None:
+        self.append(dict(context))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (ArtifactoryApprovalOperator, "1 person has to approve, other than who started the run."),
+        (ArtifactoryOverrideOperator, "Whoever may answer may override this with a reason, for at most 1 day."),
+    ],
+)
+def test_a_question_is_told_once_however_often_it_is_put(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Any], said: str
+) -> None:
+    told, asking = Told(), Asking(monkeypatch)
+    question = kind(task_id="question", promotions=[promotion()], notifiers=[told])
+    asking.start(question)
+    asking.answer(question, None, question.yes)
+    assert len(asking.questions) == 2
+    assert [one["task"].subject for one in told] == ["Promote docker-staging/api:1.4.2 to docker-prod/api:1.4.2?"]
+    assert question.describe_wanted() == said
+
+
+def waiting(store: Store, told: Told, *errors: Exception) -> None:
+    def defer(**_: Any) -> None:
+        raise TaskDeferred(trigger=SimpleNamespace(), method_name="resume")
+
+    log = SimpleNamespace(info=lambda *_: None, error=lambda *_: None)
+    task: Any = SimpleNamespace(log=log, defer=defer)
+    context: Any = {"task_state_store": store, "ti": SimpleNamespace(max_tries=3)}
+    wait_if_refused(task, context, errors, longest=datetime.timedelta(days=1), notifiers=[told])
+
+
+def test_a_promotion_that_is_held_back_is_told_once_with_what_refuses_it() -> None:
+    told, store = Told(), Store()
+    for _ in range(3):
+        with pytest.raises(TaskDeferred):
+            waiting(store, told, ValueError("another"), FROZEN)
+    assert [one["exception"] for one in told] == [FROZEN]
+
+
+def test_nobody_is_told_of_a_promotion_that_fails_of_something_else() -> None:
+    told = Told()
+    waiting(Store(), told, InvalidPromotion("no"))
+    assert told == []
+
+
+def test_the_example_of_the_document_tells_by_all_of_its_tasks() -> None:
+    [example] = re.findall(r"^```python\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(example.replace("}):", "}) as dag:"), "docs/notifications.md", "exec"), names)  # noqa: S102 - the example itself
+    tasks: list[Any] = list(names["dag"].tasks)
+    assert [type(task) for task in tasks] == [ArtifactoryApprovalOperator, ArtifactoryPromoteOperator]
+    for task in tasks:
+        assert list(task.notifiers) == list(task.on_failure_callback) == [names["tell"]]
