@@ -101,7 +101,7 @@ class Stop:
         ends = "until it is lifted" if order.until is None else f"until {_show(order.until)}"
         return Refusal(
             f"The line is stopped for {change.target.repository} {ends}, by {printable(order.by, longest=80)} since "
-            f"{_show(order.since)}: {printable(order.reason, longest=_SHOWN)}",
+            f"{_show(order.since)}: {printable(order.reason, longest=_SHOWN).rstrip('.')}.",
             until=order.until,
             lifted_by=f"Whoever may edit Airflow's Variables may lift the stop ({self.name}).",
         )

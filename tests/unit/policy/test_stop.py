@@ -13,7 +13,7 @@ STOP = """
 version: 1
 stops:
   - targets: {repositories: [docker-prod], images: ["payments/*"]}
-    reason: "registry under attack <script>"
+    reason: "registry under attack <script>."
     by: alice
     since: 2026-12-07T11:00:00Z
     until: 2026-12-07T18:00:00+01:00
@@ -31,7 +31,7 @@ def test_an_order_stops_its_targets_until_it_ends_and_says_who_and_why() -> None
     assert refusal is not None
     assert refusal.reason == (
         "The line is stopped for docker-prod until 2026-12-07 17:00 UTC, by alice since 2026-12-07 11:00 UTC: "
-        "registry under attack <script>"
+        "registry under attack <script>."
     )
     assert refusal.until == moment("2026-12-07T17:00+00:00")
     assert refusal.lifted_by == "Whoever may edit Airflow's Variables may lift the stop (artifactory_stop)."
@@ -66,7 +66,7 @@ def test_of_several_orders_the_one_that_ends_last_is_told() -> None:
     refusal = Stop(tuple(orders)).refuse(change_of(), origin="event", at=NOW)
     assert refusal is not None
     assert refusal.until is None
-    assert refusal.reason.endswith("until lifted")
+    assert refusal.reason.endswith(": until lifted.")
     limited = Stop((orders[0], orders[2])).refuse(change_of(), origin="event", at=NOW)
     assert limited is not None
     assert limited.until == NOW + datetime.timedelta(days=1)
