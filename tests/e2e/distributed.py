@@ -193,8 +193,9 @@ def _read_services(
 
 def _environment(home: Home, service: Mapping[str, str], dags: Path) -> dict[str, str]:
     """Return the environment of all parts."""
+    of_sqlite = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC")
     return {
-        **home.environment(),
+        **{key: value for key, value in home.environment().items() if key not in of_sqlite},
         **service,
         **SOONER,
         "AIRFLOW__CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",

@@ -22,7 +22,7 @@ from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.promotion.request import Promotion, PromotionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.integration.gateway import Gateway
 
@@ -52,6 +52,14 @@ def at_a_terminal(*args: str) -> tuple[int, str]:
         said += chunk
     os.close(ours)
     return process.wait(60), said.decode()
+
+
+@pytest.fixture(autouse=True)
+def _interruptible() -> Iterator[None]:
+    """Let what is started be interrupted, also where the tests run in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)
