@@ -10,14 +10,23 @@ from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import check_digest
-from artifactory_provider.promotion.errors import NothingToRestore, PromotionError, TargetConflict, TargetUnverified
+from artifactory_provider.promotion.errors import (
+    NothingToRestore,
+    PromotionError,
+    RulesUnreadable,
+    TargetConflict,
+    TargetUnverified,
+)
 from artifactory_provider.promotion.guards import may_delete_layers
 from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.promotion.request import Promotion, PromotionOptions
+from artifactory_provider.promotion.rules import Refused
 from artifactory_provider.promotion.tags import BACKUP_INFIX, name_backup
 from artifactory_provider.promotion.transfer import confirm, is_shown, pin, request, send
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.promotion.ledger import Ledger
@@ -25,8 +34,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-async def keep_previous(ledger: Ledger, target: ImageReference, digest: str, *, within: float) -> ImageReference:
-    """Keep what the target tag shows under its backup tag, and return that.
+async def keep_previous(
+    ledger: Ledger,
+    target: ImageReference,
+    digest: str,
+    *,
+    within: float,
+    at_last: Callable[[], Awaitable[None]] | None = None,
+) -> bool:
+    """Keep what the target tag shows under its backup tag; return whether the target tag is gone by that.
 
     Where overwriting a tag may delete layers that others share, the target tag is not copied but renamed: what is
     not there is not overwritten.
@@ -35,6 +51,7 @@ async def keep_previous(ledger: Ledger, target: ImageReference, digest: str, *, 
     :param target: the target tag.
     :param digest: the digest that it shows.
     :param within: the seconds that the backup tag may take to show it.
+    :param at_last: called right before anything is changed; what it raises keeps it from that.
     :raises TargetConflict: when the target tag does not show it any more.
     """
     client = ledger.client
@@ -43,12 +60,14 @@ async def keep_previous(ledger: Ledger, target: ImageReference, digest: str, *, 
     if await is_shown(client, backup):
         if not must_move:
             log.info("%s is kept already.", backup)
-            return backup
+            return False
         await _drop(client, backup)
     source = target.pinned(digest)
     try:
-        await send(ledger, source, backup, copy=not must_move, within=within)
+        await send(ledger, source, backup, copy=not must_move, within=within, at_last=at_last)
         await confirm(ledger, backup, within=within)
+    except (Refused, RulesUnreadable):
+        raise  # before anything was changed
     except PromotionError as error:
         moved = isinstance(error, TargetUnverified) and error.found is not None
         if must_move:
@@ -59,7 +78,7 @@ async def keep_previous(ledger: Ledger, target: ImageReference, digest: str, *, 
             raise
         raise TargetConflict(f"{target} was moved while it was kept: somebody else writes this tag. {error}") from error
     log.info("Kept %s.", backup)
-    return backup
+    return must_move
 
 
 async def find_previous(

@@ -36,6 +36,8 @@ from artifactory_provider.promotion.tags import name_pending
 from artifactory_provider.promotion.transfer import confirm, is_shown, pin, send
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.manifests import Manifest
     from artifactory_provider.artifactory.references import ImageReference
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.record import Attachment
     from artifactory_provider.promotion.request import Promotion
     from artifactory_provider.promotion.rules import Rules
+
+    Ask = Callable[[], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
@@ -272,8 +276,7 @@ class _Attempt:
             seen = await self._verify_pending(pending)
             await check_claim(self.ledger, self.promotion, pending, self.target, self.before, seen)
             await self._record(pending)
-            await self._keep_previous(seen)
-            await self._retag(pending, seen)
+            await self._retag(pending, await self._keep_previous(seen))
         except TRANSIENT:
             raise
         except (PromotionError, ArtifactoryError):
@@ -284,7 +287,7 @@ class _Attempt:
         """Promote to the target tag at once: the fast way, for where a wrong tag can be put right."""
         if not self.options.property_prefix:
             await self.ledger.check_repositories(self.target)
-        await self._keep_previous(self.seen)
+        ask = await self._keep_previous(self.seen)
         await send(
             self.ledger,
             self.source,
@@ -292,7 +295,7 @@ class _Attempt:
             copy=True,
             within=self.options.confirmation_timeout,
             before=self._before(),
-            at_last=lambda: self._check_allowed(self.seen),
+            at_last=ask,
         )
         await self._confirm_target(self.source)
         if self.manifest and self.options.attachments == "all":
@@ -303,8 +306,11 @@ class _Attempt:
             await self.ledger.check_repositories(self.target)
             raise
 
-    async def _retag(self, pending: ImageReference, seen: Listing) -> None:
-        """Move what waits to the target tag, and make sure that it came; from a transit repository, with all parts."""
+    async def _retag(self, pending: ImageReference, ask: Ask | None) -> None:
+        """Move what waits to the target tag, and make sure that it came; from a transit repository, with all parts.
+
+        :param ask: what asks whether it may be moved, right before it is.
+        """
         try:
             await send(
                 self.ledger,
@@ -313,7 +319,7 @@ class _Attempt:
                 copy=False,
                 within=self.options.confirmation_timeout,
                 before=self._before(),
-                at_last=lambda: self._check_allowed(seen),
+                at_last=ask,
             )
         except PermissionDenied:
             # Who may not overwrite may not repeat, either, what another run has done since the last look.
@@ -362,11 +368,21 @@ class _Attempt:
             further=leave_hold_behind(shown.properties or {}, self.source) if shown else {},
         )
 
-    async def _keep_previous(self, seen: Listing) -> None:
-        if self.options.on_conflict == "backup" and self.before is not None:
+    async def _keep_previous(self, seen: Listing) -> Ask | None:
+        """Keep what is replaced, where that is wanted; return what asks whether the target tag may change.
+
+        None where it has changed by now: some servers can only rename it, and without the new image nothing is left
+        under it. Then it was asked before that.
+        """
+
+        async def ask() -> None:
             await self._check_allowed(seen)
-            within = self.options.confirmation_timeout
-            await keep_previous(self.ledger, self.promotion.target, self.before.digest, within=within)
+
+        if self.options.on_conflict != "backup" or self.before is None:
+            return ask
+        within = self.options.confirmation_timeout
+        target, replaced = self.promotion.target, self.before.digest
+        return None if await keep_previous(self.ledger, target, replaced, within=within, at_last=ask) else ask
 
     def _before(self) -> str | None:
         return self.before.digest if self.before else None

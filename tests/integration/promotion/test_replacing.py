@@ -12,12 +12,14 @@ from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.artifactory.settings import ServerSettings
+from artifactory_provider.promotion import promote_many
 from artifactory_provider.promotion.errors import InvalidPromotion, TargetConflict
 from artifactory_provider.promotion.promote import promote
 from artifactory_provider.promotion.request import Promotion
+from artifactory_provider.promotion.rules import Change, Refusal, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
@@ -86,3 +88,43 @@ def test_what_no_tag_can_show_is_refused_at_once() -> None:
     whole = promotion("app", replaces=ABSENT)
     with pytest.raises(InvalidPromotion, match="one tag"):
         Promotion(source=replace(whole.source, tag=None), target=replace(whole.target, tag=None), options=whole.options)
+
+
+class RefusesFrom:
+    """Rules that refuse from some question on."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    async def find_refusals(self, changes: Sequence[Change]) -> list[Refusal | None]:
+        self.left -= 1
+        return [Refusal("The line is stopped.") if self.left < 0 else None for _ in changes]
+
+
+@pytest.mark.parametrize("version", ["7.111.4", "7.146.2"])
+@pytest.mark.parametrize("two_phase", [True, False])
+@pytest.mark.parametrize("shared", [False, True], ids=["one", "many"])
+async def test_whenever_a_rule_begins_to_refuse_the_tag_shows_the_old_image_or_the_new_one(
+    artifactory_sandbox_factory: Callable[..., RunningSandbox], image: str, version: str, two_phase: bool, shared: bool
+) -> None:
+    server = artifactory_sandbox_factory({"version": version})
+    settings = ServerSettings(base_url=server.url, authentication=Basic("admin", server.password))
+    ends = []
+    for number in range(5):
+        name = f"{image}-{number}"
+        old = server.push_image(f"docker-qa/{name}:1", content=f"{name} old")
+        new = server.push_image(f"docker-dev/{name}:1", content=f"{name} new")
+        wanted = promotion(name, two_phase=two_phase, **FORCEFUL)
+        async with ArtifactoryClient(settings) as client:
+            rules = RefusesFrom(number)
+            if shared:
+                outcome = (await promote_many(client, [wanted], rules=rules)).results[0].outcome
+            else:
+                try:
+                    outcome = (await promote(client, wanted, rules=rules)).outcome
+                except Refused:
+                    outcome = "failed"
+        assert server.digest(f"docker-qa/{name}:1") == {"promoted": new, "failed": old}[outcome]
+        ends.append(outcome)
+    assert (ends[0], ends[-1]) == ("failed", "promoted")
+    assert ends == sorted(ends)
