@@ -19,7 +19,7 @@ from artifactory_provider.promotion.request import PromotionOptions
 from artifactory_provider.tasks.arguments import check_literal
 from artifactory_provider.tasks.assets import stage_asset
 from artifactory_provider.tasks.forms import as_number
-from artifactory_provider.tasks.ladders import LADDER, UNSELECTED, pull_starts, push_next, read_ended
+from artifactory_provider.tasks.ladders import LADDER, UNSELECTED, pull_starts, push_next, read_positions
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.rules_of_parts import RulesOfParts
 from artifactory_provider.tasks.task_state import identify_run
@@ -124,8 +124,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         self._goal = min(self._find_level(self.until), self._find_level(self.goal))
         self._unselected = ti.xcom_pull(task_ids=self.source_task_id, key=UNSELECTED) or []
         self._starts = list(dict.fromkeys(change.source for part in parts for change in part))
-        self._ended: Mapping[ImageReference, Position] = {}
-        self._makes_sure = True
+        self._known: Mapping[ImageReference, Position] | None = None
         if is_resumed:
             self._read_own_report(context)
         rules = RulesOfParts(self._hook().rules(), parts, Answers.read(self.approval, None))
@@ -154,8 +153,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
                 return await self._ladder.climb(
                     client,
                     self._starts,
-                    ended=self._ended,
-                    makes_sure=self._makes_sure,
+                    known=self._known,
                     supersedes=self.supersedes,
                     on_pass=self._reporting,
                 )
@@ -171,11 +169,11 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
             self._work.get_loop().call_soon_threadsafe(self._work.cancel)
 
     def _read_own_report(self, context: Context) -> None:
-        """Take what has ended before the wait from the report: what is read of it can only keep images back."""
+        """Take where all stood before the wait from the report: what is read of it can only keep images back."""
         ti = context["ti"]
         told = ti.xcom_pull(task_ids=ti.task_id, key=LADDER, map_indexes=ti.map_index)
         try:
-            self._ended, self._makes_sure = read_ended(told, self._starts, self.pipeline)
+            self._known = read_positions(told, self._starts, self.pipeline)
         except ValueError as error:
             self.log.warning("%s Looking at all images anew.", error)
 
@@ -211,7 +209,8 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
     def _tell(self, report: LadderReport) -> None:
         counts = {**report.counts, "failed": report.counts["failed"] + len(self._unselected)}
         self.log.info("%s.", ", ".join(f"{count:,} {standing}" for standing, count in counts.items() if count))
-        new = [one for one in report.failures if one.reference not in {each.reference for each in self._ended.values()}]
+        told = {one.reference for one in (self._known or {}).values() if one.has_ended}
+        new = [one for one in report.failures if one.reference not in told]
         for position in new:
             self.log.error("%s: %s: %s", position.standing, position.reference, position.reason)
 

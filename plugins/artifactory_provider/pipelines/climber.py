@@ -28,6 +28,8 @@ class Climber:
     :param waits_for_verdict: whether what it waits for are verdicts.
     :param created: when the image was created, where its tags are made of that.
     :param unsure_from: where a promotion brought it from that may not have come to its end; None where it has.
+    :param counts_from: from when on its time counts, where something has held it back that ends by itself.
+    :param known: where it stood before a wait, where that is known.
     """
 
     start: ImageReference
@@ -40,6 +42,8 @@ class Climber:
     waits_for_verdict: bool = False
     created: datetime.datetime | None = None
     unsure_from: ImageReference | None = None
+    counts_from: datetime.datetime | None = None
+    known: Position | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -63,6 +67,19 @@ class Climber:
         self.reference, self.level, self.since = position.reference, position.level, position.since
         self.stand(position.standing, position.reason)
 
+    def stand_as(self, known: Position | None, *, otherwise_from: datetime.datetime) -> None:
+        """Put it where it was before, as nobody can tell where it stands now.
+
+        :param known: where that is; None where that is not known, either, so that whatever brought it is to be made
+            sure of.
+        :param otherwise_from: from when on its time counts then.
+        """
+        if known is None:
+            self.counts_from, self.unsure_from = otherwise_from, self.start
+            return
+        self.reference, self.level, self.since = known.reference, known.level, known.since
+        self.counts_from, self.unsure_from = known.counts_from, self.start if known.is_unsure else None
+
     def position(self) -> Position:
         """Return where it stands."""
         return Position(
@@ -72,4 +89,6 @@ class Climber:
             since=self.since,
             reason=self.reason,
             until=self.until,
+            counts_from=self.counts_from,
+            is_unsure=self.unsure_from is not None and not self.has_ended,
         )

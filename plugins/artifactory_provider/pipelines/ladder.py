@@ -17,6 +17,7 @@ from artifactory_provider.artifactory.references import ImageReference, InvalidR
 from artifactory_provider.pipelines.climber import Climber
 from artifactory_provider.pipelines.newer import find_superseded
 from artifactory_provider.pipelines.standing import LadderReport, Position
+from artifactory_provider.pipelines.twins import end_twins
 from artifactory_provider.policy.responses import describe_span
 from artifactory_provider.promotion.errors import (
     InvalidPromotion,
@@ -36,7 +37,7 @@ from artifactory_provider.verification.gate import promote_verified
 from artifactory_provider.verification.looks import look_at_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.pipelines.model import Pipeline, Stage
@@ -110,8 +111,7 @@ class Ladder:
         """Return where all images stand."""
         positions = tuple(climber.position() for climber in self._climbers)
         stages = tuple(stage.name for stage in self._pipeline.stages)
-        is_unsure = any(one.unsure_from is not None and not one.has_ended for one in self._climbers)
-        return LadderReport(stages=stages, positions=positions, at=self._now(), is_unsure=is_unsure)
+        return LadderReport(stages=stages, positions=positions, at=self._now())
 
     def arrivals(self) -> list[tuple[ImageReference, datetime.datetime | None]]:
         """Return what has come to the goal, pinned, and when each was created, where tags are made of that."""
@@ -130,8 +130,7 @@ class Ladder:
         client: ArtifactoryClient,
         starts: Sequence[ImageReference],
         *,
-        ended: Mapping[ImageReference, Position] | None = None,
-        makes_sure: bool = True,
+        known: Mapping[ImageReference, Position] | None = None,
         supersedes: bool = False,
         on_pass: Callable[[LadderReport], None] = lambda _: None,
     ) -> LadderReport:
@@ -139,17 +138,16 @@ class Ladder:
 
         :param client: an open client.
         :param starts: the images where they begin: repository, image and tag in one of the stages, pinned.
-        :param ended: of which of them it is known already how they have ended.
-        :param makes_sure: whether the promotion that has brought an image to where it is found is made sure of: it may
-            have been killed at its end.
+        :param known: where they stood before a wait: what has ended has, and what was made sure of is not again.
+            Without it, a run may have been killed anywhere.
         :param supersedes: whether an image ends whose first stage has a newer tag by now that the pipeline means, or
             shows another digest under its own.
         :param on_pass: called with where all stand, after each pass over them.
         :raises ArtifactoryError: when the server cannot be asked at all.
         """
-        known = ended or {}
-        self._climbers = [self._begin(start, known.get(start)) async for start in in_turns(starts)]
-        await self._find(client, [one for one in self._climbers if not one.has_ended], makes_sure=makes_sure)
+        stood = known or {}
+        self._climbers = [self._begin(start, stood.get(start)) async for start in in_turns(starts)]
+        await self._find(client, [one for one in self._climbers if not one.has_ended])
         if supersedes:
             await self._supersede(client)
         while any(climber.standing == "climbing" for climber in self._climbers):
@@ -157,35 +155,40 @@ class Ladder:
             on_pass(self.report())
         return self.report()
 
-    def _begin(self, start: ImageReference, ended: Position | None) -> Climber:
-        climber = Climber(start, start, self._pipeline.level(start.repository), self._begun)
-        if ended is not None:
-            climber.take(ended)
+    def _begin(self, start: ImageReference, known: Position | None) -> Climber:
+        climber = Climber(start, start, self._pipeline.level(start.repository), self._begun, known=known)
+        if known is not None and known.has_ended:
+            climber.take(known)
         return climber
 
     async def _supersede(self, client: ArtifactoryClient) -> None:
         first = self._pipeline.stages[0].repository
-        waiting = [one for one in self._climbers if not one.has_ended and one.start.repository == first]
+        open_ones = [one for one in self._climbers if not one.has_ended and one.level < self._goal]
+        waiting = [one for one in open_ones if one.start.repository == first]
         found = await find_superseded(client, self._pipeline, [climber.start for climber in waiting])
         for climber in waiting:
             if climber.start in found:
                 climber.stand("superseded", found[climber.start])
 
-    async def _find(self, client: ArtifactoryClient, climbers: Sequence[Climber], *, makes_sure: bool) -> None:
+    async def _find(self, client: ArtifactoryClient, climbers: Sequence[Climber]) -> None:
         """Find out where each image stands: in the highest stage whose tag shows its digest."""
         if any(stage.needs_date for stage in self._pipeline.stages[1 : self._goal + 2]):
             await self._read_dates(client, climbers)
+        await end_twins(self._climbers, self._pipeline, goal=self._goal)
         above = [self._list_above(climber) for climber in climbers]
         async with Ledger(client) as ledger:
             seen = iter(await look_at_all(ledger, [place for places in above for place in places]))
         async for climber, places in in_turns(zip(climbers, above, strict=True)):
             shown = [next(seen) for _ in places]
             if not climber.has_ended:
-                self._put(climber, places, shown, makes_sure=makes_sure)
+                self._put(climber, places, shown)
 
-    def _put(
-        self, climber: Climber, places: Sequence[ImageReference], shown: Sequence[Seen], *, makes_sure: bool
-    ) -> None:
+    def _put(self, climber: Climber, places: Sequence[ImageReference], shown: Sequence[Seen]) -> None:
+        known = climber.known
+        if passing := next((one for one in shown if isinstance(one, TRANSIENT)), None):
+            climber.stand_as(known, otherwise_from=self._now())
+            self._wait(climber, "waiting", f"Where it stands cannot be told now: {passing}")
+            return
         digest = str(climber.reference.digest)
         ladder = [climber.reference, *(place.pinned(digest) for place in places)]
         for up in range(len(places), 0, -1):
@@ -193,8 +196,10 @@ class Ladder:
             if isinstance(found, Subject) and found.digest == digest:
                 climber.reference, climber.level = ladder[up], climber.level + up
                 climber.since = max(self._begun, found.arrived or self._begun)
-                climber.unsure_from = ladder[up - 1] if makes_sure else None
+                climber.unsure_from = ladder[up - 1] if known is None or known.is_unsure else None
                 break
+        if known is not None and known.level == climber.level:
+            climber.counts_from = known.counts_from
         if climber.level >= self._goal and climber.unsure_from is None:
             climber.stand("arrived")
 
@@ -222,7 +227,7 @@ class Ladder:
         """Take each image that may move one stage up, or find out what it waits for."""
         moving = [climber for climber in self._climbers if climber.standing == "climbing"]
         await self._make_sure(client, [climber for climber in moving if climber.unsure_from is not None])
-        asked = await self._ask_rules(self._without_twins(one for one in moving if one.standing == "climbing"))
+        asked = await self._ask_rules([one for one in moving if one.standing == "climbing"])
         promotions = [self._promotions_of(climber.reference, climber) for climber in asked]
         report = await self._promote(client, [first for first, *_ in promotions])
         further: list[tuple[Climber, Promotion]] = []
@@ -233,19 +238,6 @@ class Ladder:
                 further += [(climber, one) for one in others]
                 self._rise(climber, result.record.target)
         await self._promote_further(client, further)
-
-    def _without_twins(self, climbers: Iterable[Climber]) -> list[Climber]:
-        """Return those that become something else each: of two that would become one, the first goes on."""
-        taken: set[ImageReference] = set()
-        kept: list[Climber] = []
-        for climber in climbers:
-            target = self._targets_of(climber)[0]
-            if target in taken:
-                climber.stand("failed", f"Another tag of this run becomes {target}, too: promote one of them.")
-            else:
-                taken.add(target)
-                kept.append(climber)
-        return kept
 
     async def _make_sure(self, client: ArtifactoryClient, climbers: Sequence[Climber]) -> None:
         """Bring promotions to their end that may have been killed on the way: their tags show their images already."""
@@ -266,19 +258,19 @@ class Ladder:
             climber.unsure_from = None
             if climber.level >= self._goal:
                 climber.stand("arrived")
-        await self._promote_further(client, await self._find_unwritten(client, others))
+        await self._promote_further(client, await self._find_unwritten(client, others), is_repeated=True)
 
     async def _find_unwritten(
         self, client: ArtifactoryClient, others: Sequence[tuple[Climber, Promotion]]
     ) -> list[tuple[Climber, Promotion]]:
-        """Return the further tags that were not written since their images came: what others wrote later stays."""
+        """Return the further tags that do not show their images, and were not written since these came."""
         own = [climber.reference for climber, _ in others]
         async with Ledger(client) as ledger:
             evidence = Evidence(ledger)
             seen = await look_at_all(ledger, [*own, *(promotion.target for _, promotion in others)])
             left = []
             for each, mine, shown in zip(others, seen, seen[len(own) :], strict=False):
-                if not await _is_later(evidence, shown, mine):
+                if not _shows_the_same(shown, mine) and not await _is_later(evidence, shown, mine):
                     left.append(each)
         return left
 
@@ -321,17 +313,18 @@ class Ladder:
             logs_held=False,
         )
 
-    async def _promote_further(self, client: ArtifactoryClient, further: Sequence[tuple[Climber, Promotion]]) -> None:
-        """Promote to the further tags of a stage."""
-        taken: dict[ImageReference, tuple[Climber, Promotion]] = {}
-        for climber, promotion in further:
-            if taken.setdefault(promotion.target, (climber, promotion))[0] is not climber:
-                climber.stand(
-                    "failed", f"Another tag of this run becomes {promotion.target}, too: promote one of them."
-                )
-        report = await self._promote(client, [promotion for _, promotion in taken.values()])
-        for (climber, promotion), result in zip(taken.values(), report.results, strict=True):
-            if result.record is None:
+    async def _promote_further(
+        self, client: ArtifactoryClient, further: Sequence[tuple[Climber, Promotion]], *, is_repeated: bool = False
+    ) -> None:
+        """Promote to the further tags of a stage.
+
+        :param is_repeated: whether that may have been done before: what has changed below since is left as it is.
+        """
+        report = await self._promote(client, [promotion for _, promotion in further])
+        for (climber, promotion), result in zip(further, report.results, strict=True):
+            if is_repeated and isinstance(result.error, NotFound | NotVerified | SourceMoved):
+                log.info("%s is left as it is: %s", promotion.target, result.reason)
+            elif result.record is None:
                 # It stands in the stage by its first tag: where this may pass, that is made sure of again.
                 climber.unsure_from = promotion.source
                 self._hold_back(climber, result)
@@ -347,6 +340,7 @@ class Ladder:
 
     def _rise(self, climber: Climber, reference: ImageReference) -> None:
         climber.reference, climber.level, climber.since = reference, climber.level + 1, self._now()
+        climber.counts_from = None
         climber.stand("arrived" if climber.level >= self._goal else "climbing")
 
     def _hold_back(self, climber: Climber, result: PromotionResult) -> None:
@@ -367,7 +361,9 @@ class Ladder:
         if not refusal.may_pass:
             climber.stand("failed", str(refusal))
         elif refusal.until is not None:
-            climber.stand("refused", str(refusal), until=refusal.until)  # It ends by itself: no time runs out.
+            # It ends by itself: until then, no time runs out.
+            climber.stand("refused", str(refusal), until=refusal.until)
+            climber.counts_from = refusal.until
         else:
             self._wait(climber, "refused", str(refusal))
 
@@ -375,17 +371,22 @@ class Ladder:
         self, climber: Climber, standing: Literal["waiting", "refused"], reason: str, *, for_verdict: bool = False
     ) -> None:
         limit, now = self._pipeline.stages[climber.level].timeout, self._now()
-        if now - climber.since >= limit:
+        counts_from = climber.counts_from or climber.since
+        if now - counts_from >= limit:
             climber.stand("late", f"It has waited for {describe_span(limit)}: {reason}")
             return
         # Nobody tells when the server recovers, or a stop is lifted: it is looked at again soon.
-        until = climber.since + limit
+        until = counts_from + limit
         climber.stand(standing, reason, until=until if for_verdict else min(until, now + _AGAIN))
         climber.waits_for_verdict = for_verdict
 
 
+def _shows_the_same(shown: Seen, mine: Seen) -> bool:
+    return isinstance(shown, Subject) and isinstance(mine, Subject) and shown.digest == mine.digest
+
+
 async def _is_later(evidence: Evidence, shown: Seen, mine: Seen) -> bool:
     """Return whether a tag shows another image than one's own, and has got it since one's own came."""
-    if not (isinstance(shown, Subject) and isinstance(mine, Subject)) or shown.digest == mine.digest:
+    if not (isinstance(shown, Subject) and isinstance(mine, Subject)):
         return False
     return await evidence.arrived(shown) >= await evidence.arrived(mine)

@@ -31,6 +31,8 @@ class Position:
     :param reason: what it waits for, or why it has ended.
     :param since: since when it stands in the stage for this run.
     :param until: when it is looked at again at the latest: what refuses it may end, or its time is over.
+    :param counts_from: from when on its time counts, where something has held it back that ends by itself.
+    :param is_unsure: whether the promotion that has brought it to where it stands may not have come to its end.
     """
 
     reference: ImageReference
@@ -39,6 +41,8 @@ class Position:
     since: datetime.datetime
     reason: str = ""
     until: datetime.datetime | None = None
+    counts_from: datetime.datetime | None = None
+    is_unsure: bool = False
 
     @property
     def has_ended(self) -> bool:
@@ -53,13 +57,11 @@ class LadderReport:
     :param stages: the names of the stages.
     :param positions: one for each image, in their order.
     :param at: the moment that it is about.
-    :param is_unsure: whether a promotion that has brought one of them to where it stands may not have come to its end.
     """
 
     stages: tuple[str, ...]
     positions: tuple[Position, ...]
     at: datetime.datetime
-    is_unsure: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -87,6 +89,7 @@ class LadderReport:
                 _COUNTS.index(position.standing),
                 reasons.setdefault(_shorten(position.reason), len(reasons)),
                 int(position.since.timestamp()),
+                *_write_rare(position),
             ]
             for position in self.positions
         ]
@@ -95,8 +98,7 @@ class LadderReport:
             [candidate, "", "", 0, failed, reasons.setdefault(_shorten(reason), len(reasons)), at]
             for candidate, reason in unselected
         ]
-        told = {"stages": list(self.stages), "at": at, "reasons": list(reasons), "rows": rows}
-        return {**told, "unsure": self.is_unsure}
+        return {"stages": list(self.stages), "at": at, "reasons": list(reasons), "rows": rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,8 @@ class Row:
     :param standing: what becomes of it.
     :param reason: what it waits for, or why it has ended.
     :param since: since when it stands there for this run.
+    :param counts_from: from when on its time counts, where something has held it back that ends by itself.
+    :param is_unsure: whether the promotion that has brought it to where it stands may not have come to its end.
     """
 
     image: str
@@ -119,6 +123,8 @@ class Row:
     standing: Standing
     reason: str
     since: datetime.datetime
+    counts_from: datetime.datetime | None = None
+    is_unsure: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,13 +134,11 @@ class ReadReport:
     :param stages: the names of the stages.
     :param rows: one for each image.
     :param at: the moment that it is about.
-    :param is_unsure: whether a promotion that has brought one of them to where it stands may not have come to its end.
     """
 
     stages: tuple[str, ...]
     rows: tuple[Row, ...]
     at: datetime.datetime
-    is_unsure: bool
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> ReadReport:
@@ -145,7 +149,7 @@ class ReadReport:
         try:
             reasons, stages = [str(one) for one in document["reasons"]], tuple(map(str, document["stages"]))
             rows = tuple(_read_row(row, reasons, stages) for row in document["rows"])
-            return cls(stages=stages, rows=rows, at=_moment(document["at"]), is_unsure=bool(document["unsure"]))
+            return cls(stages=stages, rows=rows, at=_moment(document["at"]))
         except (AttributeError, IndexError, KeyError, OSError, OverflowError, TypeError) as error:
             raise ValueError(f"It is no report of a ladder: {type(error).__name__}.") from error
 
@@ -156,8 +160,16 @@ class ReadReport:
         return {standing: found[standing] for standing in _COUNTS}
 
 
+def _write_rare(position: Position) -> list[int]:
+    """Return what a row ends with where there is something of it to say."""
+    if not position.is_unsure and position.counts_from is None:
+        return []
+    return [int(position.is_unsure), int(position.counts_from.timestamp()) if position.counts_from else 0]
+
+
 def _read_row(row: Sequence[Any], reasons: Sequence[str], stages: Sequence[str]) -> Row:
-    image, tag, digest, level, standing, reason, since = row
+    image, tag, digest, level, standing, reason, since, *rare = row
+    is_unsure, counts_from = rare or (0, 0)
     if not 0 <= int(level) < len(stages):
         raise ValueError("It is no report of a ladder: there is no such stage.")
     return Row(
@@ -168,6 +180,8 @@ def _read_row(row: Sequence[Any], reasons: Sequence[str], stages: Sequence[str])
         standing=_COUNTS[standing],
         reason=reasons[reason],
         since=_moment(since),
+        counts_from=_moment(counts_from) if counts_from else None,
+        is_unsure=bool(is_unsure),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.pipelines.standing import ENDED, Position, ReadReport
+from artifactory_provider.pipelines.standing import Position, ReadReport
 from artifactory_provider.policy import rule_as_dict
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.rules import Change
@@ -82,32 +82,29 @@ def pull_starts(ti: RuntimeTaskInstanceProtocol, task_id: str) -> list[list[Chan
     return [[Change(source, target) for source, target in read_promotions(pull_chunk(ti, chunk))] for chunk in chunks]
 
 
-def read_ended(
-    told: Any, starts: Sequence[ImageReference], pipeline: Pipeline
-) -> tuple[dict[ImageReference, Position], bool]:
-    """Return how images have ended so far, as a task's own report says; and whether any is to be made sure of.
+def read_positions(told: Any, starts: Sequence[ImageReference], pipeline: Pipeline) -> dict[ImageReference, Position]:
+    """Return where images stood, as a task's own report says, by where they began.
 
     :param told: the report, as ``LadderReport.as_dict`` has written it.
     :param starts: the images where they began, in the report's order.
     :param pipeline: the pipeline.
     :raises ValueError: when that is no report of them.
     """
-    report = ReadReport.from_dict(told)
-    rows = report.rows[: len(starts)]
+    rows = ReadReport.from_dict(told).rows[: len(starts)]
     if [(row.image, row.digest) for row in rows] != [(start.image, _short(start)) for start in starts]:
         raise ValueError("The report is about other images.")
-    ended = {
+    return {
         start: Position(
             reference=ImageReference(pipeline.stages[row.level].repository, row.image, row.tag, start.digest),
             level=row.level,
             standing=row.standing,
             since=row.since,
             reason=row.reason,
+            counts_from=row.counts_from,
+            is_unsure=row.is_unsure,
         )
         for start, row in zip(starts, rows, strict=True)
-        if row.standing in ENDED
     }
-    return ended, report.is_unsure
 
 
 def _short(reference: ImageReference) -> str:

@@ -6,6 +6,7 @@ import datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.integration.gateway import Reply
 from tests.integration.pipelines.climbing import (
     DEV,
     DEV_TESTS,
@@ -124,7 +125,7 @@ async def test_a_rule_that_ends_is_waited_for_without_a_request_and_one_that_doe
 
     frozen = await ladder(rules=TestRules(freeze)).climb(client, [start])
     before = len(sandbox.requests)
-    again = await ladder(rules=TestRules(freeze)).climb(client, [start], makes_sure=False)
+    again = await ladder(rules=TestRules(freeze)).climb(client, [start], known={start: frozen.positions[0]})
     needed = len(sandbox.requests) - before
     ended = await ladder(rules=TestRules(lambda _: Refusal("Never.", may_pass=False))).climb(client, [start])
 
@@ -275,7 +276,7 @@ async def test_what_has_ended_is_not_asked_about_again(
     judge(sandbox, f"{DEV}/{image}:1.0", "dev", "passed")
     before = len(sandbox.requests)
 
-    second = await ladder().climb(client, [failed], ended={failed: first.positions[0]})
+    second = await ladder().climb(client, [failed], known={failed: first.positions[0]})
 
     assert second.positions == first.positions
     assert len(sandbox.requests) == before
@@ -308,11 +309,11 @@ async def test_a_further_tag_that_a_stop_holds_back_is_written_once_that_is_lift
     stopped = TestRules(lambda change: Refusal("The line is stopped.") if change.target.tag == "latest" else None)
 
     held = await ladder(of, rules=stopped).climb(client, [start])
-    lifted = await ladder(of).climb(client, [start], makes_sure=held.is_unsure)
+    lifted = await ladder(of).climb(client, [start], known={start: held.positions[0]})
 
-    assert (held.positions[0].standing, held.is_unsure) == ("refused", True)
+    assert (held.positions[0].standing, held.positions[0].is_unsure) == ("refused", True)
     assert held.positions[0].reason == f"docker-{stage}/{image}:latest does not show it: The line is stopped."
-    assert (lifted.positions[0].standing, lifted.is_unsure) == ("arrived", False)
+    assert (lifted.positions[0].standing, lifted.positions[0].is_unsure) == ("arrived", False)
     assert sandbox.digest(f"docker-{stage}/{image}:latest") == start.digest
 
 
@@ -377,3 +378,84 @@ async def test_a_tag_that_moves_right_after_the_look_is_not_taken_back_to_what_h
     assert len(moved) == 1
     assert sandbox.digest(f"{QA}/{image}:1.0") == moved[0]
     assert report.positions[0].standing == "superseded", report.positions[0]
+
+
+async def test_time_does_not_run_out_behind_a_window_and_begins_when_it_opens(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    start = push(sandbox, f"{image}:1.0", dev="passed")
+    now = datetime.datetime.now(datetime.UTC)
+    opened = now - datetime.timedelta(minutes=5)
+    shut = TestRules(lambda _: Refusal("qa is frozen.", until=opened))
+    stopped = TestRules(lambda _: Refusal("The line is stopped."))
+
+    frozen = await ladder(rules=shut, begun=now - 9 * HOUR).climb(client, [start])
+    held = await ladder(rules=stopped, begun=now - 9 * HOUR).climb(client, [start], known={start: frozen.positions[0]})
+    anew = await ladder(rules=stopped, begun=now - 9 * HOUR).climb(client, [start])
+
+    assert (frozen.positions[0].standing, frozen.positions[0].counts_from) == ("refused", opened)
+    assert (held.positions[0].standing, held.positions[0].counts_from) == ("refused", opened)
+    assert anew.positions[0].standing == "late", "nobody knows of the window any more"
+
+
+async def test_of_two_that_would_become_one_tag_the_first_has_it_whenever_they_come(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    of = pipeline(qa={"tags": (target_tag("{tag}"), target_tag("{version.major}", "overwrite"))})
+    first, second = push(sandbox, f"{image}:1.2"), push(sandbox, f"{image}:1.1", dev="passed")
+
+    for _ in range(2):
+        report = await ladder(of).climb(client, [first, second])
+        assert [one.standing for one in report.positions] == ["waiting", "failed"]
+        assert sandbox.digest(f"{QA}/{image}:1") is None
+    judge(sandbox, f"{DEV}/{image}:1.2", "dev", "passed")
+    for _ in range(2):
+        await ladder(of).climb(client, [first, second])
+        assert sandbox.digest(f"{QA}/{image}:1") == first.digest
+
+
+async def test_what_has_arrived_with_all_its_tags_stays_so_though_its_source_was_moved_since(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    of = pipeline(qa={"tags": (target_tag("{tag}"), target_tag("latest", "overwrite"))})
+    start = push(sandbox, f"{image}:1.0", dev="passed", qa="passed")
+    await ladder(of, goal=1).climb(client, [start])
+    sandbox.push_image(f"{DEV}/{image}:1.0", platforms=("linux/arm64",))
+
+    again = await ladder(of, goal=1).climb(client, [start])
+    higher = await ladder(of).climb(client, [start])
+
+    assert (again.positions[0].standing, again.positions[0].level) == ("arrived", 1), again.positions[0]
+    assert (higher.positions[0].standing, higher.positions[0].level) == ("arrived", 2), higher.positions[0]
+    assert sandbox.digest(f"{QA}/{image}:latest") == start.digest
+
+
+async def test_what_has_come_to_its_goal_is_not_superseded_though_its_run_was_killed_there(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    start = push(sandbox, f"{image}:1.0", dev="passed", qa="passed")
+    await ladder(goal=1).climb(client, [start])
+    push(sandbox, f"{image}:1.1")
+
+    climb = ladder(goal=1)
+    report = await climb.climb(client, [start], supersedes=True)
+
+    assert report.positions[0].standing == "arrived", report.positions[0]
+    assert [one.tag for one, _ in climb.arrivals()] == ["1.0"]
+
+
+async def test_an_image_of_which_nobody_can_tell_where_it_stands_is_looked_at_again_and_not_promoted_anew(
+    client: ArtifactoryClient, sandbox: RunningSandbox, gateway: Gateway, image: str
+) -> None:
+    start = push(sandbox, f"{image}:1.0", dev="passed", qa="passed")
+    await ladder().climb(client, [start])
+    trouble = gateway.rule("*", f"docker-prod/v2/{image}/manifests", reply=Reply(503), does_work=False)
+
+    before = len(sandbox.requests)
+    unknown = await ladder(begun=datetime.datetime.now(datetime.UTC) - 9 * HOUR).climb(client, [start])
+    trouble()
+    known = await ladder().climb(client, [start], known={start: unknown.positions[0]})
+
+    assert (unknown.positions[0].standing, unknown.positions[0].is_unsure) == ("waiting", True), unknown.positions[0]
+    assert not [one for one in sandbox.requests[before:] if one.path.endswith("/promote")]
+    assert known.positions[0].standing == "arrived", known.positions[0]

@@ -97,9 +97,7 @@ def test_what_a_later_task_says_of_an_image_counts(api_server: TestClient, heade
     assert image["stage"] == "prod"
 
 
-@pytest.mark.parametrize(
-    "document", [None, [], "x", {"stages": ["a"], "reasons": [], "rows": [[1, 2]], "at": 0, "unsure": False}, 7]
-)
+@pytest.mark.parametrize("document", [None, [], "x", {"stages": ["a"], "reasons": [], "rows": [[1, 2]], "at": 0}, 7])
 def test_what_is_no_report_is_said_and_never_an_error_of_the_server(
     api_server: TestClient, headers: dict[str, str], document: Any
 ) -> None:
