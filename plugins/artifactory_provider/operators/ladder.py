@@ -23,7 +23,7 @@ from artifactory_provider.tasks.ladders import LADDER, UNSELECTED, pull_starts, 
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.rules_of_parts import RulesOfParts
 from artifactory_provider.tasks.task_state import identify_run
-from artifactory_provider.tasks.waiting import next_look, note_first, tell
+from artifactory_provider.tasks.waiting import as_notifiers, next_look, note_first, tell
 from artifactory_provider.triggers.ladder import LadderTrigger
 from artifactory_provider.verification.check import check_to_dict
 
@@ -82,7 +82,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         approval: Mapping[str, Any] | None = None,
         supersedes: bool = False,
         at_once: int = 32,
-        notifiers: Sequence[Notifier] = (),
+        notifiers: Sequence[Notifier] | Notifier | None = None,
         on_failed: Literal["fail", "go_on"] = "fail",
         **kwargs: Any,
     ) -> None:
@@ -95,7 +95,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         self.approval = approval
         self.supersedes = supersedes
         self.at_once = at_once
-        self.notifiers = tuple(notifiers)
+        self.notifiers = as_notifiers(notifiers)
         self.on_failed = on_failed
         self._work: asyncio.Task[Any] | None = None
         self._is_killed = False

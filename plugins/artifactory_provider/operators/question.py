@@ -16,11 +16,14 @@ from artifactory_provider.policy.responses import InvalidResponse, Response, rea
 from artifactory_provider.tasks.arguments import NOT_GIVEN
 from artifactory_provider.tasks.asked import Asked, put_question
 from artifactory_provider.tasks.prompts import Prompt, read_prompt
+from artifactory_provider.tasks.waiting import as_notifiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from airflow.sdk import Context, Param
+
+    from artifactory_provider.tasks.waiting import Notifier
 
 ANSWERS = "answers"
 """The XCom that says, for people, who has answered so far, and whose answer does not count."""
@@ -82,6 +85,7 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         super().__init__(
             subject=subject, body=body, options=[self.yes, self.no], retries=retries, retry_delay=retry_delay, **kwargs
         )
+        self.notifiers: Sequence[Notifier] = as_notifiers(self.notifiers)  # type: ignore[assignment]
         if (promotions is NOT_GIVEN) == (chunks is NOT_GIVEN):
             raise ValueError("Give promotions or chunks: what people are asked about.")
         self.promotions = None if promotions is NOT_GIVEN else promotions

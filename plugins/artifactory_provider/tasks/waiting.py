@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -13,7 +13,7 @@ from artifactory_provider.promotion.errors import InvalidPromotion, PromotionErr
 from artifactory_provider.promotion.rules import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow.sdk import BaseOperator, Context
 
@@ -28,6 +28,24 @@ _AGAIN = datetime.timedelta(minutes=1)
 """Until the next look where nobody can say when a refusal ends: a stop, a hold."""
 _LONGEST = datetime.timedelta(hours=1)
 """Until the next look where it is known: a policy may be changed before."""
+
+
+def as_notifiers(given: object) -> tuple[Notifier, ...]:
+    """Return who tells people, as a tuple.
+
+    :param given: one notifier, several, or None.
+    :raises ValueError: when something else is given.
+    """
+    if given is None:
+        return ()
+    if callable(given):
+        return (given,)
+    if not isinstance(given, Iterable) or not all(map(callable, found := tuple(given))):
+        raise ValueError(
+            "notifiers is one that is called with a task's context, such as a PromotionNotifier, or a list of such, "
+            f"not {given!r:.120}."
+        )
+    return found
 
 
 def check_when_refused(value: str) -> str:

@@ -12,13 +12,23 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from tests.unit.operators.asking import Asking, Store, promotion
 
-from artifactory_provider.operators import ArtifactoryApprovalOperator, ArtifactoryPromoteOperator
+from artifactory_provider.notifications import PromotionNotifier
+from artifactory_provider.operators import (
+    ArtifactoryApprovalOperator,
+    ArtifactoryLadderOperator,
+    ArtifactoryPromoteBatchOperator,
+    ArtifactoryPromoteOperator,
+)
 from artifactory_provider.operators.override import ArtifactoryOverrideOperator
+from artifactory_provider.pipelines import read_pipeline
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.rules import Refusal, Refused
 from artifactory_provider.tasks.waiting import wait_if_refused
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "notifications.md"
+PIPELINE = read_pipeline(
+    "image: a\nstages: [{name: dev, repository: docker-dev}, {name: qa, repository: docker-qa}]", name="telling"
+)
 FROZEN = Refused(Refusal("docker-prod is frozen."))
 
 
@@ -70,6 +80,32 @@ def test_nobody_is_told_of_a_promotion_that_fails_of_something_else() -> None:
     told = Told()
     waiting(Store(), told, InvalidPromotion("no"))
     assert told == []
+
+
+KINDS: dict[type[Any], dict[str, Any]] = {
+    ArtifactoryApprovalOperator: {"promotions": [promotion()]},
+    ArtifactoryOverrideOperator: {"promotions": [promotion()]},
+    ArtifactoryPromoteOperator: {"source_repository": "a", "target_repository": "b", "image": "c", "tag": "1"},
+    ArtifactoryPromoteBatchOperator: {"promotions": []},
+    ArtifactoryLadderOperator: {"pipeline": PIPELINE, "source_task_id": "select"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_notifier_or_several_or_none_may_be_given(kind: type[Any]) -> None:
+    def call(context: Any) -> None:
+        """A notifier without more."""
+
+    one, other = PromotionNotifier("people"), Told()
+    for given, expected in ((one, [one]), (call, [call]), ([one, other], [one, other]), (None, []), ((), [])):
+        assert list(kind(task_id="task", notifiers=given, **KINDS[kind]).notifiers) == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("wrong", ["people", ["people"], [None], 7])
+def test_what_cannot_tell_is_refused_when_the_dag_is_read(kind: type[Any], wrong: Any) -> None:
+    with pytest.raises(ValueError, match="notifiers is one that is called with a task's context"):
+        kind(task_id="task", notifiers=wrong, **KINDS[kind])
 
 
 def test_the_example_of_the_document_tells_by_all_of_its_tasks() -> None:
