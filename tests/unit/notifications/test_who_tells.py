@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,27 +59,85 @@ def test_a_question_is_told_once_however_often_it_is_put(
     assert question.describe_wanted() == said
 
 
-def waiting(store: Store, told: Told, *errors: Exception) -> None:
+class Killed(BaseException):
+    """What the worker is killed by."""
+
+
+def killed(context: Any) -> None:
+    raise Killed
+
+
+def broken(context: Any) -> None:
+    raise ConnectionError("no such channel")
+
+
+@pytest.mark.parametrize("kind", [ArtifactoryApprovalOperator, ArtifactoryOverrideOperator])
+def test_a_question_is_told_by_the_next_try_where_the_worker_was_killed_before_that(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Any]
+) -> None:
+    told, asking = Told(), Asking(monkeypatch)
+    with pytest.raises(Killed):
+        asking.start(kind(task_id="question", promotions=[promotion()], notifiers=[killed]))
+    question = kind(task_id="question", promotions=[promotion()], notifiers=[told])
+    for _ in range(3):
+        asking.start(question)
+    assert len(told) == 1
+    asking.tries += 1
+    asking.start(question)
+    assert len(told) == 2, "somebody has cleared it"
+
+
+@pytest.mark.parametrize("kind", [ArtifactoryApprovalOperator, ArtifactoryOverrideOperator])
+def test_a_question_waits_for_its_answer_though_a_notifier_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: type[Any]
+) -> None:
+    told, asking = Told(), Asking(monkeypatch)
+    asking.start(kind(task_id="question", promotions=[promotion()], notifiers=[broken, told]))
+    assert asking.waits is not None
+    assert len(told) == 1
+    log = capsys.readouterr().out
+    assert "broken" in log
+    assert "no such channel" in log
+
+
+def waiting(store: Store, notifiers: Any, *errors: Exception) -> None:
     def defer(**_: Any) -> None:
         raise TaskDeferred(trigger=SimpleNamespace(), method_name="resume")
 
-    log = SimpleNamespace(info=lambda *_: None, error=lambda *_: None)
-    task: Any = SimpleNamespace(log=log, defer=defer)
+    task: Any = SimpleNamespace(log=logging.getLogger("task"), defer=defer)
     context: Any = {"task_state_store": store, "ti": SimpleNamespace(max_tries=3)}
-    wait_if_refused(task, context, errors, longest=datetime.timedelta(days=1), notifiers=[told])
+    wait_if_refused(task, context, errors, longest=datetime.timedelta(days=1), notifiers=notifiers)
 
 
 def test_a_promotion_that_is_held_back_is_told_once_with_what_refuses_it() -> None:
     told, store = Told(), Store()
     for _ in range(3):
         with pytest.raises(TaskDeferred):
-            waiting(store, told, ValueError("another"), FROZEN)
+            waiting(store, [told], ValueError("another"), FROZEN)
     assert [one["exception"] for one in told] == [FROZEN]
+
+
+def test_a_promotion_that_is_held_back_is_told_by_the_next_try_where_the_worker_was_killed_before_that() -> None:
+    told, store = Told(), Store()
+    with pytest.raises(Killed):
+        waiting(store, [killed], FROZEN)
+    for _ in range(2):
+        with pytest.raises(TaskDeferred):
+            waiting(store, [told], FROZEN)
+    assert [one["exception"] for one in told] == [FROZEN]
+
+
+def test_a_promotion_that_is_held_back_waits_though_a_notifier_fails(caplog: pytest.LogCaptureFixture) -> None:
+    told = Told()
+    with pytest.raises(TaskDeferred):
+        waiting(Store(), [broken, told], FROZEN)
+    assert len(told) == 1
+    assert "no such channel" in caplog.text
 
 
 def test_nobody_is_told_of_a_promotion_that_fails_of_something_else() -> None:
     told = Told()
-    waiting(Store(), told, InvalidPromotion("no"))
+    waiting(Store(), [told], InvalidPromotion("no"))
     assert told == []
 
 
