@@ -37,12 +37,10 @@ if TYPE_CHECKING:
 
 WebForm = Literal["slack", "teams", "json"]
 
-SECONDS = 20.0
-"""What it may take to tell a receiver, all tries together: a task waits no longer for it."""
-_SECONDS_A_TRY = 8.0
+_SECONDS_A_TRY = 4.0
 _TRIES = 2
-_PAUSE = 1.0
-_LONGEST_PAUSE = 3.0
+_PAUSE = 0.5
+_LONGEST_PAUSE = 2.0
 _MAIL_TYPES = frozenset({"smtp", "email"})
 _SLACK_TYPE, _SLACK_URL = "slackwebhook", "https://hooks.slack.com/services"
 _SHORTEST_SECRET = 6

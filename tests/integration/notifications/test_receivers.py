@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import ssl
 import time
@@ -10,11 +11,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk import TaskInstanceState
+from airflow.sdk import TaskInstanceState, conf
 from tests.integration.artifactory.authority import Authority
 from tests.integration.notifications.receivers import Webhook, serving
 
 from artifactory_provider.notifications import PromotionNotifier, receivers
+from artifactory_provider.notifications.spans import find_seconds
 
 if TYPE_CHECKING:
     from tests.integration.notifications.receivers import MailServer
@@ -169,9 +171,7 @@ def test_a_slow_receiver_costs_a_bounded_time(
 def test_whatever_hangs_is_left_behind(
     mail_server: MailServer, receiver: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from artifactory_provider.notifications import notifier
-
-    monkeypatch.setattr(notifier, "SECONDS", 0.5)
+    monkeypatch.setenv("AIRFLOW__CORE__TASK_SUCCESS_OVERTIME", "2")
     mail_server.greets = False
     receiver(
         conn_type="smtp",
@@ -185,6 +185,30 @@ def test_whatever_hangs_is_left_behind(
     log = capsys.readouterr().out
     assert "It has not ended within" in log
     assert "the reason in full" in log
+
+
+def test_silent_receivers_share_the_time_that_airflow_gives_to_the_end_of_a_task(
+    webhook: Webhook, receiver: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__TASK_SUCCESS_OVERTIME", "8")
+    receiver(host=webhook.url)
+    webhook.seconds = 20.0
+    began = time.monotonic()
+    told = context(ValueError("the reason in full"), end_date=datetime.datetime.now(datetime.UTC))
+    for _ in range(7):
+        PromotionNotifier("people")(told)
+    assert time.monotonic() - began < 8 / 2 + 1
+    assert len(webhook.all()) >= 2, "the second has its turn, too"
+    log = capsys.readouterr().out
+    assert log.count("the reason in full") == 7
+    assert "No time was left for it" in log
+
+
+def test_the_time_that_airflow_gives_is_not_used_up_however_long_it_is() -> None:
+    assert 2 * find_seconds(context()) <= conf.getfloat("core", "task_success_overtime") / 2
+    with_end = context(end_date=datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=4))
+    assert 2.9 < find_seconds(with_end) <= 3
+    assert find_seconds(context(end_date=datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1))) == 5
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_and_a_named_authority_counts(
