@@ -47,7 +47,9 @@ _SHORTEST_SECRET = 6
 _OWN_EXTRA = frozenset({"receiver", "to"})
 _GOOD = tuple(range(HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES))
 _MAY_PASS = (RequestNotSent, RateLimited, ServerFailed)
-"""What did not reach the receiver, or it did not take: to send it again tells nobody twice."""
+"""What did not reach the receiver, or what it did not take where it says so: to send it again tells nobody twice."""
+_NOT_TAKEN = (None, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+"""Their statuses: after a 500, 502 or 504 the receiver may have it."""
 _FORMS: Mapping[WebForm, Callable[[Message], dict[str, Any]]] = {
     "slack": slack_form,
     "teams": teams_form,
@@ -104,7 +106,7 @@ class WebReceiver:
                         data=body.encode(),
                     )
                 except _MAY_PASS as error:
-                    if not left:
+                    if not left or error.status not in _NOT_TAKEN:
                         raise
                     await asyncio.sleep(min(error.retry_after or _PAUSE, _LONGEST_PAUSE))
                 else:

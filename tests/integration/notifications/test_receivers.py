@@ -119,11 +119,23 @@ def test_addresses_may_stand_in_the_connection(mail_server: MailServer, receiver
     assert mail_server.next().recipients == ["x@test.example", "y@test.example"]
 
 
-def test_a_receiver_that_is_busy_is_told_once_more(webhook: Webhook, receiver: Any) -> None:
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_receiver_that_is_busy_is_told_once_more(webhook: Webhook, receiver: Any, status: int) -> None:
     receiver(host=webhook.url)
-    webhook.statuses = [503]
+    webhook.statuses = [status]
     PromotionNotifier("people")(context(ValueError("no")))
     assert len(webhook.all()) == 2
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_receiver_that_may_have_the_message_is_not_told_twice(
+    webhook: Webhook, receiver: Any, capsys: pytest.CaptureFixture[str], status: int
+) -> None:
+    receiver(host=webhook.url)
+    webhook.statuses = [status]
+    PromotionNotifier("people")(context(ValueError("the reason in full")))
+    assert len(webhook.all()) == 1
+    assert f"It answered {status}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 302])
