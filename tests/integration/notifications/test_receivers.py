@@ -154,6 +154,27 @@ def test_a_receiver_that_refuses_is_asked_once_and_the_log_has_all(
     assert "s3cr3tsignature" not in log
 
 
+def test_a_short_header_is_no_secret_and_a_long_one_is(
+    webhook: Webhook, receiver: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receiver(host=webhook.url, extra={"X-Env": "1", "X-Key": "a-long-key"})
+    webhook.statuses, webhook.says = [410], b"gone since 2011, a-long-key"
+    PromotionNotifier("people")(context(ValueError("no")))
+    assert "It answered 410: gone since 2011, ***." in capsys.readouterr().out
+
+
+def test_a_mail_servers_answer_shows_no_secret_of_its_connection(
+    mail_server: MailServer, receiver: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secrets = {"access_token": "t0ken-of-access", "client_secret": "cl1ent-word"}
+    receiver(conn_type="smtp", host="127.0.0.1", port=mail_server.port, extra={**MAIL, **secrets})
+    mail_server.refuses = f"no {' '.join(secrets.values())} here"
+    PromotionNotifier("people", to=["c@d.example"])(context(ValueError("no")))
+    log = capsys.readouterr().out
+    assert "no *** *** here" in log
+    assert not any(secret in log for secret in secrets.values())
+
+
 def test_a_receiver_that_is_not_there_fails_nothing_and_names_no_secret(
     receiver: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
