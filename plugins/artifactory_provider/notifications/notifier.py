@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from airflow.sdk import BaseHook, BaseNotifier
 from airflow.sdk._shared.secrets_masker import redact
 
 from artifactory_provider.notifications.describing import describe
+from artifactory_provider.notifications.places import explain_no_links
 from artifactory_provider.notifications.receivers import NotTold, deliver, read_receiver
 from artifactory_provider.notifications.spans import find_seconds
 from artifactory_provider.pipelines.model import Event as PipelineEvent
@@ -105,7 +107,9 @@ class PromotionNotifier(BaseNotifier):
         """Return what is to be told, without what Airflow knows to be secret."""
         try:
             message = describe(context, wanted=self.on)
-            return None if message is None else message.map(lambda text: str(redact(text)))
+            if message is None:
+                return None
+            return replace(message.map(lambda text: str(redact(text))), note=explain_no_links())
         except Exception:
             self.log.exception("Nobody is told by connection %r: it could not be put in words.", self.connection)
             return None

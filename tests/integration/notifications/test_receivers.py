@@ -87,6 +87,21 @@ def test_teams_gets_a_card_of_text_runs(webhook: Webhook, receiver: Any) -> None
     assert [action["type"] for action in card["actions"]] == ["Action.OpenUrl"] * 2
 
 
+@pytest.mark.parametrize("base_url", [None, "", "airflow.test", "https://", "/airflow", "http://[airflow"])
+def test_a_message_without_links_says_why_there_are_none(
+    webhook: Webhook, receiver: Any, monkeypatch: pytest.MonkeyPatch, base_url: str | None
+) -> None:
+    monkeypatch.delenv("AIRFLOW__API__BASE_URL")
+    if base_url is not None:
+        monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
+    receiver(host=webhook.url)
+    PromotionNotifier("people")(context(ValueError("\n".join(f"line {number}" for number in range(100)))))
+    told = webhook.next().body
+    assert told["links"] == {}
+    assert told["lines"][0] == "line 0"
+    assert told["lines"][-1] == "There are no links to Airflow: [api] base_url does not say its address here."
+
+
 def test_any_other_webhook_gets_json_with_the_connections_credentials(webhook: Webhook, receiver: Any) -> None:
     receiver(host=f"{webhook.url}/hook", password="a-token", extra={"X-Key": "k3y"})
     PromotionNotifier("people")(context(ValueError("no such image")))
