@@ -13,6 +13,7 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from tests.unit.operators.asking import Asking, Store, promotion
 
+from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.notifications import PromotionNotifier
 from artifactory_provider.operators import (
     ArtifactoryApprovalOperator,
@@ -22,6 +23,7 @@ from artifactory_provider.operators import (
 )
 from artifactory_provider.operators.override import ArtifactoryOverrideOperator
 from artifactory_provider.pipelines import read_pipeline
+from artifactory_provider.pipelines.standing import LadderReport, Position
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.rules import Refusal, Refused
 from artifactory_provider.tasks.waiting import wait_if_refused
@@ -133,6 +135,29 @@ def test_a_promotion_that_is_held_back_waits_though_a_notifier_fails(caplog: pyt
         waiting(Store(), [broken, told], FROZEN)
     assert len(told) == 1
     assert "no such channel" in caplog.text
+
+
+def climbing(store: Store, notifiers: Any) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    held = Position(
+        reference=ImageReference("docker-dev", "a", "1.0", f"sha256:{'a' * 64}"), level=0, standing="refused", since=now
+    )
+    report = LadderReport(stages=("dev", "qa"), positions=(held,), at=now)
+    task: Any = ArtifactoryLadderOperator(
+        task_id="climb", pipeline=PIPELINE, source_task_id="select", notifiers=notifiers
+    )
+    task._ladder = SimpleNamespace(awaited=list)
+    with pytest.raises(TaskDeferred):
+        task._wait({"task_state_store": store, "ti": SimpleNamespace(max_tries=3)}, report)
+
+
+def test_a_fleet_that_is_held_back_is_told_once_and_by_the_next_try_where_the_worker_was_killed() -> None:
+    told, store = Told(), Store()
+    with pytest.raises(Killed):
+        climbing(store, [killed])
+    for _ in range(2):
+        climbing(store, [broken, told])
+    assert len(told) == 1
 
 
 def test_nobody_is_told_of_a_promotion_that_fails_of_something_else() -> None:
