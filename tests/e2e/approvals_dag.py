@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 class DiesBetweenAnswers(ArtifactoryApprovalOperator):
     """Is killed once, when it has noted the first answer and is about to ask on."""
 
-    def _ask(self, context: Context, question: Prompt, asked: Asked, *, is_first: bool) -> NoReturn:
+    def _ask(self, context: Context, question: Prompt, asked: Asked) -> NoReturn:
         died = Path(__file__).with_suffix(".died")
         if asked.answers and not died.exists():
             died.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        super()._ask(context, question, asked, is_first=is_first)
+        super()._ask(context, question, asked)
 
 
 @task(retries=3, retry_delay=datetime.timedelta(seconds=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from artifactory_provider.pipelines.model import Event as PipelineEvent
@@ -39,6 +39,7 @@ class Message:
     :param lines: what there is to know.
     :param links: where people read on.
     :param facts: what programs read: dag_id, run_id and the like.
+    :param note: a last line that is never left out.
     """
 
     event: Event
@@ -46,27 +47,23 @@ class Message:
     lines: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    note: str | None = None
 
     def short(self) -> Message:
         """Return it as receivers get it: bounded, each text in one line of printable characters."""
         lines = [clean(line, longest=LONGEST_LINE) for line in self.lines[:MOST_LINES] if line.strip()]
         if len(self.lines) > MOST_LINES:
             lines.append(f"… and {len(self.lines) - MOST_LINES:,} more lines: see the log.")
-        return Message(
-            event=self.event,
-            title=clean(self.title, longest=LONGEST_TITLE),
-            lines=tuple(lines),
-            links=self.links,
-            facts=self.facts,
-        )
+        if self.note:
+            lines.append(self.note)
+        return replace(self, title=clean(self.title, longest=LONGEST_TITLE), lines=tuple(lines), note=None)
 
     def map(self, change: Callable[[str], str]) -> Message:
         """Return it with each text of title and lines changed.
 
         :param change: returns the text to take instead.
         """
-        lines = tuple(change(line) for line in self.lines)
-        return Message(event=self.event, title=change(self.title), lines=lines, links=self.links, facts=self.facts)
+        return replace(self, title=change(self.title), lines=tuple(map(change, self.lines)))
 
     def as_text(self) -> str:
         """Return it as plain text: title, lines, and a line for each link."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from airflow.sdk import BaseHook, BaseNotifier
 from airflow.sdk._shared.secrets_masker import redact
 
 from artifactory_provider.notifications.describing import describe
-from artifactory_provider.notifications.receivers import SECONDS, NotTold, deliver, read_receiver
+from artifactory_provider.notifications.places import explain_no_links
+from artifactory_provider.notifications.receivers import NotTold, deliver, read_receiver
+from artifactory_provider.notifications.spans import find_seconds
 from artifactory_provider.pipelines.model import Event as PipelineEvent
 from artifactory_provider.pipelines.notices import check_address, check_connection
 
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 
 EVENTS: tuple[Event, ...] = (*get_args(PipelineEvent), "retry", "skipped", "done")
 _UNREADABLE = "Could not be told by connection %r, which cannot be read: make or mend it.\n%s"
-_SLOW = f"It has not ended within {SECONDS:g} s; whether it was told is unknown."
+_LEAST_SECONDS = 0.1
+_NO_TIME = "No time was left for it: what went before it at the task's end has taken all that Airflow allows."
 
 
 class PromotionNotifier(BaseNotifier):
@@ -30,8 +34,8 @@ class PromotionNotifier(BaseNotifier):
 
     Give it as ``on_failure_callback``, ``on_success_callback``, ``on_retry_callback`` or ``on_skipped_callback`` of
     tasks, as ``notifiers`` of those that ask people or wait for rules, and in a ``DeadlineAlert``. It says what the
-    task's exception, result or report says. A receiver that does not answer delays the task by 20 seconds at most, and
-    fails nothing: the task's log has what could not be told.
+    task's exception, result or report says. A receiver that does not answer delays the task by 5 seconds at most, and
+    any number of them by 10 together; it fails nothing: the task's log has what could not be told.
 
     :param connection: the Airflow connection of the receiver: of a type for mail or Slack, or of type HTTP, whose
         extra says with ``receiver`` that it is ``slack``, ``teams`` or takes ``json``.
@@ -67,9 +71,13 @@ class PromotionNotifier(BaseNotifier):
         try:
             connection = BaseHook.get_connection(self.connection)
             receiver = read_receiver(connection, connection.extra_dejson, to=self.to)
-            deliver(receiver, message.short()).result(timeout=SECONDS)
-        except (NotTold, TimeoutError) as error:
-            self._say_untold(message, str(error) or _SLOW)
+            seconds = _find_time(context)
+            try:
+                deliver(receiver, message.short()).result(timeout=seconds)
+            except TimeoutError:
+                raise _slow(seconds) from None
+        except NotTold as error:
+            self._say_untold(message, str(error))
         except Exception:
             self.log.exception(_UNREADABLE, self.connection, message.as_text())
         else:
@@ -83,9 +91,13 @@ class PromotionNotifier(BaseNotifier):
         try:
             connection = await BaseHook.aget_connection(self.connection)
             receiver = read_receiver(connection, await connection.aextra_dejson(), to=self.to)
-            await asyncio.wait_for(asyncio.wrap_future(deliver(receiver, message.short())), SECONDS)
-        except (NotTold, TimeoutError) as error:
-            self._say_untold(message, str(error) or _SLOW)
+            seconds = _find_time(context)
+            try:
+                await asyncio.wait_for(asyncio.wrap_future(deliver(receiver, message.short())), seconds)
+            except TimeoutError:
+                raise _slow(seconds) from None
+        except NotTold as error:
+            self._say_untold(message, str(error))
         except Exception:
             self.log.exception(_UNREADABLE, self.connection, message.as_text())
         else:
@@ -95,7 +107,9 @@ class PromotionNotifier(BaseNotifier):
         """Return what is to be told, without what Airflow knows to be secret."""
         try:
             message = describe(context, wanted=self.on)
-            return None if message is None else message.map(lambda text: str(redact(text)))
+            if message is None:
+                return None
+            return replace(message.map(lambda text: str(redact(text))), note=explain_no_links())
         except Exception:
             self.log.exception("Nobody is told by connection %r: it could not be put in words.", self.connection)
             return None
@@ -103,3 +117,18 @@ class PromotionNotifier(BaseNotifier):
     def _say_untold(self, message: Message, why: str) -> None:
         """Say in the log what nobody has got to know."""
         self.log.error("Could not be told by connection %r. %s\n%s", self.connection, why, message.as_text())
+
+
+def _find_time(context: Mapping[str, Any] | Context) -> float:
+    """Return how many seconds there are to tell people.
+
+    :raises NotTold: when there are none.
+    """
+    seconds = find_seconds(context)
+    if seconds < _LEAST_SECONDS:
+        raise NotTold(_NO_TIME)
+    return seconds
+
+
+def _slow(seconds: float) -> NotTold:
+    return NotTold(f"It has not ended within {seconds:.1f} s; whether it was told is unknown.")

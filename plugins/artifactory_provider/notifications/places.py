@@ -48,8 +48,21 @@ def image_links(task: Any) -> Iterator[Link]:
         yield Link(text="Image", url=url)
 
 
+def explain_no_links() -> str | None:
+    """Return why there are no links to Airflow, or None where there are."""
+    return None if _base_url() else "There are no links to Airflow: [api] base_url does not say its address here."
+
+
 def _run_url(dag_id: str, run_id: str) -> str | None:
-    base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
-    if urlsplit(base).scheme not in {"http", "https"}:
+    base = _base_url()
+    return base and f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+
+
+def _base_url() -> str | None:
+    """Return Airflow's own address, as this machine has it; None where it has none."""
+    base = str(conf.get("api", "base_url", fallback="") or "").strip().rstrip("/")
+    try:
+        parts = urlsplit(base)
+    except ValueError:
         return None
-    return f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+    return base if parts.scheme in {"http", "https"} and parts.hostname else None

@@ -37,19 +37,21 @@ if TYPE_CHECKING:
 
 WebForm = Literal["slack", "teams", "json"]
 
-SECONDS = 20.0
-"""What it may take to tell a receiver, all tries together: a task waits no longer for it."""
-_SECONDS_A_TRY = 8.0
+_SECONDS_A_TRY = 4.0
 _TRIES = 2
-_PAUSE = 1.0
-_LONGEST_PAUSE = 3.0
+_PAUSE = 0.5
+_LONGEST_PAUSE = 2.0
 _MAIL_TYPES = frozenset({"smtp", "email"})
 _SLACK_TYPE, _SLACK_URL = "slackwebhook", "https://hooks.slack.com/services"
+_MAIL_SECRETS = ("access_token", "client_secret")
 _SHORTEST_SECRET = 6
+"""Characters that a part of an address or a header's value has at least where it is hidden: less may be any word."""
 _OWN_EXTRA = frozenset({"receiver", "to"})
 _GOOD = tuple(range(HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES))
 _MAY_PASS = (RequestNotSent, RateLimited, ServerFailed)
-"""What did not reach the receiver, or it did not take: to send it again tells nobody twice."""
+"""What did not reach the receiver, or what it did not take where it says so: to send it again tells nobody twice."""
+_NOT_TAKEN = (None, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+"""Their statuses: after a 500, 502 or 504 the receiver may have it."""
 _FORMS: Mapping[WebForm, Callable[[Message], dict[str, Any]]] = {
     "slack": slack_form,
     "teams": teams_form,
@@ -106,7 +108,7 @@ class WebReceiver:
                         data=body.encode(),
                     )
                 except _MAY_PASS as error:
-                    if not left:
+                    if not left or error.status not in _NOT_TAKEN:
                         raise
                     await asyncio.sleep(min(error.retry_after or _PAUSE, _LONGEST_PAUSE))
                 else:
@@ -125,10 +127,12 @@ class MailReceiver:
 
     :param connection: the connection, as Airflow's SMTP provider reads it.
     :param to: the addresses.
+    :param secrets: what must be shown nowhere.
     """
 
     connection: Connection = field(repr=False)
     to: tuple[str, ...]
+    secrets: tuple[str, ...] = field(repr=False)
 
     def deliver(self, message: Message) -> None:
         """Send it as a mail."""
@@ -141,8 +145,7 @@ class MailReceiver:
             with MailHook(self.connection, longest=_SECONDS_A_TRY, tries=_TRIES) as hook:
                 hook.send_email_smtp(to=list(self.to), subject=subject, html_content=body)
         except (AirflowException, OSError, RuntimeError, ValueError, smtplib.SMTPException) as error:
-            secrets = tuple(filter(None, (self.connection.password,)))
-            raise NotTold(hide(f"{type(error).__name__}: {error}", secrets)) from None
+            raise NotTold(hide(f"{type(error).__name__}: {error}", self.secrets)) from None
 
 
 def read_receiver(connection: Connection, extra: Mapping[str, Any], *, to: Sequence[str] = ()) -> Receiver:
@@ -155,7 +158,9 @@ def read_receiver(connection: Connection, extra: Mapping[str, Any], *, to: Seque
     """
     try:
         if connection.conn_type in _MAIL_TYPES:
-            return MailReceiver(connection=connection, to=_read_addresses(to or extra.get("to")))
+            known = (connection.password, *map(extra.get, _MAIL_SECRETS))
+            secrets = tuple(one for one in known if isinstance(one, str) and one)
+            return MailReceiver(connection=connection, to=_read_addresses(to or extra.get("to")), secrets=secrets)
         form = _read_form(connection.conn_type, extra)
         url = _read_url(connection, is_webhook=form != "json")
         others = {name: value for name, value in extra.items() if name not in _OWN_EXTRA}
@@ -168,7 +173,8 @@ def read_receiver(connection: Connection, extra: Mapping[str, Any], *, to: Seque
             password=connection.password if form == "json" else None,
             extra=others,
         )
-        secrets = (*find_secrets(url), *service.authentication.secrets(), *service.headers.values())
+        headers = [value for value in service.headers.values() if len(value) >= _SHORTEST_SECRET]
+        secrets = (*find_secrets(url), *service.authentication.secrets(), *headers)
         return WebReceiver(form=form, url=url, service=service, secrets=secrets)
     except (InvalidSettings, ValueError) as error:
         raise NotTold(str(error)) from None

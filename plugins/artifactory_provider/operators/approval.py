@@ -93,7 +93,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
             raise QuestionEnded(f"{reason} Nobody was asked.")
         key = self._hook().sealing_key()
         asked = self._find_answers(Notes(context, key), question)
-        return self._go_on(context, question, asked or self._begin(question), rule, key=key, is_first=asked is None)
+        return self._go_on(context, question, asked or self._begin(question), rule, key=key)
 
     def execute_complete(  # type: ignore[override]
         self, context: Context, event: Mapping[str, Any], asked: object
@@ -116,7 +116,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
         if reason is not None:
             by = "An answer" if answer is None else f"The answer of {printable(answer.by)}"
             self._tell(context, f"{by} does not count: {reason}. {self._describe(open_question)}.")
-        return self._go_on(context, question, open_question, rule, key=self._hook().sealing_key(), is_first=False)
+        return self._go_on(context, question, open_question, rule, key=self._hook().sealing_key())
 
     def _go_on(
         self,
@@ -126,7 +126,6 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
         rule: ApprovalRule,
         *,
         key: bytes,
-        is_first: bool,
     ) -> dict[str, Any]:
         """Return the approval where enough have answered, or ask on."""
         starter = Starter.of(context).user
@@ -135,7 +134,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
         if len(found.counted) < rule.count:
             if asked.answers:
                 self._tell(context, f"{len(found.counted)} of {rule.count}: {found.describe()}.")
-            self._ask(context, question, asked, is_first=is_first)
+            self._ask(context, question, asked)
         ends = None if rule.valid_for is None else min(answer.at for answer in found.counted) + rule.valid_for
         approval = Approval(
             of=question.of,

@@ -23,7 +23,7 @@ from artifactory_provider.tasks.ladders import LADDER, UNSELECTED, pull_starts, 
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.rules_of_parts import RulesOfParts
 from artifactory_provider.tasks.task_state import identify_run
-from artifactory_provider.tasks.waiting import next_look, note_first, tell
+from artifactory_provider.tasks.waiting import as_notifiers, next_look, note_first, tell_once
 from artifactory_provider.triggers.ladder import LadderTrigger
 from artifactory_provider.verification.check import check_to_dict
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from artifactory_provider.tasks.waiting import Notifier
 
 _BEGUN = "artifactory_ladder_begun"
-_REFUSED = "artifactory_ladder_refused"
+_TOLD = "artifactory_ladder_told"
 _SECONDS_BETWEEN_REPORTS = 5.0
 _EMITTED = 100
 
@@ -82,7 +82,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         approval: Mapping[str, Any] | None = None,
         supersedes: bool = False,
         at_once: int = 32,
-        notifiers: Sequence[Notifier] = (),
+        notifiers: Sequence[Notifier] | Notifier | None = None,
         on_failed: Literal["fail", "go_on"] = "fail",
         **kwargs: Any,
     ) -> None:
@@ -95,7 +95,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         self.approval = approval
         self.supersedes = supersedes
         self.at_once = at_once
-        self.notifiers = tuple(notifiers)
+        self.notifiers = as_notifiers(notifiers)
         self.on_failed = on_failed
         self._work: asyncio.Task[Any] | None = None
         self._is_killed = False
@@ -179,8 +179,8 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
 
     def _wait(self, context: Context, report: LadderReport) -> None:
         now = datetime.datetime.now(datetime.UTC)
-        if report.counts["refused"] and note_first(context, now, key=_REFUSED) == now:
-            tell(self.notifiers, context)
+        if report.counts["refused"]:
+            tell_once(self, context, self.notifiers, key=_TOLD)
         until = min(next_look(one.until, now) for one in report.positions if not one.has_ended)
         self.log.info("Waiting until a verdict is there, %s at the latest.", until.isoformat(" ", timespec="seconds"))
         self.defer(

@@ -75,7 +75,7 @@ class ArtifactoryOverrideOperator(ArtifactoryQuestionOperator):
             return
         self._wanted_rule()
         self._hook().sealing_key()  # known to be there before anybody is asked
-        self._ask(context, question, self._begin(question), is_first=True)
+        self._ask(context, question, self._begin(question))
 
     def execute_complete(  # type: ignore[override]
         self, context: Context, event: Mapping[str, Any], asked: object
@@ -89,7 +89,7 @@ class ArtifactoryOverrideOperator(ArtifactoryQuestionOperator):
         problem = _find_problem(rule, answer, hours=hours, said_no=said_no)
         if answer is None or problem is not None:
             self._tell(context, f"{problem} The question stays open.")
-            self._ask(context, question, open_question, is_first=False)
+            self._ask(context, question, open_question)
         if said_no:
             self._end_with_no(context, answer)
             return None

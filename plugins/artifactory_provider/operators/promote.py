@@ -22,7 +22,13 @@ from artifactory_provider.tasks.bulk import fail_if_lasting
 from artifactory_provider.tasks.forms import as_bool, as_pairs, as_text, as_verdicts
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.task_state import identify_run, pin_for_all_tries
-from artifactory_provider.tasks.waiting import WhenRefused, check_when_refused, failures_of, wait_if_refused
+from artifactory_provider.tasks.waiting import (
+    WhenRefused,
+    as_notifiers,
+    check_when_refused,
+    failures_of,
+    wait_if_refused,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -125,7 +131,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         override: Mapping[str, Any] | None = None,
         when_refused: WhenRefused = "fail",
         longest_wait: timedelta = timedelta(days=1),
-        notifiers: Sequence[Notifier] = (),
+        notifiers: Sequence[Notifier] | Notifier | None = None,
         confirmation_timeout: float = 60,
         **kwargs: Any,
     ) -> None:
@@ -151,7 +157,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
         self.override = override
         self.when_refused = when_refused
         self.longest_wait = longest_wait
-        self.notifiers = tuple(notifiers)
+        self.notifiers = as_notifiers(notifiers)
         self.confirmation_timeout = confirmation_timeout
         self._check_arguments(
             target_repository=target_repository, target_image=target_image or image, tag=tag, digest=digest

@@ -27,7 +27,7 @@ from artifactory_provider.tasks.forms import as_bool, as_number, as_text
 from artifactory_provider.tasks.handover import pull_chunk, push_outcome
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.task_state import identify_run
-from artifactory_provider.tasks.waiting import WhenRefused, check_when_refused, wait_if_refused
+from artifactory_provider.tasks.waiting import WhenRefused, as_notifiers, check_when_refused, wait_if_refused
 from artifactory_provider.verification.check import check_to_dict
 from artifactory_provider.verification.gate import promote_verified
 
@@ -123,7 +123,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         override: Mapping[str, Any] | None = None,
         when_refused: WhenRefused = "fail",
         longest_wait: timedelta = timedelta(days=1),
-        notifiers: Sequence[Notifier] = (),
+        notifiers: Sequence[Notifier] | Notifier | None = None,
         at_once: int = 32,
         emit_assets: bool = False,
         report_path: str | None = None,
@@ -146,7 +146,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         self.override = override
         self.when_refused = when_refused
         self.longest_wait = longest_wait
-        self.notifiers = tuple(notifiers)
+        self.notifiers = as_notifiers(notifiers)
         self.at_once = at_once
         self.emit_assets = emit_assets
         self.report_path = report_path

@@ -16,14 +16,18 @@ from artifactory_provider.policy.responses import InvalidResponse, Response, rea
 from artifactory_provider.tasks.arguments import NOT_GIVEN
 from artifactory_provider.tasks.asked import Asked, put_question
 from artifactory_provider.tasks.prompts import Prompt, read_prompt
+from artifactory_provider.tasks.waiting import as_notifiers, tell_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from airflow.sdk import Context, Param
 
+    from artifactory_provider.tasks.waiting import Notifier
+
 ANSWERS = "answers"
 """The XCom that says, for people, who has answered so far, and whose answer does not count."""
+_TOLD = "artifactory_question_told"
 
 Rule = TypeVar("Rule")
 _NOTHING = frozenset({"", "None", "null"})
@@ -82,6 +86,7 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         super().__init__(
             subject=subject, body=body, options=[self.yes, self.no], retries=retries, retry_delay=retry_delay, **kwargs
         )
+        self.notifiers: Sequence[Notifier] = as_notifiers(self.notifiers)  # type: ignore[assignment]
         if (promotions is NOT_GIVEN) == (chunks is NOT_GIVEN):
             raise ValueError("Give promotions or chunks: what people are asked about.")
         self.promotions = None if promotions is NOT_GIVEN else promotions
@@ -132,7 +137,7 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         timeout = self.response_timeout
         return Asked(code=question.code, until=None if timeout is None else _now() + timeout)
 
-    def _ask(self, context: Context, question: Prompt, asked: Asked, *, is_first: bool) -> NoReturn:
+    def _ask(self, context: Context, question: Prompt, asked: Asked) -> NoReturn:
         """Put the question, and wait.
 
         :raises QuestionEnded: when its time is over, or people would see another one.
@@ -156,9 +161,7 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
             )
         self.subject, self.body = question.subject, body
         self.log.info("Waiting for people: %s", question.subject)
-        if is_first:
-            for notifier in self.notifiers:
-                notifier(context)
+        tell_once(self, context, self.notifiers, key=_TOLD, about=question.code)
         raise TaskAwaitingInput(
             method_name=self.execute_complete.__name__, kwargs={"asked": asked.as_dict()}, timeout=left
         )

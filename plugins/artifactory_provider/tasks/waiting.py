@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -13,9 +13,10 @@ from artifactory_provider.promotion.errors import InvalidPromotion, PromotionErr
 from artifactory_provider.promotion.rules import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow.sdk import BaseOperator, Context
+    from pydantic import JsonValue
 
     from artifactory_provider.promotion.rules import Refusal
 
@@ -24,10 +25,29 @@ Notifier: TypeAlias = "Callable[[Context], object]"
 """What tells people of a task, as Airflow's notifiers do."""
 
 _KEY = "artifactory_refused_since"
+_TOLD = "artifactory_refused_told"
 _AGAIN = datetime.timedelta(minutes=1)
 """Until the next look where nobody can say when a refusal ends: a stop, a hold."""
 _LONGEST = datetime.timedelta(hours=1)
 """Until the next look where it is known: a policy may be changed before."""
+
+
+def as_notifiers(given: object) -> tuple[Notifier, ...]:
+    """Return who tells people, as a tuple.
+
+    :param given: one notifier, several, or None.
+    :raises ValueError: when something else is given.
+    """
+    if given is None:
+        return ()
+    if callable(given):
+        return (given,)
+    if not isinstance(given, Iterable) or not all(map(callable, found := tuple(given))):
+        raise ValueError(
+            "notifiers is one that is called with a task's context, such as a PromotionNotifier, or a list of such, "
+            f"not {given!r:.120}."
+        )
+    return found
 
 
 def check_when_refused(value: str) -> str:
@@ -69,21 +89,44 @@ def wait_if_refused(
         return
     first = min(refusals, key=lambda refusal: _next_look(refusal, now))
     task.log.info("Refused: %s Looking again at %s.", first, moment.isoformat(" ", timespec="seconds"))
-    if since == now:
-        tell(notifiers, context, found[refusals.index(first)])
+    tell_once(task, context, notifiers, key=_TOLD, error=found[refusals.index(first)])
     task.defer(trigger=DateTimeTrigger(moment=moment), method_name="resume")
 
 
-def tell(notifiers: Iterable[Notifier], context: Context, error: Exception | None = None) -> None:
-    """Tell people that a task begins to wait.
+def tell_once(
+    task: BaseOperator,
+    context: Context,
+    notifiers: Sequence[Notifier],
+    *,
+    key: str,
+    about: str = "",
+    error: Exception | None = None,
+) -> None:
+    """Tell people that a task begins to wait, unless they have been told since somebody has cleared it last.
 
+    That they have been told is noted afterwards: where the worker is killed in between, they are told twice rather than
+    never. A notifier that fails is named in the log, and holds up neither the others nor the task.
+
+    :param task: the task.
+    :param context: its context.
     :param notifiers: who tells.
-    :param context: the task's context.
-    :param error: what it waits for the end of.
+    :param key: what that they were told is noted as, a key of Airflow's task state store.
+    :param about: what they are told about: about something else, they are told anew.
+    :param error: what the task waits for the end of.
     """
-    told = cast("Context", {**context, "exception": error})
+    if not notifiers:
+        return
+    # Airflow counts the tries that a cleared task still has from the one it was cleared at.
+    note: dict[str, JsonValue] = {"about": about, "max_tries": context["ti"].max_tries}
+    store = context["task_state_store"]
+    if store.get(key) == note:
+        return
     for notifier in notifiers:
-        notifier(told)
+        try:
+            notifier(cast("Context", {**context, "exception": error}))
+        except Exception:
+            task.log.exception("%s has failed: whether it has told people that the task waits is unknown.", notifier)
+    store.set(key, note)
 
 
 def failures_of(error: PromotionError) -> list[Exception]:

@@ -86,6 +86,7 @@ class MailServer(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _MailHandler)
         self.mails: queue.Queue[Mail] = queue.Queue()
         self.greets = True
+        self.refuses: str | None = None
 
     @property
     def port(self) -> int:
@@ -107,6 +108,9 @@ class _MailHandler(socketserver.StreamRequestHandler):
         while line := self.rfile.readline():
             verb, _, rest = line.decode().strip().partition(" ")
             match verb.upper():
+                case "MAIL" if self.server.refuses is not None:
+                    self._say(f"550 {self.server.refuses}")
+                    continue
                 case "MAIL":
                     sender = rest
                 case "RCPT":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import ssl
 import time
@@ -10,11 +11,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk import TaskInstanceState
+from airflow.sdk import TaskInstanceState, conf
 from tests.integration.artifactory.authority import Authority
 from tests.integration.notifications.receivers import Webhook, serving
 
 from artifactory_provider.notifications import PromotionNotifier, receivers
+from artifactory_provider.notifications.spans import find_seconds
 
 if TYPE_CHECKING:
     from tests.integration.notifications.receivers import MailServer
@@ -85,6 +87,21 @@ def test_teams_gets_a_card_of_text_runs(webhook: Webhook, receiver: Any) -> None
     assert [action["type"] for action in card["actions"]] == ["Action.OpenUrl"] * 2
 
 
+@pytest.mark.parametrize("base_url", [None, "", "airflow.test", "https://", "/airflow", "http://[airflow"])
+def test_a_message_without_links_says_why_there_are_none(
+    webhook: Webhook, receiver: Any, monkeypatch: pytest.MonkeyPatch, base_url: str | None
+) -> None:
+    monkeypatch.delenv("AIRFLOW__API__BASE_URL")
+    if base_url is not None:
+        monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
+    receiver(host=webhook.url)
+    PromotionNotifier("people")(context(ValueError("\n".join(f"line {number}" for number in range(100)))))
+    told = webhook.next().body
+    assert told["links"] == {}
+    assert told["lines"][0] == "line 0"
+    assert told["lines"][-1] == "There are no links to Airflow: [api] base_url does not say its address here."
+
+
 def test_any_other_webhook_gets_json_with_the_connections_credentials(webhook: Webhook, receiver: Any) -> None:
     receiver(host=f"{webhook.url}/hook", password="a-token", extra={"X-Key": "k3y"})
     PromotionNotifier("people")(context(ValueError("no such image")))
@@ -117,11 +134,23 @@ def test_addresses_may_stand_in_the_connection(mail_server: MailServer, receiver
     assert mail_server.next().recipients == ["x@test.example", "y@test.example"]
 
 
-def test_a_receiver_that_is_busy_is_told_once_more(webhook: Webhook, receiver: Any) -> None:
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_receiver_that_is_busy_is_told_once_more(webhook: Webhook, receiver: Any, status: int) -> None:
     receiver(host=webhook.url)
-    webhook.statuses = [503]
+    webhook.statuses = [status]
     PromotionNotifier("people")(context(ValueError("no")))
     assert len(webhook.all()) == 2
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_receiver_that_may_have_the_message_is_not_told_twice(
+    webhook: Webhook, receiver: Any, capsys: pytest.CaptureFixture[str], status: int
+) -> None:
+    receiver(host=webhook.url)
+    webhook.statuses = [status]
+    PromotionNotifier("people")(context(ValueError("the reason in full")))
+    assert len(webhook.all()) == 1
+    assert f"It answered {status}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 302])
@@ -138,6 +167,27 @@ def test_a_receiver_that_refuses_is_asked_once_and_the_log_has_all(
     assert "the reason in full" in log
     assert "x9secret9x" not in log
     assert "s3cr3tsignature" not in log
+
+
+def test_a_short_header_is_no_secret_and_a_long_one_is(
+    webhook: Webhook, receiver: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receiver(host=webhook.url, extra={"X-Env": "1", "X-Key": "a-long-key"})
+    webhook.statuses, webhook.says = [410], b"gone since 2011, a-long-key"
+    PromotionNotifier("people")(context(ValueError("no")))
+    assert "It answered 410: gone since 2011, ***." in capsys.readouterr().out
+
+
+def test_a_mail_servers_answer_shows_no_secret_of_its_connection(
+    mail_server: MailServer, receiver: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secrets = {"access_token": "t0ken-of-access", "client_secret": "cl1ent-word"}
+    receiver(conn_type="smtp", host="127.0.0.1", port=mail_server.port, extra={**MAIL, **secrets})
+    mail_server.refuses = f"no {' '.join(secrets.values())} here"
+    PromotionNotifier("people", to=["c@d.example"])(context(ValueError("no")))
+    log = capsys.readouterr().out
+    assert "no *** *** here" in log
+    assert not any(secret in log for secret in secrets.values())
 
 
 def test_a_receiver_that_is_not_there_fails_nothing_and_names_no_secret(
@@ -169,9 +219,7 @@ def test_a_slow_receiver_costs_a_bounded_time(
 def test_whatever_hangs_is_left_behind(
     mail_server: MailServer, receiver: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from artifactory_provider.notifications import notifier
-
-    monkeypatch.setattr(notifier, "SECONDS", 0.5)
+    monkeypatch.setenv("AIRFLOW__CORE__TASK_SUCCESS_OVERTIME", "2")
     mail_server.greets = False
     receiver(
         conn_type="smtp",
@@ -185,6 +233,30 @@ def test_whatever_hangs_is_left_behind(
     log = capsys.readouterr().out
     assert "It has not ended within" in log
     assert "the reason in full" in log
+
+
+def test_silent_receivers_share_the_time_that_airflow_gives_to_the_end_of_a_task(
+    webhook: Webhook, receiver: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__TASK_SUCCESS_OVERTIME", "8")
+    receiver(host=webhook.url)
+    webhook.seconds = 20.0
+    began = time.monotonic()
+    told = context(ValueError("the reason in full"), end_date=datetime.datetime.now(datetime.UTC))
+    for _ in range(7):
+        PromotionNotifier("people")(told)
+    assert time.monotonic() - began < 8 / 2 + 1
+    assert len(webhook.all()) >= 2, "the second has its turn, too"
+    log = capsys.readouterr().out
+    assert log.count("the reason in full") == 7
+    assert "No time was left for it" in log
+
+
+def test_the_time_that_airflow_gives_is_not_used_up_however_long_it_is() -> None:
+    assert 2 * find_seconds(context()) <= conf.getfloat("core", "task_success_overtime") / 2
+    with_end = context(end_date=datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=4))
+    assert 2.9 < find_seconds(with_end) <= 3
+    assert find_seconds(context(end_date=datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1))) == 5
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_and_a_named_authority_counts(
