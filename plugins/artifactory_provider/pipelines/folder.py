@@ -97,18 +97,18 @@ def read_folder(path: Path | str) -> PipelineFolder:
 
 def _own_rules(pipeline: Pipeline) -> list[Rule]:
     steps = zip(pipeline.stages, pipeline.stages[1:], strict=False)
-    checks = [
+    ways = [
         Rule(
             name=f"the checks of stage {lower.name} of {pipeline.name}",
             line=lower.line,
             target=TargetPatterns(repositories=Patterns((upper.repository,))),
             applies_to=DEFAULT_ORIGINS,
             require=lower.checks,
+            comes_from=lower.repository,
         )
         for lower, upper in steps
-        if lower.checks
     ]
-    return [replace(rule, target=replace(rule.target, images=pipeline.images)) for rule in (*pipeline.rules(), *checks)]
+    return [replace(rule, target=replace(rule.target, images=pipeline.images)) for rule in (*pipeline.rules(), *ways)]
 
 
 class _Visit:

@@ -100,6 +100,10 @@ class Policy:
         """
         rules = self._match(change.target, origin)
         second = count_second(at)
+        ways = sorted({rule.comes_from for rule in rules if rule.comes_from is not None})
+        if ways and change.source.repository not in {*ways, change.target.repository}:
+            reason = f"{change.target} comes from {' or '.join(ways)} alone, and not from {change.source.repository}."
+            return Refusal(reason, may_pass=False)
         refusing = self._find_refusing(rules, second)
         if refusing:
             opening = self._find_opening(tuple(rule for rule in rules if rule.windows), second)

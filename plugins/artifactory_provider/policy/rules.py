@@ -35,6 +35,8 @@ class Rule:
     :param require: the checks that a digest has to pass.
     :param approvals: who has to approve; None for nobody.
     :param override: who may set its windows aside; None for nobody.
+    :param comes_from: the repository that images come to the targets from, unless they stand there already; None for
+        any.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Rule:
     require: tuple[Check, ...] = ()
     approvals: ApprovalRule | None = None
     override: OverrideRule | None = None
+    comes_from: str | None = None
 
 
 def read_rule(node: Node, number: int, problems: Problems) -> Rule | None:

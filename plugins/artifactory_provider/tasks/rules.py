@@ -13,6 +13,7 @@ from airflow.sdk import get_current_context
 
 from artifactory_provider.artifactory.concurrency import in_turns
 from artifactory_provider.policy import (
+    ANYBODY,
     DEFAULT_POLICY_NAME,
     DEFAULT_STOP_NAME,
     Approval,
@@ -286,11 +287,10 @@ class VariableRules:
     def _refuse(self, change: Change, stop: Stop, at: datetime.datetime) -> Refusal | None:
         origin = self.starter.origin
         refusal = stop.refuse(change, origin=origin, at=at)
-        if refusal is not None or self.policy is None:
-            return refusal
-        refusal = self.policy.refuse(change, origin=origin, at=at)
-        if refusal is not None and self._is_overridden(change, at):
-            refusal = None
+        if refusal is None and self.policy is not None:
+            refusal = self.policy.refuse(change, origin=origin, at=at)
+            if refusal is not None and self._is_overridden(change, at):
+                refusal = None
         return refusal or self._find_missing_approval(change, at)
 
     def _is_overridden(self, change: Change, at: datetime.datetime) -> bool:
@@ -309,11 +309,13 @@ class VariableRules:
         return refusal is None
 
     def _find_missing_approval(self, change: Change, at: datetime.datetime) -> Refusal | None:
-        if self.policy is None or self._given is None:
+        if self._given is None:
             return None  # Nobody has to have been asked before there is a plan.
-        rule = self.policy.approvals(change.target, origin=self.starter.origin)
-        if rule is None:
+        rule = self.policy.approvals(change.target, origin=self.starter.origin) if self.policy else None
+        if rule is None and self._given.approval is None:
             return None
+        # Where nobody had to be asked, and somebody was, what they have seen holds all the same.
+        rule = rule or ANYBODY
         refusal = check_approval(
             rule,
             self._given.approval,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from artifactory_provider.promotion.rules import Change
@@ -26,7 +27,7 @@ class RulesOfParts:
     """
 
     def __init__(self, rules: VariableRules, parts: Sequence[Sequence[Change]], answers: Answers) -> None:
-        self._others = rules.with_answers([], answers)
+        self._others = rules.with_answers([], replace(answers, approval=None))
         self._of: dict[Change, VariableRules] = {}
         for part in parts:
             of_part = rules.with_answers(part, answers)

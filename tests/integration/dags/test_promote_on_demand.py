@@ -153,9 +153,13 @@ def test_an_image_of_a_pipeline_has_to_have_passed_the_checks_of_the_stage_befor
     run = dag.test(run_conf=form(name, tag="9.9.1"))
     assert run.state == "success", explain(run)
     assert sandbox.digest(f"docker-qa/{name}:9.9.1") == digest
-    run = dag.test(run_conf=form(name, tag="9.9.1", target_repository="docker-prod"))
-    assert run.state == "failed", "what qa's tests have not passed does not pass by qa"
-    assert "qa.test.status is not set" in told(run, PLAN_PROBLEM)[0]
+    for source, problem in {
+        "docker-dev": f"docker-prod/{name}:9.9.1 comes from docker-qa alone, and not from docker-dev.",
+        "docker-qa": "qa.test.status is not set",
+    }.items():
+        run = dag.test(run_conf=form(name, tag="9.9.1", source_repository=source, target_repository="docker-prod"))
+        assert run.state == "failed", "no stage is passed by"
+        assert problem in told(run, PLAN_PROBLEM)[0]
 
 
 def test_a_freeze_refuses_it_where_nobody_may_override(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from artifactory_provider.policy.origins import Origin
+
 
 def fill(folder: Path, texts: Mapping[str, str]) -> PipelineFolder:
     """Return what is read of a folder with some files, after the defaults."""
@@ -253,3 +255,26 @@ def test_what_the_stages_ask_of_the_pipelines_own_images_is_rules_for_whoever_pr
         assert policy.refuse(Change(qa, qa), origin="rollback", at=sunday) is None
     with pytest.raises(InvalidPipeline, match="line 2"):
         fill(tmp_path, {"c.yaml": "image: c\ntag: 1.10"}).rules()
+
+
+def test_who_comes_to_a_stage_of_a_pipeline_comes_from_the_one_below(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "image: payments/api\nstages:\n- {name: dev, repository: docker-dev}\n- {name: qa, repository: docker-qa}\n"
+        "- {name: prod, repository: docker-prod}\n"
+    )
+    policy = Policy(tuple(read_folder(tmp_path).rules()))
+    now = datetime.datetime.now(datetime.UTC)
+
+    def refuse(source: str, target: str, image: str = "payments/api", origin: Origin = "person") -> str:
+        digest = f"sha256:{'a' * 64}"
+        change = Change(ImageReference(source, image, "1.0", digest), ImageReference(target, image, "1.0"))
+        refusal = policy.refuse(change, origin=origin, at=now)
+        return refusal.reason if refusal else ""
+
+    assert refuse("docker-dev", "docker-qa") == refuse("docker-qa", "docker-prod") == ""
+    assert refuse("docker-dev", "docker-prod") == (
+        "docker-prod/payments/api:1.0 comes from docker-qa alone, and not from docker-dev."
+    )
+    assert refuse("docker-prod", "docker-prod") == "", "a tag of what is there already"
+    assert refuse("docker-dev", "docker-prod", image="others/api") == ""
+    assert refuse("docker-dev", "docker-prod", origin="rollback") == ""

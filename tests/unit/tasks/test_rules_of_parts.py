@@ -69,3 +69,15 @@ def test_the_record_of_each_says_who_has_approved_its_part() -> None:
     own, other = of_parts.record_answers([Promotion(source=one.source, target=one.target) for one in (CHANGE, OTHER)])
     assert "bob" in own.options.approvals
     assert other.options.approvals == ""
+
+
+async def test_whoever_was_asked_has_seen_what_is_promoted_though_nobody_had_to_be() -> None:
+    rules = rules_of(Variables(), "person", "alice")
+    seen = Answers(approval=approval([CHANGE], people=("alice",)))
+
+    assert await ask(rules.with_answers([CHANGE], seen)) == [""]
+    [said] = await ask(rules.with_answers([OTHER], seen), OTHER)
+    assert said
+    assert await ask(rules.with_answers([OTHER], Answers()), OTHER) == [""]
+    of_parts = RulesOfParts(rules, [[CHANGE]], seen)
+    assert await ask(of_parts, CHANGE, LATER) == ["", ""], "what is of no part was shown to nobody"  # type: ignore[arg-type]
