@@ -152,7 +152,10 @@ _ROLLBACK = _command(
     ARG_REASON,
     Arg(("--no-hold",), help="Do not hold the tag on it", action="store_true"),
     ARG_CONN_ID,
-    more="That promotion must have kept a backup. The tag is held on it then, until somebody lifts the hold.",
+    more=(
+        "That promotion must have kept a backup. The tag is held on it then, until somebody lifts the hold. A tag that "
+        "was rolled back already is left as it is: only a digest goes further back, or brings back what was taken out."
+    ),
     example="rollback docker-prod/payments/api:1.4 --reason 'loses orders'",
 )
 _STATUS = _command(

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 DONE, FAILED, USAGE, REFUSED, PENDING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
-_EXPECTED = (AirflowNotFoundException, ArtifactoryError, InvalidReference, OSError, PromotionError)
+EXPECTED = (AirflowNotFoundException, ArtifactoryError, InvalidReference, OSError, PromotionError)
+"""What a command may fail with, in words for people."""
 
 
 class Usage(Exception):
@@ -66,7 +67,7 @@ def _end(work: Callable[[Namespace], int], args: Namespace) -> int:
     except Usage as error:
         say(str(error))
         return USAGE
-    except _EXPECTED as error:
+    except EXPECTED as error:
         say(printed(str(error)))
         return code_of(error)
 

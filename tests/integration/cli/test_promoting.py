@@ -173,6 +173,52 @@ def test_a_rollback_gives_a_tag_back_what_it_showed_and_holds_it(run: Run, sandb
     assert "is held" in ended.rows[0]["reason"]
 
 
+def roll_forth(run: Run, sandbox: RunningSandbox, image: str) -> tuple[str, str]:
+    """Promote one image after the other to a tag, and return their digests."""
+    good, bad = (sandbox.push_image(f"docker-dev/{image}:{tag}", content=f"{image} {tag}") for tag in ("1.0", "1.1"))
+    for tag in ("1.0", "1.1"):
+        assert run(f"promote docker-dev/{image}:{tag} docker-qa/{image}:1 --on-conflict backup").code == 0
+    return good, bad
+
+
+def test_a_rollback_that_is_run_twice_does_not_bring_back_what_it_took_out(
+    run: Run, sandbox: RunningSandbox, image: str
+) -> None:
+    good, bad = roll_forth(run, sandbox, image)
+    line = f"rollback docker-qa/{image}:1 --reason 'loses orders' --output json"
+    assert run(line).rows[0]["outcome"] == "promoted"
+    again = run(line)
+    assert (again.code, again.rows[0]["outcome"], again.rows[0]["digest"]) == (0, "unchanged", good)
+    assert "it was rolled back to this already" in again.err
+    assert sandbox.digest(f"docker-qa/{image}:1") == good
+    named = run(f"rollback docker-qa/{image}:1@{bad} --reason 'it was not that'")
+    assert (named.code, sandbox.digest(f"docker-qa/{image}:1")) == (0, bad)
+
+
+def test_a_digest_that_the_tag_shows_already_is_held(run: Run, sandbox: RunningSandbox, image: str) -> None:
+    _, bad = roll_forth(run, sandbox, image)
+    for more, held in (("--no-hold", []), ("", [f"{ME} from the command line"])):
+        ended = run(f"rollback docker-qa/{image}:1@{bad} --reason 'it is this one' {more}")
+        assert (ended.code, "stays as it is" in ended.err) == (0, True)
+        assert sandbox.properties(f"docker-qa/{image}:1").get("promotion.hold.by", []) == held
+
+
+def test_a_rollback_that_fails_names_the_digest_to_go_on_with(
+    run: Run, gateway: Gateway, sandbox: RunningSandbox, image: str
+) -> None:
+    good, bad = roll_forth(run, sandbox, image)
+    line = f"rollback docker-qa/{image}:1 --reason 'loses orders'"
+    go_on = f"To go on, name the digest: docker-qa/{image}:1@{good}\n"
+    mend = gateway.rule("POST", "promote", reply=Reply(403, b"no"))
+    ended = run(line)
+    assert (ended.code, ended.err.endswith(go_on)) == (1, True)
+    mend()
+    set_policy(name="freeze", windows={"timezone": "UTC", "deny": ["2020-01-01/2190-01-01"]}, applies_to=["rollback"])
+    refused = run(line)
+    assert (refused.code, refused.err.endswith(go_on)) == (3, True)
+    assert sandbox.digest(f"docker-qa/{image}:1") == bad
+
+
 def test_where_there_is_nothing_to_go_back_to_nothing_is_changed(run: Run, sandbox: RunningSandbox, image: str) -> None:
     sandbox.push_image(f"docker-qa/{image}:1")
     ended = run(f"rollback docker-qa/{image}:1 --reason 'loses orders'")
