@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.cli.airflow_internals import use_database, without_logs, write_to_audit_log
-from artifactory_provider.cli.output import printed, say
+from artifactory_provider.cli.output import printed, say, silence
 from artifactory_provider.policy.problems import InvalidDocument
 from artifactory_provider.promotion.errors import InvalidPromotion, NotVerified, NotVerifiedYet, PromotionError
 from artifactory_provider.promotion.rules import Refused
@@ -61,8 +61,8 @@ def _end(work: Callable[[Namespace], int], args: Namespace) -> int:
         say("Interrupted. Run the same command again: it does what is left.")
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever reads has enough. Nothing is left to be written at the end of the process either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever reads has enough.
+        silence(sys.stdout)
         return FAILED
     except Usage as error:
         say(str(error))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,8 +12,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from artifactory_provider.cli import output
 from artifactory_provider.cli.airflow_internals import print_rows
-from artifactory_provider.cli.output import printed, show
+from artifactory_provider.cli.output import printed, progress, say, show
+from artifactory_provider.promotion.batch import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,3 +73,15 @@ def test_any_text_can_be_printed_in_as_many_lines(text: str) -> None:
     assert shown.count("\n") == text.count("\n")
     assert shown.replace("\n", "").isprintable()
     assert not text.isprintable() or shown == text
+
+
+def test_what_nobody_reads_any_more_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as broken:
+        monkeypatch.setattr(sys, "stderr", broken)
+        monkeypatch.setattr(output, "_SECONDS_BETWEEN_LINES", 0.0)
+        with progress("Promoting") as move:
+            for done in (1, 2):
+                move(Progress(done, 2, 0))
+        say("2 promoted.")
