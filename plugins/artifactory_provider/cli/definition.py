@@ -118,8 +118,12 @@ _PLAN = _command(
     ),
     ARG_ON_CONFLICT,
     Arg(("--largest",), help="How many promotions there may be", type=positive_int(allow_zero=False)),
+    ARG_FOLDER,
     ARG_CONN_ID,
-    more="Nothing is changed. What a hold, a rejection, a stop or the policy forbids now is refused.",
+    more=(
+        "Nothing is changed. What a hold, a rejection, a stop, the policy or a pipeline's stage forbids now is "
+        "refused; checks and approvals are asked for when it is promoted."
+    ),
     example="plan docker-dev docker-qa --image 'payments/*' --versions '>=1.4 <2'",
 )
 _PROMOTE = _command(
@@ -140,8 +144,12 @@ _PROMOTE = _command(
         type=positive_int(allow_zero=False),
         default=32,
     ),
+    ARG_FOLDER,
     ARG_CONN_ID,
-    more="Each is pinned to the digest that it shows, and all rules of the policy hold. Images are copied.",
+    more=(
+        "Each is pinned to the digest that it shows. All rules of the policy hold, and what the stages of the "
+        "pipelines in the folder ask of their own images: checks, windows, approvals. Images are copied."
+    ),
     example="promote docker-dev/payments/api:1.4.2 docker-qa",
 )
 _ROLLBACK = _command(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.errors import ImageNotFound
 from artifactory_provider.artifactory.references import ImageReference, check_repository
+from artifactory_provider.cli.folder import read_rules
 from artifactory_provider.cli.output import printed, progress, say, show, show_digest
 from artifactory_provider.cli.running import (
     DONE,
@@ -57,7 +58,7 @@ def plan(args: Namespace) -> int:
             "properties": "\n".join(args.property or ()),
         }
     )
-    made = ArtifactoryHook(args.conn_id).plan(
+    made = ArtifactoryHook(args.conn_id, rules=read_rules(args.folder)).plan(
         criteria,
         target_repository=args.target,
         target_image=args.target_image,
@@ -84,7 +85,7 @@ def plan(args: Namespace) -> int:
 @command(changes=True)
 def promote(args: Namespace) -> int:
     """Promote tags or whole images, and show what became of each."""
-    hook = ArtifactoryHook(args.conn_id)
+    hook = ArtifactoryHook(args.conn_id, rules=read_rules(args.folder))
     options = PromotionOptions(on_conflict=args.on_conflict, properties={"by": author()})
     promotions = make_promotions(_pair(hook, args.source, args.target), options)
     last = Progress(0, len(promotions), 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.cli.airflow_internals import find_dags_folder
+from artifactory_provider.cli.folder import find_folder
 from artifactory_provider.cli.output import count, is_for_programs, say, show
 from artifactory_provider.cli.running import DONE, FAILED, command
 from artifactory_provider.pipelines import read_folder
@@ -39,14 +39,6 @@ def validate(args: Namespace) -> int:
         return FAILED
     say(f"Without errors: {' and '.join(checked)}.")
     return DONE
-
-
-def find_folder(given: str | None) -> Path:
-    """Return the folder of the pipeline files.
-
-    :param given: what was given; None for ``pipelines`` in Airflow's DAGs folder.
-    """
-    return Path(given) if given else Path(find_dags_folder(), "pipelines")
 
 
 def problem_rows(error: InvalidDocument, file: str) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from artifactory_provider.tasks.variables import write_variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.integration.cli.conftest import Run
     from tests.integration.gateway import Gateway
@@ -106,6 +107,50 @@ def test_a_check_of_the_policy_that_has_not_passed_holds_it_back(
     set_policy(require=[{"property": "unit.status"}])
     ended = run(f"promote docker-dev/{image}:1.0 docker-qa --output json")
     assert (ended.code, ended.rows[0]["outcome"]) == (code, outcome)
+    assert sandbox.digest(f"docker-qa/{image}:1.0") is None
+
+
+@pytest.fixture
+def pipelines(image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a pipeline that asks something of the test's image, where commands look without being told."""
+    folder = tmp_path / "pipelines"
+    folder.mkdir()
+    (folder / "own.yaml").write_text(
+        f"images: [{image}]\nowner: platform\nstages:\n"
+        "  - {name: dev, repository: docker-dev, checks: [{property: unit.status}]}\n"
+        "  - {name: qa, repository: docker-qa}\n"
+        "  - {name: prod, repository: docker-prod, windows: {timezone: UTC, deny: [2020-01-01/2190-01-01]}}\n"
+    )
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(tmp_path))
+    return folder
+
+
+def test_what_the_stages_ask_of_their_images_is_asked_whoever_promotes_them(
+    run: Run, sandbox: RunningSandbox, image: str, pipelines: Path, tmp_path: Path
+) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1.0", content=f"{image} of a pipeline")
+    line = f"promote docker-dev/{image}:1.0 docker-qa"
+    assert (run(line).code, sandbox.digest(f"docker-qa/{image}:1.0")) == (4, None)
+    sandbox.set_properties(f"docker-dev/{image}:1.0", {"unit.status": "passed"})
+    assert (run(line).code, sandbox.digest(f"docker-qa/{image}:1.0")) == (0, digest)
+    frozen = run(f"promote docker-qa/{image}:1.0 docker-prod --output json")
+    assert (frozen.code, sandbox.digest(f"docker-prod/{image}:1.0")) == (3, None)
+    assert "stage prod of own" in frozen.rows[0]["reason"]
+    planned = run(f"plan docker-qa docker-prod --image {image} --output json")
+    assert [row["action"] for row in planned.rows] == ["refused"]
+    (tmp_path / "others").mkdir()
+    assert run(f"promote docker-qa/{image}:1.0 docker-prod --folder {tmp_path / 'others'}").code == 0
+
+
+def test_a_pipeline_file_that_is_broken_lets_nothing_through(
+    run: Run, sandbox: RunningSandbox, image: str, pipelines: Path, tmp_path: Path
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0")
+    (pipelines / "broken.yaml").write_text("image: [")
+    for folder, said in (("", "broken.yaml"), (f"--folder {tmp_path / 'none'}", "The folder cannot be read")):
+        for line in (f"promote docker-dev/{image}:1.0 docker-qa", f"plan docker-dev docker-qa --image {image}"):
+            ended = run(f"{line} {folder}")
+            assert (ended.code, said in ended.err) == (1, True), ended.err
     assert sandbox.digest(f"docker-qa/{image}:1.0") is None
 
 
