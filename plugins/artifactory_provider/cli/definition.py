@@ -91,7 +91,10 @@ _VALIDATE = _command(
     "Check pipeline files, and a policy document",
     Arg(("folder",), nargs="?", help="The folder of the pipeline files (pipelines in Airflow's DAGs folder)"),
     Arg(("--policy",), help="A policy document to check, too", metavar="FILE"),
-    more="All errors are told at once, with file and line. It needs no database and no server.",
+    more=(
+        "All errors are told at once, with file and line. It needs no database and no server. A folder without a "
+        "pipeline file is an error; with a policy and no folder, the usual one is checked where it is there."
+    ),
     example="validate dags/pipelines --policy policy.yaml",
 )
 

@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 
     from artifactory_provider.policy.problems import InvalidDocument
 
+_NO_PIPELINE = "No pipeline file is in this folder: name one with *.yaml or *.yml that do not begin with _ or a dot."
+
 
 @command(changes=False)
 def validate(args: Namespace) -> int:
     """Check pipeline files and a policy, and show all errors."""
     folder, checked, problems = find_folder(args.folder), [], []
-    if args.folder or not args.policy:
+    if args.folder or not args.policy or folder.exists():
         found = read_folder(folder)
         checked.append(count(len(found.pipelines), "pipeline"))
         for error in found.errors.values():
             problems += problem_rows(error, str(folder / error.name))
+        if not (found.pipelines or found.errors):
+            problems.append({"file": str(folder), "line": None, "field": "", "error": _NO_PIPELINE})
     if args.policy:
         try:
             policy = read_policy(Path(args.policy).read_bytes(), name=args.policy)
