@@ -262,7 +262,11 @@ _STOP = _command(
     Arg(("--until",), help="When it ends by itself, such as 2026-12-24T12:00+01:00", metavar="MOMENT"),
     Arg(("--also-rollbacks",), help="Stop rollbacks, too", action="store_true"),
     ARG_CONN_ID,
-    more="Nothing is promoted from then on, also by runs that are under way. All orders that stand are shown.",
+    more=(
+        "Nothing is promoted from then on, also by runs that are under way. The order stands in the Variable that the "
+        "connection names (artifactory_stop where it names none), and holds for all connections with that Variable. "
+        "All orders that stand are shown."
+    ),
     example="stop --reason 'the cluster is on fire' --repository docker-prod",
 )
 _RESUME = _command(
@@ -272,7 +276,10 @@ _RESUME = _command(
     ARG_REASON,
     ARG_REPOSITORIES,
     ARG_CONN_ID,
-    more="It lifts the orders to stop that name one of the repositories, and all where none are given.",
+    more=(
+        "It lifts the orders to stop that name one of the repositories, and all where none are given, for all "
+        "connections with the Variable of this one (artifactory_stop where it names none)."
+    ),
     example="resume --reason 'the fire is out' --repository docker-prod",
 )
 _POLICY_CHECK = _command(

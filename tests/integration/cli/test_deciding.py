@@ -6,6 +6,7 @@ import io
 import os
 import pwd
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from artifactory_provider.tasks.variables import read_variable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.integration.cli.conftest import Run
@@ -77,6 +79,31 @@ def test_a_stop_holds_from_then_on_until_the_line_goes_on(run: Run, sandbox: Run
     assert run("resume --reason 'it is out'").code == 0
     assert run(f"promote docker-dev/{image}:1 docker-qa").code == 0
     assert run("stop --reason 'it burns' --until 2020-01-01").code == 2
+
+
+def test_a_stop_says_which_variable_has_it_and_for_which_connections(run: Run, connect: Callable[..., None]) -> None:
+    connect(extra={"stop": "artifactory_of_two_stops"})
+    for line in ("stop --reason 'it burns'", "resume --reason 'it is out'"):
+        ended = run(line)
+        assert ended.code == 0
+        assert "The Variable artifactory_of_two_stops has the orders for artifactory_default" in ended.err
+        assert "artifactory_stop where it names none" in " ".join(run(f"{line.split()[0]} --help").out.split())
+
+
+def test_a_stop_that_is_interrupted_may_stand_and_is_not_given_twice(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "sleep", interrupt)
+        ended = run("stop --reason 'it burns'")
+    assert (ended.code, "the order may stand in the Variable artifactory_stop already" in ended.err) == (130, True)
+    again = run("stop --reason 'it burns' --output json")
+    assert (again.code, len(again.rows)) == (0, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "sleep", interrupt)
+        ended = run("resume --reason 'it is out'")
+    assert (ended.code, "may be gone from the Variable artifactory_stop already" in ended.err) == (130, True)
 
 
 def test_a_policy_is_set_shown_and_explained(run: Run, tmp_path: Path) -> None:
