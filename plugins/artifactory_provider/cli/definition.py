@@ -301,7 +301,10 @@ _POLICY_SHOW = _command(
     ARG_AT,
     ARG_ORIGIN,
     ARG_CONN_ID,
-    more="With targets, it shows what each rule says of them.",
+    more=(
+        "With targets, it shows what each rule says of them. Where the Variable holds no policy, or there is none of "
+        "the name that the connection has, nothing is promoted, and this fails."
+    ),
     example="policy show --target docker-prod/payments/api:1.4.2",
 )
 _POLICY_SET = _command(

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.cli.folder import find_folder
-from artifactory_provider.cli.output import count, is_for_programs, say, show
-from artifactory_provider.cli.running import DONE, FAILED, command
+from artifactory_provider.cli.output import count, is_for_programs, printed, say, show
+from artifactory_provider.cli.running import DONE, FAILED, Usage, command
 from artifactory_provider.pipelines import read_folder
 from artifactory_provider.policy import InvalidPolicy, read_policy
 
@@ -32,7 +32,7 @@ def validate(args: Namespace) -> int:
             problems.append({"file": str(folder), "line": None, "field": "", "error": _NO_PIPELINE})
     if args.policy:
         try:
-            policy = read_policy(Path(args.policy).read_bytes(), name=args.policy)
+            policy = read_policy(read_file(args.policy), name=args.policy)
             checked.append(f"a policy of {count(len(policy.rules), 'rule')}")
         except InvalidPolicy as error:
             problems += problem_rows(error, args.policy)
@@ -43,6 +43,19 @@ def validate(args: Namespace) -> int:
         return FAILED
     say(f"Without errors: {' and '.join(checked)}.")
     return DONE
+
+
+def read_file(file: str) -> bytes:
+    """Return what a file holds.
+
+    :param file: its path.
+    :raises OSError: when it cannot be read.
+    :raises Usage: when that is no path.
+    """
+    try:
+        return Path(file).read_bytes()
+    except ValueError as error:  # as for a null character
+        raise Usage(f"{printed(file)!r:.200} is no path of a file: {error}.") from error
 
 
 def problem_rows(error: InvalidDocument, file: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from artifactory_provider.tasks.variables import read_variable
+from artifactory_provider.tasks.variables import read_variable, write_variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +149,27 @@ def test_a_policy_that_the_environment_hides_is_not_said_to_be_set(
     monkeypatch.setenv("AIRFLOW_VAR_ARTIFACTORY_POLICY", '{"version": 1, "rules": []}')
     ended = run(f"policy set {file}")
     assert ended.code == 1
-    assert "shows another text" in ended.err
+    assert "shows another text: a secrets backend or the environment comes first, or somebody else" in ended.err
+
+
+def test_a_policy_that_refuses_everything_is_shown_with_what_is_wrong(run: Run, connect: Callable[..., None]) -> None:
+    run("stop --reason 'it burns'")
+    write_variable("artifactory_policy", "rules: [\n", description="")
+    for line, out in (("policy show", "rules: [\n"), ("policy show --target docker-qa/app:1", "")):
+        ended = run(line)
+        assert (ended.code, ended.out) == (1, out)
+        for said in ("artifactory_policy has", "line 2", "Nothing is promoted over artifactory_default", "it burns"):
+            assert said in ended.err
+    connect(extra={"policy": "artifactory_of_nobody"})
+    ended = run("policy show")
+    assert (ended.code, ended.out) == (1, "")
+    assert "names the policy 'artifactory_of_nobody', and there is no such Variable: nothing is promoted" in ended.err
+
+
+@pytest.mark.parametrize("line", ["policy check", "policy set", "validate --policy"])
+def test_what_is_no_path_is_told_as_usage(run: Run, line: str) -> None:
+    ended = run(line, "a\0b")
+    assert (ended.code, "is no path of a file" in ended.err) == (2, True)
 
 
 def test_who_has_changed_something_is_in_airflows_audit_log(run: Run, sandbox: RunningSandbox, image: str) -> None:
