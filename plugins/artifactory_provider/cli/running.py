@@ -89,10 +89,15 @@ def code_of(error: Exception) -> int:
 def worst(codes: Iterable[int]) -> int:
     """Return what several ends come to: what has failed comes first, then what is refused, then what is pending.
 
+    That what was asked for makes no sense, and nothing was changed, is said of all of them alone.
+
     :param codes: their exit codes.
     """
     there = set(codes)
-    return next((code for code in (FAILED, USAGE, REFUSED, PENDING) if code in there), DONE)
+    if there == {USAGE}:
+        return USAGE
+    there = {FAILED if code == USAGE else code for code in there}
+    return next((code for code in (FAILED, REFUSED, PENDING) if code in there), DONE)
 
 
 def read_tag(text: str) -> ImageReference:
