@@ -62,9 +62,17 @@ def test_what_others_wrote_is_neither_markup_nor_steers_a_terminal(print_as: Any
     assert ":smile:" in out
 
 
-@pytest.mark.parametrize(("output", "out"), [("json", "[]\n"), ("yaml", "[]\n"), ("plain", "No data found\n")])
+@pytest.mark.parametrize(("output", "out"), [("json", "[]\n"), ("yaml", "[]\n"), ("plain", "")])
 def test_no_rows_are_no_rows(print_as: Any, output: str, out: str) -> None:
     assert print_as(output, []) == out
+
+
+def test_a_table_in_a_pipe_has_a_line_for_each_row_however_long_and_many(print_as: Any) -> None:
+    rows = [{"tag": f"1.{number}", "reason": "because of this " * 20} for number in range(10_000)]
+    head, rule, *lines = print_as("table", rows).splitlines()
+    assert [name.strip() for name in head.split(" | ")] == ["tag", "reason"]
+    assert set(rule) == {"=", "+"}
+    assert [line.split(" | ")[0].strip() for line in lines] == [row["tag"] for row in rows]
 
 
 @given(st.text())
