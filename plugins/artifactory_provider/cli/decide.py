@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.cli.output import count, printed, say, show
-from artifactory_provider.cli.running import DONE, author, command, read_tag
+from artifactory_provider.cli.running import DONE, INTERRUPTED, author, command, read_tag
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.tasks.forms import as_moment
@@ -58,8 +58,17 @@ def stop(args: Namespace) -> int:
         until=as_moment(args.until, name="until"),
         also_rollbacks=args.also_rollbacks,
     )
-    standing = give_order(ArtifactoryHook(args.conn_id).stop_variable, order)
+    variable = ArtifactoryHook(args.conn_id).stop_variable
+    try:
+        standing = give_order(variable, order)
+    except KeyboardInterrupt:
+        say(
+            f"Interrupted: the order may stand in the Variable {variable} already, and may not. Run the same command "
+            "again, which gives no order twice; or let the line go on by resume."
+        )
+        return INTERRUPTED
     show(order_rows(standing.orders), args.output)
+    say(_tell_variable(variable, args))
     return DONE
 
 
@@ -67,10 +76,23 @@ def stop(args: Namespace) -> int:
 def resume(args: Namespace) -> int:
     """Let the line go on: lift orders to stop."""
     check_reason(args.reason)
-    lifted = lift_orders(ArtifactoryHook(args.conn_id).stop_variable, naming_any(args.repository or ()))
+    variable = ArtifactoryHook(args.conn_id).stop_variable
+    try:
+        lifted = lift_orders(variable, naming_any(args.repository or ()))
+    except KeyboardInterrupt:
+        say(f"Interrupted: the orders may be gone from the Variable {variable} already: policy show tells which stand.")
+        return INTERRUPTED
     show(order_rows(lifted), args.output)
     say(f"{count(len(lifted), 'order')} lifted by {author()}: {printed(args.reason)}")
+    say(_tell_variable(variable, args))
     return DONE
+
+
+def _tell_variable(variable: str, args: Namespace) -> str:
+    return (
+        f"The Variable {printed(variable)} has the orders for {printed(args.conn_id)}, and for each other connection "
+        "that takes its orders from there."
+    )
 
 
 def order_rows(orders: Iterable[StopOrder]) -> list[dict[str, Any]]:

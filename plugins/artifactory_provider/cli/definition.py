@@ -91,7 +91,10 @@ _VALIDATE = _command(
     "Check pipeline files, and a policy document",
     Arg(("folder",), nargs="?", help="The folder of the pipeline files (pipelines in Airflow's DAGs folder)"),
     Arg(("--policy",), help="A policy document to check, too", metavar="FILE"),
-    more="All errors are told at once, with file and line. It needs no database and no server.",
+    more=(
+        "All errors are told at once, with file and line. It needs no database and no server. A folder without a "
+        "pipeline file is an error; with a policy and no folder, the usual one is checked where it is there."
+    ),
     example="validate dags/pipelines --policy policy.yaml",
 )
 
@@ -118,8 +121,12 @@ _PLAN = _command(
     ),
     ARG_ON_CONFLICT,
     Arg(("--largest",), help="How many promotions there may be", type=positive_int(allow_zero=False)),
+    ARG_FOLDER,
     ARG_CONN_ID,
-    more="Nothing is changed. What a hold, a rejection, a stop or the policy forbids now is refused.",
+    more=(
+        "Nothing is changed. What a hold, a rejection, a stop, the policy or a pipeline's stage forbids now is "
+        "refused; checks and approvals are asked for when it is promoted."
+    ),
     example="plan docker-dev docker-qa --image 'payments/*' --versions '>=1.4 <2'",
 )
 _PROMOTE = _command(
@@ -140,8 +147,12 @@ _PROMOTE = _command(
         type=positive_int(allow_zero=False),
         default=32,
     ),
+    ARG_FOLDER,
     ARG_CONN_ID,
-    more="Each is pinned to the digest that it shows, and all rules of the policy hold. Images are copied.",
+    more=(
+        "Each is pinned to the digest that it shows. All rules of the policy hold, and what the stages of the "
+        "pipelines in the folder ask of their own images: checks, windows, approvals. Images are copied."
+    ),
     example="promote docker-dev/payments/api:1.4.2 docker-qa",
 )
 _ROLLBACK = _command(
@@ -152,7 +163,10 @@ _ROLLBACK = _command(
     ARG_REASON,
     Arg(("--no-hold",), help="Do not hold the tag on it", action="store_true"),
     ARG_CONN_ID,
-    more="That promotion must have kept a backup. The tag is held on it then, until somebody lifts the hold.",
+    more=(
+        "That promotion must have kept a backup. The tag is held on it then, until somebody lifts the hold. A tag that "
+        "was rolled back already is left as it is: only a digest goes further back, or brings back what was taken out."
+    ),
     example="rollback docker-prod/payments/api:1.4 --reason 'loses orders'",
 )
 _STATUS = _command(
@@ -248,7 +262,11 @@ _STOP = _command(
     Arg(("--until",), help="When it ends by itself, such as 2026-12-24T12:00+01:00", metavar="MOMENT"),
     Arg(("--also-rollbacks",), help="Stop rollbacks, too", action="store_true"),
     ARG_CONN_ID,
-    more="Nothing is promoted from then on, also by runs that are under way. All orders that stand are shown.",
+    more=(
+        "Nothing is promoted from then on, also by runs that are under way. The order stands in the Variable that the "
+        "connection names (artifactory_stop where it names none), and holds for all connections with that Variable. "
+        "All orders that stand are shown."
+    ),
     example="stop --reason 'the cluster is on fire' --repository docker-prod",
 )
 _RESUME = _command(
@@ -258,7 +276,10 @@ _RESUME = _command(
     ARG_REASON,
     ARG_REPOSITORIES,
     ARG_CONN_ID,
-    more="It lifts the orders to stop that name one of the repositories, and all where none are given.",
+    more=(
+        "It lifts the orders to stop that name one of the repositories, and all where none are given, for all "
+        "connections with the Variable of this one (artifactory_stop where it names none)."
+    ),
     example="resume --reason 'the fire is out' --repository docker-prod",
 )
 _POLICY_CHECK = _command(
@@ -280,7 +301,10 @@ _POLICY_SHOW = _command(
     ARG_AT,
     ARG_ORIGIN,
     ARG_CONN_ID,
-    more="With targets, it shows what each rule says of them.",
+    more=(
+        "With targets, it shows what each rule says of them. Where the Variable holds no policy, or there is none of "
+        "the name that the connection has, nothing is promoted, and this fails."
+    ),
     example="policy show --target docker-prod/payments/api:1.4.2",
 )
 _POLICY_SET = _command(

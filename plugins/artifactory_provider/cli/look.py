@@ -6,9 +6,9 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import ImageReference, check_image
+from artifactory_provider.cli.folder import find_folder
 from artifactory_provider.cli.output import is_for_programs, printed, say, show, show_digest
 from artifactory_provider.cli.running import DONE, FAILED, PENDING, REFUSED, Usage, command, read_tag
-from artifactory_provider.cli.validate import find_folder
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.pipelines import read_folder
 from artifactory_provider.promotion.planning.criteria import TagCriteria

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,11 +28,24 @@ def printed(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """Print a line for people, on standard error.
+    """Print a line for people, on standard error; where nobody reads it any more, the work goes on.
 
     :param text: the line.
     """
-    print(text, file=sys.stderr, flush=True)
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO) -> None:
+    """Let a stream whose reader has gone lead nowhere, so that nothing fails for it, at the end of the process either.
+
+    :param stream: standard output or standard error.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def count(number: int, noun: str) -> str:
@@ -54,8 +68,10 @@ def show(rows: Sequence[Mapping[str, Any]], output: str) -> None:
     if not is_for_programs(output):
         # In one line each; a cell without a value is empty.
         rows = [{name: _cell(value) for name, value in row.items()} for row in rows]
-    if output == "plain" and rows:
-        _print_plain(rows)
+    if output == "plain":
+        _print_columns(rows, between="  ")
+    elif output == "table" and rows and not sys.stdout.isatty():
+        _print_columns(rows, between=" | ", rule="=+=")
     elif is_for_programs(output) and not sys.stdout.isatty():
         texts = [{name: None if value is None else str(value) for name, value in row.items()} for row in rows]
         _print_document(texts, output)
@@ -63,12 +79,24 @@ def show(rows: Sequence[Mapping[str, Any]], output: str) -> None:
         print_rows(rows, output)
 
 
-def _print_plain(rows: Sequence[Mapping[str, str]]) -> None:
-    """Print columns; Airflow's own function takes the tag 1.10 for a number, and prints 1.1."""
+def _print_columns(rows: Sequence[Mapping[str, str]], *, between: str, rule: str = "") -> None:
+    """Print a line for each row, and nothing where there are none.
+
+    Airflow's own functions take the tag 1.10 for a number and print 1.1, or take seconds for thousands of rows, which
+    they wrap at the width of no terminal.
+
+    :param between: what stands between two columns.
+    :param rule: what stands between two columns in the line under the head; without it, there is no such line.
+    """
+    if not rows:
+        return
     lines = [list(rows[0]), *([*row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    texts = [between.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+    if rule:
+        texts.insert(1, rule.join(rule[0] * width for width in widths))
+    for text in texts:
+        print(text.rstrip())
 
 
 def _print_document(rows: Sequence[Mapping[str, Any]], output: str) -> None:

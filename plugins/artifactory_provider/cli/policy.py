@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.cli.decide import order_rows
 from artifactory_provider.cli.output import count, is_for_programs, printed, say, show
 from artifactory_provider.cli.running import DONE, FAILED, author, command
-from artifactory_provider.cli.validate import problem_rows
+from artifactory_provider.cli.validate import problem_rows, read_file
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.policy import InvalidPolicy, read_policy, read_stop
+from artifactory_provider.promotion.errors import RulesUnreadable
 from artifactory_provider.tasks.forms import as_moment
 from artifactory_provider.tasks.variables import read_variable, write_variable
 
@@ -42,19 +42,25 @@ def check(args: Namespace) -> int:
 def show_policy(args: Namespace) -> int:
     """Show the policy that holds, or what it says of targets, and the orders to stop."""
     hook = ArtifactoryHook(args.conn_id)
-    name, stops = hook.policy_variable, hook.stop_variable
+    name, stops, code = hook.policy_variable, hook.stop_variable, DONE
     text = read_variable(name)
-    if text is None:
-        say(f"There is no policy: no Variable {name}.")
-    elif args.target:
-        _explain(read_policy(text, name=name), args)
+    if text is not None and not args.target:
+        print((printed(text) if sys.stdout.isatty() else text).rstrip(), flush=True)
+    try:
+        policy = hook.rules().policy
+    except (InvalidPolicy, RulesUnreadable) as error:
+        say(f"{printed(str(error))}\nNothing is promoted over {printed(args.conn_id)} until that is mended.")
+        code = FAILED
     else:
-        sys.stdout.write(f"{(printed(text) if sys.stdout.isatty() else text).rstrip()}\n")
+        if policy is None:
+            say(f"There is no policy: no Variable {name}.")
+        elif args.target:
+            _explain(policy, args)
     standing = read_stop(read_variable(stops) or "", name=stops)
     for row in order_rows(standing.orders):
         until = row["until"] or "it is lifted"
         say(printed(f"Stopped until {until}: {row['repositories']}, by {row['by']}: {row['reason']}"))
-    return DONE
+    return code
 
 
 @command(changes=True)
@@ -65,7 +71,10 @@ def set_policy(args: Namespace) -> int:
     name = ArtifactoryHook(args.conn_id).policy_variable
     write_variable(name, said, description=f"The policy of promotions. Set by {author()}.")
     if read_variable(name) != said:
-        say(f"The Variable {name} was set, and shows another text: a secrets backend or the environment comes first.")
+        say(
+            f"The Variable {name} was set, and shows another text: a secrets backend or the environment comes first, "
+            "or somebody else has set it since. See what holds now: airflow artifactory policy show"
+        )
         return FAILED
     say(f"{name} has {count(len(policy.rules), 'rule')} now.")
     return DONE
@@ -85,4 +94,4 @@ def _explain(policy: Policy, args: Namespace) -> None:
 def _read(file: str) -> tuple[bytes, str]:
     if file == "-":
         return sys.stdin.buffer.read(), "standard input"
-    return Path(file).read_bytes(), file
+    return read_file(file), file

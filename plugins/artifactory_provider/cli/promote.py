@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.errors import ImageNotFound
 from artifactory_provider.artifactory.references import ImageReference, check_repository
+from artifactory_provider.cli.folder import read_rules
 from artifactory_provider.cli.output import printed, progress, say, show, show_digest
 from artifactory_provider.cli.running import (
     DONE,
+    EXPECTED,
     INTERRUPTED,
     PENDING,
     REFUSED,
@@ -22,10 +24,12 @@ from artifactory_provider.cli.running import (
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.promotion.backup import make_rollback
 from artifactory_provider.promotion.batch import Progress
+from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.promotion.planning.criteria import TagCriteria
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.planning.rendering import headline
-from artifactory_provider.promotion.request import PromotionOptions, make_promotions
+from artifactory_provider.promotion.planning.rollback import plan_rollback
+from artifactory_provider.promotion.request import NOTHING, PromotionOptions, make_promotions
 from artifactory_provider.tasks.forms import read_criteria
 from artifactory_provider.tasks.rules import Answers
 
@@ -54,7 +58,7 @@ def plan(args: Namespace) -> int:
             "properties": "\n".join(args.property or ()),
         }
     )
-    made = ArtifactoryHook(args.conn_id).plan(
+    made = ArtifactoryHook(args.conn_id, rules=read_rules(args.folder)).plan(
         criteria,
         target_repository=args.target,
         target_image=args.target_image,
@@ -81,7 +85,7 @@ def plan(args: Namespace) -> int:
 @command(changes=True)
 def promote(args: Namespace) -> int:
     """Promote tags or whole images, and show what became of each."""
-    hook = ArtifactoryHook(args.conn_id)
+    hook = ArtifactoryHook(args.conn_id, rules=read_rules(args.folder))
     options = PromotionOptions(on_conflict=args.on_conflict, properties={"by": author()})
     promotions = make_promotions(_pair(hook, args.source, args.target), options)
     last = Progress(0, len(promotions), 0)
@@ -106,21 +110,44 @@ def promote(args: Namespace) -> int:
 @command(changes=True)
 def rollback(args: Namespace) -> int:
     """Give a tag back what it showed before its last promotion, and hold it on that."""
-    tag = read_tag(args.tag)
-    hook, by = ArtifactoryHook(args.conn_id), author()
-    previous = hook.find_previous(tag)
+    tag, by, reason = read_tag(args.tag), author(), check_reason(args.reason)
+    hook = ArtifactoryHook(args.conn_id)
+    planned = hook.plan_change(
+        lambda client: plan_rollback(client, tag.unpinned(), version=tag.digest), is_rollback=True
+    ).planned
+    if planned.action == "unchanged":
+        if tag.digest and not args.no_hold:
+            hook.hold(tag, reason=reason, by=by)
+        shown = tag.pinned(str(planned.current))
+        show([_row(shown, shown, planned.action, planned.reason, args.output)], args.output)
+        say(f"{shown} stays as it is: {planned.reason}.{_tell_hold(reason, args) if tag.digest else ''}")
+        return DONE
+    # After it the one before is another one: what goes on from here has to name the digest.
+    go_on = f"To go on, name the digest: {tag.pinned(str(planned.source.digest))}"
     promotion = make_rollback(
-        previous, tag.unpinned(), by=by, reason=args.reason, hold=not args.no_hold, properties={"by": by}
+        planned.source,
+        planned.target,
+        by=by,
+        reason=reason,
+        hold=not args.no_hold,
+        replaces=planned.current or NOTHING,
+        properties={"by": by},
     )
     try:
         record = hook.promote(promotion, answers=Answers(is_rollback=True))
     except KeyboardInterrupt:
-        say(f"Interrupted. To go on, name the digest: {tag.pinned(str(previous.digest))}")
+        say(f"Interrupted. {go_on}")
         return INTERRUPTED
-    held = "" if args.no_hold else f" It is held on it: {printed(args.reason)}"
+    except EXPECTED as error:
+        say(f"{printed(str(error))}\n{go_on}")
+        return code_of(error)
     show([_row(record.source, record.target, record.outcome, "", args.output)], args.output)
-    say(f"{tag.unpinned()} shows {record.target.digest} again.{held}")
+    say(f"{tag.unpinned()} shows {record.target.digest} again.{_tell_hold(reason, args)}")
     return DONE
+
+
+def _tell_hold(reason: str, args: Namespace) -> str:
+    return "" if args.no_hold else f" It is held on it: {printed(reason)}"
 
 
 def _pair(

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.cli.airflow_internals import use_database, without_logs, write_to_audit_log
-from artifactory_provider.cli.output import printed, say
+from artifactory_provider.cli.output import printed, say, silence
 from artifactory_provider.policy.problems import InvalidDocument
 from artifactory_provider.promotion.errors import InvalidPromotion, NotVerified, NotVerifiedYet, PromotionError
 from artifactory_provider.promotion.rules import Refused
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 DONE, FAILED, USAGE, REFUSED, PENDING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
-_EXPECTED = (AirflowNotFoundException, ArtifactoryError, InvalidReference, OSError, PromotionError)
+EXPECTED = (AirflowNotFoundException, ArtifactoryError, InvalidReference, OSError, PromotionError)
+"""What a command may fail with, in words for people."""
 
 
 class Usage(Exception):
@@ -60,13 +61,13 @@ def _end(work: Callable[[Namespace], int], args: Namespace) -> int:
         say("Interrupted. Run the same command again: it does what is left.")
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever reads has enough. Nothing is left to be written at the end of the process either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever reads has enough.
+        silence(sys.stdout)
         return FAILED
     except Usage as error:
         say(str(error))
         return USAGE
-    except _EXPECTED as error:
+    except EXPECTED as error:
         say(printed(str(error)))
         return code_of(error)
 
@@ -88,10 +89,15 @@ def code_of(error: Exception) -> int:
 def worst(codes: Iterable[int]) -> int:
     """Return what several ends come to: what has failed comes first, then what is refused, then what is pending.
 
+    That what was asked for makes no sense, and nothing was changed, is said of all of them alone.
+
     :param codes: their exit codes.
     """
     there = set(codes)
-    return next((code for code in (FAILED, USAGE, REFUSED, PENDING) if code in there), DONE)
+    if there == {USAGE}:
+        return USAGE
+    there = {FAILED if code == USAGE else code for code in there}
+    return next((code for code in (FAILED, REFUSED, PENDING) if code in there), DONE)
 
 
 def read_tag(text: str) -> ImageReference:

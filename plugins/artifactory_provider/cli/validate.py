@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.cli.airflow_internals import find_dags_folder
-from artifactory_provider.cli.output import count, is_for_programs, say, show
-from artifactory_provider.cli.running import DONE, FAILED, command
+from artifactory_provider.cli.folder import find_folder
+from artifactory_provider.cli.output import count, is_for_programs, printed, say, show
+from artifactory_provider.cli.running import DONE, FAILED, Usage, command
 from artifactory_provider.pipelines import read_folder
 from artifactory_provider.policy import InvalidPolicy, read_policy
 
@@ -16,19 +16,23 @@ if TYPE_CHECKING:
 
     from artifactory_provider.policy.problems import InvalidDocument
 
+_NO_PIPELINE = "No pipeline file is in this folder: name one with *.yaml or *.yml that do not begin with _ or a dot."
+
 
 @command(changes=False)
 def validate(args: Namespace) -> int:
     """Check pipeline files and a policy, and show all errors."""
     folder, checked, problems = find_folder(args.folder), [], []
-    if args.folder or not args.policy:
+    if args.folder or not args.policy or folder.exists():
         found = read_folder(folder)
         checked.append(count(len(found.pipelines), "pipeline"))
         for error in found.errors.values():
             problems += problem_rows(error, str(folder / error.name))
+        if not (found.pipelines or found.errors):
+            problems.append({"file": str(folder), "line": None, "field": "", "error": _NO_PIPELINE})
     if args.policy:
         try:
-            policy = read_policy(Path(args.policy).read_bytes(), name=args.policy)
+            policy = read_policy(read_file(args.policy), name=args.policy)
             checked.append(f"a policy of {count(len(policy.rules), 'rule')}")
         except InvalidPolicy as error:
             problems += problem_rows(error, args.policy)
@@ -41,12 +45,17 @@ def validate(args: Namespace) -> int:
     return DONE
 
 
-def find_folder(given: str | None) -> Path:
-    """Return the folder of the pipeline files.
+def read_file(file: str) -> bytes:
+    """Return what a file holds.
 
-    :param given: what was given; None for ``pipelines`` in Airflow's DAGs folder.
+    :param file: its path.
+    :raises OSError: when it cannot be read.
+    :raises Usage: when that is no path.
     """
-    return Path(given) if given else Path(find_dags_folder(), "pipelines")
+    try:
+        return Path(file).read_bytes()
+    except ValueError as error:  # as for a null character
+        raise Usage(f"{printed(file)!r:.200} is no path of a file: {error}.") from error
 
 
 def problem_rows(error: InvalidDocument, file: str) -> list[dict[str, Any]]:

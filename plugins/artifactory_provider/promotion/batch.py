@@ -84,7 +84,8 @@ async def promote_many(
     :param promotions: what is promoted to where, and how; see ``make_promotions``.
     :param at_once: how many requests are under way at a time, at most; a server that limits requests or becomes slow
         gets fewer.
-    :param on_progress: called with how far it has come, after each promotion.
+    :param on_progress: called with how far it has come, after each promotion, until it fails: that is logged, and ends
+        no promotion.
     :param rules: what may refuse each beside holds and rejections, asked right before its target tag changes.
     :raises InvalidPromotion: when ``at_once`` makes no sense.
     :raises AuthenticationFailed: when the credentials are refused: no other promotion could go better.
@@ -145,10 +146,19 @@ class _Batch:
                 self._results[number] = result
                 self._done += 1
                 self._failed += result.outcome == "failed"
-                if self._on_progress is not None:
-                    self._on_progress(Progress(self._done, len(self._promotions), self._failed))
+                self._tell_progress()
         finally:
             ledger.leave()
+
+    def _tell_progress(self) -> None:
+        """Tell how far it has come. Who fails at it is told no more, and ends nothing that is under way."""
+        if self._on_progress is None:
+            return
+        try:
+            self._on_progress(Progress(self._done, len(self._promotions), self._failed))
+        except Exception:
+            self._on_progress = None
+            log.exception("How far the promotions have come could not be told. They go on, and nothing more is told.")
 
     async def _bring_to_end(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait for the work; when that is cancelled, let it end what it is at, unless it is cancelled once more."""

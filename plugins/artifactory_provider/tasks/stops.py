@@ -75,7 +75,7 @@ def naming_any(repositories: Sequence[str]) -> Callable[[StopOrder], bool]:
 
 
 def give_order(variable: str, order: StopOrder) -> Stop:
-    """Stop the line, and return what is stopped now.
+    """Stop the line, and return what is stopped now. One that stands there already, but for its time, is not added.
 
     :param variable: the Variable of the stops.
     :param order: what is stopped, and why.
@@ -85,7 +85,7 @@ def give_order(variable: str, order: StopOrder) -> Stop:
     """
 
     def add(stop: Stop) -> Stop:
-        if order in stop.orders:
+        if any(replace(one, since=order.since) == order for one in stop.orders):
             return stop
         # Those that are over go, so that the document never becomes too long to be read.
         standing = [one for one in stop.orders if one.until is None or one.until > order.since]

@@ -6,13 +6,15 @@ import io
 import os
 import pwd
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from artifactory_provider.tasks.variables import read_variable
+from artifactory_provider.tasks.variables import read_variable, write_variable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.integration.cli.conftest import Run
@@ -79,6 +81,31 @@ def test_a_stop_holds_from_then_on_until_the_line_goes_on(run: Run, sandbox: Run
     assert run("stop --reason 'it burns' --until 2020-01-01").code == 2
 
 
+def test_a_stop_says_which_variable_has_it_and_for_which_connections(run: Run, connect: Callable[..., None]) -> None:
+    connect(extra={"stop": "artifactory_of_two_stops"})
+    for line in ("stop --reason 'it burns'", "resume --reason 'it is out'"):
+        ended = run(line)
+        assert ended.code == 0
+        assert "The Variable artifactory_of_two_stops has the orders for artifactory_default" in ended.err
+        assert "artifactory_stop where it names none" in " ".join(run(f"{line.split()[0]} --help").out.split())
+
+
+def test_a_stop_that_is_interrupted_may_stand_and_is_not_given_twice(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "sleep", interrupt)
+        ended = run("stop --reason 'it burns'")
+    assert (ended.code, "the order may stand in the Variable artifactory_stop already" in ended.err) == (130, True)
+    again = run("stop --reason 'it burns' --output json")
+    assert (again.code, len(again.rows)) == (0, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "sleep", interrupt)
+        ended = run("resume --reason 'it is out'")
+    assert (ended.code, "may be gone from the Variable artifactory_stop already" in ended.err) == (130, True)
+
+
 def test_a_policy_is_set_shown_and_explained(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text(FREEZE)
@@ -122,7 +149,27 @@ def test_a_policy_that_the_environment_hides_is_not_said_to_be_set(
     monkeypatch.setenv("AIRFLOW_VAR_ARTIFACTORY_POLICY", '{"version": 1, "rules": []}')
     ended = run(f"policy set {file}")
     assert ended.code == 1
-    assert "shows another text" in ended.err
+    assert "shows another text: a secrets backend or the environment comes first, or somebody else" in ended.err
+
+
+def test_a_policy_that_refuses_everything_is_shown_with_what_is_wrong(run: Run, connect: Callable[..., None]) -> None:
+    run("stop --reason 'it burns'")
+    write_variable("artifactory_policy", "rules: [\n", description="")
+    for line, out in (("policy show", "rules: [\n"), ("policy show --target docker-qa/app:1", "")):
+        ended = run(line)
+        assert (ended.code, ended.out) == (1, out)
+        for said in ("artifactory_policy has", "line 2", "Nothing is promoted over artifactory_default", "it burns"):
+            assert said in ended.err
+    connect(extra={"policy": "artifactory_of_nobody"})
+    ended = run("policy show")
+    assert (ended.code, ended.out) == (1, "")
+    assert "names the policy 'artifactory_of_nobody', and there is no such Variable: nothing is promoted" in ended.err
+
+
+@pytest.mark.parametrize("line", ["policy check", "policy set", "validate --policy"])
+def test_what_is_no_path_is_told_as_usage(run: Run, line: str) -> None:
+    ended = run(line, "a\0b")
+    assert (ended.code, "is no path of a file" in ended.err) == (2, True)
 
 
 def test_who_has_changed_something_is_in_airflows_audit_log(run: Run, sandbox: RunningSandbox, image: str) -> None:

@@ -15,6 +15,7 @@ from artifactory_provider.tasks.variables import write_variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.integration.cli.conftest import Run
     from tests.integration.gateway import Gateway
@@ -109,6 +110,50 @@ def test_a_check_of_the_policy_that_has_not_passed_holds_it_back(
     assert sandbox.digest(f"docker-qa/{image}:1.0") is None
 
 
+@pytest.fixture
+def pipelines(image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a pipeline that asks something of the test's image, where commands look without being told."""
+    folder = tmp_path / "pipelines"
+    folder.mkdir()
+    (folder / "own.yaml").write_text(
+        f"images: [{image}]\nowner: platform\nstages:\n"
+        "  - {name: dev, repository: docker-dev, checks: [{property: unit.status}]}\n"
+        "  - {name: qa, repository: docker-qa}\n"
+        "  - {name: prod, repository: docker-prod, windows: {timezone: UTC, deny: [2020-01-01/2190-01-01]}}\n"
+    )
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(tmp_path))
+    return folder
+
+
+def test_what_the_stages_ask_of_their_images_is_asked_whoever_promotes_them(
+    run: Run, sandbox: RunningSandbox, image: str, pipelines: Path, tmp_path: Path
+) -> None:
+    digest = sandbox.push_image(f"docker-dev/{image}:1.0", content=f"{image} of a pipeline")
+    line = f"promote docker-dev/{image}:1.0 docker-qa"
+    assert (run(line).code, sandbox.digest(f"docker-qa/{image}:1.0")) == (4, None)
+    sandbox.set_properties(f"docker-dev/{image}:1.0", {"unit.status": "passed"})
+    assert (run(line).code, sandbox.digest(f"docker-qa/{image}:1.0")) == (0, digest)
+    frozen = run(f"promote docker-qa/{image}:1.0 docker-prod --output json")
+    assert (frozen.code, sandbox.digest(f"docker-prod/{image}:1.0")) == (3, None)
+    assert "stage prod of own" in frozen.rows[0]["reason"]
+    planned = run(f"plan docker-qa docker-prod --image {image} --output json")
+    assert [row["action"] for row in planned.rows] == ["refused"]
+    (tmp_path / "others").mkdir()
+    assert run(f"promote docker-qa/{image}:1.0 docker-prod --folder {tmp_path / 'others'}").code == 0
+
+
+def test_a_pipeline_file_that_is_broken_lets_nothing_through(
+    run: Run, sandbox: RunningSandbox, image: str, pipelines: Path, tmp_path: Path
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0")
+    (pipelines / "broken.yaml").write_text("image: [")
+    for folder, said in (("", "broken.yaml"), (f"--folder {tmp_path / 'none'}", "The folder cannot be read")):
+        for line in (f"promote docker-dev/{image}:1.0 docker-qa", f"plan docker-dev docker-qa --image {image}"):
+            ended = run(f"{line} {folder}")
+            assert (ended.code, said in ended.err) == (1, True), ended.err
+    assert sandbox.digest(f"docker-qa/{image}:1.0") is None
+
+
 def test_a_policy_that_is_broken_lets_nothing_through(run: Run, sandbox: RunningSandbox, image: str) -> None:
     sandbox.push_image(f"docker-dev/{image}:1.0")
     write_variable("artifactory_policy", "rules: [", description="")
@@ -171,6 +216,52 @@ def test_a_rollback_gives_a_tag_back_what_it_showed_and_holds_it(run: Run, sandb
     ended = run(f"promote docker-dev/{image}:1.1 docker-qa/{image}:1 --on-conflict overwrite --output json")
     assert ended.code == 3
     assert "is held" in ended.rows[0]["reason"]
+
+
+def roll_forth(run: Run, sandbox: RunningSandbox, image: str) -> tuple[str, str]:
+    """Promote one image after the other to a tag, and return their digests."""
+    good, bad = (sandbox.push_image(f"docker-dev/{image}:{tag}", content=f"{image} {tag}") for tag in ("1.0", "1.1"))
+    for tag in ("1.0", "1.1"):
+        assert run(f"promote docker-dev/{image}:{tag} docker-qa/{image}:1 --on-conflict backup").code == 0
+    return good, bad
+
+
+def test_a_rollback_that_is_run_twice_does_not_bring_back_what_it_took_out(
+    run: Run, sandbox: RunningSandbox, image: str
+) -> None:
+    good, bad = roll_forth(run, sandbox, image)
+    line = f"rollback docker-qa/{image}:1 --reason 'loses orders' --output json"
+    assert run(line).rows[0]["outcome"] == "promoted"
+    again = run(line)
+    assert (again.code, again.rows[0]["outcome"], again.rows[0]["digest"]) == (0, "unchanged", good)
+    assert "it was rolled back to this already" in again.err
+    assert sandbox.digest(f"docker-qa/{image}:1") == good
+    named = run(f"rollback docker-qa/{image}:1@{bad} --reason 'it was not that'")
+    assert (named.code, sandbox.digest(f"docker-qa/{image}:1")) == (0, bad)
+
+
+def test_a_digest_that_the_tag_shows_already_is_held(run: Run, sandbox: RunningSandbox, image: str) -> None:
+    _, bad = roll_forth(run, sandbox, image)
+    for more, held in (("--no-hold", []), ("", [f"{ME} from the command line"])):
+        ended = run(f"rollback docker-qa/{image}:1@{bad} --reason 'it is this one' {more}")
+        assert (ended.code, "stays as it is" in ended.err) == (0, True)
+        assert sandbox.properties(f"docker-qa/{image}:1").get("promotion.hold.by", []) == held
+
+
+def test_a_rollback_that_fails_names_the_digest_to_go_on_with(
+    run: Run, gateway: Gateway, sandbox: RunningSandbox, image: str
+) -> None:
+    good, bad = roll_forth(run, sandbox, image)
+    line = f"rollback docker-qa/{image}:1 --reason 'loses orders'"
+    go_on = f"To go on, name the digest: docker-qa/{image}:1@{good}\n"
+    mend = gateway.rule("POST", "promote", reply=Reply(403, b"no"))
+    ended = run(line)
+    assert (ended.code, ended.err.endswith(go_on)) == (1, True)
+    mend()
+    set_policy(name="freeze", windows={"timezone": "UTC", "deny": ["2020-01-01/2190-01-01"]}, applies_to=["rollback"])
+    refused = run(line)
+    assert (refused.code, refused.err.endswith(go_on)) == (3, True)
+    assert sandbox.digest(f"docker-qa/{image}:1") == bad
 
 
 def test_where_there_is_nothing_to_go_back_to_nothing_is_changed(run: Run, sandbox: RunningSandbox, image: str) -> None:

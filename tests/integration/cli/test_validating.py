@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
     from tests.integration.cli.conftest import Run
 
 
@@ -36,3 +37,27 @@ def test_a_folder_or_policy_that_is_not_there_is_named(run: Run, tmp_path: Path)
         ended = run(line)
         assert ended.code == 1
         assert "none" in ended.err
+
+
+def test_a_folder_without_a_pipeline_file_is_an_error(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "_defaults.yaml").write_text("owner: platform\n")
+    (tmp_path / "promote.yaml.j2").write_text("image: payments/api\n")
+    ended = run(f"validate {tmp_path} --output json")
+    assert (ended.code, [row["file"] for row in ended.rows]) == (1, [str(tmp_path)])
+    assert "No pipeline file is in this folder" in ended.rows[0]["error"]
+
+
+def test_a_policy_is_checked_with_the_usual_folder_where_that_is_there(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(tmp_path))
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "version: 1\nrules: [{target: {repositories: [docker-qa]}, require: [{property: unit.status}]}]\n"
+    )
+    alone = run(f"validate --policy {policy}")
+    assert (alone.code, alone.err) == (0, "Without errors: a policy of 1 rule.\n")
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "bad.yaml").write_text("image: [")
+    ended = run(f"validate --policy {policy} --output json")
+    assert (ended.code, {row["file"] for row in ended.rows}) == (1, {str(tmp_path / "pipelines" / "bad.yaml")})

@@ -373,6 +373,23 @@ async def test_progress_is_told_to_the_end(direct: ArtifactoryClient, sandbox: R
     assert [one.done for one in told] == sorted(one.done for one in told)
 
 
+async def test_who_cannot_be_told_of_progress_ends_no_promotion(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    pushed = push(sandbox, image, ["1", "2", "3", "4"])
+    told: list[Progress] = []
+
+    def tell(made: Progress) -> None:
+        told.append(made)
+        raise BrokenPipeError
+
+    report = await promote_many(direct, batch(image, pushed), on_progress=tell)
+    assert [result.outcome for result in report.results] == ["promoted"] * 4
+    assert shown(sandbox, image) == pushed
+    assert len(told) == 1
+    assert "could not be told" in caplog.text
+
+
 async def test_the_record_is_written_where_it_is_asked_for(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:

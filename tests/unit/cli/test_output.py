@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,8 +12,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from artifactory_provider.cli import output
 from artifactory_provider.cli.airflow_internals import print_rows
-from artifactory_provider.cli.output import printed, show
+from artifactory_provider.cli.output import printed, progress, say, show
+from artifactory_provider.promotion.batch import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,9 +62,17 @@ def test_what_others_wrote_is_neither_markup_nor_steers_a_terminal(print_as: Any
     assert ":smile:" in out
 
 
-@pytest.mark.parametrize(("output", "out"), [("json", "[]\n"), ("yaml", "[]\n"), ("plain", "No data found\n")])
+@pytest.mark.parametrize(("output", "out"), [("json", "[]\n"), ("yaml", "[]\n"), ("plain", "")])
 def test_no_rows_are_no_rows(print_as: Any, output: str, out: str) -> None:
     assert print_as(output, []) == out
+
+
+def test_a_table_in_a_pipe_has_a_line_for_each_row_however_long_and_many(print_as: Any) -> None:
+    rows = [{"tag": f"1.{number}", "reason": "because of this " * 20} for number in range(10_000)]
+    head, rule, *lines = print_as("table", rows).splitlines()
+    assert [name.strip() for name in head.split(" | ")] == ["tag", "reason"]
+    assert set(rule) == {"=", "+"}
+    assert [line.split(" | ")[0].strip() for line in lines] == [row["tag"] for row in rows]
 
 
 @given(st.text())
@@ -69,3 +81,15 @@ def test_any_text_can_be_printed_in_as_many_lines(text: str) -> None:
     assert shown.count("\n") == text.count("\n")
     assert shown.replace("\n", "").isprintable()
     assert not text.isprintable() or shown == text
+
+
+def test_what_nobody_reads_any_more_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as broken:
+        monkeypatch.setattr(sys, "stderr", broken)
+        monkeypatch.setattr(output, "_SECONDS_BETWEEN_LINES", 0.0)
+        with progress("Promoting") as move:
+            for done in (1, 2):
+                move(Progress(done, 2, 0))
+        say("2 promoted.")

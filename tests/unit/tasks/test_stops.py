@@ -119,3 +119,11 @@ def test_what_somebody_has_written_there_by_hand_is_left_as_it_is(airflow: Airfl
     with pytest.raises(InvalidPolicy):
         give_order("artifactory_stop", order())
     assert airflow.writes == []
+
+
+def test_the_same_order_given_again_a_while_later_stands_once(airflow: Airflow) -> None:
+    give_order("artifactory_stop", order())
+    again = give_order("artifactory_stop", order(since=order().since + datetime.timedelta(seconds=7)))
+    assert again.orders == (order(),)
+    assert len(airflow.writes) == 1
+    assert len(give_order("artifactory_stop", order(reason="another")).orders) == 2

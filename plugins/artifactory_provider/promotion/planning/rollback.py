@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from artifactory_provider.artifactory.errors import TagNotFound
 from artifactory_provider.artifactory.references import check_digest
 from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.errors import InvalidPlan, TargetConflict
@@ -44,13 +45,19 @@ async def plan_rollback(
     :raises NotFound: naming what is missing.
     :raises NothingToRestore: when there is no backup of it.
     """
-    shown = (await pin(client, tag)).digest
     wanted = None if version is None else await _read_version(client, tag, version)
+    try:
+        shown = (await pin(client, tag)).digest
+    except TagNotFound:
+        # Where a backup is a renamed tag, a rollback that is killed leaves none: one that names the version goes on.
+        if wanted is None:
+            raise
+        shown = None
     async with Ledger(client) as ledger:
         now = Arrival.read(await _look(ledger, tag), property_prefix=property_prefix)
-        if wanted is None and now.source.startswith(f"{tag}{BACKUP_INFIX}"):
+        if shown and wanted is None and now.source.startswith(f"{tag}{BACKUP_INFIX}"):
             return _stay(tag, shown, now, _ROLLED_BACK)
-        if wanted == shown:
+        if shown and wanted == shown:
             return _stay(tag, shown, now, "it shows this version already")
         backup = await find_previous(client, tag.pinned(wanted) if wanted else tag, property_prefix=property_prefix)
         seen = await ledger.look(

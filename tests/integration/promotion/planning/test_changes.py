@@ -8,6 +8,7 @@ import pytest
 from tests.integration.promotion.dev_to_qa import ABSENT, PLATFORMS, promotion
 
 from artifactory_provider.artifactory.errors import TagNotFound
+from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.decisions import hold, reject
@@ -68,6 +69,17 @@ async def test_what_a_rollback_has_taken_out_is_brought_back_by_its_name_alone(
         assert "it is held now: bad" in plan.planned.reason
     plan = await plan_rollback(client, tag_of(image), version=old)
     assert plan.planned.action == "unchanged"
+
+
+async def test_a_tag_that_a_killed_rollback_left_renamed_is_restored_by_naming_the_version(
+    client: ArtifactoryClient, image: str, queries: str, replaced: tuple[str, str]
+) -> None:
+    old, _ = replaced
+    await client.delete_item(tag_path(tag_of(image)))
+    plan = await plan_rollback(client, tag_of(image), version=old)
+    assert (plan.planned.action, plan.planned.source.digest, plan.planned.current) == ("promote", old, None)
+    with pytest.raises(TagNotFound):
+        await plan_rollback(client, tag_of(image))
 
 
 async def test_a_held_tag_goes_back_and_a_rejected_image_does_not_come_back(
