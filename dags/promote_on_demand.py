@@ -3,8 +3,8 @@
 The run's tab **Plan** shows what the target tag shows now and what it would show; a dry run ends there. What holds for
 every promotion holds here: the policy's checks, windows and approvals, stops, holds and rejections. What the
 pipelines in `dags/pipelines` ask of their own images holds, too: who comes to a stage comes from the one before, has
-passed its checks, within the windows, approved by whom the stage names. A freeze can be set aside under **Required Actions**, where
-the policy lets somebody.
+passed its checks, within the windows, approved by whom the stage names. A freeze can be set aside under
+**Required Actions**, where the policy lets somebody.
 
 If the target tag is moved while people are asked, it is left as it is. Run twice, the second run finds it done.
 """

@@ -103,17 +103,20 @@ def lift_orders(variable: str, is_meant: Callable[[StopOrder], bool]) -> tuple[S
     :raises InvalidPolicy: when the Variable holds something else: it is left as it is.
     :raises RulesUnreadable: when the orders did not go, or nobody can tell.
     """
-    lifted: dict[StopOrder, None] = {}
+    meant: dict[StopOrder, None] | None = None
 
     def remove(stop: Stop) -> Stop:
-        lifted.update(dict.fromkeys(order for order in stop.orders if is_meant(order)))
-        return replace(stop, orders=tuple(order for order in stop.orders if not is_meant(order)))
+        nonlocal meant
+        if meant is None:
+            # What is ordered while this one is carried out was not meant by whoever lifts.
+            meant = dict.fromkeys(order for order in stop.orders if is_meant(order))
+        return replace(stop, orders=tuple(order for order in stop.orders if order not in meant))
 
     left = _change(variable, remove)
-    if not lifted:
+    if not meant:
         given = "; ".join(f"{order.reason} (by {order.by})" for order in left.orders) or "none"
         raise NothingToLift(f"No order to stop is meant by this: nothing was changed. There are: {given}.")
-    return tuple(lifted)
+    return tuple(meant)
 
 
 def _change(variable: str, change: Callable[[Stop], Stop]) -> Stop:

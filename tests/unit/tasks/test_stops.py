@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.unit.tasks.test_rules import NOW, order
 
-from artifactory_provider.policy import InvalidPolicy, TargetPatterns, read_stop
+from artifactory_provider.policy import InvalidPolicy, Stop, TargetPatterns, read_stop
 from artifactory_provider.promotion.errors import NothingToLift, RulesUnreadable
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.tasks import stops, variables
@@ -127,3 +127,12 @@ def test_the_same_order_given_again_a_while_later_stands_once(airflow: Airflow) 
     assert again.orders == (order(),)
     assert len(airflow.writes) == 1
     assert len(give_order("artifactory_stop", order(reason="another")).orders) == 2
+
+
+def test_an_order_that_is_given_while_all_are_lifted_stays(airflow: Airflow) -> None:
+    first, later = order(reason="an old incident"), order(reason="a new fire")
+    give_order("artifactory_stop", first)
+    both = Stop((first, later)).to_text()
+    airflow.after_write = [both]
+    assert lift_orders("artifactory_stop", lambda _: True) == (first,)
+    assert read_stop(airflow.texts["artifactory_stop"]).orders == (later,)
