@@ -72,12 +72,18 @@ class Watermark:
     def read(cls, document: Any) -> Watermark:
         """Return what was stored; where nothing was, everything up to now counts as told.
 
+        What nobody can read ends no watcher: it tells again what the next look finds, which starts nothing twice.
+
         :param document: what ``as_dict`` has returned, or None.
         """
         if document is None:
             return cls(datetime.datetime.now(datetime.UTC) - OVERLAP)
-        since = datetime.datetime.fromisoformat(document["since"])
-        return cls(since, {mark: since + after * _MILLISECOND for mark, after in document["marks"].items()})
+        try:
+            since = datetime.datetime.fromisoformat(document["since"]).astimezone(datetime.UTC)
+            return cls(since, {str(mark): since + after * _MILLISECOND for mark, after in document["marks"].items()})
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            log.warning("What this watcher has stored cannot be read (%s): %.200s", type(error).__name__, document)
+            return cls(datetime.datetime.now(datetime.UTC) - OVERLAP)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON, whose text has 61 kB at most: Airflow's bound for what it stores is 64 KiB.

@@ -107,6 +107,16 @@ def test_it_is_made_again_from_what_it_is_written_as() -> None:
     assert ArtifactoryPushTrigger(**arguments).serialize() == made.serialize()
 
 
+@pytest.mark.parametrize(
+    "stored", ["", 7, [], {}, {"since": 1}, {"since": "x", "marks": {}}, {"since": "2026-01-01", "marks": {"a": "b"}}]
+)
+def test_what_is_stored_and_cannot_be_read_ends_no_watcher(stored: Any) -> None:
+    before = datetime.datetime.now(datetime.UTC) - OVERLAP
+    watermark = Watermark.read(stored)
+    assert watermark.told == {}
+    assert watermark.since >= before
+
+
 async def test_each_push_is_told_once_and_other_tags_never(sandbox: RunningSandbox, image: str) -> None:
     async with Watcher().running() as watcher:
         first = push(sandbox, f"docker-dev/{image}:1.0")
