@@ -177,7 +177,8 @@ class Ladder:
         await end_twins(self._climbers, self._pipeline, goal=self._goal)
         above = [self._list_above(climber) for climber in climbers]
         async with Ledger(client) as ledger:
-            seen = iter(await look_at_all(ledger, [place for places in above for place in places]))
+            places_above = [place for places in above for place in places]
+            seen = iter(await look_at_all(ledger, places_above, most_are_missing=True))
         async for climber, places in in_turns(zip(climbers, above, strict=True)):
             shown = [next(seen) for _ in places]
             if not climber.has_ended:

@@ -224,6 +224,20 @@ class Ledger:
         except ArtifactoryError as error:
             log.info("Whether %r can promote is unknown: %s", key, error)
 
+    async def tells_all(self, key: str) -> bool:
+        """Return whether queries find all that a repository shows: it passes on nothing of others.
+
+        :param key: the repository key.
+        """
+        if self.refuses_queries:
+            return False
+        try:
+            await self._once(("repository", key), lambda: check_promotable(self.client, key))
+        except ArtifactoryError as error:
+            log.info("Whether queries find all of %r is unknown: %s", key, error)
+            return False
+        return True
+
     async def date(self, place: ImageReference) -> datetime.datetime | None:
         """Return when a tag was last written, or None where the server does not say.
 

@@ -27,20 +27,27 @@ _QUERIES_AT_ONCE = 2
 Seen = Subject | ArtifactoryError | None
 
 
-async def look_at_all(ledger: Ledger, references: Sequence[ImageReference]) -> list[Seen]:
+async def look_at_all(
+    ledger: Ledger, references: Sequence[ImageReference], *, most_are_missing: bool = False
+) -> list[Seen]:
     """Return what each tag shows, None where there is nothing, or the error that the server answered with.
 
     What no query finds is asked for by itself: it may stand in a repository that only passes it on.
 
     :param ledger: what the registry shows; it knows whether the server refuses queries.
     :param references: repository, image and tag.
+    :param most_are_missing: whether it is nothing special that a tag is not there: in a local repository, what no query
+        finds is not asked for again then. To who may not read it, all of it is missing.
     """
     found = await _query_all(ledger, references) if len(references) > _FEW else {}
     left = [reference for reference in references if folder_of(reference.unpinned()) not in found]
+    if most_are_missing and len(references) > _FEW:
+        told = {key: await ledger.tells_all(key) for key in dict.fromkeys(one.repository for one in left)}
+        left = [reference for reference in left if not told[reference.repository]]
     answers = await concurrently(lambda reference: _look_at(ledger, reference), left, at_once=_AT_ONCE)
     single = dict(zip(left, answers, strict=True))
     return [
-        single[reference] if reference in single else _read(reference, found[folder_of(reference.unpinned())])
+        single[reference] if reference in single else _read(reference, found.get(folder_of(reference.unpinned()), {}))
         async for reference in in_turns(references)
     ]
 
@@ -71,8 +78,10 @@ def _pack(folders: Sequence[Folder]) -> Iterator[dict[str, object]]:
         yield dict(any_of([manifests_in(repository, places) for repository, places in paths.items()]))
 
 
-def _read(reference: ImageReference, files: dict[str, Item]) -> Subject:
-    name = str(shown_file(files))
+def _read(reference: ImageReference, files: dict[str, Item]) -> Subject | None:
+    name = shown_file(files)
+    if name is None:
+        return None
     item = files[name]
     descriptor = Descriptor(item.digest, OCI_INDEX if name == LIST_FILE else OCI_MANIFEST)
     return Subject(reference.pinned(item.digest), descriptor, item.updated, item.properties)

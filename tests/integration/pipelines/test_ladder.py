@@ -332,6 +332,18 @@ async def test_many_climb_by_few_requests(client: ArtifactoryClient, sandbox: Ru
     assert repeated < 60 * 3
 
 
+async def test_a_look_at_many_that_wait_costs_a_few_requests(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    starts = [push(sandbox, f"{image}-{number}:1.0") for number in range(60)]
+    before = len(sandbox.requests)
+
+    report = await ladder().climb(client, starts)
+
+    assert report.counts["waiting"] == 60
+    assert len(sandbox.requests) - before < 12
+
+
 async def test_what_nobody_tells_the_end_of_is_looked_at_again_within_a_minute(
     client: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
