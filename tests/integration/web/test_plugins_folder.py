@@ -63,6 +63,8 @@ def test_without_installing_plugin_and_dags_work_and_only_the_connection_form_is
         "hold_or_reject",
         "promote_nightly",
         "promote_on_demand",
+        "promote_pushed",
+        "promote_pushed_on_push",
         "retag_backfill",
         "rollback",
         "service_catalog_check",

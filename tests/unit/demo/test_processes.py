@@ -113,7 +113,10 @@ def test_an_answer_from_somebody_elses_port_is_not_taken_for_its_own(tmp_path: P
             process.stop()
 
 
-def test_a_second_interruption_does_not_cut_the_stopping_short() -> None:
+def test_a_second_interruption_does_not_cut_the_stopping_short(request: pytest.FixtureRequest) -> None:
+    # A shell that has started the tests in its background ignores interruptions for them.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with uninterrupted():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
