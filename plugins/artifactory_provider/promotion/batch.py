@@ -287,9 +287,14 @@ async def _send_whole(
     if not promotion.options.copy:
         raise InvalidPromotion("One request for a whole image copies: a move verifies each tag before it is removed.")
     others = [(replace(promotion.source, tag=tag), replace(promotion.target, tag=tag)) for tag in beside]
-    seen = await _check_conflicts(client, promotion, pairs, rules, beside=others)
+    seen, changes = await _check_conflicts(client, promotion, pairs, rules, beside=others)
+
+    async def ask() -> None:
+        for one, digest in changes:
+            await check_allowed(rules, one, seen, digest)
+
     try:
-        await request(client, promotion.source, promotion.target, copy=True)
+        await request(client, promotion.source, promotion.target, copy=True, at_last=ask)
     except ArtifactoryError as error:
         log.warning("%s Looking at each tag for what was done.", error)
     return seen
@@ -302,10 +307,10 @@ async def _check_conflicts(
     rules: Rules | None,
     *,
     beside: Sequence[tuple[ImageReference, ImageReference]],
-) -> Listing:
+) -> tuple[Listing, list[tuple[Promotion, str]]]:
     """Refuse what would be refused tag by tag, before anything is changed; a tag that shows its digest is no conflict.
 
-    An earlier try may have ended after its request.
+    An earlier try may have ended after its request. Return what was seen, and what would change, with its digests.
     """
     seen, digests = await _look_before(client, pairs, beside)
     for one in make_promotions(beside, promotion.options):
@@ -313,11 +318,13 @@ async def _check_conflicts(
         if source is not None and (before is None or before.digest != source.digest):
             await check_allowed(None, one, seen, source.digest)
     standing: list[str] = []
+    changes: list[tuple[Promotion, str]] = []
     for one, digest in zip(make_promotions(pairs, promotion.options), digests, strict=True):
         source, before = seen.shows(one.source), seen.shows(one.target)
         if before is not None and before.digest == digest:
             continue
         await check_allowed(rules, one, seen, digest)
+        changes.append((one, digest))
         if before is None:
             continue
         if promotion.options.on_conflict == "overwrite":
@@ -329,7 +336,7 @@ async def _check_conflicts(
             f"{promotion.target} shows other images under {len(standing)} of these tags ({', '.join(standing[:5])}), "
             "and one request would overwrite them: promote tag by tag, or set on_conflict='overwrite'."
         )
-    return seen
+    return seen, changes
 
 
 async def _look_before(

@@ -218,7 +218,7 @@ class Ledger:
         :raises UnsupportedRepository: when it is no local or federated Docker repository.
         """
         try:
-            await self._once(("repository", key), lambda: check_promotable(self.client, key))
+            await self._check_promotable(key)
         except (NotArtifactory, RepositoryNotFound, UnsupportedRepository):
             raise
         except ArtifactoryError as error:
@@ -232,11 +232,14 @@ class Ledger:
         if self.refuses_queries:
             return False
         try:
-            await self._once(("repository", key), lambda: check_promotable(self.client, key))
+            await self._check_promotable(key)
         except ArtifactoryError as error:
             log.info("Whether queries find all of %r is unknown: %s", key, error)
             return False
         return True
+
+    async def _check_promotable(self, key: str) -> None:
+        await self._once(("repository", key), lambda: check_promotable(self.client, key))
 
     async def date(self, place: ImageReference) -> datetime.datetime | None:
         """Return when a tag was last written, or None where the server does not say.

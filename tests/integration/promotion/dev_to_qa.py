@@ -1,11 +1,15 @@
-"""The promotion that most of these tests make."""
+"""The promotion that most of these tests make, and rules that begin to refuse it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.request import Promotion, PromotionOptions
+from artifactory_provider.promotion.rules import Change, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
 ABSENT = "sha256:" + "0" * 64
@@ -20,3 +24,14 @@ def promotion(image: str, *, tag: str = "1", digest: str | None = None, **change
     target = changes.pop("target", ImageReference("docker-qa", image, tag))
     options = PromotionOptions(**{"confirmation_timeout": 0, **changes})
     return Promotion(source=source, target=target, options=options)
+
+
+class RefusesFrom:
+    """Rules that refuse from some question on."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    async def find_refusals(self, changes: Sequence[Change]) -> list[Refusal | None]:
+        self.left -= 1
+        return [Refusal("The line is stopped.") if self.left < 0 else None for _ in changes]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.gateway import Gateway, Reply
-from tests.integration.promotion.dev_to_qa import PLATFORMS, PROMOTE
+from tests.integration.promotion.dev_to_qa import PLATFORMS, PROMOTE, RefusesFrom
 
 from artifactory_provider.artifactory.errors import ImageNotFound
 from artifactory_provider.artifactory.references import ImageReference
@@ -13,6 +13,7 @@ from artifactory_provider.promotion.batch import promote_image
 from artifactory_provider.promotion.errors import InvalidPromotion, TagsNotPromoted, TargetConflict
 from artifactory_provider.promotion.promote import promote
 from artifactory_provider.promotion.request import Promotion, PromotionOptions
+from artifactory_provider.promotion.rules import Refused
 from artifactory_provider.promotion.tags import name_moved, name_pending, select_images
 
 if TYPE_CHECKING:
@@ -109,6 +110,17 @@ async def test_one_request_for_all_overwrites_nothing_unless_it_may(
     report = await promote_image(client, whole(image, on_conflict="overwrite"), one_request=True)
     assert {record.target.tag: record.replaced for record in report.records} == dict.fromkeys(pushed) | {"2.0": other}
     assert shown(sandbox, "docker-qa", image) == pushed
+
+
+@pytest.mark.parametrize("asked", [0, 1, 2, 3, 5])
+async def test_one_request_for_all_asks_the_rules_until_it_is_sent(
+    client: ArtifactoryClient, sandbox: RunningSandbox, image: str, asked: int
+) -> None:
+    """Three tags are asked about when they are looked at, and once more when the request's turn has come."""
+    push_three(sandbox, image)
+    with pytest.raises(Refused, match="stopped"):
+        await promote_image(client, whole(image), one_request=True, rules=RefusesFrom(asked))
+    assert shown(sandbox, "docker-qa", image) == {}
 
 
 async def test_one_request_for_all_is_made_again_where_the_try_before_ended_after_it(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.promotion.dev_to_qa import ABSENT, PLATFORMS, promotion
+from tests.integration.promotion.dev_to_qa import ABSENT, PLATFORMS, RefusesFrom, promotion
 
 from artifactory_provider.artifactory.authentication import Basic
 from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -16,10 +16,10 @@ from artifactory_provider.promotion import promote_many
 from artifactory_provider.promotion.errors import InvalidPromotion, TargetConflict
 from artifactory_provider.promotion.promote import promote
 from artifactory_provider.promotion.request import Promotion
-from artifactory_provider.promotion.rules import Change, Refusal, Refused
+from artifactory_provider.promotion.rules import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
@@ -88,17 +88,6 @@ def test_what_no_tag_can_show_is_refused_at_once() -> None:
     whole = promotion("app", replaces=ABSENT)
     with pytest.raises(InvalidPromotion, match="one tag"):
         Promotion(source=replace(whole.source, tag=None), target=replace(whole.target, tag=None), options=whole.options)
-
-
-class RefusesFrom:
-    """Rules that refuse from some question on."""
-
-    def __init__(self, number: int) -> None:
-        self.left = number
-
-    async def find_refusals(self, changes: Sequence[Change]) -> list[Refusal | None]:
-        self.left -= 1
-        return [Refusal("The line is stopped.") if self.left < 0 else None for _ in changes]
 
 
 @pytest.mark.parametrize("version", ["7.111.4", "7.146.2"])
