@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -17,7 +18,7 @@ from artifactory_provider.pipelines.model import Event as PipelineEvent
 from artifactory_provider.pipelines.notices import check_address, check_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -68,7 +69,7 @@ class PromotionNotifier(BaseNotifier):
         message = self._describe(context)
         if message is None:
             return
-        try:
+        with self._telling(message):
             connection = BaseHook.get_connection(self.connection)
             receiver = read_receiver(connection, connection.extra_dejson, to=self.to)
             seconds = _find_time(context)
@@ -76,19 +77,13 @@ class PromotionNotifier(BaseNotifier):
                 deliver(receiver, message.short()).result(timeout=seconds)
             except TimeoutError:
                 raise _slow(seconds) from None
-        except NotTold as error:
-            self._say_untold(message, str(error))
-        except Exception:
-            self.log.exception(_UNREADABLE, self.connection, message.as_text())
-        else:
-            self.log.info("Told by connection %r: %s", self.connection, message.title)
 
     async def async_notify(self, context: Context) -> None:
         """Tell what has happened, as ``notify`` does, in the triggerer."""
         message = self._describe(context)
         if message is None:
             return
-        try:
+        with self._telling(message):
             connection = await BaseHook.aget_connection(self.connection)
             receiver = read_receiver(connection, await connection.aextra_dejson(), to=self.to)
             seconds = _find_time(context)
@@ -96,8 +91,14 @@ class PromotionNotifier(BaseNotifier):
                 await asyncio.wait_for(asyncio.wrap_future(deliver(receiver, message.short())), seconds)
             except TimeoutError:
                 raise _slow(seconds) from None
+
+    @contextmanager
+    def _telling(self, message: Message) -> Iterator[None]:
+        """Say in the log what people were told, or what nobody has got to know and why; nothing fails for that."""
+        try:
+            yield
         except NotTold as error:
-            self._say_untold(message, str(error))
+            self.log.error("Could not be told by connection %r. %s\n%s", self.connection, error, message.as_text())
         except Exception:
             self.log.exception(_UNREADABLE, self.connection, message.as_text())
         else:
@@ -113,10 +114,6 @@ class PromotionNotifier(BaseNotifier):
         except Exception:
             self.log.exception("Nobody is told by connection %r: it could not be put in words.", self.connection)
             return None
-
-    def _say_untold(self, message: Message, why: str) -> None:
-        """Say in the log what nobody has got to know."""
-        self.log.error("Could not be told by connection %r. %s\n%s", self.connection, why, message.as_text())
 
 
 def _find_time(context: Mapping[str, Any] | Context) -> float:
