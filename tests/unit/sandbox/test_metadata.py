@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from artifactory_sandbox.aql import parse_query
 from artifactory_sandbox.metadata import Database
 
 if TYPE_CHECKING:
@@ -79,3 +81,13 @@ def test_the_connection_that_made_the_database_plans_as_well_as_those_that_came_
     with database.writing() as writer, database.reading() as reader:
         [plan, later] = ([step for *_, step in tx.execute(query)] for tx in (writer, reader))
     assert plan == later
+
+
+def test_each_of_many_patterns_of_paths_is_looked_up_and_not_the_whole_repository(database: Database) -> None:
+    patterns = [{"path": {"$match": f"team/app-{number}/pending-*"}} for number in range(100)]
+    criteria = {"repo": "docker-dev", "$or": patterns, "name": {"$match": "*manifest.json"}}
+    query = parse_query(f"items.find({json.dumps(criteria)})")
+    with database.reading() as tx:
+        steps = [step for *_, step in tx.execute(f"EXPLAIN QUERY PLAN {query.statement}", query.values)]
+    searches = [step for step in steps if step.startswith(("SEARCH", "SCAN"))]
+    assert searches == ["SEARCH items USING INDEX manifests_by_path (repository=? AND path>? AND path<?)"] * 100
