@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.manifests import Descriptor
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.listing import Shown
     from artifactory_provider.promotion.request import Promotion
 
 _LONGEST_VERDICTS = 1600
@@ -57,6 +58,8 @@ class PromotionRecord:
     :param replaced: the digest that the target tag showed before and no longer shows, if there was one.
     :param copy: whether it was copied, not moved.
     :param verdicts: the verdicts that it was promoted on, as they were given.
+    :param lead_time: how long before this its bytes were pushed, as the server's clock says; None where the looks of
+        the promotion did not tell.
     """
 
     outcome: Literal["promoted", "unchanged"]
@@ -68,6 +71,7 @@ class PromotionRecord:
     replaced: str | None
     copy: bool
     verdicts: tuple[str, ...] = ()
+    lead_time: datetime.timedelta | None = field(default=None, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as a small JSON object of strings, lists and booleans; its keys are stable."""
@@ -139,6 +143,18 @@ async def has_record(
     """
     properties = await client.properties(manifest_path(place, descriptor))
     return properties.get(f"{promotion.options.property_prefix}.digest") == [place.digest]
+
+
+def find_lead_time(shown: Shown | None, source: ImageReference) -> datetime.timedelta | None:
+    """Return how long ago the bytes of an image were pushed, as far as a look has told it: it is not asked for.
+
+    :param shown: what was seen under the source tag.
+    :param source: the source with its digest.
+    """
+    if shown is None or shown.created is None or shown.digest != source.digest:
+        return None
+    # Two clocks: what was pushed a moment ago may seem to come from the future.
+    return max(datetime.datetime.now(datetime.UTC) - shown.created, datetime.timedelta())
 
 
 def _join(verdicts: Sequence[str]) -> str:
