@@ -31,6 +31,7 @@ from artifactory_provider.promotion.planning.rendering import headline
 from artifactory_provider.promotion.planning.rollback import plan_rollback
 from artifactory_provider.promotion.request import NOTHING, PromotionOptions, make_promotions
 from artifactory_provider.tasks.forms import read_criteria
+from artifactory_provider.tasks.metrics import ROLLBACKS, Tally, count_promotions
 from artifactory_provider.tasks.rules import Answers
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def promote(args: Namespace) -> int:
             "the same command again: it does what is left."
         )
         return INTERRUPTED
+    count_promotions(report.results)
     return _report(report, args.output)
 
 
@@ -134,7 +136,8 @@ def rollback(args: Namespace) -> int:
         properties={"by": by},
     )
     try:
-        record = hook.promote(promotion, answers=Answers(is_rollback=True))
+        with Tally(ROLLBACKS) as tally, tally.of(promotion):
+            record = tally.add_record(hook.promote(promotion, answers=Answers(is_rollback=True)))
     except KeyboardInterrupt:
         say(f"Interrupted. {go_on}")
         return INTERRUPTED

@@ -225,13 +225,19 @@ class ArtifactoryHook(ServerHook):
         )
 
     def promote_image(
-        self, promotion: Promotion, *, one_request: bool = False, answers: Answers | None = None
+        self,
+        promotion: Promotion,
+        *,
+        one_request: bool = False,
+        answers: Answers | None = None,
+        on_report: Callable[[PromotionReport], None] = lambda _: None,
     ) -> PromotionReport:
         """Promote all tags of an image; one that fails does not stop the others.
 
         :param promotion: source and target without tags, and the options for each tag.
         :param one_request: whether the endpoint is sent its own form for a whole image, once.
         :param answers: what people have answered, where the policy asks them.
+        :param on_report: called with what became of all tags, also where some could not be promoted.
         """
         rules = self.rules().with_answers([], answers)
         [recorded] = rules.record_answers([promotion])
@@ -243,6 +249,7 @@ class ArtifactoryHook(ServerHook):
                 one_request=one_request,
                 connect=HttpConnections(),
                 rules=rules,
+                on_report=on_report,
             )
         )
 

@@ -19,7 +19,15 @@ from artifactory_provider.promotion.request import PromotionOptions
 from artifactory_provider.tasks.arguments import check_literal
 from artifactory_provider.tasks.assets import stage_asset
 from artifactory_provider.tasks.forms import as_number
-from artifactory_provider.tasks.ladders import LADDER, UNSELECTED, pull_starts, push_next, read_positions
+from artifactory_provider.tasks.ladders import (
+    LADDER,
+    UNSELECTED,
+    count_standings,
+    pull_starts,
+    push_next,
+    read_positions,
+)
+from artifactory_provider.tasks.metrics import count_promotions
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.rules_of_parts import RulesOfParts
 from artifactory_provider.tasks.task_state import identify_run
@@ -156,6 +164,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
                     known=self._known,
                     supersedes=self.supersedes,
                     on_pass=self._reporting,
+                    on_promotions=lambda report: count_promotions(report.results, waits=True, has_waited=True),
                 )
         except asyncio.CancelledError:
             if self._is_killed:
@@ -209,7 +218,9 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
     def _tell(self, report: LadderReport) -> None:
         counts = {**report.counts, "failed": report.counts["failed"] + len(self._unselected)}
         self.log.info("%s.", ", ".join(f"{count:,} {standing}" for standing, count in counts.items() if count))
-        told = {one.reference for one in (self._known or {}).values() if one.has_ended}
+        known, awaited = self._known or {}, {one.reference for one in self._ladder.awaited()}
+        count_standings(report, self._starts, known, self.pipeline, awaited=awaited)
+        told = {one.reference for one in known.values() if one.has_ended}
         new = [one for one in report.failures if one.reference not in told]
         for position in new:
             self.log.error("%s: %s: %s", position.standing, position.reference, position.reason)

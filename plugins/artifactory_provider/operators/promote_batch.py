@@ -25,9 +25,16 @@ from artifactory_provider.tasks.bulk import (
 from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import as_bool, as_number, as_text
 from artifactory_provider.tasks.handover import pull_chunk, push_outcome
+from artifactory_provider.tasks.metrics import Tally
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.task_state import identify_run
-from artifactory_provider.tasks.waiting import WhenRefused, as_notifiers, check_when_refused, wait_if_refused
+from artifactory_provider.tasks.waiting import (
+    WhenRefused,
+    as_notifiers,
+    check_when_refused,
+    find_waited,
+    wait_if_refused,
+)
 from artifactory_provider.verification.check import check_to_dict
 from artifactory_provider.verification.gate import promote_verified
 
@@ -161,6 +168,16 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote what is left, and return counts and the first failures."""
+        with Tally() as self._tally:
+            return self._promote_all(context)
+
+    def resume(self, context: Context, event: object = None) -> dict[str, Any]:
+        """Promote what is left after a wait, and return counts and the first failures."""
+        self._may_have_promoted = True
+        with Tally(waited=find_waited(context)) as self._tally:
+            return self._promote_all(context)
+
+    def _promote_all(self, context: Context) -> dict[str, Any]:
         key, name, promotions = self.task_id, self.task_id, self.promotions
         folder = as_text(self.report_path, name="report_path", wanted="a path")
         if folder is not None:
@@ -186,11 +203,6 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         check_all_done(report, name=name, policy=self.retry_policy)
         return outcome.as_dict()
 
-    def resume(self, context: Context, event: object = None) -> dict[str, Any]:
-        """Promote what is left after a wait, and return counts and the first failures."""
-        self._may_have_promoted = True
-        return self.execute(context)
-
     async def aexecute(self, context: Context) -> PromotionReport:
         """Promote what is left, and return the report."""
 
@@ -199,6 +211,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         try:
             async with self._hook().client() as client:
                 report = await self._promote(client, progress)
+                self._tally.add(report)
                 if as_bool(self.emit_assets, name="emit_assets"):
                     self._promoted = await find_promoted(
                         client,

@@ -104,6 +104,7 @@ class Stop:
             f"{_show(order.since)}: {printable(order.reason, longest=_SHOWN).rstrip('.')}.",
             until=order.until,
             lifted_by=f"Whoever may edit Airflow's Variables may lift the stop ({self.name}).",
+            rule="stop",
         )
 
     def to_text(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.manifests import Descriptor
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.listing import Shown
     from artifactory_provider.promotion.request import Promotion
 
 ATTACHMENT_NAMES = "attachments.names"
@@ -61,6 +62,8 @@ class PromotionRecord:
     :param replaced: the digest that the target tag showed before and no longer shows, if there was one.
     :param copy: whether it was copied, not moved.
     :param verdicts: the verdicts that it was promoted on, as they were given.
+    :param lead_time: how long before this its bytes were pushed, as the server's clock says; None where the looks of
+        the promotion did not tell.
     """
 
     outcome: Literal["promoted", "unchanged"]
@@ -72,6 +75,7 @@ class PromotionRecord:
     replaced: str | None
     copy: bool
     verdicts: tuple[str, ...] = ()
+    lead_time: datetime.timedelta | None = field(default=None, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as a small JSON object of strings, lists and booleans; its keys are stable."""
@@ -220,6 +224,18 @@ def _name_first(attachments: Sequence[Attachment]) -> str:
             break
         kept.append(name)
     return " ".join(kept)
+
+
+def find_lead_time(shown: Shown | None, source: ImageReference) -> datetime.timedelta | None:
+    """Return how long ago the bytes of an image were pushed, as far as a look has told it: it is not asked for.
+
+    :param shown: what was seen under the source tag.
+    :param source: the source with its digest.
+    """
+    if shown is None or shown.created is None or shown.digest != source.digest:
+        return None
+    # Two clocks: what was pushed a moment ago may seem to come from the future.
+    return max(datetime.datetime.now(datetime.UTC) - shown.created, datetime.timedelta())
 
 
 def _join(verdicts: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.sensors.verification import check_checks
 from artifactory_provider.tasks.arguments import is_known
 from artifactory_provider.tasks.forms import as_list
+from artifactory_provider.tasks.metrics import count_waits, time_waits
 from artifactory_provider.triggers.verification import BatchVerificationTrigger
 from artifactory_provider.verification.check import check_to_dict
 from artifactory_provider.verification.properties import PropertyCheck
@@ -83,7 +84,9 @@ class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
         if not references:
             self.log.info("There are no images to wait for.")
             return {"passed": [], "held": []}
-        until = datetime.datetime.fromtimestamp(time.time() + self.timeout, tz=datetime.UTC)
+        now = time.time()
+        until = datetime.datetime.fromtimestamp(now + self.timeout, tz=datetime.UTC)
+        count_waits((reference.repository, "verdict") for reference in references)
         self.log.info(
             "Waiting for %s of %s images, until %s.",
             ", ".join(check.name for check in self.checks),
@@ -100,11 +103,17 @@ class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
                 follow=self.superseded == "follow",
             ),
             method_name=self.execute_complete.__name__,
+            kwargs={"since": now},
         )
         return None
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None = None, since: float | None = None
+    ) -> dict[str, Any]:
         """Take the trigger's event."""
+        if since is not None:
+            waited = datetime.timedelta(seconds=time.time() - since)
+            time_waits((key, "verdict", waited) for key in {one.repository for one in self._references()})
         if event is None or not isinstance(event.get("passed"), list) or not isinstance(event.get("held"), list):
             raise AirflowFailException("The trigger ended without a result: clear the task to wait again.")
         passed, held = event["passed"], event["held"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
@@ -13,6 +14,7 @@ from artifactory_provider.artifactory.references import ImageReference, InvalidR
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
 from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literals, find_given
+from artifactory_provider.tasks.metrics import count_waits, time_waits
 from artifactory_provider.triggers.verification import VerificationTrigger
 from artifactory_provider.verification.check import Check, check_to_dict
 from artifactory_provider.verification.outcomes import describe_waiting, list_verdicts
@@ -135,6 +137,7 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
         if answer:
             return answer.xcom_value
         until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=self.timeout)
+        count_waits([(self.repository, "verdict")])
         self.defer(
             trigger=VerificationTrigger(
                 artifactory_conn_id=self.artifactory_conn_id,
@@ -145,6 +148,7 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
                 until=until.isoformat(sep=" ", timespec="seconds"),
             ),
             method_name=self.execute_complete.__name__,
+            kwargs={"since": time.time()},
             timeout=datetime.timedelta(seconds=self.timeout),
         )
         return None
@@ -173,8 +177,12 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
             xcom_value=self._end(context, status, self.digest, verification.reason, list_verdicts(verification)),
         )
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None = None, since: float | None = None
+    ) -> str:
         """Take the trigger's event."""
+        if since is not None:
+            time_waits([(self.repository, "verdict", datetime.timedelta(seconds=time.time() - since))])
         if event is None:
             raise AirflowFailException("The trigger ended without an event: clear the task to wait again.")
         self.image_url = image_url(self._hook().settings().base_url, self._reference())

@@ -183,4 +183,5 @@ class CurrentStops:
             return Refusal(
                 f"Nothing is promoted, as nobody can tell what is stopped: {error}",
                 lifted_by=f"Whoever may edit Variables can mend {self._variable}.",
+                rule="stop",
             )

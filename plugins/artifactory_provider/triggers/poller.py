@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary
 from artifactory_provider.artifactory.concurrency import in_turns
 from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RateLimited, RequestNotSent
 from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.tasks.metrics import count_look
 from artifactory_provider.verification import AllOf, AnyOf, AtLeast, PropertyCheck, State, check_from_dict
 from artifactory_provider.verification.verification import fail_to_look, verify_each
 
@@ -247,6 +248,7 @@ class Poller:
             if due:
                 async with self._turn():
                     errors = await self._look(group, due)
+                count_look(len(due), is_read=not errors or not all(errors))
                 group.pace(due, errors, only_new=not is_time)
             if is_time or group.backs_off:
                 next_look = begun + group.pause()
