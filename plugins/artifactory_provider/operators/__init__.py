@@ -1,8 +1,9 @@
-"""Airflow operators: plan, ask people, promote, promote many, report, roll back; hold, reject, stop the line."""
+"""Airflow operators: plan, ask people, promote, promote many, report, roll back; hold, reject, stop the line; audit."""
 
 from __future__ import annotations
 
 from artifactory_provider.operators.approval import ArtifactoryApprovalOperator
+from artifactory_provider.operators.audit import ArtifactoryAcceptFindingsOperator, ArtifactoryAuditOperator
 from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
 from artifactory_provider.operators.change_report import ArtifactoryChangeReportOperator
 from artifactory_provider.operators.decisions import (
@@ -22,7 +23,9 @@ from artifactory_provider.operators.select import ArtifactorySelectOperator
 from artifactory_provider.operators.stop import ArtifactoryResumeOperator, ArtifactoryStopOperator
 
 __all__ = [
+    "ArtifactoryAcceptFindingsOperator",
     "ArtifactoryApprovalOperator",
+    "ArtifactoryAuditOperator",
     "ArtifactoryBatchReportOperator",
     "ArtifactoryChangeReportOperator",
     "ArtifactoryHoldOperator",
