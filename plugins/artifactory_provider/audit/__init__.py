@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
+from artifactory_provider.audit.acceptances import Acceptances, InvalidAcceptances, read_acceptances
+from artifactory_provider.audit.auditing import Audit, AuditScope, audit
+from artifactory_provider.audit.claims import Claim, Claims, Event
 from artifactory_provider.audit.explanation import Explainer, Explanation
+from artifactory_provider.audit.findings import Acceptance, Finding
+from artifactory_provider.audit.reports import AuditReport
 from artifactory_provider.audit.survey import StandingTag, Survey, take_survey
 
-__all__ = ["Explainer", "Explanation", "StandingTag", "Survey", "take_survey"]
+__all__ = [
+    "Acceptance",
+    "Acceptances",
+    "Audit",
+    "AuditReport",
+    "AuditScope",
+    "Claim",
+    "Claims",
+    "Event",
+    "Explainer",
+    "Explanation",
+    "Finding",
+    "InvalidAcceptances",
+    "StandingTag",
+    "Survey",
+    "audit",
+    "read_acceptances",
+    "take_survey",
+]

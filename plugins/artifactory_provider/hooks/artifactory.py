@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.manifests import manifest_path
+from artifactory_provider.audit import audit
 from artifactory_provider.hooks.base import ServerHook
 from artifactory_provider.hooks.connections import DEFAULT_CONNECTION, explain_unknown_keys, rules_of
 from artifactory_provider.hooks.http_connections import HttpConnections
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.audit import Audit, AuditScope
     from artifactory_provider.hooks.connections import RuleNames
     from artifactory_provider.policy.rules import Rule
     from artifactory_provider.promotion.batch import Progress
@@ -292,6 +295,16 @@ class ArtifactoryHook(ServerHook):
         :raises NothingToLift: when it is not rejected anywhere.
         """
         return self._run_client(lambda client: lift_rejection(client, image, reason=reason, by=by))
+
+    def audit(self, scope: AuditScope) -> Audit:
+        """Look at all that stands in repositories, and return what is not as it should be; see ``audit.audit``.
+
+        :param scope: what is audited; where it names no checks, those of the policy are asked that hold for everybody.
+        """
+        policy = self.rules().policy
+        if scope.checks_of is None and policy is not None:
+            scope = replace(scope, checks_of=lambda target: policy.required_checks(target, origin="person"))
+        return self._run_client(lambda client: audit(client, replace(scope, connect=HttpConnections())))
 
     def plan(
         self,

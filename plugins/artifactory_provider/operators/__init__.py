@@ -1,4 +1,4 @@
-"""Airflow operators: plan, ask people, promote, promote many, report, roll back; hold, reject, stop the line."""
+"""Airflow operators: plan, ask people, promote, promote many, report, roll back; hold, reject, stop the line; audit."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from artifactory_provider.exports import import_when_used
 
 if TYPE_CHECKING:
     from artifactory_provider.operators.approval import ArtifactoryApprovalOperator
+    from artifactory_provider.operators.audit import ArtifactoryAcceptFindingsOperator, ArtifactoryAuditOperator
     from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
     from artifactory_provider.operators.change_report import ArtifactoryChangeReportOperator
     from artifactory_provider.operators.decisions import (
@@ -30,6 +31,7 @@ else:
         __name__,
         {
             "approval": ("ArtifactoryApprovalOperator",),
+            "audit": ("ArtifactoryAcceptFindingsOperator", "ArtifactoryAuditOperator"),
             "batch_report": ("ArtifactoryBatchReportOperator",),
             "change_report": ("ArtifactoryChangeReportOperator",),
             "decisions": ("ArtifactoryHoldOperator", "ArtifactoryLiftOperator", "ArtifactoryRejectOperator"),
@@ -47,7 +49,9 @@ else:
     )
 
 __all__ = [
+    "ArtifactoryAcceptFindingsOperator",
     "ArtifactoryApprovalOperator",
+    "ArtifactoryAuditOperator",
     "ArtifactoryBatchReportOperator",
     "ArtifactoryChangeReportOperator",
     "ArtifactoryHoldOperator",

@@ -188,6 +188,7 @@ async def write_record(
         "source": str(source.unpinned()),
         # Properties travel along with copies: who copies the target by hand copies what was said of the target.
         "target": str(target),
+        "copy": "true" if options.copy else "false",
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "run": options.run,
         "replaced": replaced,

@@ -227,6 +227,7 @@ async def test_the_record_stands_on_the_target_in_properties_of_ones_own_name(
         "release.digest": digest,
         "release.source": f"docker-dev/{image}:1",
         "release.target": f"docker-qa/{image}:1",
+        "release.copy": "true",
         "release.run": "run1",
         "release.replaced": "none",
         "release.attachments": "0",

@@ -1,4 +1,4 @@
-"""The commands by which a person decides: ``hold``, ``reject``, ``lift``, ``stop`` and ``resume``."""
+"""The commands by which a person decides: ``hold``, ``reject``, ``lift``, ``stop``, ``resume`` and ``accept``."""
 
 from __future__ import annotations
 
@@ -75,4 +75,18 @@ _RESUME = make_command(
     example="resume --reason 'the fire is out' --repository docker-prod",
 )
 
-COMMANDS = (_HOLD, _REJECT, _LIFT, _STOP, _RESUME)
+_ACCEPT = make_command(
+    "accept",
+    "audit.accept",
+    "Accept findings of an audit for a time",
+    Arg(("finding",), nargs="+", help="The name of a finding, as audit gives it", metavar="FINDING"),
+    ARG_REASON,
+    Arg(("--until",), help="When they are told again, such as 2027-03-31", metavar="MOMENT", required=True),
+    more="They stand in the Variable artifactory_accepted_findings. One that ends is told again.",
+    example=(
+        "accept unexplained:docker-qa/payments/api:1.4.2@34378e2735ab --reason 'brought by hand in the outage' "
+        "--until 2099-03-31"
+    ),
+)
+
+COMMANDS = (_HOLD, _REJECT, _LIFT, _STOP, _RESUME, _ACCEPT)

@@ -1,4 +1,4 @@
-"""The commands ``status``, ``verify`` and ``diff``, which only look."""
+"""The commands ``status``, ``verify``, ``diff`` and ``audit``, which only look."""
 
 from __future__ import annotations
 
@@ -65,4 +65,27 @@ _DIFF = make_command(
     example="diff docker-dev docker-qa --image 'payments/*'",
 )
 
-COMMANDS = (_STATUS, _VERIFY, _DIFF)
+_AUDIT = make_command(
+    "audit",
+    "audit.audit",
+    "Show what stands in stages that no promotion explains, what is gone, lost, or against today's rules",
+    Arg(
+        ("--repository",),
+        help="A repository that is audited; several times for several (default: those of all stages of the pipelines "
+        "but the first)",
+        action="append",
+        metavar="REPOSITORY",
+    ),
+    ARG_IMAGES,
+    ARG_FOLDER,
+    Arg(("--csv",), help="Where all findings are written as CSV, the accepted ones, too", metavar="FILE"),
+    Arg(("--accepted",), help="Show the accepted findings, too", action="store_true"),
+    ARG_CONN_ID,
+    more=(
+        "It ends with 0 where there are no findings but accepted ones, and with 3 where there are. Asset events of "
+        "this Airflow are not asked, as the DAG audit_drift asks them: promotions without a record are findings here."
+    ),
+    example="audit --repository docker-qa --image 'payments/*'",
+)
+
+COMMANDS = (_STATUS, _VERIFY, _DIFF, _AUDIT)

@@ -16,7 +16,7 @@ exit codes:
   0    done
   1    failed: the message says what was tried, what came back, and what to do
   2    what was asked for makes no sense; nothing was changed
-  3    refused by a rule: a hold, a rejection, a stop, the policy, a check that has failed
+  3    refused by a rule: a hold, a rejection, a stop, the policy, a check that has failed; found by an audit
   4    not yet: a verdict is pending
   130  interrupted by Ctrl-C"""
 

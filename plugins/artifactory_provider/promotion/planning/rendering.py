@@ -50,7 +50,7 @@ def as_csv(plan: Plan) -> str:
     for promotion in plan.promotions:
         source, target = promotion.source.unpinned(), promotion.target
         cells = (promotion.action, source, target, promotion.source.digest, promotion.current, promotion.reason)
-        writer.writerow([_inert(" ".join(str(cell or "").split())) for cell in cells])
+        writer.writerow([inert(" ".join(str(cell or "").split())) for cell in cells])
     return file.getvalue()
 
 
@@ -167,5 +167,9 @@ def _more(number: int, bullet: str = "") -> list[str]:
     return [f"{bullet}… and {number:,} more"] if number > 0 else []
 
 
-def _inert(cell: str) -> str:
+def inert(cell: str) -> str:
+    """Return the text of a cell of CSV that no spreadsheet takes for a formula.
+
+    :param cell: one line of text.
+    """
     return f"'{cell}" if cell[:1] in {"=", "+", "-", "@"} else cell
