@@ -248,7 +248,6 @@ class Poller:
             if due:
                 async with self._turn():
                     errors = await self._look(group, due)
-                count_look(len(due), is_read=not errors or not all(errors))
                 group.pace(due, errors, only_new=not is_time)
             if is_time or group.backs_off:
                 next_look = begun + group.pause()
@@ -305,6 +304,8 @@ class Poller:
             async with Ledger(client, refuses_queries=group.refuses_queries) as ledger:
                 found = await verify_each(ledger, questions, connect=self._connect)
                 group.refuses_queries = ledger.refuses_queries
+            # Who is told that a wait is over may end this look before its end.
+            count_look(len(batch), is_read=not all(one.error for one in found))
             async for wait, one in in_turns(zip(batch, found, strict=True)):
                 wait.tell(one)
                 errors.append(one.error)
@@ -333,7 +334,8 @@ def _is_of_properties(check: object) -> bool:
     return bool(kind == PropertyCheck.kind)
 
 
-def _tell_all(waits: Iterable[Wait], error: ArtifactoryError) -> list[ArtifactoryError | None]:
+def _tell_all(waits: Sequence[Wait], error: ArtifactoryError) -> list[ArtifactoryError | None]:
+    count_look(len(waits), is_read=False)
     for wait in waits:
         wait.tell(fail_to_look(wait.reference, error))
     return [error]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import time
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.observability import stats
+from tests.integration.gateway import Reply
 from tests.integration.pipelines.climbing import push
 from tests.integration.tasks.receivers import sums
 
@@ -18,17 +23,22 @@ from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.operators import ArtifactoryPromoteBatchOperator, ArtifactoryPromoteOperator
 from artifactory_provider.promotion.record import PromotionRecord
 from artifactory_provider.promotion.reports import PromotionResult
-from artifactory_provider.promotion.rules import Refused
+from artifactory_provider.promotion.rules import Refusal, Refused
 from artifactory_provider.sensors import ArtifactoryBatchVerificationSensor, ArtifactoryVerificationSensor
-from artifactory_provider.tasks.metrics import LEAD_TIME, METRICS, PROMOTIONS, count_promotions
+from artifactory_provider.tasks.metrics import METRICS, ROLLBACKS, Metric, count_look, count_promotions, time_waits
+from artifactory_provider.triggers import BatchVerificationTrigger
+from artifactory_provider.verification import PropertyCheck, check_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow.sdk import DAG
+    from tests.integration.gateway import Gateway
     from tests.integration.tasks.receivers import OtlpReceiver, StatsdReceiver
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+PROJECT = Path(__file__).parents[3]
 
 
 class Store(dict[str, Any]):
@@ -238,6 +248,29 @@ def test_ten_thousand_promotions_are_few_packets_and_their_times_are_drawn_evenl
     assert len(found) == 2 + 100 + 3
 
 
+async def test_a_look_at_many_counts_once_also_where_it_ends_all_waits_and_says_where_nothing_could_be_read(
+    sandbox: RunningSandbox, gateway: Gateway, image: str, statsd: StatsdReceiver
+) -> None:
+    for tag in "abc":
+        sandbox.push_image(f"docker-dev/{image}:{tag}", content=f"{image} {tag}")
+        sandbox.set_properties(f"docker-dev/{image}:{tag}", {"test.status": "passed"})
+    gateway.rule("POST", "/api/search/aql", times=8, reply=Reply(429, headers={"Retry-After": "0"}), does_work=False)
+    made = BatchVerificationTrigger(
+        artifactory_conn_id="artifactory_default",
+        references=[f"docker-dev/{image}:{tag}" for tag in "abc"],
+        checks=[check_to_dict(PropertyCheck())],
+        poke_interval=0.5,
+        until=(datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=1)).isoformat(),
+    )
+    async with aclosing(made.run()) as run:  # type: ignore[type-var]
+        [event] = [one async for one in run]
+    assert len(event.payload["passed"]) == 3
+    found = statsd.packets()
+    looks = sums(found, "artifactory.looks")
+    assert looks.keys() == {("unread",), ("read",)}
+    assert sums(found, "artifactory.looked_at") == {outcome: 3 * number for outcome, number in looks.items()}
+
+
 def test_where_the_registry_does_not_tell_when_an_image_was_pushed_no_lead_time_is_told(
     statsd: StatsdReceiver,
 ) -> None:
@@ -302,8 +335,46 @@ def test_a_metrics_client_that_fails_costs_a_line_in_the_log_and_no_promotion(
     assert caplog.messages == ["artifactory.promotions was not told to Airflow's metrics (ConnectionError)."]
 
 
-def test_names_are_plain_and_no_tag_names_an_image() -> None:
-    assert {tag for metric in METRICS for tag in metric.tags} == {"repository", "outcome", "rule", "reason"}
-    assert len({metric.name for metric in METRICS}) == len(METRICS)
-    assert PROMOTIONS.kind == "counter"
-    assert LEAD_TIME.kind == "timer"
+@pytest.fixture
+def emitted(statsd: StatsdReceiver) -> set[Metric]:
+    """All metrics, as StatsD receives them."""
+    [refused] = promoted(1)
+    refused = replace(refused, record=None, error=Refused(Refusal("It is frozen.", rule="winter")))
+    count_promotions([*promoted(1), refused], waits=True)
+    count_promotions(promoted(1), metric=ROLLBACKS)
+    time_waits([("docker-qa", "verdict", datetime.timedelta(seconds=1))])
+    count_look(3, is_read=True)
+    kinds: dict[str, Literal["counter", "timer"]] = {"c": "counter", "ms": "timer"}
+    return {Metric(one.name, kinds[one.kind], tuple(dict(one.tags))) for one in statsd.packets()}
+
+
+def test_all_metrics_are_emitted_with_their_tags_of_which_none_names_an_image(emitted: set[Metric]) -> None:
+    assert emitted == set(METRICS)
+    assert {tag for metric in emitted for tag in metric.tags} == {"repository", "outcome", "rule", "reason"}
+
+
+def test_the_table_in_the_docs_names_all_metrics_with_their_kinds_and_tags(emitted: set[Metric]) -> None:
+    rows = re.findall(
+        r"^\| `(artifactory\.\w+)` \| (\w+) \| (.+?) \|", (PROJECT / "docs/metrics.md").read_text(), re.MULTILINE
+    )
+    assert {(name, kind, tuple(tags.replace("`", "").split(", "))) for name, kind, tags in rows} == {
+        (metric.name, metric.kind, metric.tags) for metric in emitted
+    }
+    assert len(rows) == len(emitted)
+
+
+def test_each_query_of_the_dashboard_asks_for_what_is_emitted_by_tags_that_it_has(emitted: set[Metric]) -> None:
+    """As Prometheus has it: a counter may end with ``_total``, a timer is a summary or a histogram."""
+    dashboard = json.loads((PROJECT / "deploy/grafana/promotions.json").read_text())
+    tags = {f"airflow_{metric.name.replace('.', '_')}": set(metric.tags) for metric in emitted}
+    asked = set()
+    for target in (target for panel in dashboard["panels"] for target in panel["targets"]):
+        found = re.findall(r"airflow_artifactory_\w+?(?=_sum|_count|_milliseconds|[({])", target["expr"])
+        assert found
+        assert set(found) <= set(tags)
+        labels = re.findall(r"(\w+)=~?\"", target["expr"]) + re.findall(r"{{(\w+)}}", target["legendFormat"])
+        for by in re.findall(r"by \(([^)]*)\)", target["expr"]):
+            labels += by.split(", ")
+        assert set(labels) - {"__name__", "quantile"} <= set.union(*(tags[name] for name in found))
+        asked |= set(found)
+    assert asked == set(tags)
