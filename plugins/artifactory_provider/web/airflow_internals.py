@@ -128,6 +128,15 @@ def _find_run_reading() -> Callable[..., Any]:
     return may_read_runs
 
 
+def _find_dag_reading() -> Callable[..., Any]:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    def readable_dags(user: UserDep) -> frozenset[str]:
+        return frozenset(get_auth_manager().get_authorized_dag_ids(user=user, method="GET"))
+
+    return readable_dags
+
+
 REQUIRES_LOGIN = _dependency(_find_login)
 REQUIRES_ASSET_ACCESS = _dependency(_find_asset_access)
 REQUIRES_XCOM_ACCESS = _dependency(_find_xcom_access)
@@ -143,6 +152,9 @@ EventFilterDep: TypeAlias = Annotated[Any, _dependency(_find_event_filter)]
 
 MayReadRunsDep: TypeAlias = Annotated[bool, _dependency(_find_run_reading)]
 """Whether the user may know of the runs of the DAGs that they may read, and so who started them."""
+
+ReadableDagsDep: TypeAlias = Annotated[frozenset[str], _dependency(_find_dag_reading)]
+"""The ids of the DAGs that the user may read."""
 
 
 def may_trigger(user: Any, dag_id: str) -> bool:
@@ -163,6 +175,13 @@ def may_trigger(user: Any, dag_id: str) -> bool:
             manager.is_authorized_dag(method=method, access_entity=entity, details=details, user=user)
             for method in ("GET", "POST")
         )
+
+
+def find_dags_folder() -> str:
+    """Return the folder of the DAGs, as Airflow is set up."""
+    from airflow.configuration import conf
+
+    return str(conf.get_mandatory_value("core", "dags_folder"))
 
 
 class Run(NamedTuple):
