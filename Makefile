@@ -12,8 +12,8 @@ install: ## Make .venv with everything that is needed (the other targets do this
 demo: install ## Run the main job from start to end: images climb dev → qa → prod on a real Airflow
 	@$(run) demo run
 
-up: install ## Start the sandbox and Airflow and leave them running (AIRFLOW_PORT=…, SANDBOX_PORT=…)
-	@$(run) demo up
+up: install ## Start the sandbox and Airflow and leave them running (AIRFLOW_PORT=…, SANDBOX_PORT=…, EMPTY=1)
+	@$(run) demo up $(if $(EMPTY),--empty)
 
 down: ## Stop what 'make up' has started
 	@if [ -x .venv/bin/python ]; then $(run) demo down; else echo "Nothing is installed here, so nothing runs."; fi

@@ -61,7 +61,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the main job from start to end, then stop everything")
-    commands.add_parser("up", help="start everything and leave it running")
+    start = commands.add_parser("up", help="start everything and leave it running")
+    start.add_argument("--empty", action="store_true", help="the first time, with nothing in qa and prod")
     commands.add_parser("down", help="stop what 'up' has started")
     commands.add_parser("qa-tests", help="pass everything that arrives in qa").add_argument("url")
     verdict = commands.add_parser("verdict", help="write what the tests in dev say of an image's newest version")
@@ -74,7 +75,9 @@ def main() -> int:
             asyncio.run(run_qa_tests(arguments.url))
         if arguments.command == "verdict":
             return asyncio.run(_give_verdict(arguments.image, arguments.status))
-        return {"run": run, "up": up, "down": down}[arguments.command]()
+        if arguments.command == "up":
+            return up(is_empty=arguments.empty)
+        return {"run": run, "down": down}[arguments.command]()
     except (DemoError, ArtifactoryError, httpx.HTTPError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -100,8 +103,11 @@ def run() -> int:
             progress.say(f"Everything is stopped. Logs: {home.shown_path}")
 
 
-def up() -> int:
-    """Start everything and leave it running; start again what has ended since."""
+def up(*, is_empty: bool) -> int:
+    """Start everything and leave it running; start again what has ended since.
+
+    :param is_empty: whether qa and prod hold nothing when it starts for the first time.
+    """
     with _alone("up"):
         progress = Progress()
         if Register(HOMES / "up" / "processes.json").is_running:
@@ -110,7 +116,7 @@ def up() -> int:
         else:
             _stop_leftovers("up")
             home = Home.create("up", fresh=False)
-            _start(Instance(home, progress))
+            _start(Instance(home, progress, with_past=not is_empty))
     asyncio.run(_say_what_to_try(home))
     return 0
 
@@ -314,13 +320,13 @@ What to try:
   2. {waiting}
   3. Open a promote_to_prod task and follow its link 'Artifactory' to the image.
   4. Under Browse, open Promotions: what was promoted, where to, and by which run.
-  5. Trigger 'Promote nightly' by hand with 'coredns:v1.10.0' as its only image.
+  5. Trigger 'Promote nightly' by hand with 'coredns:v1.10.1' as its only image.
   6. Trigger 'Retag backfill' (retag_backfill) as its form stands, and open the run's tab Plan: that was a dry run.
-  7. The images were pushed over the last three weeks: backfill the nights since ('Promote nightly', Trigger,
-     Backfill), or let 'Retag backfill' take only what came last week (Fewer tags, Created from).
+  7. The images were pushed over the last three weeks, and no night has run since last week: backfill those ('Promote
+     nightly', Trigger, Backfill), or let 'Retag backfill' take only what came since (Fewer tags, Created from).
   8. Trigger 'Hold or reject an image' (hold_or_reject) for an image of docker-prod, or 'Stop the line'
      (stop_the_line), and look at what a dry run of the backfill says then.
-  9. Trigger 'Promote on demand' (promote_on_demand) with coredns, the tag v1.10.0, from docker-dev to docker-qa: what
+  9. Trigger 'Promote on demand' (promote_on_demand) with coredns, the tag v1.10.1, from docker-dev to docker-qa: what
      the pipeline asks of the image, the form asks, too. 'Roll back' (rollback) takes a tag back to what it showed.
   10. Pull what was promoted:
        skopeo inspect --tls-verify=false --creds admin:password \\

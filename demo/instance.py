@@ -13,6 +13,7 @@ import httpx
 from demo.airflow_api import AirflowApi
 from demo.errors import DemoError
 from demo.home import is_free
+from demo.past import Past
 from demo.processes import Process, Register, end_of, uninterrupted, wait_until
 from demo.scenario import (
     PASSWORD,
@@ -51,10 +52,12 @@ class Instance:
 
     :param home: its files, ports and secrets.
     :param progress: where it says what it does.
+    :param with_past: whether nights have promoted to qa and prod before it starts for the first time.
     """
 
-    def __init__(self, home: Home, progress: Progress) -> None:
+    def __init__(self, home: Home, progress: Progress, *, with_past: bool = False) -> None:
         self._home = home
+        self._past = Past(home, progress) if with_past else None
         self._progress = progress
         self._register = Register(home.path / "processes.json")
         self.api = AirflowApi(home.airflow_url, home.secrets.airflow_password)
@@ -66,15 +69,21 @@ class Instance:
         :raises DemoError: when a part does not come up.
         """
         if "sandbox" in parts:
+            if self._past:
+                self._past.seed()
             self._progress.say(seed(self._home))
             self._start_sandbox()
             self._progress.say(asyncio.run(self._write_verdicts()))
+            if self._past:
+                asyncio.run(self._past.record())
         if "airflow" in parts:
             self._start_airflow()
             self.api.log_in()
             self._create_connections()
             self.api.put_pool("artifactory_backfill", 4, "Chunks of backfills")
             subscribe(self._home)
+            if self._past:
+                self._past.end(self.api)
         if "qa-tests" in parts:
             self._run("qa-tests", [sys.executable, "-m", "demo", "qa-tests", self._home.sandbox_url])
         if "airflow" in parts:

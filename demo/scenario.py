@@ -27,7 +27,7 @@ from demo.errors import DemoError
 from demo.home import PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from artifactory_sandbox.seeding import SeedTag
     from demo.home import Home
@@ -58,16 +58,17 @@ _TAGS_PER_IMAGE = 6
 _PAST = timedelta(weeks=3)
 
 
-def write_policy(start: datetime, end: datetime) -> str:
+def write_policy(start: datetime, end: datetime, *, frozen: str = FROZEN) -> str:
     """Return the policy of the night: one image is frozen for some time, another wants an approval.
 
     :param start: when the freeze begins, in UTC.
     :param end: when it ends, in UTC, to the minute.
+    :param frozen: the image that is frozen.
     """
     rules = [
         {
-            "name": "no DNS before the market opens",
-            "target": {"repositories": [PROD], "images": [FROZEN]},
+            "name": f"no new {frozen} before the market opens",
+            "target": {"repositories": [PROD], "images": [frozen]},
             "windows": {"timezone": "UTC", "deny": [f"{start:%Y-%m-%dT%H:%M}/{end:%Y-%m-%dT%H:%M}"]},
         },
         {
@@ -96,30 +97,68 @@ class Places:
     prod: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class PushedTag:
+    """One tag that has been pushed in the last three weeks.
+
+    :param image: the image name.
+    :param tag: the tag.
+    :param content: what stands for its content in the promotion manifests.
+    :param created: when it was pushed.
+    :param status: what its tests in dev say: ``passed``, ``failed``, or nothing yet.
+    """
+
+    image: str
+    tag: str
+    content: str
+    created: datetime
+    status: str | None
+
+
 def seed(home: Home) -> str:
     """Fill docker-dev as if images had been pushed for three weeks, and return what the sandbox says of it.
 
     What is there already stays as it is.
     """
-    file = home.path / "images.yaml"
-    file.write_text(yaml.safe_dump(_pushed_lately(datetime.now(UTC)), sort_keys=False))
-    command = ["artifactory-sandbox", "seed", "--data", str(home.sandbox_data), "--repository", DEV, str(file)]
+    return seed_repository(home, DEV, pushed_lately(datetime.now(UTC)))
+
+
+def seed_repository(home: Home, repository: str, tags: Iterable[PushedTag]) -> str:
+    """Put tags into a repository, as of the moments at which they were pushed, and return what the sandbox says of it.
+
+    :param home: the instance.
+    :param repository: the repository key.
+    :param tags: the tags; what is there already stays as it is.
+    """
+    images: dict[str, dict[str, Any]] = {}
+    for tag in tags:
+        entry = images.setdefault(tag.image, {"name": tag.image, "dmap": {}, "created": {}})
+        entry["dmap"].setdefault(tag.content, []).append(tag.tag)
+        entry["created"][tag.tag] = tag.created.isoformat(timespec="seconds")
+    file = home.path / f"{repository}.yaml"
+    file.write_text(yaml.safe_dump(list(images.values()), sort_keys=False))
+    command = ["artifactory-sandbox", "seed", "--data", str(home.sandbox_data), "--repository", repository, str(file)]
     done = subprocess.run(command, env=home.environment(), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise DemoError(f"The sandbox could not be seeded: {done.stderr.strip()}")
     return done.stdout.strip()
 
 
-def _pushed_lately(now: datetime) -> list[dict[str, Any]]:
-    """Return a seed in which each image's versions came one after the other, no two images at one moment, until now."""
+def pushed_lately(now: datetime) -> list[PushedTag]:
+    """Return what was pushed: each image's versions one after the other, no two images at one moment, until now.
+
+    :param now: the end of the three weeks.
+    """
     step = _PAST / _TAGS_PER_IMAGE
-    entries = []
-    for number, (image, tags) in enumerate(_versions().items()):
+    tags = []
+    for number, (image, versions) in enumerate(_versions().items()):
         start = now - _PAST + step * (number + 1) / len(IMAGES)
-        digests = {tag.digest: [other.tag for other in tags if other.digest == tag.digest] for tag in tags}
-        created = {tag.tag: (start + step * place).isoformat(timespec="seconds") for place, tag in enumerate(tags)}
-        entries.append({"name": image, "dmap": digests, "created": created})
-    return entries
+        for place, tag in enumerate(versions):
+            status = _status(image, number, len(versions) - 1 - place)
+            tags.append(
+                PushedTag(image=image, tag=tag.tag, content=tag.digest, created=start + step * place, status=status)
+            )
+    return tags
 
 
 def _versions() -> dict[str, list[SeedTag]]:
@@ -149,12 +188,10 @@ async def list_versions(client: ArtifactoryClient, image: str) -> list[ImageRefe
 
 async def write_dev_verdicts(client: ArtifactoryClient) -> None:
     """Write what the tests in dev say, as a CI would; a verdict that is there already stays as it is."""
-    for number, (image, tags) in enumerate(_versions().items()):
-        for age, tag in enumerate(reversed(tags)):
-            status = _status(image, number, age)
-            reference = ImageReference(DEV, image, tag.tag)
-            if status and await read_verdict(client, reference) is None:
-                await write_verdict(client, reference, VERDICT, status)
+    for tag in pushed_lately(datetime.now(UTC)):
+        reference = ImageReference(DEV, tag.image, tag.tag)
+        if tag.status and await read_verdict(client, reference) is None:
+            await write_verdict(client, reference, VERDICT, tag.status)
 
 
 def _status(image: str, number: int, age: int) -> str | None:

@@ -241,19 +241,26 @@ def _field(name: str, operator: str, wanted: str) -> Condition:
         return Condition("1")
     if operator in {"$last", "$before"} and name in _TIMES:
         return Condition(f"{name} {'>' if operator == '$last' else '<'} ?", (_ago(wanted),))
-    if name == "path" and operator == "$eq":
-        return Condition("path = ?", ("" if wanted == "." else wanted,))
+    if name == "path" and (plain := _plain_path(operator, wanted)):
+        return plain
     if name == "sha256" and operator == "$eq":
         return Condition("digest = ?", (f"sha256:{wanted}",))
-    if name == "path" and operator == "$match" and wanted and wanted.strip("*") not in {".", "?"}:
-        # The plain column has an index, and to this pattern it makes no difference that the top is shown as `.`.
-        return _join("AND", [*_begins(wanted), _compare("path", operator, wanted)])
     if name in _NUMBERS and operator not in _PATTERNS:
         return _compare(_FIELDS[name], operator, int(wanted[:18]))
     if name in _TIMES and operator not in _PATTERNS:
         moment = datetime.fromisoformat(wanted)
         wanted = timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     return _compare(_FIELDS[name], operator, wanted)
+
+
+def _plain_path(operator: str, wanted: str) -> Condition | None:
+    """Compare the plain column, which has an index, where it makes no difference that the top is shown as `.`."""
+    if operator == "$eq":
+        return Condition("path = ?", ("" if wanted == "." else wanted,))
+    if operator == "$match" and wanted and wanted.strip("*") not in {".", "?"}:
+        return _join("AND", [*_begins(wanted), _compare("path", operator, wanted)])
+    is_order = operator not in {"$ne", *_PATTERNS}
+    return _compare("path", operator, wanted) if is_order and wanted > "." else None
 
 
 def _begins(pattern: str) -> list[Condition]:

@@ -126,10 +126,10 @@ def make(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedP
 
 @pytest.fixture(scope="session")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
-    """What ``make up`` starts; ``make down`` stops it at the end."""
+    """What ``make up`` starts, with nothing in qa and prod; ``make down`` stops it at the end."""
     path = tmp_path_factory.mktemp("up")
     try:
-        started = make("up", home=path)
+        started = make("up", home=path, EMPTY="1")
         assert started.returncode == 0, started.stdout + started.stderr
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("demo.home.HOMES", path)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FIELDS = ("repo", "path", "name", "sha256", "created", "updated")
+_ORIGIN = ("created_by", "modified_by", "size")
 _ORDER = ("repo", "path", "name")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -36,6 +37,9 @@ class Item:
     :param created: when its bytes were put there, or to where they were copied from; None where the server does not
         say.
     :param properties: name → values; None where they were not asked for, or where the server tells none.
+    :param by: who has put its bytes there, or to where they were copied from; nothing where that was not asked for, or
+        is not known.
+    :param size: bytes; None where that was not asked for.
     """
 
     repository: str
@@ -45,6 +49,8 @@ class Item:
     updated: datetime.datetime | None
     created: datetime.datetime | None = None
     properties: Mapping[str, tuple[str, ...]] | None = field(default=None, compare=False)
+    by: str = field(default="", compare=False)
+    size: int | None = field(default=None, compare=False)
 
     @property
     def digest(self) -> str:
@@ -64,7 +70,9 @@ class Item:
         if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
             raise DigestUnknown(f"Queries do not tell the digest of {repository}/{folder}/{name}.")
         moments = _moment(document, "updated"), _moment(document, "created")
-        return cls(repository, folder, name, sha256, *moments, _read_properties(document.get("properties")))
+        properties = _read_properties(document.get("properties"))
+        by, size = document.get("modified_by") or document.get("created_by") or "", document.get("size")
+        return cls(repository, folder, name, sha256, *moments, properties, str(by), None if size is None else int(size))
 
 
 def find_items(criteria: Mapping[str, Any], *, offset: int, limit: int) -> str:
@@ -79,14 +87,15 @@ def find_items(criteria: Mapping[str, Any], *, offset: int, limit: int) -> str:
     return f"items.find({json.dumps(criteria)}).include({fields}).sort({order}).offset({offset}).limit({limit})"
 
 
-def find_annotated_items(criteria: Mapping[str, Any]) -> str:
+def find_annotated_items(criteria: Mapping[str, Any], *, with_origin: bool = False) -> str:
     """Return the query for all files that meet the criteria, each with its properties.
 
     It has no pages: Artifactory leaves the properties out of what is sorted or limited (jfrog/jfrog-cli#190).
 
     :param criteria: as AQL has them; they must bound by themselves what is found.
+    :param with_origin: whether it is needed who has put each there, and its size.
     """
-    fields = ", ".join(json.dumps(name) for name in (*_FIELDS, "property"))
+    fields = ", ".join(json.dumps(name) for name in (*_FIELDS, *(_ORIGIN if with_origin else ()), "property"))
     return f"items.find({json.dumps(criteria)}).include({fields})"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -197,16 +198,28 @@ class RestApi:
         """
         return await self._find_in_parts(criteria, self._find_all)
 
-    async def find_annotated_items(self, criteria: Mapping[str, Any]) -> list[aql.Item]:
+    async def item_at(self, criteria: Mapping[str, Any], offset: int) -> aql.Item | None:
+        """Return one of the files that meet the criteria, or None where there are not so many.
+
+        :param criteria: as AQL has them.
+        :param offset: how many are passed over, by repository, folder and name, as the server orders texts.
+        :raises QueryUnusable: when the result does not tell the digest.
+        :raises ArtifactoryError: when the server refuses the query, as it does for anonymous users.
+        """
+        items, _, _ = await self._ask_for_items(aql.find_items(criteria, offset=offset, limit=1))
+        return items[0] if items else None
+
+    async def find_annotated_items(self, criteria: Mapping[str, Any], *, with_origin: bool = False) -> list[aql.Item]:
         """Return the files that meet the criteria, each with its properties.
 
         All are sent in one answer, as such queries have no pages.
 
         :param criteria: as AQL has them; they must bound by themselves what is found, as a list of folders does.
+        :param with_origin: whether it is needed who has put each there, and its size.
         :raises QueryUnusable: when the results are not whole, or do not tell the digest of each file.
         :raises ArtifactoryError: when the server refuses the query, as it does for anonymous users.
         """
-        return await self._find_in_parts(criteria, self._find_annotated)
+        return await self._find_in_parts(criteria, partial(self._find_annotated, with_origin=with_origin))
 
     async def _find_in_parts(
         self, criteria: Mapping[str, Any], find: Callable[[Mapping[str, Any]], Awaitable[dict[Place, aql.Item]]]
@@ -229,8 +242,9 @@ class RestApi:
                 left = [*halves, *left]
         return list(found.values())
 
-    async def _find_annotated(self, criteria: Mapping[str, Any]) -> dict[Place, aql.Item]:
-        items, is_trimmed, answer = await self._ask_for_items(aql.find_annotated_items(criteria))
+    async def _find_annotated(self, criteria: Mapping[str, Any], *, with_origin: bool) -> dict[Place, aql.Item]:
+        query = aql.find_annotated_items(criteria, with_origin=with_origin)
+        items, is_trimmed, answer = await self._ask_for_items(query)
         if is_trimmed:
             reason = "The server has left out some of what a query found, which has no pages."
             raise QueryUnusable(reason, status=answer.status, endpoint=answer.endpoint)

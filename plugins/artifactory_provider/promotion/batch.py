@@ -30,7 +30,7 @@ from artifactory_provider.promotion.queries import Question
 from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
 from artifactory_provider.promotion.request import make_promotions
 from artifactory_provider.promotion.rules import check_allowed
-from artifactory_provider.promotion.tags import select_images
+from artifactory_provider.promotion.tags import is_backup, select_images
 from artifactory_provider.promotion.transfer import pin, request
 
 if TYPE_CHECKING:
@@ -265,6 +265,7 @@ async def promote_image(
     promotions = make_promotions(pairs, promotion.options)
     report = await (promote_all(promotions) if promote_all else promote_many(client, promotions, rules=rules))
     if seen is not None:
+        await _record_backups(client, promotion, [tag for tag in listed if is_backup(tag)], seen)
         report = PromotionReport(tuple(_describe_sent(result, seen.shows(result.target)) for result in report.results))
     failures = malformed | {str(each.source.tag): each.error for each in report.failures if each.error}
     if failures:
@@ -298,6 +299,22 @@ async def _send_whole(
     except ArtifactoryError as error:
         log.warning("%s Looking at each tag for what was done.", error)
     return seen
+
+
+async def _record_backups(client: ArtifactoryClient, promotion: Promotion, tags: Sequence[str], seen: Listing) -> None:
+    """Write the record on backups, which the one request has taken along: nothing else says why they stand there.
+
+    :param promotion: that of the whole image.
+    :param tags: the backups among its tags.
+    :param seen: what was seen before the request.
+    """
+    if promotion.options.property_prefix is None:
+        return
+    pairs = [(replace(promotion.source, tag=tag), replace(promotion.target, tag=tag)) for tag in tags]
+    pinned = [(source.pinned(shown.digest), target) for source, target in pairs if (shown := seen.shows(source))]
+    options = replace(promotion.options, attachments="none", on_conflict="fail", hold=None)
+    for result in (await promote_many(client, make_promotions(pinned, options))).failures:
+        log.warning("%s has no record of where it comes from: %s", result.target, result.reason)
 
 
 async def _check_conflicts(

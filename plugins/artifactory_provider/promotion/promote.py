@@ -364,7 +364,7 @@ class _Attempt:
             place,
             self._descriptor(),
             replaced=replaced or self._before() or "none",
-            attachments=len(self.attachments),
+            attachments=self.attachments,
             further=leave_hold_behind(shown.properties or {}, self.source) if shown else {},
         )
 

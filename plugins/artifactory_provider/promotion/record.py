@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.promotion.marks import hold_properties
+from artifactory_provider.promotion.request import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.promotion.request import Promotion
 
+ATTACHMENT_NAMES = "attachments.names"
 _LONGEST_VERDICTS = 1600
+_LONGEST_NAMES = 1000
+_NEEDED = ("digest", "target", "source", "time", "run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,69 @@ class PromotionRecord:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class StandingRecord:
+    """The record of a promotion as it stands on a manifest, which may have been copied since, the record with it.
+
+    :param digest: what was promoted.
+    :param source: repository, image and tag that it was promoted from.
+    :param target: repository, image and tag that it was promoted to.
+    :param time: when, as text.
+    :param run: the identifier of the run.
+    :param replaced: the digest that the target showed before; ``none``, or ``unknown``.
+    :param attachments: the names of what belonged to it, as far as they are recorded.
+    :param said: all that it says, name → value, without the prefix.
+    """
+
+    digest: str
+    source: str
+    target: str
+    time: str
+    run: str
+    replaced: str
+    attachments: tuple[str, ...]
+    said: Mapping[str, str]
+
+    def speaks_of(self, place: ImageReference) -> bool:
+        """Return whether it says that this digest was promoted to this tag.
+
+        :param place: repository, image, tag and digest.
+        """
+        return self.digest == place.digest and self.target == str(place.unpinned())
+
+
+def read_records(properties: Mapping[str, Sequence[str]], prefix: str | None = None) -> list[StandingRecord]:
+    """Return the records of promotions that stand among the properties of a manifest, one for each prefix.
+
+    :param properties: name → values.
+    :param prefix: the first part of the names of its properties; None for whatever prefix there is.
+    """
+    ends = f".{_NEEDED[1]}"
+    found = [name.removesuffix(ends) for name in properties if name.endswith(ends)] if prefix is None else [prefix]
+    records = []
+    for one in found:
+        if all(len(properties.get(f"{one}.{name}", ())) == 1 for name in _NEEDED):
+            said = {
+                name.removeprefix(f"{one}."): "; ".join(values)
+                for name, values in properties.items()
+                if name.startswith(f"{one}.")
+            }
+            names = tuple(name for name in said.get(ATTACHMENT_NAMES, "").split() if name != NOTHING)
+            records.append(
+                StandingRecord(
+                    said["digest"],
+                    said["source"],
+                    said["target"],
+                    said["time"],
+                    said["run"],
+                    said.get("replaced", ""),
+                    names,
+                    said,
+                )
+            )
+    return records
+
+
 async def write_record(
     client: ArtifactoryClient,
     promotion: Promotion,
@@ -93,7 +160,7 @@ async def write_record(
     descriptor: Descriptor,
     *,
     replaced: str,
-    attachments: int,
+    attachments: Sequence[Attachment],
     further: Mapping[str, str],
 ) -> None:
     """Write the record of a promotion into the properties of a tag's manifest, if one is wanted, and its hold.
@@ -103,7 +170,7 @@ async def write_record(
     :param place: repository, image and tag where the manifest stands, with its digest.
     :param descriptor: digest and media type of the manifest.
     :param replaced: the digest that the target tag showed before, ``none``, or ``unknown``.
-    :param attachments: how many there are.
+    :param attachments: what was found to belong to it; they are counted, and the first of them are named.
     :param further: further properties, by their whole names.
     """
     options, target = promotion.options, promotion.target
@@ -115,10 +182,14 @@ async def write_record(
     record = {
         "digest": str(place.digest),
         "source": str(source.unpinned()),
+        # Properties travel along with copies: who copies the target by hand copies what was said of the target.
+        "target": str(target),
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "run": options.run,
         "replaced": replaced,
-        "attachments": str(attachments),
+        "attachments": str(len(attachments)),
+        # Always, as those of the source's own record would come along otherwise.
+        ATTACHMENT_NAMES: _name_first(attachments) or NOTHING,
         **({"verdicts": _join(options.verdicts)} if options.verdicts else {}),
         **({"approvals": options.approvals} if options.approvals else {}),
         **({"override": options.override} if options.override else {}),
@@ -131,14 +202,24 @@ async def write_record(
 async def has_record(
     client: ArtifactoryClient, promotion: Promotion, place: ImageReference, descriptor: Descriptor
 ) -> bool:
-    """Return whether the record of a promotion of this digest stands on a tag's manifest.
+    """Return whether the record of a promotion of this digest to this tag stands on the tag's manifest.
 
     :param promotion: the promotion, with the prefix of the properties' names.
     :param place: repository, image, tag and digest.
     :param descriptor: what the tag shows.
     """
     properties = await client.properties(manifest_path(place, descriptor))
-    return properties.get(f"{promotion.options.property_prefix}.digest") == [place.digest]
+    return any(record.speaks_of(place) for record in read_records(properties, str(promotion.options.property_prefix)))
+
+
+def _name_first(attachments: Sequence[Attachment]) -> str:
+    """Return the names of the first attachments: tags, and digests of what no tag leads to."""
+    kept: list[str] = []
+    for name in dict.fromkeys(attachment.tag or attachment.digest for attachment in attachments):
+        if len(quote(" ".join([*kept, name]))) > _LONGEST_NAMES:
+            break
+        kept.append(name)
+    return " ".join(kept)
 
 
 def _join(verdicts: Sequence[str]) -> str:

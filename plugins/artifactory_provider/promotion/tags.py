@@ -29,7 +29,7 @@ _RUN = re.compile(r"[a-z0-9]{1,32}")
 _OWN = re.compile(
     rf"(?P<kind>pending|moved)-(?P<hex>[0-9a-f]{{12}})-(?P<tag>[0-9a-f]{{8}})-(?P<run>{_RUN.pattern})(-[0-9a-f]{{8}})?"
 )
-_BACKUP = re.compile(rf".*{BACKUP_INFIX}[0-9a-f]{{12}}")
+_BACKUP = re.compile(rf"(?P<tag>.*){BACKUP_INFIX}(?P<hex>[0-9a-f]{{12}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,34 @@ def name_backup(target: ImageReference, digest: str) -> ImageReference:
             f"on_conflict='backup' keeps the old image under {tag!r}, which is too long for a tag: use a shorter "
             "target tag."
         ) from error
+
+
+def backed_up_tag(tag: str, digest: str) -> str | None:
+    """Return the tag that showed a digest before, where a tag is its backup; None for any other tag.
+
+    :param tag: the tag that may be a backup.
+    :param digest: the digest that it shows.
+    """
+    name = _BACKUP.fullmatch(tag)
+    return name["tag"] if name and digest.startswith(f"sha256:{name['hex']}") else None
+
+
+def is_backup(tag: str) -> bool:
+    """Return whether a tag has the name of a backup.
+
+    :param tag: any tag.
+    """
+    return _BACKUP.fullmatch(tag) is not None
+
+
+def step_of(tag: str, digest: str) -> str | None:
+    """Return the step of a promotion that a tag is of: ``pending``, or ``moved``; None for any other tag.
+
+    :param tag: the tag.
+    :param digest: the digest that it shows; the tag has to be named after it.
+    """
+    name = _OWN.fullmatch(tag)
+    return name["kind"] if name and digest.startswith(f"sha256:{name['hex']}") else None
 
 
 def can_have_backup(target: ImageReference) -> bool:

@@ -226,9 +226,11 @@ async def test_the_record_stands_on_the_target_in_properties_of_ones_own_name(
     assert record == {
         "release.digest": digest,
         "release.source": f"docker-dev/{image}:1",
+        "release.target": f"docker-qa/{image}:1",
         "release.run": "run1",
         "release.replaced": "none",
         "release.attachments": "0",
+        "release.attachments.names": "none",
         "release.by": "jane; doe",
         "release.verdict": "a=b,c|d",
     }

@@ -1,0 +1,127 @@
+"""What three weeks have left in qa and prod: the promotions of the nights, a hold, and a push past Airflow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from artifactory_provider.artifactory.manifests import manifest_path
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion.decisions import hold
+from artifactory_provider.promotion.tags import name_run
+from demo.pushing import push
+from demo.scenario import (
+    APPROVED,
+    DEV,
+    PROD,
+    QA,
+    QA_VERDICT,
+    VERDICT,
+    pushed_lately,
+    sandbox_client,
+    seed_repository,
+    write_policy,
+)
+
+if TYPE_CHECKING:
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from demo.home import Home
+    from demo.report import Progress
+    from demo.scenario import PushedTag
+
+HELD, HELD_BECAUSE = "csi-provisioner", "the next release loses volumes when they grow"
+FROZEN_FOR_A_WEEK = "cluster-autoscaler"
+DRIFTED, DRIFTED_TAG = "hostpathplugin", "v1.10.1-hotfix"
+_LATELY = timedelta(days=6)
+"""What was pushed since then waits for whoever tries the demo."""
+_NIGHT = 2
+
+
+class Variables(Protocol):
+    """Where Airflow's Variables are written."""
+
+    def put_variable(self, key: str, value: str) -> None:
+        """Write one."""
+
+
+class Past:
+    """What has happened before an instance starts for the first time: what people change after that, stays.
+
+    :param home: the instance.
+    :param progress: where it says what has happened.
+    """
+
+    def __init__(self, home: Home, progress: Progress) -> None:
+        self._home, self._progress = home, progress
+        self._due = home.path / "past-is-due"
+        if not home.sandbox_data.exists():
+            self._due.touch()
+
+    def seed(self) -> None:
+        """Fill qa and prod with what the nights have promoted, each of what had passed its tests until then."""
+        if not self._due.exists():
+            return
+        promoted = _promoted(datetime.now(UTC))
+        for repository in (QA, PROD):
+            tags = (replace(tag, created=_moment(tag, repository)) for tag in promoted)
+            seed_repository(self._home, repository, tags)
+        self._progress.say(f"The nights until a week ago have promoted {len(promoted)} tags to {QA} and {PROD}.")
+
+    async def record(self) -> None:
+        """Write what those promotions have recorded; then hold a tag, and push another past Airflow."""
+        if not self._due.exists():
+            return
+        promoted = _promoted(datetime.now(UTC))
+        async with sandbox_client(self._home.sandbox_url) as client:
+            for tag in promoted:
+                await _record(client, tag, DEV, QA, {VERDICT: "passed"})
+                await _record(client, tag, QA, PROD, {VERDICT: "passed", QA_VERDICT: "passed"})
+            held = [ImageReference(PROD, tag.image, tag.tag) for tag in promoted if tag.image == HELD][-1]
+            await hold(client, held, reason=HELD_BECAUSE, by="admin")
+        push(self._home.sandbox_url, PROD, DRIFTED, DRIFTED_TAG)
+        self._progress.say(f"{held} is held, and {PROD}/{DRIFTED}:{DRIFTED_TAG} was pushed past Airflow.")
+
+    def end(self, api: Variables) -> None:
+        """Set the policy, with a freeze that lasts a week.
+
+        :param api: where Variables are written.
+        """
+        if not self._due.exists():
+            return
+        now = datetime.now(UTC)
+        api.put_variable("artifactory_policy", write_policy(now, now + timedelta(weeks=1), frozen=FROZEN_FOR_A_WEEK))
+        self._progress.say(f"A policy freezes {FROZEN_FOR_A_WEEK} in {PROD} for a week, and wants {APPROVED} approved.")
+        self._due.unlink()
+
+
+async def _record(
+    client: ArtifactoryClient, tag: PushedTag, source: str, target: str, verdicts: dict[str, str]
+) -> None:
+    place = ImageReference(target, tag.image, tag.tag)
+    descriptor = await client.descriptor(place)
+    if descriptor is None:
+        return
+    moment = _moment(tag, target)
+    record = {
+        "digest": descriptor.digest,
+        "source": f"{source}/{tag.image}:{tag.tag}",
+        "target": str(place),
+        "time": moment.isoformat(timespec="seconds"),
+        "run": name_run("promote_nightly", moment.date()),
+        "replaced": "none",
+        "attachments": "0",
+    }
+    properties = {f"promotion.{name}": value for name, value in record.items()}
+    await client.set_properties(manifest_path(place, descriptor), {**properties, **verdicts})
+
+
+def _promoted(now: datetime) -> list[PushedTag]:
+    """Return what has come to prod until now, the oldest of each image first."""
+    return [tag for tag in pushed_lately(now) if tag.status == "passed" and tag.created < now - _LATELY]
+
+
+def _moment(tag: PushedTag, repository: str) -> datetime:
+    """Return when a tag came to qa or prod: in the night after it was pushed, first to the one, then to the other."""
+    night = (tag.created + timedelta(days=1)).replace(hour=_NIGHT, minute=0, second=0, microsecond=0)
+    return night + timedelta(minutes=12 if repository == QA else 47)

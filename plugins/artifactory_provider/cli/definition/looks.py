@@ -1,0 +1,68 @@
+"""The commands ``status``, ``verify`` and ``diff``, which only look."""
+
+from __future__ import annotations
+
+from artifactory_provider.cli.airflow_internals import Arg, positive_int
+from artifactory_provider.cli.definition.shared import (
+    ARG_CONN_ID,
+    ARG_FOLDER,
+    ARG_IMAGES,
+    ARG_PIPELINE,
+    ARG_PIPELINE_CONN_ID,
+    ARG_TAG,
+    make_command,
+)
+
+_STATUS = make_command(
+    "status",
+    "look.status",
+    "Show which tags of an image stand in each stage",
+    Arg(("image",), help="The image, or one tag of it", metavar="IMAGE[:TAG]"),
+    ARG_PIPELINE,
+    ARG_FOLDER,
+    Arg(
+        ("--repository",),
+        help="A repository to look in instead of a pipeline's; several times for several",
+        action="append",
+        metavar="REPOSITORY",
+    ),
+    Arg(
+        ("--limit",),
+        help="How many tags are shown of each stage, the newest first; 0 for all (default: 10)",
+        type=positive_int(allow_zero=True),
+        default=10,
+    ),
+    ARG_PIPELINE_CONN_ID,
+    more="The stages are those of the pipeline that the image is in.",
+    example="status payments/api --repository docker-dev --repository docker-qa",
+)
+_VERIFY = make_command(
+    "verify",
+    "look.verify",
+    "Ask the checks about what a tag shows",
+    ARG_TAG,
+    Arg(
+        ("--property",),
+        help="A property that has to be there, with the value 'passed' or another; several times for several",
+        action="append",
+        metavar="NAME[=VALUE]",
+    ),
+    Arg(("--to",), help="A target whose policy's checks are asked, too", metavar="TARGET"),
+    ARG_PIPELINE,
+    ARG_FOLDER,
+    ARG_PIPELINE_CONN_ID,
+    more="Without a property and a target, the checks of the stage are asked that the tag stands in.",
+    example="verify docker-dev/payments/api:1.4.2 --property test.status",
+)
+_DIFF = make_command(
+    "diff",
+    "look.diff",
+    "Show the tags that differ between two repositories",
+    Arg(("source",), help="The one repository", metavar="FROM"),
+    Arg(("target",), help="The other one", metavar="TO"),
+    ARG_IMAGES,
+    ARG_CONN_ID,
+    example="diff docker-dev docker-qa --image 'payments/*'",
+)
+
+COMMANDS = (_STATUS, _VERIFY, _DIFF)
