@@ -10,13 +10,11 @@ from artifactory_provider.promotion.planning.newest import TagVersions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from artifactory_provider.board.stock import StoredTag
+    from artifactory_provider.audit import StandingTag
     from artifactory_provider.pipelines.model import Pipeline
 
 _KEEPS_TAG = "{tag}"
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
-
-Tags = "Mapping[str, StoredTag]"
 
 
 class Chosen(NamedTuple):
@@ -27,12 +25,12 @@ class Chosen(NamedTuple):
     :param doubtful: the tags that may be newer, where that is not certain.
     """
 
-    shown: StoredTag | None
+    shown: StandingTag | None
     behind: int
     doubtful: tuple[str, ...] = ()
 
 
-def choose_tags(pipeline: Pipeline, stages: Sequence[Mapping[str, StoredTag]]) -> list[Chosen]:
+def choose_tags(pipeline: Pipeline, stages: Sequence[Mapping[str, StandingTag]]) -> list[Chosen]:
     """Return what stands for an image in each stage.
 
     :param pipeline: the ladder.
@@ -47,8 +45,8 @@ def choose_tags(pipeline: Pipeline, stages: Sequence[Mapping[str, StoredTag]]) -
 
 
 def _choose(
-    pipeline: Pipeline, level: int, tags: Mapping[str, StoredTag], below: StoredTag | None
-) -> tuple[StoredTag | None, tuple[str, ...]]:
+    pipeline: Pipeline, level: int, tags: Mapping[str, StandingTag], below: StandingTag | None
+) -> tuple[StandingTag | None, tuple[str, ...]]:
     if not tags:
         return None, ()
     if level == 0 and pipeline.named_tag is not None:
@@ -62,23 +60,25 @@ def _choose(
         return (alike or same)[0], choice.doubtful if level == 0 else ()
     if level == 0 and pipeline.versions_of(()) is not None:
         return None, ()
-    return max(tags.values(), key=lambda one: (one.updated or _LONG_AGO, one.tag)), ()
+    return max(tags.values(), key=lambda one: (one.updated or _LONG_AGO, one.name)), ()
 
 
-def _versions(pipeline: Pipeline, level: int, tags: Mapping[str, StoredTag]) -> TagVersions:
+def _versions(pipeline: Pipeline, level: int, tags: Mapping[str, StandingTag]) -> TagVersions:
     """Return the tags of a stage by their versions: those that the ladder means, as long as tags keep their names."""
     keeps = all(stage.tags[0].template.text == _KEEPS_TAG for stage in pipeline.stages[1 : level + 1])
     return (pipeline.versions_of(tags) if keeps else None) or TagVersions(tags)
 
 
-def _rank(pipeline: Pipeline, stages: Sequence[Mapping[str, StoredTag]]) -> dict[str, int]:
+def _rank(pipeline: Pipeline, stages: Sequence[Mapping[str, StandingTag]]) -> dict[str, int]:
     """Return tag → its place among all versions of all stages, the newest first."""
     every = {tag: None for tags in stages for tag in tags}
     versions = pipeline.versions_of(every) or TagVersions(every)
     return {tag: at for at, tag in enumerate(versions.ordered)}
 
 
-def _count_newer(shown: StoredTag | None, below: Sequence[Mapping[str, StoredTag]], ranks: Mapping[str, int]) -> int:
+def _count_newer(
+    shown: StandingTag | None, below: Sequence[Mapping[str, StandingTag]], ranks: Mapping[str, int]
+) -> int:
     """Return how many versions that are newer than what is shown the stages before have."""
     if not below:
         return 0
@@ -87,7 +87,7 @@ def _count_newer(shown: StoredTag | None, below: Sequence[Mapping[str, StoredTag
         return len({stored.digest for stored in there.values()})
     # Where the tag has another name here, the digest tells which version it is.
     same = [ranks[tag] for tag, stored in there.items() if stored.digest == shown.digest]
-    rank = min([*same, *([ranks[shown.tag]] if shown.tag in ranks else [])], default=None)
+    rank = min([*same, *([ranks[shown.name]] if shown.name in ranks else [])], default=None)
     if rank is None:
         return 0
     return len({stored.digest for tag, stored in there.items() if ranks[tag] < rank} - {shown.digest})

@@ -1,109 +1,109 @@
-"""What the repositories of ladders hold, as one look has found it: small enough for ten thousand images."""
+"""What the repositories of ladders hold, as one look has found it, and what is said of it."""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from artifactory_provider.artifactory.layout import LIST_FILE, is_tag_folder, shown_file, split_folder, subject_of
-from artifactory_provider.artifactory.references import ImageReference, InvalidReference
-from artifactory_provider.promotion.marks import REJECTED, Mark
+from artifactory_provider.audit import Explainer, Survey
+from artifactory_provider.promotion.listing import Shown
 from artifactory_provider.promotion.tags import select_images
 
 if TYPE_CHECKING:
-    import datetime
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
-    from artifactory_provider.artifactory.aql import Item
-
-Place = tuple[str, str]
-"""Repository key and image name."""
-Properties = dict[str, tuple[str, ...]]
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.audit import Explanation, StandingTag
+    from artifactory_provider.promotion.marks import Mark
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTag:
-    """What a tag shows.
-
-    :param tag: the tag.
-    :param digest: the digest of its manifest or index.
-    :param is_index: whether it is an index.
-    :param updated: when it came there; None where the server does not say.
-    :param created: when its bytes were put where they were first.
-    :param properties: those that are wanted of its manifest.
-    """
-
-    tag: str
-    digest: str
-    is_index: bool
-    updated: datetime.datetime | None
-    created: datetime.datetime | None
-    properties: Properties
-
-
-@dataclass(slots=True)
 class Stock:
-    """What some repositories of one server hold.
+    """What the repositories of one server hold of some images: a ``Marked`` and a ``Server`` of the room ``promotion``.
 
-    :param tags: repository and image → tag → what it shows; of images alone, no attachments or pending tags.
-    :param rejected: digest → its rejection, wherever it was found.
+    :param surveys: repository → what stands there; one that is missing could not be looked at.
+    :param elsewhere: what else tells of rejections.
+    :param known: (repository, image, tag) → digests that were promoted there as others know.
+    :param server_version: the server's version, where it is known.
     """
 
-    tags: dict[Place, dict[str, StoredTag]] = field(default_factory=dict)
-    rejected: dict[str, Mark] = field(default_factory=dict)
+    def __init__(
+        self,
+        surveys: Mapping[str, Survey],
+        elsewhere: Survey | None = None,
+        *,
+        known: Mapping[tuple[str, str, str], Collection[str]] | None = None,
+        server_version: tuple[int, ...] | None = None,
+    ) -> None:
+        self.server_version = server_version
+        self._surveys = dict(surveys)
+        self._elsewhere = elsewhere or Survey()
+        self._explainers = {key: Explainer(survey, known=known) for key, survey in surveys.items()}
 
-    def add(self, items: Iterable[Item], wants: Callable[[str], bool]) -> None:
-        """Note the manifests that a query has found.
-
-        :param items: the manifests, with their properties.
-        :param wants: tells whether a property is kept.
-        """
-        folders: dict[Place, dict[str, Item]] = {}
-        for item in items:
-            folders.setdefault((item.repository, item.folder), {})[item.name] = item
-            if item.properties and (mark := Mark.read(item.properties, REJECTED)):
-                self.rejected[item.digest] = mark
-        for (repository, folder), files in folders.items():
-            name = shown_file(files)
-            image, tag = split_folder(folder)
-            if name is None or not _is_image(repository, image, tag):
-                continue
-            item = files[name]
-            self.tags.setdefault((sys.intern(repository), sys.intern(image)), {})[tag] = StoredTag(
-                tag=sys.intern(tag),
-                digest=sys.intern(item.digest),
-                is_index=name == LIST_FILE,
-                updated=item.updated,
-                created=item.created,
-                properties=_keep(item.properties or {}, wants),
-            )
-
-    def of(self, repository: str, image: str) -> Mapping[str, StoredTag]:
-        """Return what the tags of an image show; none where it is not there.
+    def knows(self, repository: str) -> bool:
+        """Tell whether a repository could be looked at.
 
         :param repository: the repository key.
-        :param image: the image name.
         """
-        return self.tags.get((repository, image), {})
+        return repository in self._surveys
+
+    def survey(self, repository: str) -> Survey | None:
+        """Return what stands in a repository, or None where it could not be looked at.
+
+        :param repository: the repository key.
+        """
+        return self._surveys.get(repository)
 
     def images(self, repository: str) -> list[str]:
         """Return the images of a repository, in their order.
 
         :param repository: the repository key.
         """
-        return sorted(image for key, image in self.tags if key == repository)
+        return sorted(image for _, image in self._surveys[repository].images) if self.knows(repository) else []
 
+    def tags(self, repository: str, image: str) -> dict[str, StandingTag]:
+        """Return what the tags of an image show that are images of their own; none where it is not there.
 
-def _is_image(repository: str, image: str, tag: str) -> bool:
-    if not is_tag_folder(tag) or subject_of(tag) or not select_images([tag]):
-        return False
-    try:
-        ImageReference(repository, image, tag)
-    except InvalidReference:
-        return False  # No Docker client can name it.
-    return True
+        :param repository: the repository key.
+        :param image: the image name.
+        """
+        if not self.knows(repository):
+            return {}
+        standing = self._surveys[repository].tags_of((repository, image))
+        return {tag: standing[tag] for tag in select_images(standing)}
 
+    def find(self, tag: ImageReference) -> StandingTag | None:
+        """Return what stands under a tag, or None.
 
-def _keep(properties: Mapping[str, tuple[str, ...]], wants: Callable[[str], bool]) -> Properties:
-    return {sys.intern(name): tuple(map(sys.intern, values)) for name, values in properties.items() if wants(name)}
+        :param tag: repository, image and tag.
+        """
+        return self._surveys[tag.repository].find(tag) if self.knows(tag.repository) else None
+
+    def shows(self, tag: ImageReference) -> Shown | None:
+        """Return what a tag shows, or None.
+
+        :param tag: repository, image and tag.
+        """
+        found = self.find(tag)
+        return Shown(found.digest, found.is_index, found.updated, found.properties) if found else None
+
+    def holds(self, tag: ImageReference) -> Mark | None:
+        """Return the hold on a tag, or None.
+
+        :param tag: repository, image and tag.
+        """
+        found = self.find(tag)
+        return found.hold if found else None
+
+    def rejects(self, digest: str) -> Mark | None:
+        """Return the rejection of a digest, wherever it was found, or None.
+
+        :param digest: the digest.
+        """
+        found = (survey.rejects(digest) for survey in (self._elsewhere, *self._surveys.values()))
+        return next((mark for mark in found if mark is not None), None)
+
+    def explain(self, tag: StandingTag) -> Explanation:
+        """Return why a tag stands where it stands.
+
+        :param tag: what stands there.
+        """
+        return self._explainers[tag.place.repository].explain(tag)

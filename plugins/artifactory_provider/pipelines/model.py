@@ -33,6 +33,8 @@ image has failed, has waited for too long, or was given up for a newer tag; and 
 
 TRIGGERING = "triggering"
 """The tag that a push or a verdict has named: such a pipeline has no other start."""
+ON_PUSH = "_on_push"
+"""What the name of the DAG whose runs are started by pushes and verdicts has behind the pipeline's."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -118,14 +118,19 @@ def _find_event_filter() -> Callable[..., Any]:
     return event_filter
 
 
-def _find_run_reading() -> Callable[..., Any]:
-    from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+def _find_reading(entity: Literal["RUN", "TASK_INSTANCE"]) -> Callable[[], Callable[..., Any]]:
+    def find() -> Callable[..., Any]:
+        from airflow.api_fastapi.app import get_auth_manager
+        from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 
-    def may_read_runs(user: UserDep) -> bool:
-        return bool(get_auth_manager().is_authorized_dag(method="GET", access_entity=DagAccessEntity.RUN, user=user))
+        meant = DagAccessEntity[entity]
 
-    return may_read_runs
+        def may_read(user: UserDep) -> bool:
+            return bool(get_auth_manager().is_authorized_dag(method="GET", access_entity=meant, user=user))
+
+        return may_read
+
+    return find
 
 
 def _find_dag_reading() -> Callable[..., Any]:
@@ -150,8 +155,11 @@ SessionDep: TypeAlias = Annotated[Session, _dependency(_find_session, scope="fun
 EventFilterDep: TypeAlias = Annotated[Any, _dependency(_find_event_filter)]
 """What leaves only asset events that the user may see, as Airflow's own list of them does."""
 
-MayReadRunsDep: TypeAlias = Annotated[bool, _dependency(_find_run_reading)]
+MayReadRunsDep: TypeAlias = Annotated[bool, _dependency(_find_reading("RUN"))]
 """Whether the user may know of the runs of the DAGs that they may read, and so who started them."""
+
+MayReadTasksDep: TypeAlias = Annotated[bool, _dependency(_find_reading("TASK_INSTANCE"))]
+"""Whether the user may know of the tasks of these runs."""
 
 ReadableDagsDep: TypeAlias = Annotated[frozenset[str], _dependency(_find_dag_reading)]
 """The ids of the DAGs that the user may read."""
@@ -232,8 +240,6 @@ def read_xcoms(session: Session, *, dag_id: str, run_id: str, key: str, limit: i
     """
     with needed():
         from airflow.models.xcom import XComModel
-        from airflow.sdk.bases.xcom import BaseXCom
-        from airflow.sdk.execution_time.xcom import XCom
 
         query = (
             select(XComModel)
@@ -241,10 +247,24 @@ def read_xcoms(session: Session, *, dag_id: str, run_id: str, key: str, limit: i
             .order_by(XComModel.timestamp)
             .limit(limit)
         )
-        entries = list(session.scalars(query))
+        return [decode_xcom(entry) for entry in session.scalars(query)]
+
+
+def decode_xcom(entry: Any) -> Any:
+    """Return the value of what a task has handed on, from wherever it is kept.
+
+    :param entry: Airflow's own entry of it.
+    :raises XComsUnreadable: where the XCom backend cannot read it.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.xcom import XComModel
+        from airflow.sdk.bases.xcom import BaseXCom
+        from airflow.sdk.execution_time.xcom import XCom
+
         if XCom is BaseXCom:
-            return [XComModel.deserialize_value(entry) for entry in entries]
-    return [_ask_backend(XCom, entry) for entry in entries]
+            return XComModel.deserialize_value(entry)
+    return _ask_backend(XCom, entry)
 
 
 def _ask_backend(backend: Any, entry: Any) -> Any:

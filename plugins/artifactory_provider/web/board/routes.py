@@ -1,4 +1,4 @@
-"""The JSON API of the board: a page of rows, filtered on the server, limited to what the user may read."""
+"""The JSON API of the board: pages of rows, filtered on the server, limited to what the user may read."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.board.states import COUNTED
-from artifactory_provider.links.artifactory import image_url
-from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS, ReadableDagsDep, find_dags_folder
-from artifactory_provider.web.board.models import Board, Cell, Gate, Ladder, LadderStage, Row
+from artifactory_provider.web.airflow_internals import (
+    REQUIRES_ASSET_ACCESS,
+    MayReadRunsDep,
+    MayReadTasksDep,
+    ReadableDagsDep,
+    find_dags_folder,
+)
+from artifactory_provider.web.board.models import Board
+from artifactory_provider.web.board.showing import show_ladder, show_row, show_stop
 from artifactory_provider.web.board.snapshots import Snapshots
+from artifactory_provider.web.board.views import Rights, count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from artifactory_provider.board.findings import CellFinding, GateFinding, RowFinding
-    from artifactory_provider.web.board.snapshots import Snapshot
+    from artifactory_provider.web.board.views import SeenRow, View
 
 Text = Annotated[str, Query(max_length=400)]
 Name = Annotated[str, Query(max_length=250)]
 _ANY_STATE = f"^({'|'.join(COUNTED)}|)$"
+_MOST_WORDS = 8
 
 snapshots = Snapshots(lambda: Path(find_dags_folder(), "pipelines"))
 router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS])
@@ -52,106 +56,55 @@ class WantedRows:
     limit: Annotated[int, Query(ge=1, le=500)] = 100
     refresh: bool = False
 
+    @property
+    def words(self) -> list[str]:
+        """The words of ``q``, the first eight."""
+        return self.q.casefold().split()[:_MOST_WORDS]
+
+
+def find_rights(dags: ReadableDagsDep, runs: MayReadRunsDep, tasks: MayReadTasksDep) -> Rights:
+    """Return what the user may know."""
+    return Rights(dags, runs, tasks)
+
 
 WantedDep = Annotated[WantedRows, Depends()]
+RightsDep = Annotated[Rights, Depends(find_rights)]
 
 
 @router.get("/board.json")
-def show_board(wanted: WantedDep, readable: ReadableDagsDep) -> Board:
+def show_board(wanted: WantedDep, rights: RightsDep) -> Board:
     """Return a page of the board; it never waits for Artifactory."""
-    snapshot, is_refreshing = snapshots.get(refresh=wanted.refresh)
-    seen = [row for row in snapshot.rows if row.pipeline.name in readable]
-    met = [row for row in seen if _meets(row, wanted)]
-    counts = dict.fromkeys(COUNTED, 0)
-    for row in met:
-        for state in row.states:
-            counts[state] += 1
-    found = [row for row in met if not wanted.state or wanted.state in row.states]
+    view, is_refreshing = snapshots.view(rights, refresh=wanted.refresh)
+    met, counts = _find(view, wanted)
+    found = [row for row in met if wanted.state in row.states] if wanted.state else met
     favourites = frozenset(filter(None, wanted.images.split(",")))
-    found.sort(key=lambda row: row.image not in favourites)  # all else stays in its order
-    ladders = [pipeline for pipeline in snapshot.pipelines if pipeline.name in readable]
+    if favourites:
+        found = sorted(found, key=lambda row: row.finding.image not in favourites)  # all else stays in its order
+    snapshot = view.snapshot
     return Board(
         as_of=snapshot.as_of,
         is_refreshing=is_refreshing,
         trouble=snapshot.trouble,
-        ladders=[
-            Ladder(
-                name=one.name,
-                title=one.title or one.name,
-                owner=one.owner,
-                stages=[
-                    LadderStage(name=stage.name, repository=stage.repository, connection=one.connection)
-                    for stage in one.stages
-                ],
-            )
-            for one in ladders
-        ],
-        owners=sorted({one.owner for one in ladders}),
+        ladders=[show_ladder(one) for one in view.pipelines],
+        owners=sorted({one.owner for one in view.pipelines}),
         counts=counts,
-        stops=[],
+        stops=[show_stop(order) for order in snapshot.stops],
         found=len(found),
         start=wanted.start,
-        rows=_show_rows(found[wanted.start : wanted.start + wanted.limit], snapshot),
+        rows=[show_row(row, snapshot) for row in found[wanted.start : wanted.start + wanted.limit]],
     )
 
 
-def _meets(row: RowFinding, wanted: WantedRows) -> bool:
-    if wanted.ladder not in {"", row.pipeline.name} or wanted.owner not in {"", row.pipeline.owner}:
-        return False
-    words = wanted.q.casefold().split()
-    text = " ".join([row.image, *(f"{cell.shown.tag} {cell.shown.digest}" for cell in row.cells if cell.shown)])
-    return all(word in text.casefold() for word in words)
-
-
-def _show_rows(rows: Iterable[RowFinding], snapshot: Snapshot) -> list[Row]:
-    return [
-        Row(
-            image=row.image,
-            ladder=row.pipeline.name,
-            owner=row.pipeline.owner,
-            cells=[_show_cell(row, level, cell, snapshot) for level, cell in enumerate(row.cells)],
-            gates=_show_gates(row, row.gates),
-        )
-        for row in rows
+def _find(view: View, wanted: WantedRows) -> tuple[list[SeenRow], dict[str, int]]:
+    """Return the rows that meet all conditions but that of their states, and how many are in each state."""
+    if not (wanted.ladder or wanted.owner or wanted.words):
+        return view.rows, view.counts
+    texts = view.texts if wanted.words else view.rows
+    met = [
+        row
+        for row, text in zip(view.rows, texts, strict=True)
+        if wanted.ladder in {"", row.finding.pipeline.name}
+        and wanted.owner in {"", row.finding.pipeline.owner}
+        and (not wanted.words or all(word in text for word in wanted.words))
     ]
-
-
-def _show_cell(row: RowFinding, level: int, cell: CellFinding, snapshot: Snapshot) -> Cell:
-    stage, shown = row.pipeline.stages[level], cell.shown
-    base = snapshot.base_urls.get(row.pipeline.connection)
-    return Cell(
-        stage=stage.name,
-        repository=stage.repository,
-        tag=shown.tag if shown else None,
-        digest=shown.digest if shown else None,
-        updated=shown.updated if shown else None,
-        state=cell.state,
-        word=cell.word,
-        reason=cell.reason,
-        behind=cell.behind,
-        by=None,
-        pushed_by=None,
-        tags=cell.tags,
-        url=image_url(base, ImageReference(stage.repository, row.image, shown.tag)) if base and shown else "",
-    )
-
-
-def _show_gates(row: RowFinding, gates: Sequence[GateFinding]) -> list[Gate]:
-    stages = row.pipeline.stages
-    return [
-        Gate(
-            from_stage=lower.name,
-            to=upper.name,
-            state=gate.state,
-            word=gate.word,
-            reason=gate.reason,
-            since=gate.since,
-            until=gate.until,
-            link=None,
-            may_answer=[],
-            tag=gate.source.tag if gate.source else None,
-            target_tag=gate.target.tag if gate.target else None,
-            digest=gate.source.digest if gate.source else None,
-        )
-        for lower, upper, gate in zip(stages, stages[1:], gates, strict=False)
-    ]
+    return met, count(met)

@@ -6,56 +6,29 @@ No request waits for Artifactory: what is known is answered at once, with its ag
 from __future__ import annotations
 
 import asyncio
-import datetime
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from artifactory_provider.artifactory.client import ArtifactoryClient
-from artifactory_provider.artifactory.errors import ArtifactoryError
-from artifactory_provider.board.rows import find_rows
-from artifactory_provider.board.survey import survey
-from artifactory_provider.hooks.artifactory import ArtifactoryHook
-from artifactory_provider.pipelines import InvalidPipeline, read_folder
+from artifactory_provider.web.board.looking import Snapshot, look
+from artifactory_provider.web.board.views import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from artifactory_provider.board.findings import RowFinding
-    from artifactory_provider.board.stock import Stock
-    from artifactory_provider.pipelines.model import Pipeline
+    from artifactory_provider.web.board.views import Rights
 
 log = logging.getLogger(__name__)
 
-FRESH = 45.0
+_FRESH = 45.0
 """Seconds that a snapshot is good for."""
+_MOST_VIEWS = 16
+"""People with the same rights share one; each holds no more than references."""
 _SHORTEST = 5.0
 """Seconds between two looks, however often people ask for one."""
-_LONGEST = 120.0
-"""Seconds after which a look is given up."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What one look has found.
-
-    :param as_of: when the registry was looked at; None where it never was.
-    :param pipelines: the ladders.
-    :param stocks: repository → what it holds.
-    :param rows: all rows, by owner, ladder and image.
-    :param base_urls: connection → the server's URL.
-    :param trouble: what could not be asked.
-    """
-
-    as_of: datetime.datetime | None = None
-    pipelines: tuple[Pipeline, ...] = ()
-    stocks: dict[str, Stock] = field(default_factory=dict)
-    rows: tuple[RowFinding, ...] = ()
-    base_urls: dict[str, str] = field(default_factory=dict)
-    trouble: str | None = None
 
 
 class Snapshots:
@@ -71,6 +44,8 @@ class Snapshots:
         self._current = Snapshot()
         self._taken = self._begun = float("-inf")
         self._thread: threading.Thread | None = None
+        self._views: dict[Rights, View] = {}
+        self._viewing = threading.Lock()
 
     def get(self, *, refresh: bool = False) -> tuple[Snapshot, bool]:
         """Return the newest snapshot, and whether a newer one is being taken; this never waits.
@@ -79,12 +54,32 @@ class Snapshots:
         """
         with self._lock:
             now = self._clock()
-            is_due = now - self._taken >= FRESH or refresh
+            is_due = refresh or now - self._taken >= _FRESH
             if is_due and self._thread is None and now - self._begun >= _SHORTEST:
                 self._begun = now
+                # A thread of its own, and no task of the server's loop: what it reads is large.
                 self._thread = threading.Thread(target=self._take, name="artifactory-board", daemon=True)
                 self._thread.start()
             return self._current, self._thread is not None
+
+    def view(self, rights: Rights, *, refresh: bool = False) -> tuple[View, bool]:
+        """Return the newest snapshot as somebody may see it, and whether a newer one is being taken.
+
+        :param rights: what they may know.
+        :param refresh: whether a newer one is wanted though this is fresh.
+        """
+        snapshot, is_refreshing = self.get(refresh=refresh)
+        with self._viewing:
+            if not self._views or next(iter(self._views.values())).snapshot is not snapshot:
+                self._views.clear()
+            view = self._views.get(rights)
+            if view is None:
+                while len(self._views) >= _MOST_VIEWS:
+                    del self._views[next(iter(self._views))]
+                view = self._views[rights] = View(snapshot, rights)
+            # Those who come at the same time wait for the first: they would all do the same.
+            view.prepare()
+        return view, is_refreshing
 
     def wait(self) -> None:
         """Wait for the snapshot that is being taken, if one is."""
@@ -94,44 +89,9 @@ class Snapshots:
     def _take(self) -> None:
         before = self._current
         try:
-            found = asyncio.run(_look(self._folder(), before))
+            found = asyncio.run(look(self._folder(), before))
         except Exception as error:
             log.warning("The board could not be renewed.", exc_info=error)
-            found = Snapshot(**{**vars(before), "trouble": f"The board could not be renewed: {type(error).__name__}."})
+            found = replace(before, trouble=f"The board could not be renewed ({type(error).__name__}).")
         with self._lock:
             self._current, self._taken, self._thread = found, self._clock(), None
-
-
-async def _look(folder: Path, before: Snapshot) -> Snapshot:
-    try:
-        read = read_folder(folder)
-    except InvalidPipeline as error:
-        return Snapshot(**{**vars(before), "trouble": f"The pipelines cannot be read: {error}"})
-    pipelines = tuple(read.pipelines.values())
-    troubles = [f"{name} cannot be read, so its ladder is missing." for name in read.errors]
-    stocks: dict[str, Stock] = {}
-    urls: dict[str, str] = {}
-    for conn_id in dict.fromkeys(pipeline.connection for pipeline in pipelines):
-        own = [pipeline for pipeline in pipelines if pipeline.connection == conn_id]
-        try:
-            settings = await asyncio.to_thread(lambda name: ArtifactoryHook(name).settings(), conn_id)
-            urls[conn_id] = settings.base_url
-            async with asyncio.timeout(_LONGEST), ArtifactoryClient(settings) as client:
-                found, failed = await survey(client, own)
-        except (ArtifactoryError, TimeoutError) as error:
-            troubles.append(f"The server of the connection {conn_id} did not answer: {str(error) or 'time-out'}")
-            continue
-        stocks |= found
-        troubles += [f"{repository} could not be looked at: {error}" for repository, error in failed.items()]
-    if not stocks and troubles and before.as_of is not None:
-        return Snapshot(**{**vars(before), "trouble": " ".join(troubles)})
-    rows = [row for pipeline in pipelines for row in find_rows(pipeline, stocks)]
-    rows.sort(key=lambda row: (row.pipeline.owner, row.pipeline.name, row.image))
-    return Snapshot(
-        as_of=datetime.datetime.now(datetime.UTC) if stocks else None,
-        pipelines=pipelines,
-        stocks=stocks,
-        rows=tuple(rows),
-        base_urls=urls,
-        trouble=" ".join(troubles) or None,
-    )
