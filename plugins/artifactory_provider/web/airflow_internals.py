@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, aliased
 from artifactory_provider.web.events import AssetEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from sqlalchemy import Subquery
 
@@ -172,17 +172,42 @@ def may_trigger(user: Any, dag_id: str) -> bool:
     :param dag_id: the DAG.
     :raises AirflowLacks: where Airflow has changed.
     """
+    return may(user, "POST", dag_id, "RUN") and may(user, "GET", dag_id, "RUN")
+
+
+def may(user: Any, method: Literal["GET", "POST", "PUT"], dag_id: str, entity: str) -> bool:
+    """Return whether a user may do something to a part of a DAG.
+
+    :param user: who is logged in.
+    :param method: ``GET`` to read, ``POST`` to make, ``PUT`` to change.
+    :param dag_id: the DAG.
+    :param entity: the part, as ``DagAccessEntity`` calls it: ``RUN``, ``TASK_INSTANCE``, ``HITL_DETAIL``.
+    :raises AirflowLacks: where Airflow has changed.
+    """
     with needed():
         from airflow.api_fastapi.app import get_auth_manager
         from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
         from airflow.models.dag import DagModel
 
-        details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
-        manager, entity = get_auth_manager(), DagAccessEntity.RUN
-        return all(
-            manager.is_authorized_dag(method=method, access_entity=entity, details=details, user=user)
-            for method in ("GET", "POST")
+        details, meant = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id)), DagAccessEntity[entity]
+        return bool(
+            get_auth_manager().is_authorized_dag(method=method, access_entity=meant, details=details, user=user)
         )
+
+
+def find_paused(session: Session, dag_ids: Iterable[str]) -> dict[str, bool]:
+    """Return of those of some DAGs that there are whether each is paused.
+
+    :param session: a session of Airflow's database.
+    :param dag_ids: the DAGs.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.dag import DagModel
+
+        query = select(DagModel.dag_id, DagModel.is_paused)
+        query = query.where(DagModel.dag_id.in_(list(dag_ids)), DagModel.is_stale.is_(False))
+        return {dag_id: bool(is_paused) for dag_id, is_paused in session.execute(query)}
 
 
 def find_dags_folder() -> str:

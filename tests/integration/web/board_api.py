@@ -80,7 +80,7 @@ def pipelines(
     routes.snapshots.wait()
 
 
-def store_dag(dag_id: str) -> None:
+def store_dag(dag_id: str, *, is_stale: bool = False) -> None:
     """Let Airflow know a DAG."""
     from airflow.models.dag import DagModel
     from airflow.models.dagbundle import DagBundleModel
@@ -89,7 +89,7 @@ def store_dag(dag_id: str) -> None:
     with create_session() as session:
         session.merge(DagBundleModel(name="dags"))
         session.flush()
-        session.merge(DagModel(dag_id=dag_id, bundle_name="dags"))
+        session.merge(DagModel(dag_id=dag_id, bundle_name="dags", is_stale=is_stale, is_paused=False))
 
 
 def read_board(server: TestClient, headers: dict[str, str], path: str = BOARD, **query: Any) -> dict[str, Any]:

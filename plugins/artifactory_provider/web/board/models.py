@@ -428,28 +428,44 @@ class Difference(BaseModel):
 
 
 ActionName = Literal[
-    "promote", "promote_many", "roll_back", "hold", "lift_hold", "reject", "lift_rejection", "stop", "resume", "run"
+    "promote",
+    "promote_many",
+    "roll_back",
+    "hold",
+    "lift_hold",
+    "reject",
+    "lift_rejection",
+    "stop",
+    "resume",
+    "run",
+    "retry",
+    "answer",
 ]
 
 
 class Action(BaseModel):
-    """Something that the user may do: a run of a DAG that Airflow's own ``POST /api/v2/dags/{dag_id}/dagRuns`` starts.
+    """Something that the user may do, by a request to Airflow's own REST API with the user's own session.
 
-    :param action: what it is.
+    :param action: what it is. ``retry`` clears the task of a gate's ``link``, ``answer`` answers the question of one;
+        all others start a run.
     :param title: what people read.
-    :param dag_id: the DAG that does it.
+    :param dag_id: the DAG that does it, or whose tasks are meant.
+    :param method: the request's method.
+    :param path: its path below Airflow's own; ``{run_id}``, ``{task_id}`` and ``{map_index}`` stand for the link's.
     :param conf: what never differs of the run's ``conf``.
     :param fields: what the action needs to know → the name of its field in ``conf``.
-    :param takes_many: whether one run takes many images.
+    :param lists: the fields of ``conf`` that are lists.
     :param is_paused: whether the DAG is paused: its runs wait until somebody unpauses it.
     """
 
     action: ActionName
     title: str
     dag_id: str
+    method: Literal["POST", "PATCH"]
+    path: str
     conf: dict[str, str | bool]
     fields: dict[str, str]
-    takes_many: bool
+    lists: list[str]
     is_paused: bool
 
 
@@ -457,10 +473,8 @@ class Actions(BaseModel):
     """What the user may do; what is not there, or not allowed, is left out.
 
     :param actions: the actions.
-    :param may_approve: whether the user may answer questions that are open, as far as that is known here.
     :param user: the user's name, for questions that name who may answer.
     """
 
     actions: list[Action]
-    may_approve: bool
     user: str

@@ -14,9 +14,12 @@ from artifactory_provider.web.airflow_internals import (
     MayReadRunsDep,
     MayReadTasksDep,
     ReadableDagsDep,
+    SessionDep,
+    UserDep,
     find_dags_folder,
 )
-from artifactory_provider.web.board.models import Board
+from artifactory_provider.web.board.actions import find_actions
+from artifactory_provider.web.board.models import Actions, Board
 from artifactory_provider.web.board.showing import show_ladder, show_row, show_stop
 from artifactory_provider.web.board.snapshots import Snapshots
 from artifactory_provider.web.board.views import Rights, count
@@ -93,6 +96,17 @@ def show_board(wanted: WantedDep, rights: RightsDep) -> Board:
         start=wanted.start,
         rows=[show_row(row, snapshot) for row in found[wanted.start : wanted.start + wanted.limit]],
     )
+
+
+@router.get("/board/actions.json")
+def show_actions(user: UserDep, session: SessionDep, rights: RightsDep, ladder: Name = "") -> Actions:
+    """Return what the user may do: a run of a ladder and what concerns its tasks, where one is named.
+
+    :param ladder: the ladder's name; empty for none.
+    """
+    view, _ = snapshots.view(rights)
+    meant = next((one for one in view.pipelines if one.name == ladder), None)
+    return Actions(actions=find_actions(session, user, meant), user=str(user.get_name()))
 
 
 def _find(view: View, wanted: WantedRows) -> tuple[list[SeenRow], dict[str, int]]:
