@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, aliased
 from artifactory_provider.web.events import AssetEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import Subquery
 
@@ -193,21 +193,6 @@ def may(user: Any, method: Literal["GET", "POST", "PUT"], dag_id: str, entity: s
         return bool(
             get_auth_manager().is_authorized_dag(method=method, access_entity=meant, details=details, user=user)
         )
-
-
-def find_paused(session: Session, dag_ids: Iterable[str]) -> dict[str, bool]:
-    """Return of those of some DAGs that there are whether each is paused.
-
-    :param session: a session of Airflow's database.
-    :param dag_ids: the DAGs.
-    :raises AirflowLacks: where Airflow has changed.
-    """
-    with needed():
-        from airflow.models.dag import DagModel
-
-        query = select(DagModel.dag_id, DagModel.is_paused)
-        query = query.where(DagModel.dag_id.in_(list(dag_ids)), DagModel.is_stale.is_(False))
-        return {dag_id: bool(is_paused) for dag_id, is_paused in session.execute(query)}
 
 
 def find_dags_folder() -> str:

@@ -63,21 +63,21 @@ def pipelines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gateway: Gateway, sandbox: RunningSandbox
 ) -> Iterator[Callable[..., None]]:
     """Write pipeline files, each with its DAG as Airflow knows it; the board begins with none."""
-    from artifactory_provider.web.board import routes
+    from artifactory_provider.web.board import access
     from artifactory_provider.web.board.snapshots import Snapshots
 
     folder = tmp_path / "pipelines"
     folder.mkdir()
     fields = {"conn_type": "artifactory", "host": gateway.url, "login": sandbox.username, "password": sandbox.password}
     monkeypatch.setenv("AIRFLOW_CONN_ARTIFACTORY_DEFAULT", json.dumps(fields))
-    monkeypatch.setattr(routes, "snapshots", Snapshots(lambda: folder))
+    monkeypatch.setattr(access, "snapshots", Snapshots(lambda: folder))
 
     def write(name: str = "nightly", text: str = "images: [team/*]", *, stages: str = STAGES) -> None:
         (folder / f"{name}.yaml").write_text(f"{text}\n{stages}")
         store_dag(name)
 
     yield write
-    routes.snapshots.wait()
+    access.snapshots.wait()
 
 
 def store_dag(dag_id: str, *, is_stale: bool = False) -> None:
@@ -102,7 +102,7 @@ def read_board(server: TestClient, headers: dict[str, str], path: str = BOARD, *
         if not board["is_refreshing"]:
             return board
         assert time.monotonic() < end, "the snapshot was not taken"
-        from artifactory_provider.web.board import routes
+        from artifactory_provider.web.board import access
 
-        routes.snapshots.wait()
+        access.snapshots.wait()
         query.pop("refresh", None)

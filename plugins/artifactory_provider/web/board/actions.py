@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from artifactory_provider.pipelines.model import ON_PUSH
-from artifactory_provider.web.airflow_internals import find_paused, may, may_trigger
+from artifactory_provider.web.airflow_internals import may, may_trigger
+from artifactory_provider.web.board.airflow_internals import find_paused
 from artifactory_provider.web.board.models import Action
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from artifactory_provider.web.events import AssetEvent
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -90,6 +90,21 @@ def open_session() -> Any:
         from airflow.utils.session import create_session
 
         return create_session(scoped=False)
+
+
+def find_paused(session: Session, dag_ids: Iterable[str]) -> dict[str, bool]:
+    """Return of those of some DAGs that there are whether each is paused.
+
+    :param session: a session of Airflow's database.
+    :param dag_ids: the DAGs.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.dag import DagModel
+
+        query = select(DagModel.dag_id, DagModel.is_paused)
+        query = query.where(DagModel.dag_id.in_(list(dag_ids)), DagModel.is_stale.is_(False))
+        return {dag_id: bool(is_paused) for dag_id, is_paused in session.execute(query)}
 
 
 def list_tasks(session: Session, dag_ids: Sequence[str], *, failed_since: datetime.datetime) -> list[TaskRow]:

@@ -331,20 +331,24 @@ class StageRow(BaseModel):
     :param tag: the tag.
     :param digest: what it shows.
     :param updated: when it came there.
-    :param state: how it stands there, where the board shows that tag; else None.
+    :param is_shown: whether it is the tag that stands for the image on the board.
+    :param state: how it stands there; of other tags than that: ``current``, ``held``, ``rejected`` or ``drift``.
     :param word: what people read for it.
     :param reason: why.
     :param by: which run promoted it.
+    :param pushed_by: who has pushed it, where the registry says it.
     """
 
     image: str
     tag: str
     digest: str
     updated: AwareDatetime | None
-    state: CellState | None
+    is_shown: bool
+    state: CellState
     word: str
     reason: str
     by: By | None
+    pushed_by: str | None
 
 
 class Stage(BaseModel):

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Query
 
 from artifactory_provider.board.states import COUNTED
-from artifactory_provider.web.airflow_internals import (
-    REQUIRES_ASSET_ACCESS,
-    MayReadRunsDep,
-    MayReadTasksDep,
-    ReadableDagsDep,
-    SessionDep,
-    UserDep,
-    find_dags_folder,
-)
+from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS, SessionDep, UserDep
+from artifactory_provider.web.board import stages
+from artifactory_provider.web.board.access import Limit, Name, RightsDep, Start, Text, split_words, view_board
 from artifactory_provider.web.board.actions import find_actions
 from artifactory_provider.web.board.models import Actions, Board
 from artifactory_provider.web.board.showing import show_ladder, show_row, show_stop
-from artifactory_provider.web.board.snapshots import Snapshots
-from artifactory_provider.web.board.views import Rights, count
+from artifactory_provider.web.board.views import count
 
 if TYPE_CHECKING:
     from artifactory_provider.web.board.views import SeenRow, View
 
-Text = Annotated[str, Query(max_length=400)]
-Name = Annotated[str, Query(max_length=250)]
 _ANY_STATE = f"^({'|'.join(COUNTED)}|)$"
-_MOST_WORDS = 8
 
-snapshots = Snapshots(lambda: Path(find_dags_folder(), "pipelines"))
 router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS])
+router.include_router(stages.router)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,29 +44,18 @@ class WantedRows:
     state: Annotated[str, Query(pattern=_ANY_STATE)] = ""
     q: Text = ""
     images: Annotated[str, Query(max_length=8000)] = ""
-    start: Annotated[int, Query(ge=0, le=1_000_000)] = 0
-    limit: Annotated[int, Query(ge=1, le=500)] = 100
+    start: Start = 0
+    limit: Limit = 100
     refresh: bool = False
-
-    @property
-    def words(self) -> list[str]:
-        """The words of ``q``, the first eight."""
-        return self.q.casefold().split()[:_MOST_WORDS]
-
-
-def find_rights(dags: ReadableDagsDep, runs: MayReadRunsDep, tasks: MayReadTasksDep) -> Rights:
-    """Return what the user may know."""
-    return Rights(dags, runs, tasks)
 
 
 WantedDep = Annotated[WantedRows, Depends()]
-RightsDep = Annotated[Rights, Depends(find_rights)]
 
 
 @router.get("/board.json")
 def show_board(wanted: WantedDep, rights: RightsDep) -> Board:
     """Return a page of the board; it never waits for Artifactory."""
-    view, is_refreshing = snapshots.view(rights, refresh=wanted.refresh)
+    view, is_refreshing = view_board(rights, refresh=wanted.refresh)
     met, counts = _find(view, wanted)
     found = [row for row in met if wanted.state in row.states] if wanted.state else met
     favourites = frozenset(filter(None, wanted.images.split(",")))
@@ -104,21 +82,22 @@ def show_actions(user: UserDep, session: SessionDep, rights: RightsDep, ladder: 
 
     :param ladder: the ladder's name; empty for none.
     """
-    view, _ = snapshots.view(rights)
+    view, _ = view_board(rights)
     meant = next((one for one in view.pipelines if one.name == ladder), None)
     return Actions(actions=find_actions(session, user, meant), user=str(user.get_name()))
 
 
 def _find(view: View, wanted: WantedRows) -> tuple[list[SeenRow], dict[str, int]]:
     """Return the rows that meet all conditions but that of their states, and how many are in each state."""
-    if not (wanted.ladder or wanted.owner or wanted.words):
+    words = split_words(wanted.q)
+    if not (wanted.ladder or wanted.owner or words):
         return view.rows, view.counts
-    texts = view.texts if wanted.words else view.rows
+    texts = view.texts if words else [""] * len(view.rows)
     met = [
         row
         for row, text in zip(view.rows, texts, strict=True)
         if wanted.ladder in {"", row.finding.pipeline.name}
         and wanted.owner in {"", row.finding.pipeline.owner}
-        and (not wanted.words or all(word in text for word in wanted.words))
+        and all(word in text for word in words)
     ]
     return met, count(met)

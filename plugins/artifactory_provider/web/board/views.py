@@ -11,6 +11,7 @@ from artifactory_provider.board.states import COUNTED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from artifactory_provider.audit import StandingTag
     from artifactory_provider.board.findings import CellFinding, GateFinding, RowFinding
     from artifactory_provider.board.tasks import TaskFinding
     from artifactory_provider.pipelines.model import Pipeline
@@ -70,6 +71,7 @@ class View:
 
     def __init__(self, snapshot: Snapshot, rights: Rights) -> None:
         self.snapshot, self.rights = snapshot, rights
+        self._tags: dict[str, list[StandingTag]] = {}
         self.pipelines: list[Pipeline] = [one for one in snapshot.pipelines if one.name in rights.dags]
 
     @cached_property
@@ -91,6 +93,49 @@ class View:
     def counts(self) -> dict[str, int]:
         """How many rows have a cell or gate in each state."""
         return count(self.rows)
+
+    def may_read(self, repository: str) -> bool:
+        """Tell whether a repository is a stage of a ladder that they may see.
+
+        :param repository: the repository key.
+        """
+        return any(stage.repository == repository for one in self.pipelines for stage in one.stages)
+
+    def list_tags(self, repository: str) -> list[StandingTag]:
+        """Return all tags of a stage, of the images of the ladders that they may see, by image and tag.
+
+        :param repository: the repository key.
+        """
+        if repository not in self._tags:
+            meant = [one.images for one in self.pipelines if repository in {stage.repository for stage in one.stages}]
+            stock = self.snapshot.find_stock(repository)
+            images = stock.images(repository) if stock else []
+            self._tags[repository] = [
+                tag
+                for image in images
+                if stock and any(patterns.match(image) for patterns in meant)
+                for _, tag in sorted(stock.tags(repository, image).items())
+            ]
+        return self._tags[repository]
+
+    def list_shown(self, repository: str) -> dict[str, CellFinding]:
+        """Return what stands for each image in a stage: image → its cell.
+
+        :param repository: the repository key.
+        """
+        found: dict[str, CellFinding] = {}
+        for row in self.rows:
+            for stage, cell in zip(row.finding.pipeline.stages, row.finding.cells, strict=True):
+                if stage.repository == repository and cell.shown is not None:
+                    found.setdefault(row.finding.image, cell)
+        return found
+
+    def is_first(self, repository: str) -> bool:
+        """Tell whether a stage is the first of a ladder, to which no promotion brings images.
+
+        :param repository: the repository key.
+        """
+        return any(one.stages[0].repository == repository for one in self.pipelines)
 
     def find_promotion(self, row: RowFinding, level: int, cell: CellFinding) -> RecordedPromotion | None:
         """Return who has promoted what a cell shows, as far as they may know.
