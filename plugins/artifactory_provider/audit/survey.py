@@ -232,27 +232,36 @@ async def take_survey(client: ArtifactoryClient, repositories: Iterable[str], im
     return found
 
 
-async def list_manifests(client: ArtifactoryClient, repository: str, images: Patterns) -> AsyncIterator[list[Item]]:
+async def list_manifests(
+    client: ArtifactoryClient,
+    repository: str,
+    images: Patterns,
+    *,
+    a_span: int = _MANIFESTS_A_SPAN,
+    among: Sequence[Mapping[str, Any]] = (),
+) -> AsyncIterator[list[Item]]:
     """Yield the manifests of a repository, span by span, those of a folder together, each with its properties.
 
     :param client: an open client.
     :param repository: the repository key.
     :param images: which images are meant; others may come as well.
+    :param a_span: how many manifests one answer has at most, or one more.
+    :param among: further AQL criteria that they meet.
     :raises ArtifactoryError: when the server refuses queries, or cannot be asked.
     """
     reading: asyncio.Task[list[Item]] | None = None
     start = end = ""
     try:
         while reading is None or end:
-            last = await client.item_at(_between(repository, images, start, ""), _MANIFESTS_A_SPAN)
+            last = await client.item_at(_between(repository, images, among, start, ""), a_span)
             end = last.folder if last else ""
             if end and end == start:
                 raise UnexpectedAnswer(
-                    f"A query has found {_MANIFESTS_A_SPAN} manifests in the folder {end!r} of {repository!r}, which "
+                    f"A query has found {a_span} manifests in the folder {end!r} of {repository!r}, which "
                     "has two at most: check that no proxy answers in Artifactory's place."
                 )
             # The next span's beginning is looked for while this one is sent.
-            asking = client.find_annotated_items(_between(repository, images, start, end), with_origin=True)
+            asking = client.find_annotated_items(_between(repository, images, among, start, end), with_origin=True)
             before, reading = reading, asyncio.ensure_future(asking)
             if before is not None:
                 yield await before
@@ -264,11 +273,13 @@ async def list_manifests(client: ArtifactoryClient, repository: str, images: Pat
             await asyncio.gather(reading, return_exceptions=True)
 
 
-def _between(repository: str, images: Patterns, start: str, end: str) -> dict[str, Any]:
+def _between(
+    repository: str, images: Patterns, among: Sequence[Mapping[str, Any]], start: str, end: str
+) -> dict[str, Any]:
     """Return the criteria of the manifests from one folder to another, in the server's order, without the last."""
     bounds = ([{"path": {"$gte": start}}] if start else []) + ([{"path": {"$lt": end}}] if end else [])
     names = [*images.exact, *(f"{prefix}*" for prefix in images.prefixes)]
     paths = [{"path": {"$match": f"{name}/*" if name != "*" else "*"}} for name in names]
     is_everything = "*" in names or len(names) > _MOST_PATTERNS
     places = [] if is_everything or not paths else [dict(any_of(paths))]
-    return {"repo": repository, "$and": [any_manifest(), *places, *bounds]}
+    return {"repo": repository, "$and": [any_manifest(), *among, *places, *bounds]}

@@ -12,7 +12,7 @@ from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule, CronTriggerTi
 from artifactory_provider.dags.chain import add_chain
 from artifactory_provider.dags.fleet import add_fleet
 from artifactory_provider.notifications import PromotionNotifier
-from artifactory_provider.pipelines.model import TRIGGERING
+from artifactory_provider.pipelines.model import ON_PUSH, TRIGGERING
 from artifactory_provider.tasks.push_schedules import schedule_on_push
 from artifactory_provider.tasks.retries import RETRY_POLICY
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 IMAGES, GOAL = "{{ params.images | join('\\n') }}", "{{ params.stage }}"
 """What the form says, for operators."""
-ON_PUSH = "_on_push"
 _MOST_RUNS = 64
 _LONGEST_LINE = 400
 _NO_DEFAULT = 50

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, get_parsing_context
 
-from artifactory_provider.dags.building import ON_PUSH, promotion_dag, pushed_dag
+from artifactory_provider.dags.building import promotion_dag, pushed_dag
 from artifactory_provider.dags.watching import watching_dag
 from artifactory_provider.pipelines import read_folder
+from artifactory_provider.pipelines.model import ON_PUSH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -33,6 +33,8 @@ image has failed, has waited for too long, or was given up for a newer tag; and 
 
 TRIGGERING = "triggering"
 """The tag that a push or a verdict has named: such a pipeline has no other start."""
+ON_PUSH = "_on_push"
+"""What the name of the DAG whose runs are started by pushes and verdicts has behind the pipeline's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,14 +214,29 @@ class Pipeline:
         :param tags: the tags that the image has.
         :param tag: the one that was taken.
         """
-        wanted = None if self.tag == TRIGGERING or "{" in self.tag else self._any_candidate
         there = select_images(tags)
-        if wanted is None or wanted.tag is not None or tag not in there:
+        versions = self.versions_of(there)
+        if versions is None or tag not in there:
             return None
-        choice = TagVersions(there, patterns=wanted.patterns, versions=wanted.versions).choose()
+        choice = versions.choose()
         if choice is None or choice.doubtful or tag in choice.newest:
             return None
         return choice.newest[0]
+
+    def versions_of(self, tags: Iterable[str]) -> TagVersions | None:
+        """Return the tags of an image that are meant, by their versions; None where the pipeline names one tag itself.
+
+        :param tags: the tags that are images of their own.
+        """
+        wanted = None if self.tag == TRIGGERING or "{" in self.tag else self._any_candidate
+        if wanted is None or wanted.tag is not None:
+            return None
+        return TagVersions(tags, patterns=wanted.patterns, versions=wanted.versions)
+
+    @property
+    def named_tag(self) -> str | None:
+        """The one tag that is meant of each image; None where it is chosen, or another one each day."""
+        return None if self.tag == TRIGGERING or "{" in self.tag else self._any_candidate.tag
 
     def rules(self) -> tuple[Rule, ...]:
         """Return the rules that the stages add to the policy's: windows and approvals, for whatever a run promotes."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from artifactory_provider.artifactory.errors import PermissionDenied, RequestRefused, UnsupportedRepository
 from artifactory_provider.artifactory.layout import tag_path
@@ -26,7 +26,6 @@ from artifactory_provider.promotion.transfer import retry
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
-    from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.promotion.ledger import Ledger
     from artifactory_provider.promotion.listing import Listing, Shown
@@ -39,8 +38,16 @@ _KEEPS_SHARED_LAYERS = (7, 117, 1)
 """From this version on, overwriting a tag keeps the layers that other tags share (JFrog, "Docker Repositories")."""
 
 
+class Server(Protocol):
+    """What is known of a server; a client that has asked it something is one."""
+
+    @property
+    def server_version(self) -> tuple[int, ...] | None:
+        """Its version; None where that is not known."""
+
+
 def check_conflict(
-    client: ArtifactoryClient, promotion: Promotion, source: Shown | None, before: Shown | None, digest: str
+    client: Server, promotion: Promotion, source: Shown | None, before: Shown | None, digest: str
 ) -> None:
     """Refuse what the conflict policy does not allow, and what known defects of servers would spoil.
 
@@ -76,10 +83,9 @@ def check_conflict(
             "when it is overwritten (fixed in 7.117.1). Nothing was changed: set on_conflict='backup', or promote to "
             "another target tag."
         )
-    log.info("%s shows %s and will be overwritten.", target, before.digest)
 
 
-def _check_replaced(client: ArtifactoryClient, promotion: Promotion, before: Shown | None) -> None:
+def _check_replaced(client: Server, promotion: Promotion, before: Shown | None) -> None:
     """Refuse to replace something else than what was to be replaced: whoever asked for it has not seen that."""
     expected = promotion.options.replaces
     if expected is None or (before.digest if before else NOTHING) == expected:
@@ -93,7 +99,7 @@ def _check_replaced(client: ArtifactoryClient, promotion: Promotion, before: Sho
     )
 
 
-def may_delete_layers(client: ArtifactoryClient) -> bool:
+def may_delete_layers(client: Server) -> bool:
     """Return whether the server may delete layers that other tags need when a tag is overwritten.
 
     :param client: a client that has asked the server something.

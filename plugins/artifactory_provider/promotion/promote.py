@@ -151,6 +151,8 @@ class _Attempt:
             check_conflict(
                 self.client, self.promotion, self.seen.shows(self.source), self.before, str(self.target.digest)
             )
+            if self.before is not None:
+                log.info("%s shows %s and will be overwritten.", self.promotion.target, self.before.digest)
             await self._bring()
         if not self.options.copy:
             await (finish_move if self.is_there else remove_source)(self.client, self.source, self.options.run)

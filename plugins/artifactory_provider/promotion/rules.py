@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from artifactory_provider.artifactory.references import ImageReference
-    from artifactory_provider.promotion.listing import Listing
+    from artifactory_provider.promotion.listing import Listing, Shown
+    from artifactory_provider.promotion.marks import Mark
     from artifactory_provider.promotion.request import Promotion
 
 
@@ -52,6 +53,19 @@ class Refusal:
 
     def __str__(self) -> str:
         return " ".join(filter(None, (self.reason, self.lifted_by)))
+
+
+class Marked(Protocol):
+    """What was seen of tags, with what stands on them; a ``Listing`` is one."""
+
+    def shows(self, tag: ImageReference) -> Shown | None:
+        """Return what a tag shows, or None."""
+
+    def holds(self, tag: ImageReference) -> Mark | None:
+        """Return the hold on a tag, or None."""
+
+    def rejects(self, digest: str) -> Mark | None:
+        """Return the rejection of a digest, or None."""
 
 
 class Rules(Protocol):
@@ -108,7 +122,7 @@ def check_removal(promotion: Promotion, seen: Listing) -> None:
 
 
 def find_marks(
-    changes: Iterable[Change], seen: Listing, *, copy: bool = True, may_replace_held: bool = False
+    changes: Iterable[Change], seen: Marked, *, copy: bool = True, may_replace_held: bool = False
 ) -> list[Refusal | None]:
     """Return for each change the refusal of what stands on the images: a rejected digest, a hold on a tag, or None.
 
@@ -125,7 +139,7 @@ def find_marks(
     ]
 
 
-def _find_rejection(seen: Listing, digest: str, *, of: str | None = None) -> Refusal | None:
+def _find_rejection(seen: Marked, digest: str, *, of: str | None = None) -> Refusal | None:
     mark = seen.rejects(digest)
     if mark is None:
         return None
@@ -134,7 +148,7 @@ def _find_rejection(seen: Listing, digest: str, *, of: str | None = None) -> Ref
     return Refusal(reason, lifted_by="Whoever may annotate images can take the rejection off them.", rule="rejection")
 
 
-def _find_hold(seen: Listing, tag: ImageReference) -> Refusal | None:
+def _find_hold(seen: Marked, tag: ImageReference) -> Refusal | None:
     mark, shown = seen.holds(tag), seen.shows(tag)
     if mark is None or shown is None:
         return None

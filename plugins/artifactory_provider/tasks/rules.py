@@ -211,11 +211,25 @@ class VariableRules:
         rules._given = _Given(tuple(changes), answers.approval, answers.override)
         return rules
 
+    def started_by(self, starter: Starter) -> VariableRules:
+        """Return the rules for what somebody or something else would start.
+
+        :param starter: who or what.
+        """
+        rules = copy(self)
+        rules.starter = starter
+        return rules
+
+    async def read_stops(self) -> Stop | Refusal:
+        """Return what is stopped now, or the refusal of everything where nobody can tell.
+
+        :raises RulesUnreadable: when it cannot be read now.
+        """
+        return await self._stops.read()
+
     def for_rollback(self) -> VariableRules:
         """Return the rules for a rollback, of which those hold that name rollbacks."""
-        rules = copy(self)
-        rules.starter = replace(self.starter, origin="rollback")
-        return rules
+        return self.started_by(replace(self.starter, origin="rollback"))
 
     def record_answers(self, promotions: Sequence[Promotion]) -> tuple[Promotion, ...]:
         """Return promotions whose records say who has approved them, and who has set a refusal aside.

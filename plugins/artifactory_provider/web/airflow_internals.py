@@ -118,14 +118,28 @@ def _find_event_filter() -> Callable[..., Any]:
     return event_filter
 
 
-def _find_run_reading() -> Callable[..., Any]:
+def _find_reading(entity: Literal["RUN", "TASK_INSTANCE"]) -> Callable[[], Callable[..., Any]]:
+    def find() -> Callable[..., Any]:
+        from airflow.api_fastapi.app import get_auth_manager
+        from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+
+        meant = DagAccessEntity[entity]
+
+        def may_read(user: UserDep) -> bool:
+            return bool(get_auth_manager().is_authorized_dag(method="GET", access_entity=meant, user=user))
+
+        return may_read
+
+    return find
+
+
+def _find_dag_reading() -> Callable[..., Any]:
     from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 
-    def may_read_runs(user: UserDep) -> bool:
-        return bool(get_auth_manager().is_authorized_dag(method="GET", access_entity=DagAccessEntity.RUN, user=user))
+    def readable_dags(user: UserDep) -> frozenset[str]:
+        return frozenset(get_auth_manager().get_authorized_dag_ids(user=user, method="GET"))
 
-    return may_read_runs
+    return readable_dags
 
 
 REQUIRES_LOGIN = _dependency(_find_login)
@@ -141,8 +155,14 @@ SessionDep: TypeAlias = Annotated[Session, _dependency(_find_session, scope="fun
 EventFilterDep: TypeAlias = Annotated[Any, _dependency(_find_event_filter)]
 """What leaves only asset events that the user may see, as Airflow's own list of them does."""
 
-MayReadRunsDep: TypeAlias = Annotated[bool, _dependency(_find_run_reading)]
+MayReadRunsDep: TypeAlias = Annotated[bool, _dependency(_find_reading("RUN"))]
 """Whether the user may know of the runs of the DAGs that they may read, and so who started them."""
+
+MayReadTasksDep: TypeAlias = Annotated[bool, _dependency(_find_reading("TASK_INSTANCE"))]
+"""Whether the user may know of the tasks of these runs."""
+
+ReadableDagsDep: TypeAlias = Annotated[frozenset[str], _dependency(_find_dag_reading)]
+"""The ids of the DAGs that the user may read."""
 
 
 def may_trigger(user: Any, dag_id: str) -> bool:
@@ -152,17 +172,34 @@ def may_trigger(user: Any, dag_id: str) -> bool:
     :param dag_id: the DAG.
     :raises AirflowLacks: where Airflow has changed.
     """
+    return may(user, "POST", dag_id, "RUN") and may(user, "GET", dag_id, "RUN")
+
+
+def may(user: Any, method: Literal["GET", "POST", "PUT"], dag_id: str, entity: str) -> bool:
+    """Return whether a user may do something to a part of a DAG.
+
+    :param user: who is logged in.
+    :param method: ``GET`` to read, ``POST`` to make, ``PUT`` to change.
+    :param dag_id: the DAG.
+    :param entity: the part, as ``DagAccessEntity`` calls it: ``RUN``, ``TASK_INSTANCE``, ``HITL_DETAIL``.
+    :raises AirflowLacks: where Airflow has changed.
+    """
     with needed():
         from airflow.api_fastapi.app import get_auth_manager
         from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
         from airflow.models.dag import DagModel
 
-        details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
-        manager, entity = get_auth_manager(), DagAccessEntity.RUN
-        return all(
-            manager.is_authorized_dag(method=method, access_entity=entity, details=details, user=user)
-            for method in ("GET", "POST")
+        details, meant = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id)), DagAccessEntity[entity]
+        return bool(
+            get_auth_manager().is_authorized_dag(method=method, access_entity=meant, details=details, user=user)
         )
+
+
+def find_dags_folder() -> str:
+    """Return the folder of the DAGs, as Airflow is set up."""
+    from airflow.configuration import conf
+
+    return str(conf.get_mandatory_value("core", "dags_folder"))
 
 
 class Run(NamedTuple):
@@ -213,8 +250,6 @@ def read_xcoms(session: Session, *, dag_id: str, run_id: str, key: str, limit: i
     """
     with needed():
         from airflow.models.xcom import XComModel
-        from airflow.sdk.bases.xcom import BaseXCom
-        from airflow.sdk.execution_time.xcom import XCom
 
         query = (
             select(XComModel)
@@ -222,10 +257,24 @@ def read_xcoms(session: Session, *, dag_id: str, run_id: str, key: str, limit: i
             .order_by(XComModel.timestamp)
             .limit(limit)
         )
-        entries = list(session.scalars(query))
+        return [decode_xcom(entry) for entry in session.scalars(query)]
+
+
+def decode_xcom(entry: Any) -> Any:
+    """Return the value of what a task has handed on, from wherever it is kept.
+
+    :param entry: Airflow's own entry of it.
+    :raises XComsUnreadable: where the XCom backend cannot read it.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.xcom import XComModel
+        from airflow.sdk.bases.xcom import BaseXCom
+        from airflow.sdk.execution_time.xcom import XCom
+
         if XCom is BaseXCom:
-            return [XComModel.deserialize_value(entry) for entry in entries]
-    return [_ask_backend(XCom, entry) for entry in entries]
+            return XComModel.deserialize_value(entry)
+    return _ask_backend(XCom, entry)
 
 
 def _ask_backend(backend: Any, entry: Any) -> Any:

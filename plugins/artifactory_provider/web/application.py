@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from artifactory_provider.web import ladders, pages, plans, promotions, webhooks
 from artifactory_provider.web.airflow_internals import REQUIRES_LOGIN, AirflowLacks
+from artifactory_provider.web.board import routes as board
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,6 +29,7 @@ app = FastAPI(
 app.include_router(promotions.router)
 app.include_router(plans.router)
 app.include_router(ladders.router)
+app.include_router(board.router)
 app.mount("/webhooks", webhooks.app)  # An application of its own: it has no login, and what has one keeps it.
 app.mount("/static", StaticFiles(directory=pages.STATIC))
 

@@ -16,9 +16,10 @@ from tests.integration.promotion.dev_to_qa import PLATFORMS, TRANSIT, promotion
 from artifactory_provider.artifactory.errors import RepositoryNotFound
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.audit import Audit, AuditScope, Claims, Event, audit
-from artifactory_provider.promotion import PromotionOptions, make_promotions, promote, promote_many
+from artifactory_provider.promotion import PromotionOptions, make_promotions, promote_many
 from artifactory_provider.promotion.decisions import reject
 from artifactory_provider.promotion.planning.patterns import Patterns
+from artifactory_provider.promotion.promote import promote
 from artifactory_provider.promotion.tags import name_pending
 from artifactory_provider.verification import PropertyCheck
 

@@ -14,9 +14,9 @@ from tests.integration.promotion.dev_to_qa import TRANSIT, promotion
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.audit import Explainer, Explanation, Survey, take_survey
-from artifactory_provider.promotion import promote
 from artifactory_provider.promotion.decisions import hold, reject
 from artifactory_provider.promotion.planning.patterns import Patterns
+from artifactory_provider.promotion.promote import promote
 from artifactory_provider.promotion.tags import name_backup, name_pending
 
 if TYPE_CHECKING:

@@ -90,6 +90,11 @@ class TagVersions:
         self._series = {series for entry in main for series in _series_of(entry.version.release)}
 
     @property
+    def ordered(self) -> Sequence[str]:
+        """The tags that are chosen among, the highest first."""
+        return [entry.tag for entry in self._main_tags]
+
+    @property
     def others(self) -> Sequence[str]:
         """The tags that look like versions and are not chosen among, the highest first."""
         return [entry.tag for entry in self._others]

@@ -6,11 +6,14 @@ import csv
 import io
 import json
 from collections import Counter, defaultdict
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.promotion.errors import InvalidPlan
 from artifactory_provider.promotion.planning.plan import Action, Plan, PlannedPromotion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 COLUMNS = ("action", "source", "target", "digest", "current", "reason")
 _ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -44,13 +47,26 @@ def as_csv(plan: Plan) -> str:
 
     :param plan: the plan.
     """
+    return write_csv(
+        COLUMNS,
+        (
+            (one.action, one.source.unpinned(), one.target, one.source.digest, one.current, one.reason)
+            for one in plan.promotions
+        ),
+    )
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return CSV with a header; each cell is one line, and none is taken for a formula by a spreadsheet.
+
+    :param columns: the header.
+    :param rows: the cells of each row; None is an empty one.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for promotion in plan.promotions:
-        source, target = promotion.source.unpinned(), promotion.target
-        cells = (promotion.action, source, target, promotion.source.digest, promotion.current, promotion.reason)
-        writer.writerow([inert(" ".join(str(cell or "").split())) for cell in cells])
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([inert(" ".join(str("" if cell is None else cell).split())) for cell in row])
     return file.getvalue()
 
 

@@ -1,0 +1,144 @@
+"""What the board says of an image: a cell for each stage, a gate between each two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from artifactory_provider.artifactory.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor
+from artifactory_provider.board.states import WORDS, CellState, GateState
+from artifactory_provider.verification.evidence import Subject
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Container, Iterable, Mapping
+
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.audit import StandingTag
+    from artifactory_provider.board.tasks import GateKey, TaskFinding
+    from artifactory_provider.pipelines.model import Pipeline
+
+
+_SETTLED = frozenset({GateState.REJECTED, GateState.HELD, GateState.CONFLICT, GateState.UNKNOWN})
+"""What stands on the image itself: no task changes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellFinding:
+    """What a stage shows of an image.
+
+    :param shown: the tag that stands for the image there; None where there is none.
+    :param state: how it stands.
+    :param reason: why.
+    :param behind: how many newer versions the stages before have.
+    :param tags: how many tags there are.
+    """
+
+    shown: StandingTag | None
+    state: CellState
+    reason: str = ""
+    behind: int = 0
+    tags: int = 0
+
+    @property
+    def word(self) -> str:
+        """What people read."""
+        return f"behind by {self.behind}" if self.state is CellState.BEHIND and self.behind else WORDS[self.state]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateFinding:
+    """What stands between an image and the next stage.
+
+    :param state: what it is.
+    :param reason: why.
+    :param until: when it ends by itself, or the waiting ends.
+    :param since: since when it is waited for.
+    :param source: what would be promoted, pinned.
+    :param target: what it would become.
+    """
+
+    state: GateState
+    reason: str = ""
+    until: datetime.datetime | None = None
+    since: datetime.datetime | None = None
+    source: ImageReference | None = None
+    target: ImageReference | None = None
+
+    @property
+    def word(self) -> str:
+        """What people read."""
+        return WORDS[self.state]
+
+    def joined(self, task: TaskFinding | None) -> GateFinding:
+        """Return what stands there with what a task is at.
+
+        :param task: what it is at; None where none is.
+        """
+        if task is None or self.state in _SETTLED:
+            return self
+        if task.stand == "failed":
+            reason = task.reason or f"The task {task.task_id} has failed; its log says why. {self.reason}".strip()
+            return self if self.state is GateState.FAILED else replace(self, state=GateState.FAILED, reason=reason)
+        timed = replace(self, since=task.since or self.since, until=task.until or self.until)
+        if self.state is GateState.FAILED:
+            return timed
+        if task.deed == "approve":
+            who = f" by {', '.join(task.may_answer)}" if task.may_answer else ""
+            return replace(timed, state=GateState.APPROVAL, reason=f"The promotion is to be approved{who}.")
+        if task.deed == "verify":
+            return replace(timed, state=GateState.VERIFYING, reason=self.reason or task.reason)
+        if task.stand == "waits":
+            # A promotion waits for nothing but rules to end.
+            return replace(timed, state=GateState.REFUSED, reason=self.reason or task.reason)
+        return replace(timed, state=GateState.PROMOTING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFinding:
+    """One image on one ladder.
+
+    :param pipeline: the ladder.
+    :param image: the image name.
+    :param cells: one for each stage.
+    :param gates: one between each two, as the registry and the rules say.
+    :param tasks: what a task is at with each gate.
+    """
+
+    pipeline: Pipeline
+    image: str
+    cells: tuple[CellFinding, ...]
+    gates: tuple[GateFinding, ...]
+    tasks: tuple[TaskFinding | None, ...] = ()
+
+    def subject(self, level: int) -> Subject:
+        """Return what checks are asked about of what a stage shows.
+
+        :param level: which stage, from 0; it shows something.
+        """
+        shown = self.cells[level].shown
+        if shown is None:
+            raise ValueError(f"{self.image} is not in stage {level}.")
+        descriptor = Descriptor(shown.digest, OCI_INDEX if shown.is_index else OCI_MANIFEST)
+        return Subject(shown.place, descriptor, shown.updated, shown.properties)
+
+    def with_tasks(self, tasks: Mapping[GateKey, Iterable[TaskFinding]]) -> RowFinding:
+        """Return it with what tasks are at with each gate, the newest of several.
+
+        :param tasks: target repository and image → what tasks are at, the newest last.
+        """
+        found: list[TaskFinding | None] = []
+        for stage, gate in zip(self.pipeline.stages[1:], self.gates, strict=True):
+            of_gate = tasks.get((stage.repository, self.image), ()) if gate.source and gate.target else ()
+            meant = [task for task in of_gate if gate.source and task.is_about(gate.source, gate.target)]
+            found.append(meant[-1] if meant else None)
+        return replace(self, tasks=tuple(found)) if any(found) else self
+
+    def join_tasks(self, readable: Container[str]) -> tuple[tuple[GateFinding, TaskFinding | None], ...]:
+        """Return its gates with what tasks are at there, as far as somebody may know.
+
+        :param readable: the ids of the DAGs whose tasks may be known.
+        """
+        tasks = self.tasks or (None,) * len(self.gates)
+        seen = [task if task is not None and task.dag_id in readable else None for task in tasks]
+        return tuple((gate.joined(task), task) for gate, task in zip(self.gates, seen, strict=True))

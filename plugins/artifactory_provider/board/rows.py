@@ -1,0 +1,119 @@
+"""How images stand on ladders: what one look has found, asked with the very functions that promotions ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.board.choices import choose_tags
+from artifactory_provider.board.findings import CellFinding, GateFinding, RowFinding
+from artifactory_provider.board.states import CellState, GateState
+from artifactory_provider.promotion.errors import InvalidPromotion, TargetConflict
+from artifactory_provider.promotion.guards import check_conflict
+from artifactory_provider.promotion.request import Promotion, PromotionOptions
+from artifactory_provider.promotion.rules import Change, find_marks
+from artifactory_provider.promotion.tags import can_have_backup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.audit import StandingTag
+    from artifactory_provider.board.choices import Chosen
+    from artifactory_provider.board.stock import Stock
+    from artifactory_provider.pipelines.model import Pipeline, Stage
+
+_NOTHING = GateFinding(state=GateState.NOTHING)
+_SHOWN = 3
+
+
+def find_rows(pipeline: Pipeline, stock: Stock) -> Iterator[RowFinding]:
+    """Yield how each image of a ladder stands, as far as what stands in its stages tells it.
+
+    :param pipeline: the ladder.
+    :param stock: what its repositories hold.
+    """
+    names = set(pipeline.images.exact)
+    for stage in pipeline.stages:
+        names.update(image for image in stock.images(stage.repository) if pipeline.images.match(image))
+    for image in sorted(names):
+        yield _find_row(pipeline, image, stock)
+
+
+def judge_tag(stock: Stock, tag: StandingTag, *, is_first: bool) -> tuple[CellState, str]:
+    """Return what people and records say of a tag: ``current`` where they say nothing against it.
+
+    :param stock: what else stands there.
+    :param tag: the tag.
+    :param is_first: whether it stands in the first stage of its ladder, to which no promotion brings images.
+    """
+    if mark := stock.rejects(tag.digest):
+        return CellState.REJECTED, f"It is rejected: {mark}."
+    explanation = None if is_first else stock.explain(tag)
+    if explanation is not None and not explanation.is_explained:
+        return CellState.DRIFT, explanation.words
+    if hold := tag.hold:
+        return CellState.HELD, f"The tag is held: {hold}."
+    return CellState.CURRENT, ""
+
+
+def _find_row(pipeline: Pipeline, image: str, stock: Stock) -> RowFinding:
+    stages = [stock.tags(stage.repository, image) for stage in pipeline.stages]
+    chosen = choose_tags(pipeline, stages)
+    cells = tuple(_find_cell(pipeline, level, len(tags), chosen, stock) for level, tags in enumerate(stages))
+    gates = tuple(_find_gate(pipeline, level, cells[level].shown, stock) for level in range(len(stages) - 1))
+    return RowFinding(pipeline=pipeline, image=image, cells=cells, gates=gates)
+
+
+def _find_cell(pipeline: Pipeline, level: int, tags: int, every: list[Chosen], stock: Stock) -> CellFinding:
+    repository, (shown, behind, doubtful) = pipeline.stages[level].repository, every[level]
+    if not stock.knows(repository):
+        return CellFinding(shown=None, state=CellState.UNKNOWN, reason=f"{repository} could not be looked at.")
+    if shown is None:
+        return CellFinding(shown=None, state=CellState.EMPTY, behind=behind, tags=tags)
+    state, reason = judge_tag(stock, shown, is_first=level == 0)
+    below = every[level - 1].shown if level else None
+    has_moved = below is not None and below.name == shown.name and below.digest != shown.digest
+    if state is CellState.CURRENT and doubtful:
+        names = ", ".join(doubtful[:_SHOWN])
+        state, reason = CellState.UNKNOWN, f"{names} may be newer: say in the pipeline which tags are meant."
+    elif state is CellState.CURRENT and (behind or has_moved):
+        state = CellState.BEHIND
+    return CellFinding(shown=shown, state=state, reason=reason, behind=behind, tags=tags)
+
+
+def _find_gate(pipeline: Pipeline, level: int, shown: StandingTag | None, stock: Stock) -> GateFinding:
+    """Return what stands between a stage and the next, as far as what stands on the images tells it."""
+    lower, upper = pipeline.stages[level], pipeline.stages[level + 1]
+    if not stock.knows(lower.repository) or not stock.knows(upper.repository):
+        return GateFinding(state=GateState.UNKNOWN, reason="One of the two stages could not be looked at.")
+    if shown is None:
+        return _NOTHING
+    source = shown.place
+    try:
+        target = upper.targets(source, created=shown.created)[0]
+    except (InvalidPromotion, InvalidReference) as error:
+        return GateFinding(state=GateState.FAILED, reason=str(error), source=source)
+    there = stock.shows(target)
+    if there is not None and there.digest == shown.digest:
+        return _NOTHING
+    state, reason = _find_obstacle(stock, source, target, upper)
+    return GateFinding(state=state, reason=reason, source=source, target=target)
+
+
+def _find_obstacle(stock: Stock, source: ImageReference, target: ImageReference, upper: Stage) -> tuple[GateState, str]:
+    [refusal] = find_marks([Change(source, target)], stock, copy=upper.copy)
+    if refusal is not None:
+        is_rejected = stock.rejects(str(source.digest)) is not None
+        return GateState.REJECTED if is_rejected else GateState.HELD, str(refusal)
+    before = stock.shows(target)
+    if before is None:
+        return GateState.READY, ""
+    on_conflict = upper.tags[0].on_conflict if can_have_backup(target) else "fail"
+    options = PromotionOptions(on_conflict=on_conflict, copy=upper.copy)
+    promotion = Promotion(source=source, target=target, options=options)
+    try:
+        check_conflict(stock, promotion, stock.shows(source), before, str(source.digest))
+    except TargetConflict as error:
+        return GateState.CONFLICT, str(error)
+    return GateState.READY, ""

@@ -1,0 +1,238 @@
+"""All that the board takes from inside Airflow: one query for tasks and questions, one for reports, one for events.
+
+(Read of Airflow 3.3.2.) What an Airflow lacks costs what is joined, and never the board itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import and_, func, or_, select
+
+from artifactory_provider.web.airflow_internals import XComsUnreadable, decode_xcom, needed
+from artifactory_provider.web.events import AssetEvent
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy.orm import Session
+
+log = logging.getLogger(__name__)
+
+_MOST_TASKS = 20_000
+_MOST_REPORTS = 200
+_RUNS_OF_A_DAG = 3
+_MOST_EVENTS = 20_000
+_AT_WORK = (
+    "running",
+    "queued",
+    "scheduled",
+    "restarting",
+    "up_for_retry",
+    "up_for_reschedule",
+    "deferred",
+    "awaiting_input",
+)
+
+
+class TaskRow(NamedTuple):
+    """A task instance that is at work, waits, or has failed.
+
+    :param dag_id: the DAG.
+    :param run_id: its run.
+    :param task_id: the task.
+    :param map_index: which of a mapped task's instances, -1 where it is not mapped.
+    :param state: its state.
+    :param label: what a mapped instance is called.
+    :param since: when it began.
+    :param until: when what it waits for is given up.
+    :param conf: what its run was triggered with.
+    :param assignees: who may answer its question, where it asks one; None where anybody may.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    state: str
+    label: str
+    since: datetime.datetime | None
+    until: datetime.datetime | None
+    conf: Mapping[str, Any]
+    assignees: Sequence[str]
+
+
+class ReportRow(NamedTuple):
+    """What a task has handed on.
+
+    :param dag_id: the DAG.
+    :param run_id: its run.
+    :param task_id: the task.
+    :param is_running: whether the run is not over.
+    :param value: what it has handed on; anything.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    is_running: bool
+    value: Any
+
+
+def open_session() -> Any:
+    """Return a context manager that opens a session of Airflow's database.
+
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.utils.session import create_session
+
+        return create_session(scoped=False)
+
+
+def find_paused(session: Session, dag_ids: Iterable[str]) -> dict[str, bool]:
+    """Return of those of some DAGs that there are whether each is paused.
+
+    :param session: a session of Airflow's database.
+    :param dag_ids: the DAGs.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.dag import DagModel
+
+        query = select(DagModel.dag_id, DagModel.is_paused)
+        query = query.where(DagModel.dag_id.in_(list(dag_ids)), DagModel.is_stale.is_(False))
+        return {dag_id: bool(is_paused) for dag_id, is_paused in session.execute(query)}
+
+
+def list_tasks(session: Session, dag_ids: Sequence[str], *, failed_since: datetime.datetime) -> list[TaskRow]:
+    """Return the task instances of DAGs that are at work, wait, or have failed, the oldest first.
+
+    :param session: a session of Airflow's database.
+    :param dag_ids: the DAGs.
+    :param failed_since: failures before that moment are left out.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.dagrun import DagRun
+        from airflow.models.hitl import HITLDetail
+        from airflow.models.taskinstance import TaskInstance as Ti
+
+        is_failed = and_(Ti.state == "failed", Ti.end_date >= failed_since)
+        query = (
+            select(
+                Ti.dag_id,
+                Ti.run_id,
+                Ti.task_id,
+                Ti.map_index,
+                Ti.state,
+                Ti._rendered_map_index,
+                Ti.start_date,
+                Ti.trigger_timeout,
+                DagRun.conf,
+                HITLDetail.assignees,
+            )
+            .join(DagRun, and_(DagRun.dag_id == Ti.dag_id, DagRun.run_id == Ti.run_id))
+            .outerjoin(HITLDetail, and_(HITLDetail.ti_id == Ti.id, HITLDetail.responded_at.is_(None)))
+            .where(Ti.dag_id.in_(dag_ids), or_(Ti.state.in_(_AT_WORK), is_failed))
+            .order_by(DagRun.run_after.desc(), Ti.start_date.desc())
+            .limit(_MOST_TASKS)
+        )
+        rows = session.execute(query).all()
+    return [
+        TaskRow(
+            dag_id=dag_id,
+            run_id=run_id,
+            task_id=task_id,
+            map_index=map_index,
+            state=str(getattr(state, "value", state)),
+            label=label or "",
+            since=since,
+            until=until,
+            conf=conf if isinstance(conf, dict) else {},
+            assignees=tuple(str(one.get("name", "")) for one in assignees or () if isinstance(one, dict)),
+        )
+        for dag_id, run_id, task_id, map_index, state, label, since, until, conf, assignees in reversed(rows)
+    ]
+
+
+def list_reports(session: Session, dag_ids: Sequence[str], *, key: str) -> list[ReportRow]:
+    """Return what tasks of the newest runs of DAGs have handed on under a key, the oldest first.
+
+    What cannot be read is left out.
+
+    :param session: a session of Airflow's database.
+    :param dag_ids: the DAGs.
+    :param key: the key.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.dagrun import DagRun
+        from airflow.models.xcom import XComModel
+
+        place = func.row_number().over(partition_by=DagRun.dag_id, order_by=DagRun.run_after.desc())
+        runs = (
+            select(DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.run_after, place.label("place"))
+            .where(DagRun.dag_id.in_(dag_ids))
+            .subquery()
+        )
+        query = (
+            select(XComModel, runs.c.state)
+            .join(runs, and_(runs.c.dag_id == XComModel.dag_id, runs.c.run_id == XComModel.run_id))
+            .where(XComModel.key == key, or_(runs.c.place <= _RUNS_OF_A_DAG, runs.c.state == "running"))
+            .order_by(runs.c.run_after.desc(), XComModel.timestamp.desc())
+            .limit(_MOST_REPORTS)
+        )
+        found = list(reversed(session.execute(query).all()))
+    reports = []
+    for entry, state in found:
+        try:
+            value = decode_xcom(entry)
+        except XComsUnreadable as error:
+            log.info("What %s of %s has handed on cannot be read: %s", entry.task_id, entry.run_id, error)
+        else:
+            is_running = str(getattr(state, "value", state)) == "running"
+            reports.append(ReportRow(entry.dag_id, entry.run_id, entry.task_id, is_running, value))
+    return reports
+
+
+def list_newer_events(session: Session, *, uri_start: str, after: int) -> list[AssetEvent]:
+    """Return the events on assets that are newer than one, the oldest first; of very many, the newest.
+
+    :param session: a session of Airflow's database.
+    :param uri_start: what the assets' URIs start with.
+    :param after: the number of the last event that is known.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.asset import AssetEvent as Event
+        from airflow.models.asset import AssetModel
+        from airflow.models.dagrun import DagRun
+
+        query = (
+            select(Event, AssetModel.uri, DagRun.run_type, DagRun.triggering_user_name)
+            .join(AssetModel, AssetModel.id == Event.asset_id)
+            .outerjoin(DagRun, and_(DagRun.dag_id == Event.source_dag_id, DagRun.run_id == Event.source_run_id))
+            .where(Event.id > after, AssetModel.uri.startswith(uri_start, autoescape=True))
+            .order_by(Event.id.desc())
+            .limit(_MOST_EVENTS)
+        )
+        rows = session.execute(query).all()
+        return [
+            AssetEvent(
+                id=event.id,
+                uri=uri,
+                timestamp=event.timestamp,
+                extra=event.extra,
+                dag_id=event.source_dag_id,
+                run_id=event.source_run_id,
+                task_id=event.source_task_id,
+                map_index=-1 if event.source_map_index is None else event.source_map_index,
+                started=started and str(getattr(started, "value", started)),
+                user=user,
+                left_out=0,
+            )
+            for event, uri, started, user in reversed(rows)
+        ]

@@ -1,0 +1,181 @@
+"""What Airflow knows of the board's images: who has promoted them by which run, and what tasks are at."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from artifactory_provider.board.tasks import TaskFinding
+from artifactory_provider.pipelines.model import ON_PUSH
+from artifactory_provider.pipelines.standing import ReadReport
+from artifactory_provider.tasks.assets import SCHEME
+from artifactory_provider.tasks.ladders import LADDER
+from artifactory_provider.web.board.airflow_internals import list_newer_events, list_reports, list_tasks
+from artifactory_provider.web.history import read_entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy.orm import Session
+
+    from artifactory_provider.board.tasks import Deed, GateKey, Stand
+    from artifactory_provider.pipelines.model import Pipeline
+    from artifactory_provider.pipelines.standing import Row
+    from artifactory_provider.web.board.airflow_internals import ReportRow, TaskRow
+    from artifactory_provider.web.history import RecordedPromotion
+
+_FAILED_FOR = datetime.timedelta(days=14)
+_MOST_KNOWN = 200_000
+_ON_DEMAND = "promote_on_demand"
+_STANDS: Mapping[str, Stand] = {"deferred": "waits", "awaiting_input": "waits", "failed": "failed"}
+_DEEDS: Sequence[tuple[str, Deed]] = (("verify_", "verify"), ("approve_", "approve"), ("promote_to_", "promote"))
+
+
+class Promotions:
+    """Who has promoted what is known to Airflow's events: read once, then what is new."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._known: dict[tuple[str, str], RecordedPromotion] = {}
+        self.digests: dict[tuple[str, str, str], set[str]] = {}
+        """(repository, image, tag) → digests that were promoted there."""
+
+    def find(self, target: str, digest: str) -> RecordedPromotion | None:
+        """Return the newest promotion of a digest to a tag, if an event tells of it.
+
+        :param target: ``repository/image:tag``.
+        :param digest: the digest.
+        """
+        return self._known.get((target, digest))
+
+    def read_on(self, session: Session) -> None:
+        """Read what events have come since the last time.
+
+        :param session: a session of Airflow's database.
+        """
+        events = list_newer_events(session, uri_start=f"{SCHEME}://", after=self._last)
+        for entry in read_entries(events, words=(), outcome=""):
+            for promotion in entry.promotions:
+                key = (promotion.target, promotion.digest)
+                # A later run that has found it done has not brought it there.
+                if promotion.outcome != "unchanged" or key not in self._known:
+                    self._known.pop(key, None)
+                    self._known[key] = promotion
+                    self.digests.setdefault(_split(promotion.target), set()).add(promotion.digest)
+        if events:
+            self._last = events[-1].id
+        while len(self._known) > _MOST_KNOWN:
+            target, digest = next(iter(self._known))
+            del self._known[target, digest]
+            self.digests[_split(target)].discard(digest)
+
+
+def _split(target: str) -> tuple[str, str, str]:
+    """Return repository, image and tag of what an event calls a target; it may be anything."""
+    repository, _, rest = target.partition("/")
+    image, _, tag = rest.rpartition(":")
+    return repository, image, tag
+
+
+class _Step(NamedTuple):
+    deed: Deed
+    target: str
+
+
+def find_all_tasks(
+    session: Session, pipelines: Sequence[Pipeline], *, now: datetime.datetime
+) -> dict[GateKey, list[TaskFinding]]:
+    """Return what tasks of ladders, and of promotions on demand, are at, the newest last.
+
+    :param session: a session of Airflow's database.
+    :param pipelines: the ladders.
+    :param now: the moment.
+    """
+    by_dag = {name: one for one in pipelines for name in (one.name, f"{one.name}{ON_PUSH}")}
+    found: dict[GateKey, list[TaskFinding]] = {}
+    for report in list_reports(session, list(by_dag), key=LADDER):
+        for task in _read_report(report, by_dag[report.dag_id]):
+            found.setdefault((task.target, task.image), []).append(task)
+    for row in list_tasks(session, [*by_dag, _ON_DEMAND], failed_since=now - _FAILED_FOR):
+        finding = _read_on_demand(row) if row.dag_id == _ON_DEMAND else _read_task(row, by_dag[row.dag_id])
+        if finding is not None:
+            found.setdefault((finding.target, finding.image), []).append(finding)
+    return found
+
+
+def _read_task(row: TaskRow, pipeline: Pipeline) -> TaskFinding | None:
+    """Return what a mapped task of a chain is at; None for what is no step of an image."""
+    step = _find_step(row.task_id.rpartition(".")[2], pipeline)
+    image, _, tag = row.label.rpartition(":")
+    if step is None or not image:
+        return None
+    if step.deed == "approve":
+        image = image.removeprefix(f"{step.target}/")  # its label is the target
+    return _describe(row, step, image, tag)
+
+
+def _find_step(name: str, pipeline: Pipeline) -> _Step | None:
+    for prefix, deed in _DEEDS:
+        for level, stage in enumerate(pipeline.stages):
+            rest = name.removeprefix(f"{prefix}{stage.name}")
+            is_meant = name.startswith(prefix) and (rest == "" or (rest[0] == "_" and rest[1:].isdecimal()))
+            if is_meant and deed == "verify" and level + 1 < len(pipeline.stages):
+                return _Step(deed, pipeline.stages[level + 1].repository)
+            if is_meant and deed != "verify" and level:
+                return _Step(deed, stage.repository)
+    return None
+
+
+def _read_on_demand(row: TaskRow) -> TaskFinding | None:
+    image, target = row.conf.get("image"), row.conf.get("target_repository")
+    deed: Deed | None = {"approve": "approve", "override": "approve", "promote": "promote"}.get(row.task_id)  # type: ignore[assignment]
+    if deed is None or not isinstance(image, str) or not isinstance(target, str):
+        return None
+    return _describe(row, _Step(deed, target.strip()), image.strip(), "")
+
+
+def _describe(row: TaskRow, step: _Step, image: str, tag: str) -> TaskFinding:
+    return TaskFinding(
+        image=image,
+        target=step.target,
+        tag=tag or None,
+        deed=step.deed,
+        stand=_STANDS.get(row.state, "runs"),
+        since=row.since,
+        until=row.until,
+        may_answer=tuple(row.assignees),
+        dag_id=row.dag_id,
+        run_id=row.run_id,
+        task_id=row.task_id,
+        map_index=row.map_index,
+    )
+
+
+def _read_report(report: ReportRow, pipeline: Pipeline) -> Iterator[TaskFinding]:
+    """Yield what a fleet's task says of its images that wait, or have ended badly."""
+    try:
+        rows = ReadReport.from_dict(report.value).rows
+    except ValueError:
+        return
+    for row in rows:
+        if row.level + 1 < len(pipeline.stages) and (made := _read_standing(report, row, pipeline)) is not None:
+            yield made
+
+
+def _read_standing(report: ReportRow, row: Row, pipeline: Pipeline) -> TaskFinding | None:
+    is_bad = row.standing in {"failed", "late"}
+    if not is_bad and not (report.is_running and row.standing in {"waiting", "refused", "climbing"}):
+        return None
+    return TaskFinding(
+        image=row.image,
+        target=pipeline.stages[row.level + 1].repository,
+        tag=row.tag or None,
+        digest=row.digest,
+        deed="verify" if row.standing == "waiting" else "promote",
+        stand="failed" if is_bad else "waits" if row.standing != "climbing" else "runs",
+        reason=row.reason,
+        since=row.since,
+        dag_id=report.dag_id,
+        run_id=report.run_id,
+        task_id=report.task_id,
+    )

@@ -1,0 +1,213 @@
+"""One look at all ladders: what the registry holds, what checks and rules say of it, and what tasks are at."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from artifactory_provider.artifactory.client import ArtifactoryClient
+from artifactory_provider.artifactory.errors import ArtifactoryError
+from artifactory_provider.board.gates import judge_gates
+from artifactory_provider.board.rows import find_rows
+from artifactory_provider.board.stock import Stock
+from artifactory_provider.board.survey import find_rejections, survey
+from artifactory_provider.hooks.artifactory import ArtifactoryHook
+from artifactory_provider.pipelines import InvalidPipeline, read_folder
+from artifactory_provider.policy import InvalidPolicy
+from artifactory_provider.promotion.errors import RulesUnreadable
+from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.promotion.rules import Refusal
+from artifactory_provider.tasks.rules import Starter
+from artifactory_provider.web.airflow_internals import AirflowLacks
+from artifactory_provider.web.board.airflow_internals import open_session
+from artifactory_provider.web.board.joining import Promotions, find_all_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from artifactory_provider.board.findings import RowFinding
+    from artifactory_provider.board.tasks import GateKey, TaskFinding
+    from artifactory_provider.pipelines.model import Pipeline
+    from artifactory_provider.policy import StopOrder
+    from artifactory_provider.tasks.rules import VariableRules
+
+log = logging.getLogger(__name__)
+
+_LONGEST = 120.0
+"""Seconds after which the look at a server is given up."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What one look has found.
+
+    :param as_of: when the registry was looked at; None where it never was.
+    :param pipelines: the ladders.
+    :param stocks: connection → what its repositories hold.
+    :param rows: all rows, by owner, ladder and image.
+    :param base_urls: connection → the server's URL.
+    :param stops: the orders to stop that are given, and by which Variable each is known.
+    :param trouble: what could not be asked; None where all could.
+    :param promotions: who has promoted what.
+    """
+
+    as_of: datetime.datetime | None = None
+    pipelines: tuple[Pipeline, ...] = ()
+    stocks: Mapping[str, Stock] = field(default_factory=dict)
+    rows: tuple[RowFinding, ...] = ()
+    base_urls: Mapping[str, str] = field(default_factory=dict)
+    stops: tuple[StopOrder, ...] = ()
+    trouble: str | None = None
+    promotions: Promotions = field(default_factory=Promotions)
+
+    def find_stock(self, repository: str) -> Stock | None:
+        """Return what is known of a repository that is a stage of a ladder, or None.
+
+        :param repository: the repository key.
+        """
+        return next((stock for stock in self.stocks.values() if stock.knows(repository)), None)
+
+
+async def look(folder: Path, before: Snapshot) -> Snapshot:
+    """Look at the ladders of a folder.
+
+    :param folder: the folder of the pipeline files.
+    :param before: what was found the last time: what cannot be asked now stays as it was.
+    """
+    try:
+        read = read_folder(folder)
+    except InvalidPipeline as error:
+        return replace(before, trouble=f"The pipelines cannot be read: {error}")
+    pipelines = tuple(read.pipelines.values())
+    visit = _Visit(before, datetime.datetime.now(datetime.UTC))
+    visit.troubles += [f"{name} cannot be read, so its ladder is not shown." for name in read.errors]
+    await asyncio.to_thread(visit.ask_airflow, pipelines)
+    by_connection: dict[str, list[Pipeline]] = {}
+    for pipeline in pipelines:
+        by_connection.setdefault(pipeline.connection, []).append(pipeline)
+    for conn_id, own in by_connection.items():
+        await visit.ask_registry(conn_id, own)
+    return visit.conclude(pipelines)
+
+
+class _Visit:
+    """What one look has found so far.
+
+    :param before: what was found the last time.
+    :param now: when it began.
+    """
+
+    def __init__(self, before: Snapshot, now: datetime.datetime) -> None:
+        self._before, self._now = before, now
+        self.troubles: list[str] = []
+        self._rows: list[RowFinding] = []
+        self._stocks: dict[str, Stock] = {}
+        self._urls = dict(before.base_urls)
+        self._stops: dict[StopOrder, None] = {}
+        self._tasks: Mapping[GateKey, list[TaskFinding]] = {}
+        self._is_whole = True
+
+    def ask_airflow(self, pipelines: Sequence[Pipeline]) -> None:
+        """Ask for what Airflow knows of all ladders, as few queries as there are kinds."""
+        try:
+            with open_session() as session:
+                self._before.promotions.read_on(session)
+                self._tasks = find_all_tasks(session, pipelines, now=self._now)
+        except AirflowLacks as error:
+            self.troubles.append(str(error))
+        except Exception as error:
+            log.warning("What Airflow's tasks are at cannot be told.", exc_info=error)
+            self.troubles.append(f"What Airflow's tasks are at cannot be told now ({type(error).__name__}).")
+
+    async def ask_registry(self, conn_id: str, pipelines: Sequence[Pipeline]) -> None:
+        """Ask one server for all that its ladders need; what it does not say stays as it was."""
+        try:
+            hook = ArtifactoryHook(conn_id)
+            settings = await asyncio.to_thread(hook.settings)
+            self._urls[conn_id] = settings.base_url
+            async with asyncio.timeout(_LONGEST), ArtifactoryClient(settings) as client:
+                stock = await self._take_stock(client, pipelines)
+                for pipeline in pipelines:
+                    self._rows += await self._judge(client, hook, pipeline, stock)
+            self._stocks[conn_id] = stock
+        except Exception as error:
+            if not isinstance(error, ArtifactoryError | TimeoutError):
+                log.warning("The ladders of the connection %s could not be looked at.", conn_id, exc_info=error)
+            reason = str(error) if isinstance(error, ArtifactoryError) else type(error).__name__
+            self.troubles.append(f"The server of the connection {conn_id} could not be asked: {reason}")
+            self._keep(conn_id)
+
+    async def _take_stock(self, client: ArtifactoryClient, pipelines: Sequence[Pipeline]) -> Stock:
+        found, failed = await survey(client, pipelines)
+        if failed and not found:
+            raise next(iter(failed.values()))
+        old = self._before.stocks.get(pipelines[0].connection)
+        for repository, error in failed.items():
+            self.troubles.append(f"{repository} could not be looked at: {error}")
+            self._is_whole = False
+            if old is not None and (kept := old.survey(repository)) is not None:
+                found[repository] = kept
+        return Stock(
+            found,
+            await find_rejections(client),
+            known=self._before.promotions.digests,
+            server_version=client.server_version,
+        )
+
+    async def _judge(
+        self, client: ArtifactoryClient, hook: ArtifactoryHook, pipeline: Pipeline, stock: Stock
+    ) -> list[RowFinding]:
+        rows = list(find_rows(pipeline, stock))
+        try:
+            rules = await asyncio.to_thread(_read_rules, hook, pipeline)
+            await self._note_stops(rules)
+            async with Ledger(client) as ledger:
+                rows = await judge_gates(rows, pipeline, ledger, rules)
+        except (InvalidPolicy, RulesUnreadable) as error:
+            self.troubles.append(f"What the rules say of {pipeline.name} cannot be told: {error}")
+        return [row.with_tasks(self._tasks) for row in rows]
+
+    async def _note_stops(self, rules: VariableRules) -> None:
+        stop = await rules.read_stops()
+        if isinstance(stop, Refusal):
+            self.troubles.append(str(stop))
+            return
+        self._stops |= {order: None for order in stop.orders if order.until is None or order.until > self._now}
+
+    def _keep(self, conn_id: str) -> None:
+        """Keep what was known of a server."""
+        self._is_whole = False
+        if conn_id in self._before.stocks:
+            self._stocks[conn_id] = self._before.stocks[conn_id]
+            old = [row for row in self._before.rows if row.pipeline.connection == conn_id]
+            self._rows += [row.with_tasks(self._tasks) for row in old]
+
+    def conclude(self, pipelines: tuple[Pipeline, ...]) -> Snapshot:
+        """Return all that was found."""
+        rows = sorted(self._rows, key=lambda row: (row.pipeline.owner, row.pipeline.name, row.image))
+        return Snapshot(
+            # Where a part could not be asked, the whole is as old as what was kept of it.
+            as_of=self._now if self._is_whole or (self._stocks and not self._before.as_of) else self._before.as_of,
+            pipelines=pipelines,
+            stocks=self._stocks,
+            rows=tuple(rows),
+            base_urls=self._urls,
+            stops=tuple(self._stops),
+            trouble=" ".join(dict.fromkeys(self.troubles)) or None,
+            promotions=self._before.promotions,
+        )
+
+
+def _read_rules(hook: ArtifactoryHook, pipeline: Pipeline) -> VariableRules:
+    """Return what the rules say to whatever starts a ladder's runs by itself; to people, where nothing does."""
+    starts = pipeline.starts
+    starter = Starter("person")
+    if starts.schedule is not None:
+        starter = Starter("schedule", dag_id=pipeline.name)
+    elif starts.on_push or starts.on_verdict or starts.after:
+        starter = Starter("event", dag_id=pipeline.name)
+    return hook.rules().with_rules(pipeline.rules()).started_by(starter)

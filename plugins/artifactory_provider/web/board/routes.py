@@ -1,0 +1,103 @@
+"""The JSON API of the board: pages of rows, filtered on the server, limited to what the user may read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from artifactory_provider.board.states import COUNTED
+from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS, SessionDep, UserDep
+from artifactory_provider.web.board import stages
+from artifactory_provider.web.board.access import Limit, Name, RightsDep, Start, Text, split_words, view_board
+from artifactory_provider.web.board.actions import find_actions
+from artifactory_provider.web.board.models import Actions, Board
+from artifactory_provider.web.board.showing import show_ladder, show_row, show_stop
+from artifactory_provider.web.board.views import count
+
+if TYPE_CHECKING:
+    from artifactory_provider.web.board.views import SeenRow, View
+
+_ANY_STATE = f"^({'|'.join(COUNTED)}|)$"
+
+router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS])
+router.include_router(stages.router)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedRows:
+    """Which rows are asked for: those that meet all conditions.
+
+    :param ladder: the ladder's name; empty for all.
+    :param owner: whose they are; empty for all.
+    :param state: a state that one of their cells or gates is in; empty for any.
+    :param q: words, each of which stands in image, tag, digest, run or person.
+    :param images: favourites, separated by commas: these come first.
+    :param start: how many are passed over.
+    :param limit: how many at most.
+    :param refresh: whether the registry is to be looked at anew.
+    """
+
+    ladder: Name = ""
+    owner: Name = ""
+    state: Annotated[str, Query(pattern=_ANY_STATE)] = ""
+    q: Text = ""
+    images: Annotated[str, Query(max_length=8000)] = ""
+    start: Start = 0
+    limit: Limit = 100
+    refresh: bool = False
+
+
+WantedDep = Annotated[WantedRows, Depends()]
+
+
+@router.get("/board.json")
+def show_board(wanted: WantedDep, rights: RightsDep) -> Board:
+    """Return a page of the board; it never waits for Artifactory."""
+    view, is_refreshing = view_board(rights, refresh=wanted.refresh)
+    met, counts = _find(view, wanted)
+    found = [row for row in met if wanted.state in row.states] if wanted.state else met
+    favourites = frozenset(filter(None, wanted.images.split(",")))
+    if favourites:
+        found = sorted(found, key=lambda row: row.finding.image not in favourites)  # all else stays in its order
+    snapshot = view.snapshot
+    return Board(
+        as_of=snapshot.as_of,
+        is_refreshing=is_refreshing,
+        trouble=snapshot.trouble,
+        ladders=[show_ladder(one) for one in view.pipelines],
+        owners=sorted({one.owner for one in view.pipelines}),
+        counts=counts,
+        stops=[show_stop(order) for order in snapshot.stops],
+        found=len(found),
+        start=wanted.start,
+        rows=[show_row(row, snapshot) for row in found[wanted.start : wanted.start + wanted.limit]],
+    )
+
+
+@router.get("/board/actions.json")
+def show_actions(user: UserDep, session: SessionDep, rights: RightsDep, ladder: Name = "") -> Actions:
+    """Return what the user may do: a run of a ladder and what concerns its tasks, where one is named.
+
+    :param ladder: the ladder's name; empty for none.
+    """
+    view, _ = view_board(rights)
+    meant = next((one for one in view.pipelines if one.name == ladder), None)
+    return Actions(actions=find_actions(session, user, meant), user=str(user.get_name()))
+
+
+def _find(view: View, wanted: WantedRows) -> tuple[list[SeenRow], dict[str, int]]:
+    """Return the rows that meet all conditions but that of their states, and how many are in each state."""
+    words = split_words(wanted.q)
+    if not (wanted.ladder or wanted.owner or words):
+        return view.rows, view.counts
+    texts = view.texts if words else [""] * len(view.rows)
+    met = [
+        row
+        for row, text in zip(view.rows, texts, strict=True)
+        if wanted.ladder in {"", row.finding.pipeline.name}
+        and wanted.owner in {"", row.finding.pipeline.owner}
+        and all(word in text for word in words)
+    ]
+    return met, count(met)

@@ -1,0 +1,135 @@
+"""What was found, as the JSON API says it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from artifactory_provider.links.artifactory import image_url
+from artifactory_provider.web.board.models import By, Cell, Gate, Ladder, LadderStage, Row, StopOrder, TaskLink
+
+if TYPE_CHECKING:
+    from artifactory_provider.audit import StandingTag
+    from artifactory_provider.board.findings import GateFinding
+    from artifactory_provider.board.tasks import TaskFinding
+    from artifactory_provider.pipelines.model import Pipeline, Stage
+    from artifactory_provider.policy import StopOrder as GivenOrder
+    from artifactory_provider.web.board.looking import Snapshot
+    from artifactory_provider.web.board.views import SeenRow
+    from artifactory_provider.web.history import RecordedPromotion
+
+
+def show_ladder(pipeline: Pipeline) -> Ladder:
+    """Return the stages of a pipeline.
+
+    :param pipeline: the pipeline.
+    """
+    return Ladder(
+        name=pipeline.name,
+        title=pipeline.title or pipeline.name,
+        owner=pipeline.owner,
+        stages=[
+            LadderStage(name=stage.name, repository=stage.repository, connection=pipeline.connection)
+            for stage in pipeline.stages
+        ],
+    )
+
+
+def show_stop(order: GivenOrder) -> StopOrder:
+    """Return an order to stop.
+
+    :param order: the order.
+    """
+    return StopOrder(
+        repositories=list(order.targets.repositories.include),
+        images=list(order.targets.images.include),
+        reason=order.reason,
+        by=order.by,
+        since=order.since,
+        until=order.until,
+    )
+
+
+def show_row(row: SeenRow, snapshot: Snapshot) -> Row:
+    """Return a row.
+
+    :param row: the row as the user may see it.
+    :param snapshot: where it is from.
+    """
+    pipeline = row.finding.pipeline
+    steps = zip(pipeline.stages, pipeline.stages[1:], row.gates, strict=False)
+    return Row(
+        image=row.finding.image,
+        ladder=pipeline.name,
+        owner=pipeline.owner,
+        cells=[_show_cell(row, level, stage, snapshot) for level, stage in enumerate(pipeline.stages)],
+        gates=[_show_gate(lower, upper, *gate) for lower, upper, gate in steps],
+    )
+
+
+def show_by(promotion: RecordedPromotion | None) -> By | None:
+    """Return by which run something was promoted.
+
+    :param promotion: the promotion; None where none is known.
+    """
+    if promotion is None or promotion.dag_id is None or promotion.run_id is None:
+        return None
+    return By(
+        dag_id=promotion.dag_id,
+        run_id=promotion.run_id,
+        task_id=promotion.task_id,
+        map_index=promotion.map_index,
+        user=promotion.user,
+        started=promotion.started,
+    )
+
+
+def show_url(snapshot: Snapshot, conn_id: str, tag: StandingTag) -> str:
+    """Return where Artifactory's UI shows a tag.
+
+    :param snapshot: where it is from.
+    :param conn_id: the connection of its server.
+    :param tag: the tag.
+    """
+    base = snapshot.base_urls.get(conn_id)
+    return image_url(base, tag.place) if base else ""
+
+
+def _show_cell(row: SeenRow, level: int, stage: Stage, snapshot: Snapshot) -> Cell:
+    cell = row.finding.cells[level]
+    shown = cell.shown
+    return Cell(
+        stage=stage.name,
+        repository=stage.repository,
+        tag=shown.name if shown else None,
+        digest=shown.digest if shown else None,
+        updated=shown.updated if shown else None,
+        state=cell.state,
+        word=cell.word,
+        reason=cell.reason,
+        behind=cell.behind,
+        by=show_by(row.promoted[level]),
+        pushed_by=shown.by or None if shown else None,
+        tags=cell.tags,
+        url=show_url(snapshot, row.finding.pipeline.connection, shown) if shown else "",
+    )
+
+
+def _show_gate(lower: Stage, upper: Stage, gate: GateFinding, task: TaskFinding | None) -> Gate:
+    return Gate(
+        from_stage=lower.name,
+        to=upper.name,
+        state=gate.state,
+        word=gate.word,
+        reason=gate.reason,
+        since=gate.since,
+        until=gate.until,
+        link=_show_link(task) if task else None,
+        may_answer=list(task.may_answer) if task else [],
+        tag=gate.source.tag if gate.source else None,
+        target_tag=gate.target.tag if gate.target else None,
+        digest=gate.source.digest if gate.source else None,
+    )
+
+
+def _show_link(task: TaskFinding) -> TaskLink:
+    return TaskLink(dag_id=task.dag_id, run_id=task.run_id, task_id=task.task_id, map_index=task.map_index)

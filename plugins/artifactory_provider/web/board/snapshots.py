@@ -1,0 +1,97 @@
+"""One snapshot of the registry for all who look at the board, taken in the background of the first who asks.
+
+No request waits for Artifactory: what is known is answered at once, with its age, and with why it is not newer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from artifactory_provider.web.board.looking import Snapshot, look
+from artifactory_provider.web.board.views import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from artifactory_provider.web.board.views import Rights
+
+log = logging.getLogger(__name__)
+
+_FRESH = 45.0
+"""Seconds that a snapshot is good for."""
+_MOST_VIEWS = 16
+"""People with the same rights share one; each holds no more than references."""
+_SHORTEST = 5.0
+"""Seconds between two looks, however often people ask for one."""
+
+
+class Snapshots:
+    """The newest snapshot of all ladders of a folder, for all viewers of this process.
+
+    :param folder: returns the folder of the pipeline files.
+    :param clock: the seconds that go by.
+    """
+
+    def __init__(self, folder: Callable[[], Path], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._folder, self._clock = folder, clock
+        self._lock = threading.Lock()
+        self._current = Snapshot()
+        self._taken = self._begun = float("-inf")
+        self._thread: threading.Thread | None = None
+        self._views: dict[Rights, View] = {}
+        self._viewing = threading.Lock()
+
+    def get(self, *, refresh: bool = False) -> tuple[Snapshot, bool]:
+        """Return the newest snapshot, and whether a newer one is being taken; this never waits.
+
+        :param refresh: whether a newer one is wanted though this is fresh.
+        """
+        with self._lock:
+            now = self._clock()
+            is_due = refresh or now - self._taken >= _FRESH
+            if is_due and self._thread is None and now - self._begun >= _SHORTEST:
+                self._begun = now
+                # A thread of its own, and no task of the server's loop: what it reads is large.
+                self._thread = threading.Thread(target=self._take, name="artifactory-board", daemon=True)
+                self._thread.start()
+            return self._current, self._thread is not None
+
+    def view(self, rights: Rights, *, refresh: bool = False) -> tuple[View, bool]:
+        """Return the newest snapshot as somebody may see it, and whether a newer one is being taken.
+
+        :param rights: what they may know.
+        :param refresh: whether a newer one is wanted though this is fresh.
+        """
+        snapshot, is_refreshing = self.get(refresh=refresh)
+        with self._viewing:
+            if not self._views or next(iter(self._views.values())).snapshot is not snapshot:
+                self._views.clear()
+            view = self._views.get(rights)
+            if view is None:
+                while len(self._views) >= _MOST_VIEWS:
+                    del self._views[next(iter(self._views))]
+                view = self._views[rights] = View(snapshot, rights)
+            # Those who come at the same time wait for the first: they would all do the same.
+            view.prepare()
+        return view, is_refreshing
+
+    def wait(self) -> None:
+        """Wait for the snapshot that is being taken, if one is."""
+        if (thread := self._thread) is not None:
+            thread.join()
+
+    def _take(self) -> None:
+        before = self._current
+        try:
+            found = asyncio.run(look(self._folder(), before))
+        except Exception as error:
+            log.warning("The board could not be renewed.", exc_info=error)
+            found = replace(before, trouble=f"The board could not be renewed ({type(error).__name__}).")
+        with self._lock:
+            self._current, self._taken, self._thread = found, self._clock(), None

@@ -1,0 +1,231 @@
+"""All that stands in one stage, and two stages side by side: as JSON, and as CSV."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import Response
+
+from artifactory_provider.board.comparison import compare, link_changes, revision_of, source_of
+from artifactory_provider.board.rows import judge_tag
+from artifactory_provider.board.states import WORDS
+from artifactory_provider.promotion.planning.rendering import write_csv
+from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS
+from artifactory_provider.web.board.access import (
+    Limit,
+    Name,
+    RightsDep,
+    Start,
+    Text,
+    check_stage,
+    split_words,
+    view_board,
+)
+from artifactory_provider.web.board.models import Difference, DifferenceRow, Side, Stage, StageRow
+from artifactory_provider.web.board.showing import show_by
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from artifactory_provider.audit import StandingTag
+    from artifactory_provider.board.findings import CellFinding
+    from artifactory_provider.web.board.views import View
+
+router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS])
+
+_DIFFERENCES = ("another digest", "another tag", "only in the first", "only in the second", "same")
+_ANY_DIFFERENCE = f"^({'|'.join(_DIFFERENCES)}|)$"
+_STAGE_COLUMNS = ("image", "tag", "digest", "updated", "state", "reason", "dag", "run", "user")
+_DIFFERENCE_COLUMNS = (
+    "image",
+    "difference",
+    *(f"{side}_{name}" for side in ("first", "second") for name in ("tag", "digest", "updated", "revision")),
+    "compare",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedTags:
+    """Which tags of a stage are asked for.
+
+    :param repository: its repository key.
+    :param q: words, each of which stands in image, tag or digest.
+    :param start: how many are passed over.
+    :param limit: how many at most; in CSV, all are sent.
+    :param refresh: whether the registry is to be looked at anew.
+    """
+
+    repository: Name
+    q: Text = ""
+    start: Start = 0
+    limit: Limit = 100
+    refresh: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedDifferences:
+    """Which images of two stages are asked for.
+
+    :param first: the first stage's repository key.
+    :param second: the second's.
+    :param q: words, each of which stands in image, tag or digest of either.
+    :param difference: how they differ; empty for all.
+    :param start: how many are passed over.
+    :param limit: how many at most; in CSV, all are sent.
+    :param refresh: whether the registry is to be looked at anew.
+    """
+
+    first: Annotated[str, Query(alias="from", max_length=250)]
+    second: Annotated[str, Query(alias="to", max_length=250)]
+    q: Text = ""
+    difference: Annotated[str, Query(pattern=_ANY_DIFFERENCE)] = ""
+    start: Start = 0
+    limit: Limit = 100
+    refresh: bool = False
+
+
+TagsDep = Annotated[WantedTags, Depends()]
+DifferencesDep = Annotated[WantedDifferences, Depends()]
+
+
+@router.get("/board/stage.json")
+def show_stage(wanted: TagsDep, rights: RightsDep) -> Stage:
+    """Return a page of all that stands in a stage."""
+    view, is_refreshing = view_board(rights, refresh=wanted.refresh)
+    found = _find_tags(view, wanted)
+    return Stage(
+        repository=wanted.repository,
+        as_of=view.snapshot.as_of,
+        is_refreshing=is_refreshing,
+        trouble=view.snapshot.trouble,
+        found=len(found),
+        start=wanted.start,
+        rows=_show_tags(view, wanted.repository, found[wanted.start : wanted.start + wanted.limit]),
+    )
+
+
+@router.get("/board/stage.csv")
+def send_stage(wanted: TagsDep, rights: RightsDep) -> Response:
+    """Send all that stands in a stage as CSV."""
+    view, _ = view_board(rights)
+    rows = _show_tags(view, wanted.repository, _find_tags(view, wanted))
+    cells = (
+        (
+            *(row.image, row.tag, row.digest, row.updated, row.word, row.reason),
+            *((row.by.dag_id, row.by.run_id, row.by.user) if row.by else ("", "", "")),
+        )
+        for row in rows
+    )
+    return _send_csv(write_csv(_STAGE_COLUMNS, cells), "stage")
+
+
+@router.get("/board/difference.json")
+def show_difference(wanted: DifferencesDep, rights: RightsDep) -> Difference:
+    """Return a page of two stages side by side: what stands for each image in either."""
+    view, is_refreshing = view_board(rights, refresh=wanted.refresh)
+    every = _find_differences(view, wanted)
+    found = [row for row in every if wanted.difference in {"", row.difference}]
+    return Difference(
+        from_repository=wanted.first,
+        to=wanted.second,
+        as_of=view.snapshot.as_of,
+        is_refreshing=is_refreshing,
+        trouble=view.snapshot.trouble,
+        counts={name: sum(row.difference == name for row in every) for name in _DIFFERENCES},
+        found=len(found),
+        start=wanted.start,
+        rows=found[wanted.start : wanted.start + wanted.limit],
+    )
+
+
+@router.get("/board/difference.csv")
+def send_difference(wanted: DifferencesDep, rights: RightsDep) -> Response:
+    """Send two stages side by side as CSV."""
+    view, _ = view_board(rights)
+    found = [row for row in _find_differences(view, wanted) if wanted.difference in {"", row.difference}]
+    cells = ((row.image, row.difference, *_cells(row.before), *_cells(row.after), row.compare) for row in found)
+    return _send_csv(write_csv(_DIFFERENCE_COLUMNS, cells), "difference")
+
+
+def _find_tags(view: View, wanted: WantedTags) -> list[StandingTag]:
+    check_stage(view, wanted.repository)
+    tags, words = view.list_tags(wanted.repository), split_words(wanted.q)
+    return [tag for tag in tags if _has_all(words, tag)] if words else tags
+
+
+def _show_tags(view: View, repository: str, tags: Sequence[StandingTag]) -> list[StageRow]:
+    stock = view.snapshot.find_stock(repository)
+    if stock is None:
+        return []
+    shown, is_first = view.list_shown(repository), view.is_first(repository)
+    rows = []
+    for tag in tags:
+        cell = shown.get(tag.place.image)
+        is_shown = cell is not None and cell.shown is not None and cell.shown.name == tag.name
+        state, reason = judge_tag(stock, tag, is_first=is_first)
+        word = WORDS[state]
+        if cell is not None and is_shown:
+            state, reason, word = cell.state, cell.reason, cell.word
+        promotion = view.find_promotion_of(str(tag.place.unpinned()), tag.digest)
+        rows.append(
+            StageRow(
+                image=tag.place.image,
+                tag=tag.name,
+                digest=tag.digest,
+                updated=tag.updated,
+                is_shown=is_shown,
+                state=state,
+                word=word,
+                reason=reason,
+                by=show_by(promotion),
+                pushed_by=tag.by or None,
+            )
+        )
+    return rows
+
+
+def _find_differences(view: View, wanted: WantedDifferences) -> list[DifferenceRow]:
+    check_stage(view, wanted.first, wanted.second)
+    first, second = view.list_shown(wanted.first), view.list_shown(wanted.second)
+    words = split_words(wanted.q)
+    rows = []
+    for image in sorted({*first, *second}):
+        before, after = (_shown(cells.get(image)) for cells in (first, second))
+        if not words or _has_all(words, *filter(None, (before, after))):
+            rows.append(
+                DifferenceRow(
+                    image=image,
+                    difference=compare(before, after),
+                    before=_show_side(before),
+                    after=_show_side(after),
+                    compare=link_changes(before, after),
+                )
+            )
+    return rows
+
+
+def _shown(cell: CellFinding | None) -> StandingTag | None:
+    return cell.shown if cell else None
+
+
+def _show_side(tag: StandingTag | None) -> Side | None:
+    if tag is None:
+        return None
+    return Side(tag=tag.name, digest=tag.digest, updated=tag.updated, revision=revision_of(tag), source=source_of(tag))
+
+
+def _has_all(words: Sequence[str], *tags: StandingTag) -> bool:
+    text = "\n".join(f"{tag.place.image} {tag.name} {tag.digest} {tag.digest[7:]}" for tag in tags).casefold()
+    return all(word in text for word in words)
+
+
+def _cells(side: Side | None) -> tuple[object, ...]:
+    return (side.tag, side.digest, side.updated, side.revision) if side else ("", "", "", "")
+
+
+def _send_csv(text: str, name: str) -> Response:
+    # What spreadsheets take for the encoding otherwise spoils names.
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "X-Content-Type-Options": "nosniff"}
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)

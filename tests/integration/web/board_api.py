@@ -1,0 +1,108 @@
+"""What the tests of the board share: an API server, logins, pipelines over a sandbox, and waiting for a snapshot."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.integration.gateway import Gateway
+
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+BOARD = "/artifactory/board.json"
+STAGES = """
+stages:
+  - {name: dev, repository: docker-dev, checks: [{property: test.status}], timeout: 4h}
+  - {name: qa, repository: docker-qa, checks: [{property: qa.test.status}]}
+  - {name: prod, repository: docker-prod}
+"""
+
+
+@pytest.fixture(scope="module")
+def api_server() -> TestClient:
+    """Airflow's API server with a database and with this package's plugin, as it is installed."""
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+    from airflow.api_fastapi.app import create_app
+
+    return TestClient(create_app(), base_url="http://testserver", follow_redirects=False)
+
+
+@pytest.fixture
+def sandbox(artifactory_sandbox: RunningSandbox) -> RunningSandbox:
+    """A sandbox of the test's own, as a board shows all that there is."""
+    return artifactory_sandbox
+
+
+@pytest.fixture
+def headers(api_server: TestClient) -> dict[str, str]:
+    """An administrator's login."""
+    return login("admin")
+
+
+def login(role: str, name: str | None = None) -> dict[str, str]:
+    """Return the header of a login."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name or role, role=role))
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def pipelines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gateway: Gateway, sandbox: RunningSandbox
+) -> Iterator[Callable[..., None]]:
+    """Write pipeline files, each with its DAG as Airflow knows it; the board begins with none."""
+    from artifactory_provider.web.board import access
+    from artifactory_provider.web.board.snapshots import Snapshots
+
+    folder = tmp_path / "pipelines"
+    folder.mkdir()
+    fields = {"conn_type": "artifactory", "host": gateway.url, "login": sandbox.username, "password": sandbox.password}
+    monkeypatch.setenv("AIRFLOW_CONN_ARTIFACTORY_DEFAULT", json.dumps(fields))
+    monkeypatch.setattr(access, "snapshots", Snapshots(lambda: folder))
+
+    def write(name: str = "nightly", text: str = "images: [team/*]", *, stages: str = STAGES) -> None:
+        (folder / f"{name}.yaml").write_text(f"{text}\n{stages}")
+        store_dag(name)
+
+    yield write
+    access.snapshots.wait()
+
+
+def store_dag(dag_id: str, *, is_stale: bool = False) -> None:
+    """Let Airflow know a DAG."""
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.merge(DagBundleModel(name="dags"))
+        session.flush()
+        session.merge(DagModel(dag_id=dag_id, bundle_name="dags", is_stale=is_stale, is_paused=False))
+
+
+def read_board(server: TestClient, headers: dict[str, str], path: str = BOARD, **query: Any) -> dict[str, Any]:
+    """Return the board once its snapshot has been taken."""
+    end = time.monotonic() + 60
+    while True:
+        answer = server.get(path, params=query, headers=headers)
+        assert answer.status_code == 200, answer.text
+        board: dict[str, Any] = answer.json()
+        if not board["is_refreshing"]:
+            return board
+        assert time.monotonic() < end, "the snapshot was not taken"
+        from artifactory_provider.web.board import access
+
+        access.snapshots.wait()
+        query.pop("refresh", None)
