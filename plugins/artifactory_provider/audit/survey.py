@@ -223,7 +223,7 @@ async def take_survey(client: ArtifactoryClient, repositories: Iterable[str], im
     images = images or Patterns()
     found = Survey(dict.fromkeys(repositories))
     for repository in found.repositories:
-        async for span in list_manifests(client, repository, images):
+        async for span in list_manifests(client, repository, images, a_span=_MANIFESTS_A_SPAN):
             async for item in in_turns(span):
                 found.add((item,), images)
     rejected = {f"@{REJECTED}": {"$match": "*"}, **any_manifest()}
@@ -237,7 +237,7 @@ async def list_manifests(
     repository: str,
     images: Patterns,
     *,
-    a_span: int = _MANIFESTS_A_SPAN,
+    a_span: int,
     among: Sequence[Mapping[str, Any]] = (),
 ) -> AsyncIterator[list[Item]]:
     """Yield the manifests of a repository, span by span, those of a folder together, each with its properties.
