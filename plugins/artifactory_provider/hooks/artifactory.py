@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.hooks.base import ServerHook
-from artifactory_provider.hooks.connections import explain_unknown_keys, rules_of
+from artifactory_provider.hooks.connections import DEFAULT_CONNECTION, explain_unknown_keys, rules_of
 from artifactory_provider.hooks.http_connections import HttpConnections
 from artifactory_provider.hooks.seals import sealing_key
 from artifactory_provider.policy import DEFAULT_POLICY_NAME, DEFAULT_STOP_NAME
@@ -16,7 +16,7 @@ from artifactory_provider.promotion.bulk_selection import list_image_names, sele
 from artifactory_provider.promotion.decisions import hold, lift_hold, lift_rejection, reject
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.planning.planner import apply_rules, make_plan
-from artifactory_provider.promotion.planning.sources import list_tags
+from artifactory_provider.promotion.planning.sources import list_standing_tags
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.transfer import pin
@@ -66,7 +66,7 @@ class ArtifactoryHook(ServerHook):
     """
 
     conn_name_attr = "artifactory_conn_id"
-    default_conn_name = "artifactory_default"
+    default_conn_name = DEFAULT_CONNECTION
     conn_type = "artifactory"
     hook_name = "JFrog Artifactory"
 
@@ -351,24 +351,12 @@ class ArtifactoryHook(ServerHook):
         return self._run_client(ask)
 
     def list_tags(self, criteria: TagCriteria, *, with_times: bool = False) -> list[ListedTag]:
-        """Return the tags that meet some criteria, each with the digest that it shows now, by few requests.
+        """Return the tags that meet some criteria; see ``planning.sources.list_standing_tags``.
 
         :param criteria: which tags are meant.
         :param with_times: whether it is needed when each image was created.
-        :raises RepositoryNotFound: when one of the repositories is not there, which is no empty one.
-        :raises UnsupportedRepository: when one is no local or federated Docker repository.
         """
-
-        async def look(client: ArtifactoryClient) -> list[ListedTag]:
-            async with Ledger(client) as ledger:
-                found = await list_tags(ledger, criteria, with_times=with_times, with_attachments=False)
-                there = {one.reference.repository for one in found.tags}
-                for repository in criteria.repositories:
-                    if repository not in there:
-                        await ledger.check_repository(repository)
-            return found.tags
-
-        return self._run_client(look)
+        return self._run_client(lambda client: list_standing_tags(client, criteria, with_times=with_times))
 
     def find_previous(self, target: ImageReference, *, property_prefix: str = "promotion") -> ImageReference:
         """Return the backup of what a tag showed before its last promotion, pinned.

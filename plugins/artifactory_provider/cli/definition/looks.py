@@ -38,7 +38,7 @@ _STATUS = make_command(
 )
 _VERIFY = make_command(
     "verify",
-    "look.verify",
+    "verify.verify",
     "Ask the checks about what a tag shows",
     ARG_TAG,
     Arg(
