@@ -14,6 +14,7 @@ from benchmarks import (
     backfill_dags,
     backfills,
     clients,
+    commands,
     fleets,
     parsing,
     policies,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 # Each gives its rows as soon as it has them.
 BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "clients": clients.measure,
+    "commands": commands.measure,
     "promotions": promotions.measure,
     "waits": waits.measure,
     "policies": policies.measure,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 def import_when_used(room: str, modules: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
     """Return the ``__getattr__`` of a room (PEP 562), which imports what is asked of it.
 
-    A name is not that of one of the room's modules, which would stand in its place once it is imported.
-
     :param room: the room's ``__name__``.
     :param modules: for each module in the room, the names that it has.
     """
     places = {name: module for module, names in modules.items() for name in names}
+
+    class Room(ModuleType):
+        def __setattr__(self, name: str, value: object) -> None:
+            # What imports a module names it in its room, too: a public name of the same letters stands before it.
+            if not (name in places and isinstance(value, ModuleType)):
+                super().__setattr__(name, value)
 
     def find(name: str) -> Any:
         if name not in places:
@@ -31,4 +36,5 @@ def import_when_used(room: str, modules: Mapping[str, Sequence[str]]) -> Callabl
         setattr(sys.modules[room], name, found)
         return found
 
+    sys.modules[room].__class__ = Room
     return find

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 DONE, FAILED, USAGE, REFUSED, PENDING, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+_LONGEST_NAME = 80
+_NAME = re.compile(r"[\w.@+-]+(?: [\w.@+-]+)*")
 
 EXPECTED = (AirflowNotFoundException, ArtifactoryError, InvalidReference, OSError, PromotionError)
 """What a command may fail with, in words for people."""
@@ -113,12 +117,26 @@ def read_tag(text: str) -> ImageReference:
     return tag
 
 
-def author() -> str:
-    """Return who runs the command, as records and decisions name them: the user of the operating system."""
+def author(args: Namespace) -> str:
+    """Return who runs the command, as records and decisions name them: the user of the operating system.
+
+    A name that is given stands beside it. It is a remark: no rule asks for it, and nobody gets a right by it.
+
+    :param args: the command's arguments: ``on_behalf_of``.
+    :raises Usage: when what is given is no name.
+    """
     import pwd
 
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # as in containers that run as any number
         name = f"user {os.getuid()}"
-    return f"{printed(name)} from the command line"
+    user = f"{printed(name)} from the command line"
+    if args.on_behalf_of is None:
+        return user
+    if not (len(args.on_behalf_of) <= _LONGEST_NAME and _NAME.fullmatch(args.on_behalf_of)):
+        raise Usage(
+            f"{printed(args.on_behalf_of)!r:.120} is no name of whom this is done for: give up to {_LONGEST_NAME} "
+            "letters, digits and . _ @ + -, with single spaces between them."
+        )
+    return f"{user}, for {args.on_behalf_of}"

@@ -1,7 +1,4 @@
-"""Promoting images: one protocol over one ledger.
-
-``promote`` (in ``promote``) is where to begin. What is public beside it is named here.
-"""
+"""Promoting images: one protocol over one ledger. What is public is named here."""
 
 from __future__ import annotations
 
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
         TargetConflict,
         TargetUnverified,
     )
+    from artifactory_provider.promotion.promote import promote
     from artifactory_provider.promotion.record import Attachment, PromotionRecord
     from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
     from artifactory_provider.promotion.request import Promotion, PromotionOptions, make_promotions
@@ -52,6 +50,7 @@ else:
                 "TargetConflict",
                 "TargetUnverified",
             ),
+            "promote": ("promote",),
             "record": ("Attachment", "PromotionRecord"),
             "reports": ("PromotionReport", "PromotionResult"),
             "request": ("Promotion", "PromotionOptions", "make_promotions"),
@@ -83,6 +82,7 @@ __all__ = [
     "find_previous",
     "make_promotions",
     "pin",
+    "promote",
     "promote_image",
     "promote_many",
 ]

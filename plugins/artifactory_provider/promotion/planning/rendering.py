@@ -122,7 +122,8 @@ def headline(plan: Plan) -> str:
     :param plan: the plan.
     """
     counts = ", ".join(f"{count:,} {action}" for action, count in plan.counts.items())
-    return f"{len(plan.promotions):,} promotions: {counts}"
+    number = len(plan.promotions)
+    return f"{number:,} promotion{'' if number == 1 else 's'}: {counts}"
 
 
 def _images_table(plan: Plan, limit: int) -> str:
