@@ -239,7 +239,7 @@ def _tell_record(
         digest=record.digest,
         source=_show(record.source),
         replaced=_show(replaced),
-        kind=_kind_of(record.source, record.target),
+        kind=_kind_of(record.target, record.source, event.source if event else ""),
         by=(known.user if known else "") or _show(record.said.get("by", "")),
         maker=known,
         run=_show(record.run),
@@ -260,7 +260,7 @@ def _tell_event(event: ToldPromotion, shown: StandingTag | None, *, was_read: bo
         digest=_show(event.digest),
         source=_show(event.source),
         replaced=_show(event.replaced),
-        kind=_kind_of(event.source, event.target),
+        kind=_kind_of(event.target, event.source),
         by=event.maker.user if event.maker else "",
         maker=event.maker,
         run=event.run if event.maker else "",
@@ -315,10 +315,11 @@ def _explain_missing_record(event: ToldPromotion, shown: StandingTag | None) -> 
     return f"The tag's record is of another promotion, of {readable(record.time)}, before this one.", ""
 
 
-def _kind_of(source: str, target: str) -> Literal["promotion", "rollback"]:
-    """Return whether it gave a tag back what it showed before, out of a backup."""
-    image, _, tag = source.rpartition(":")
-    return "rollback" if image == _image_of(target) and is_backup(tag) else "promotion"
+def _kind_of(target: str, *sources: str) -> Literal["promotion", "rollback"]:
+    """Return whether it gave a tag back what it showed before, out of a backup, as any of its tellers says."""
+    ends = [source.rpartition(":") for source in sources]
+    is_back = any(image == _image_of(target) and is_backup(tag) for image, _, tag in ends)
+    return "rollback" if is_back else "promotion"
 
 
 def _image_of(target: str) -> str:

@@ -134,7 +134,7 @@ class ArtifactoryPromoteBatchOperator(LineageOperator, BaseAsyncOperator):
         at_once: int = 32,
         emit_assets: bool = False,
         report_path: str | None = None,
-        map_index_template: str | None = "{{ task.chunk.name }}",
+        map_index_template: str | None = "{{ task.chunk.name if task.chunk else ti.map_index }}",
         **kwargs: Any,
     ) -> None:
         super().__init__(map_index_template=map_index_template, **kwargs)
