@@ -9,6 +9,7 @@ from artifactory_provider.audit.explanation import Explainer, Explanation
 from artifactory_provider.audit.findings import Acceptance, Finding
 from artifactory_provider.audit.reports import AuditReport
 from artifactory_provider.audit.survey import StandingTag, Survey, take_survey
+from artifactory_provider.audit.trail import Maker, Period, ToldPromotion, TrailRow, make_trail
 
 __all__ = [
     "Acceptance",
@@ -23,9 +24,14 @@ __all__ = [
     "Explanation",
     "Finding",
     "InvalidAcceptances",
+    "Maker",
+    "Period",
     "StandingTag",
     "Survey",
+    "ToldPromotion",
+    "TrailRow",
     "audit",
+    "make_trail",
     "read_acceptances",
     "take_survey",
 ]

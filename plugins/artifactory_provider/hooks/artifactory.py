@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.manifests import manifest_path
-from artifactory_provider.audit import audit
+from artifactory_provider.audit import audit, take_survey
 from artifactory_provider.hooks.base import ServerHook
 from artifactory_provider.hooks.connections import DEFAULT_CONNECTION, explain_unknown_keys, rules_of
 from artifactory_provider.hooks.http_connections import HttpConnections
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
-    from artifactory_provider.audit import Audit, AuditScope
+    from artifactory_provider.audit import Audit, AuditScope, Survey
     from artifactory_provider.hooks.connections import RuleNames
     from artifactory_provider.policy.rules import Rule
     from artifactory_provider.promotion.batch import Progress
@@ -305,6 +305,24 @@ class ArtifactoryHook(ServerHook):
         if scope.checks_of is None and policy is not None:
             scope = replace(scope, checks_of=lambda target: policy.required_checks(target, origin="person"))
         return self._run_client(lambda client: audit(client, replace(scope, connect=HttpConnections())))
+
+    def survey(self, repositories: Sequence[str], images: Patterns) -> Survey:
+        """Return all that stands in repositories, with what is said of it, by few requests; see ``audit.take_survey``.
+
+        :param repositories: their keys.
+        :param images: which images are meant.
+        :raises RepositoryNotFound: when one of the repositories is not there, which is no empty one.
+        """
+
+        async def look(client: ArtifactoryClient) -> Survey:
+            found = await take_survey(client, repositories, images)
+            there = {repository for repository, _ in found.images}
+            async with Ledger(client) as ledger:
+                for repository in set(found.repositories) - there:
+                    await ledger.check_repository(repository)
+            return found
+
+        return self._run_client(look)
 
     def plan(
         self,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from airflow.sdk import Asset, BaseAsyncOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.operators.lineage import LineageOperator
 from artifactory_provider.pipelines.ladder import Ladder
 from artifactory_provider.promotion.batch import check_at_once
 from artifactory_provider.promotion.errors import BatchInterrupted, InvalidPromotion, name_first
@@ -52,7 +52,7 @@ _SECONDS_BETWEEN_REPORTS = 5.0
 _EMITTED = 100
 
 
-class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
+class ArtifactoryLadderOperator(LineageOperator, BaseAsyncOperator):
     """Take images up the stages of a pipeline: what may move is promoted together, and nobody waits for others.
 
     It looks at all stages by few queries, promotes what has passed its checks, and waits in the triggerer, without a
@@ -135,7 +135,9 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         self._known: Mapping[ImageReference, Position] | None = None
         if is_resumed:
             self._read_own_report(context)
-        rules = RulesOfParts(self._hook().rules(), parts, Answers.read(self.approval, None))
+        hook = self._hook()
+        self._server = hook.settings().base_url
+        rules = RulesOfParts(hook.rules(), parts, Answers.read(self.approval, None))
         self._ladder = Ladder(
             self.pipeline,
             goal=self._goal,
@@ -227,6 +229,8 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
 
     def _end(self, context: Context, report: LadderReport) -> dict[str, int]:
         goal, arrivals = self._goal, self._ladder.arrivals()
+        stood = zip(self._starts, report.positions, strict=True)
+        self._promotions = [(start, one.reference) for start, one in stood if start != one.reference]
         if goal + 1 < len(self.pipeline.stages):
             # Where the form says that nothing climbs higher, nothing goes on from here.
             goes_on = arrivals if self._find_level(self.goal) > goal else []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseAsyncOperator
 
-from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.operators.lineage import LineageOperator
 from artifactory_provider.promotion.batch import check_at_once
 from artifactory_provider.promotion.errors import BatchInterrupted
 from artifactory_provider.promotion.reports import ChunkOutcome
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from artifactory_provider.verification.check import Check
 
 
-class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
+class ArtifactoryPromoteBatchOperator(LineageOperator, BaseAsyncOperator):
     """Promote many tags: those of one chunk of a plan, or any others; one that fails never stops the others.
 
     It is safe to run again after any end, and does only what is left then: the registry itself says what is done.
@@ -134,7 +134,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         at_once: int = 32,
         emit_assets: bool = False,
         report_path: str | None = None,
-        map_index_template: str | None = "{{ task.chunk.name }}",
+        map_index_template: str | None = "{{ task.chunk.name if task.chunk else ti.map_index }}",
         **kwargs: Any,
     ) -> None:
         super().__init__(map_index_template=map_index_template, **kwargs)
@@ -188,7 +188,9 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         self._batch = read_batch(self, promotions, context)
         self._at_once = check_at_once(as_number(self.at_once, name="at_once") or 32)
         changes = [Change(each.source, each.target) for each in self._batch]
-        self._rules = self._hook().rules().with_answers(changes, Answers.read(self.approval, self.override))
+        hook = self._hook()
+        self._server = hook.settings().base_url
+        self._rules = hook.rules().with_answers(changes, Answers.read(self.approval, self.override))
         self._batch = self._rules.record_answers(self._batch)
         report: PromotionReport = super().execute(context)  # type: ignore[no-untyped-call]
         outcome = ChunkOutcome.of(report, key=key, name=name)
@@ -212,6 +214,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
             async with self._hook().client() as client:
                 report = await self._promote(client, progress)
                 self._tally.add(report)
+                self._promotions = [(record.source, record.target) for record in report.records]
                 if as_bool(self.emit_assets, name="emit_assets"):
                     self._promoted = await find_promoted(
                         client,

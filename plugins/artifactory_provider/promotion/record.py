@@ -195,7 +195,7 @@ async def write_record(
         "attachments": str(len(attachments)),
         # Always, as those of the source's own record would come along otherwise.
         ATTACHMENT_NAMES: _name_first(attachments) or NOTHING,
-        **({"verdicts": _join(options.verdicts)} if options.verdicts else {}),
+        **({"verdicts": join_verdicts(options.verdicts)} if options.verdicts else {}),
         **({"approvals": options.approvals} if options.approvals else {}),
         **({"override": options.override} if options.override else {}),
         **options.properties,
@@ -239,8 +239,11 @@ def find_lead_time(shown: Shown | None, source: ImageReference) -> datetime.time
     return max(datetime.datetime.now(datetime.UTC) - shown.created, datetime.timedelta())
 
 
-def _join(verdicts: Sequence[str]) -> str:
-    """Return the first verdicts in one line, and how many more there are: a property's value travels in a URL."""
+def join_verdicts(verdicts: Sequence[str]) -> str:
+    """Return the first verdicts in one line, and how many more there are: a property's value travels in a URL.
+
+    :param verdicts: a line each.
+    """
     kept: list[str] = []
     for verdict in verdicts:
         if len(quote("; ".join([*kept, verdict]))) > _LONGEST_VERDICTS:

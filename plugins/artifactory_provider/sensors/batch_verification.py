@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.operators.lineage import LineageOperator
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.sensors.verification import check_checks
 from artifactory_provider.tasks.arguments import is_known
@@ -33,7 +33,7 @@ _SHOWN = 20
 _LONGEST = 366 * 86400.0
 
 
-class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
+class ArtifactoryBatchVerificationSensor(LineageOperator, BaseOperator):
     """Wait in one task until the verdicts on many images are known, or the time is over; then hand on what has passed.
 
     The result is ``{"passed": ["repository/image:tag@digest", …], "held": [{"reference", "status", "reason"}, …]}``.
@@ -117,6 +117,7 @@ class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
         if event is None or not isinstance(event.get("passed"), list) or not isinstance(event.get("held"), list):
             raise AirflowFailException("The trigger ended without a result: clear the task to wait again.")
         passed, held = event["passed"], event["held"]
+        self._note_lineage(passed, held)
         for one in held:
             self.log.warning("Held back (%s): %s: %s", one["status"], one["reference"], one["reason"])
         self.log.info("%s of %s images have passed.", f"{len(passed):,}", f"{len(passed) + len(held):,}")
@@ -125,6 +126,16 @@ class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
             more = f"\n  … and {len(held) - _SHOWN:,} more" if len(held) > _SHOWN else ""
             raise AirflowFailException(f"{len(held):,} images have not passed their checks:\n{shown}{more}")
         return {"passed": list(passed), "held": list(held)}
+
+    def _note_lineage(self, passed: Sequence[str], held: Sequence[Mapping[str, Any]]) -> None:
+        self._server = self._hook().settings().base_url
+        names = [check.name for check in self.checks]
+        failed = dict.fromkeys(names, False) if len(names) == 1 else {}
+        self._verified = [
+            *((ImageReference.parse(one), dict.fromkeys(names, True)) for one in passed),
+            # Which of several checks one has failed is not handed on.
+            *((ImageReference.parse(one["reference"]), failed if one["status"] == "failed" else {}) for one in held),
+        ]
 
     def _references(self) -> list[ImageReference]:
         references = [ImageReference.parse(text) for text in as_list(self.images, name="images")]

@@ -1,16 +1,14 @@
-"""What Airflow and OpenLineage are told of promotions: each repository/image pair is an asset and a dataset.
+"""What Airflow is told of promotions: each repository/image pair is an asset.
 
 The asset is ``artifactory://<repository>/<image>``; an event on it is promotions into the repository, and its
-extra ``{"promotions": [record, …]}`` holds their records, one for each tag. The dataset's namespace is the server, its
-name ``repository/image``, its version the digest.
+extra ``{"promotions": [record, …]}`` holds their records, one for each tag.
 
 What an audit finds is an event on an asset of its own, and what others have told of promotions explains what it sees.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias
 
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from urllib.parse import SplitResult
 
-    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import BaseOperator, Context
 
     from artifactory_provider.artifactory.references import ImageReference
@@ -31,9 +28,6 @@ if TYPE_CHECKING:
 
 SCHEME = "artifactory"
 _DRIFT = "x-artifactory-audit://drift"
-
-Lineage: TypeAlias = "tuple[str, ImageReference, ImageReference, str | None]"
-"""The arguments of ``describe_lineage``."""
 
 
 def image_asset(repository: str, image: str) -> Asset:
@@ -157,26 +151,3 @@ def read_events(
             if told.timestamp and isinstance(told.extra, dict):
                 teller = f"The run {told.source_run_id} of the DAG {told.source_dag_id}"
                 yield Event(told.timestamp, teller, told.extra)
-
-
-def describe_lineage(
-    base_url: str, source: ImageReference, target: ImageReference, digest: str | None
-) -> OperatorLineage[Any, Any]:
-    """Return what OpenLineage is told, where its provider is installed: where an image came from and what it became.
-
-    :param base_url: the server's URL.
-    :param source: what was promoted.
-    :param target: what it became.
-    :param digest: the version of both; None for all tags of an image.
-    """
-    from airflow.providers.openlineage.extractors import OperatorLineage
-    from openlineage.client.generated.base import Dataset
-    from openlineage.client.generated.dataset_version_dataset import DatasetVersionDatasetFacet
-
-    namespace = f"{SCHEME}://{urlsplit(base_url).netloc}"
-
-    def dataset(reference: ImageReference) -> Dataset:
-        facets: dict[str, Any] = {"version": DatasetVersionDatasetFacet(datasetVersion=digest)} if digest else {}
-        return Dataset(namespace=namespace, name=f"{reference.repository}/{reference.image}", facets=facets)
-
-    return OperatorLineage(inputs=[dataset(source)], outputs=[dataset(target)])

@@ -1,4 +1,4 @@
-"""The commands ``status``, ``verify``, ``diff`` and ``audit``, which only look."""
+"""The commands ``status``, ``verify``, ``diff``, ``audit`` and ``trail``, which only look."""
 
 from __future__ import annotations
 
@@ -88,4 +88,21 @@ _AUDIT = make_command(
     example="audit --repository docker-qa --image 'payments/*'",
 )
 
-COMMANDS = (_STATUS, _VERIFY, _DIFF, _AUDIT)
+_TRAIL = make_command(
+    "trail",
+    "trail.trail",
+    "Show who promoted what into a stage, and when, on which verdicts, approvals and overrides",
+    Arg(("--repository",), help="The repository of the stage", metavar="REPOSITORY", required=True),
+    ARG_IMAGES,
+    Arg(("--from",), help="Not before this moment, such as 2026-11-01 or 2026-11-01T00:00+01:00", metavar="MOMENT"),
+    Arg(("--before",), help="Before this moment", metavar="MOMENT"),
+    Arg(("--csv",), help="Where all is written as CSV, such as trail.csv", metavar="FILE"),
+    ARG_CONN_ID,
+    more=(
+        "It is told by the records on the images and by this Airflow's asset events; each row says by which, and where "
+        "they contradict each other. A moment without a zone is in UTC."
+    ),
+    example="trail --repository docker-qa --from 2026-11-01",
+)
+
+COMMANDS = (_STATUS, _VERIFY, _DIFF, _AUDIT, _TRAIL)
