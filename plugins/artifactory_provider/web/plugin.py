@@ -11,9 +11,8 @@ from artifactory_provider.web import URL_PREFIX
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-# Relative, as Airflow's UI takes them from where Airflow is, under whatever path that is.
-STATIC = f"{URL_PREFIX.removeprefix('/')}/static/board"
-BOARD = f"{STATIC}/board.js"
+# Relative, as Airflow's UI takes it from where Airflow is, under whatever path that is.
+BOARD = f"{URL_PREFIX.removeprefix('/')}/static/board/board.js"
 
 
 async def pages(scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,8 +53,6 @@ class ArtifactoryPlugin(AirflowPlugin):
             "destination": "nav",
             "url_route": "board",
             "nav_top_level": True,
-            "icon": f"{STATIC}/icon.svg",
-            "icon_dark_mode": f"{STATIC}/icon-dark.svg",
         },
         {"name": "Promotions that need somebody", "bundle_url": BOARD, "destination": "dashboard"},
         {"name": "Images", "bundle_url": BOARD, "destination": "dag_run", "url_route": "images"},

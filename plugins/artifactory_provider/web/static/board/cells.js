@@ -39,8 +39,16 @@ function Whose({ cell }) {
   return null;
 }
 
-const For = ({ since }) =>
-  h("time", { dateTime: since, title: `since ${absolute(since)}` }, "for ", span(Date.now() - new Date(since)));
+function Waiting({ since, until }) {
+  const passed = Date.now() - new Date(since);
+  const isOver = until && new Date(until) < Date.now();
+  return h(
+    "div",
+    { className: "ab-muted ab-small" },
+    since && h("time", { dateTime: since, title: `since ${absolute(since)}` }, "for ", span(passed)),
+    until && h(Time, { at: until, prefix: `${since ? ", " : ""}${isOver ? "was to end" : "ends"} ` }),
+  );
+}
 
 export function Gate({ gate, row, actions, onDone }) {
   const page = pageOf(gate.link, gate.state === "approval" ? "required_actions" : "");
@@ -54,14 +62,7 @@ export function Gate({ gate, row, actions, onDone }) {
       { className: "ab-line" },
       page ? h(Link, { to: page, className: "ab-plainlink", title: "What waits there, in Airflow" }, state) : state,
     ),
-    gate.since &&
-      !isQuiet &&
-      h(
-        "div",
-        { className: "ab-muted ab-small" },
-        h(For, { since: gate.since }),
-        gate.until && h(Time, { at: gate.until, prefix: ", ends " }),
-      ),
+    !isQuiet && (gate.since || gate.until) && h(Waiting, gate),
     gate.reason && h("p", { className: "ab-why", title: gate.reason }, gate.reason),
     actions.mayAnswer(gate) &&
       h(
