@@ -148,6 +148,11 @@ class Survey:
         """
         return [other for name, other in self.tags_of(tag.image).items() if subject_of(name) == tag.digest]
 
+    @property
+    def rejected(self) -> Mapping[str, Mark]:
+        """The digests that are rejected, in whatever repository they stand, and their rejections."""
+        return self._rejected
+
     def rejects(self, digest: str) -> Mark | None:
         """Return the rejection of a digest, in whatever repository it stands; None where there is none.
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from artifactory_provider.audit import StandingTag
     from artifactory_provider.pipelines.model import Pipeline
 
-_KEEPS_TAG = "{tag}"
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 
@@ -36,58 +35,61 @@ def choose_tags(pipeline: Pipeline, stages: Sequence[Mapping[str, StandingTag]])
     :param pipeline: the ladder.
     :param stages: what the image's tags show in each stage.
     """
-    ranks = _rank(pipeline, stages)
+    every = {tag: None for tags in stages for tag in tags}
+    versions = pipeline.versions_of(every) or TagVersions(every)
+    ranks = {tag: at for at, tag in enumerate(versions.ordered)}
     chosen: list[Chosen] = []
     for level, tags in enumerate(stages):
-        found, doubtful = _choose(pipeline, level, tags, chosen[-1].shown if chosen else None)
-        chosen.append(Chosen(found, _count_newer(found, stages[:level], ranks), doubtful))
+        if level == 0:
+            shown, doubtful = _choose_first(pipeline, tags, versions if len(tags) == len(every) else None)
+        else:
+            shown, doubtful = _choose_above(tags, ranks, chosen[-1].shown), ()
+        chosen.append(Chosen(shown, _count_newer(shown, stages[:level], ranks), doubtful))
     return chosen
 
 
-def _choose(
-    pipeline: Pipeline, level: int, tags: Mapping[str, StandingTag], below: StandingTag | None
+def _choose_first(
+    pipeline: Pipeline, tags: Mapping[str, StandingTag], versions: TagVersions | None
 ) -> tuple[StandingTag | None, tuple[str, ...]]:
-    if not tags:
-        return None, ()
-    if level == 0 and pipeline.named_tag is not None:
+    """Return what a run would take, and what may be newer.
+
+    :param versions: those of the tags, where they are known already.
+    """
+    if pipeline.named_tag is not None:
         return tags.get(pipeline.named_tag), ()
-    versions = _versions(pipeline, level, tags)
-    choice = versions.choose()
+    choice = (versions or pipeline.versions_of(tags) or TagVersions(tags)).choose()
     if choice is not None:
-        same = [tags[tag] for tag in choice.newest]
-        # Of several names of one version, the one that shows what the stage below does is the one that was promoted.
-        alike = [one for one in same if below is not None and one.digest == below.digest]
-        return (alike or same)[0], choice.doubtful if level == 0 else ()
-    if level == 0 and pipeline.versions_of(()) is not None:
-        return None, ()
-    return max(tags.values(), key=lambda one: (one.updated or _LONG_AGO, one.name)), ()
+        return tags[choice.newest[0]], choice.doubtful
+    return (None, ()) if pipeline.takes_newest else (_choose_latest(tags), ())
 
 
-def _versions(pipeline: Pipeline, level: int, tags: Mapping[str, StandingTag]) -> TagVersions:
-    """Return the tags of a stage by their versions: those that the ladder means, as long as tags keep their names."""
-    keeps = all(stage.tags[0].template.text == _KEEPS_TAG for stage in pipeline.stages[1 : level + 1])
-    return (pipeline.versions_of(tags) if keeps else None) or TagVersions(tags)
+def _choose_above(
+    tags: Mapping[str, StandingTag], ranks: Mapping[str, int], below: StandingTag | None
+) -> StandingTag | None:
+    """Return the newest version; of several names of it, the one that shows what the stage below does."""
+    ranked = [tag for tag in tags if tag in ranks]
+    if not ranked:
+        return _choose_latest(tags)
+    if below is not None and below.name in ranked and ranks[below.name] == min(map(ranks.__getitem__, ranked)):
+        return tags[below.name]
+    return tags[min(ranked, key=ranks.__getitem__)]
 
 
-def _rank(pipeline: Pipeline, stages: Sequence[Mapping[str, StandingTag]]) -> dict[str, int]:
-    """Return tag → its place among all versions of all stages, the newest first."""
-    every = {tag: None for tags in stages for tag in tags}
-    versions = pipeline.versions_of(every) or TagVersions(every)
-    return {tag: at for at, tag in enumerate(versions.ordered)}
+def _choose_latest(tags: Mapping[str, StandingTag]) -> StandingTag | None:
+    """Return what came last: a tag such as 'stable' names no version."""
+    return max(tags.values(), key=lambda one: (one.updated or _LONG_AGO, one.name), default=None)
 
 
 def _count_newer(
     shown: StandingTag | None, below: Sequence[Mapping[str, StandingTag]], ranks: Mapping[str, int]
 ) -> int:
     """Return how many versions that are newer than what is shown the stages before have."""
-    if not below:
-        return 0
-    there = {tag: stored for tags in below for tag, stored in tags.items() if tag in ranks}
+    there = [(ranks[tag], standing.digest) for tags in below for tag, standing in tags.items() if tag in ranks]
     if shown is None:
-        return len({stored.digest for stored in there.values()})
+        return len({digest for _, digest in there})
     # Where the tag has another name here, the digest tells which version it is.
-    same = [ranks[tag] for tag, stored in there.items() if stored.digest == shown.digest]
+    same = [rank for rank, digest in there if digest == shown.digest]
     rank = min([*same, *([ranks[shown.name]] if shown.name in ranks else [])], default=None)
     if rank is None:
         return 0
-    return len({stored.digest for tag, stored in there.items() if ranks[tag] < rank} - {shown.digest})
+    return len({digest for other, digest in there if other < rank and digest != shown.digest})

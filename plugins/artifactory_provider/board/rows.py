@@ -49,9 +49,10 @@ def judge_tag(stock: Stock, tag: StandingTag, *, is_first: bool) -> tuple[CellSt
     """
     if mark := stock.rejects(tag.digest):
         return CellState.REJECTED, f"It is rejected: {mark}."
-    explanation = None if is_first else stock.explain(tag)
-    if explanation is not None and not explanation.is_explained:
-        return CellState.DRIFT, explanation.words
+    if not is_first and tag.record is None:  # most have one, and to tell what it says takes a while
+        explanation = stock.explain(tag)
+        if not explanation.is_explained:
+            return CellState.DRIFT, explanation.words
     if hold := tag.hold:
         return CellState.HELD, f"The tag is held: {hold}."
     return CellState.CURRENT, ""

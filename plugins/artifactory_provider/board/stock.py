@@ -35,7 +35,11 @@ class Stock:
     ) -> None:
         self.server_version = server_version
         self._surveys = dict(surveys)
-        self._elsewhere = elsewhere or Survey()
+        self._rejected = {
+            digest: mark
+            for survey in (*surveys.values(), *([elsewhere] if elsewhere else []))
+            for digest, mark in survey.rejected.items()
+        }
         self._explainers = {key: Explainer(survey, known=known) for key, survey in surveys.items()}
 
     def knows(self, repository: str) -> bool:
@@ -98,8 +102,7 @@ class Stock:
 
         :param digest: the digest.
         """
-        found = (survey.rejects(digest) for survey in (self._elsewhere, *self._surveys.values()))
-        return next((mark for mark in found if mark is not None), None)
+        return self._rejected.get(digest)
 
     def explain(self, tag: StandingTag) -> Explanation:
         """Return why a tag stands where it stands.

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REVISION, SOURCE = (f"docker.label.org.opencontainers.image.{name}" for name in ("revision", "source"))
-_AT_ONCE = 2
-"""Queries: Artifactory bears three of a user at a time, and tasks ask, too."""
+_AT_ONCE = 1
+"""Repositories: each has two queries under way, and Artifactory bears three of a user, with those of tasks."""
 _MANIFESTS_A_SPAN = 2500
 """About 3 MB of an answer; the fewer there are, the more often the end of the next span is asked for."""
 _TAGS_ALONE = ({"path": {"$nmatch": "*/sha256:*"}}, {"path": {"$nmatch": "*/sha256-*"}})

@@ -228,15 +228,19 @@ class Pipeline:
 
         :param tags: the tags that are images of their own.
         """
-        wanted = None if self.tag == TRIGGERING or "{" in self.tag else self._any_candidate
-        if wanted is None or wanted.tag is not None:
+        if not self.takes_newest:
             return None
-        return TagVersions(tags, patterns=wanted.patterns, versions=wanted.versions)
+        return TagVersions(tags, patterns=self._any_candidate.patterns, versions=self._any_candidate.versions)
 
     @property
     def named_tag(self) -> str | None:
         """The one tag that is meant of each image; None where it is chosen, or another one each day."""
         return None if self.tag == TRIGGERING or "{" in self.tag else self._any_candidate.tag
+
+    @property
+    def takes_newest(self) -> bool:
+        """Whether the tag that is meant of each image is chosen by its version."""
+        return self.tag != TRIGGERING and "{" not in self.tag and self._any_candidate.tag is None
 
     def rules(self) -> tuple[Rule, ...]:
         """Return the rules that the stages add to the policy's: windows and approvals, for whatever a run promotes."""

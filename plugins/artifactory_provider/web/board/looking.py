@@ -41,7 +41,7 @@ _LONGEST = 120.0
 """Seconds after which the look at a server is given up."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Snapshot:
     """What one look has found.
 
