@@ -10,15 +10,16 @@ from artifactory_sandbox.sample_images import make_image
 from demo.scenario import PASSWORD, USERNAME
 
 
-def push(sandbox_url: str, repository: str, image: str, tag: str) -> str:
+def push(sandbox_url: str, repository: str, image: str, tag: str, *, content: str = "") -> str:
     """Push a small image and return its digest.
 
     :param sandbox_url: where the sandbox is, as Artifactory's base URL.
     :param repository: the repository key.
     :param image: the image name.
-    :param tag: the tag; each makes another image.
+    :param tag: the tag.
+    :param content: what makes it another image than others of its name; by default, the tag.
     """
-    made = make_image(f"{image}:{tag}")
+    made = make_image(f"{image}:{content or tag}")
     with httpx.Client(auth=(USERNAME, PASSWORD), trust_env=False) as http:
         place = f"{sandbox_url}/api/docker/{repository}/v2/{image}"
         for blob in made.blobs:

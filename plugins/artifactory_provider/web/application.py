@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from fastapi.staticfiles import StaticFiles
 
 from artifactory_provider.web import ladders, pages, plans, promotions, webhooks
 from artifactory_provider.web.airflow_internals import REQUIRES_LOGIN, AirflowLacks
@@ -33,7 +32,7 @@ app.include_router(ladders.router)
 app.include_router(board.router)
 app.include_router(trail.router)
 app.mount("/webhooks", webhooks.app)  # An application of its own: it has no login, and what has one keeps it.
-app.mount("/static", StaticFiles(directory=pages.STATIC))
+app.mount("/static", pages.OwnFiles(directory=pages.STATIC))
 
 
 @app.middleware("http")

@@ -1,18 +1,17 @@
-"""The tab of a DAG run that shows its images on their way through the stages: where each is, and what it waits for."""
+"""What the tab of a DAG run shows of its images on their way through the stages: where each is, what it waits for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi.responses import Response
 from pydantic import BaseModel
 
-from artifactory_provider.pipelines.standing import ENDED, ReadReport
+from artifactory_provider.pipelines.standing import ReadReport
+from artifactory_provider.promotion.planning.rendering import write_csv
 from artifactory_provider.tasks.ladders import LADDER
-from artifactory_provider.web import pages
 from artifactory_provider.web.airflow_internals import (
     REQUIRES_XCOM_ACCESS,
     SessionDep,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from artifactory_provider.pipelines.standing import Row
+    from artifactory_provider.web.airflow_internals import Run
 
 _MOST_TASKS = 20
 _ORDER = ("failed", "late", "refused", "waiting", "climbing", "superseded", "arrived")
@@ -51,14 +51,6 @@ class WantedImages:
     standing: Annotated[str, Query(pattern=f"^({'|'.join(_ORDER)}|)$")] = ""
     start: Annotated[int, Query(ge=0, le=1_000_000)] = 0
     limit: Annotated[int, Query(ge=1, le=1000)] = 200
-
-    def query(self, **changes: Any) -> str:
-        """Return it as a query string, without what is not asked for.
-
-        :param changes: other values.
-        """
-        asked = {**vars(self), **changes}
-        return urlencode({name: value for name, value in asked.items() if value and (name, value) != ("limit", 200)})
 
 
 class ShownImage(BaseModel):
@@ -88,12 +80,14 @@ class Images(BaseModel):
     :param stages: the names of the stages.
     :param counts: how many stand how, of all images.
     :param found: how many meet the conditions.
-    :param images: those of the page.
+    :param is_over: whether the run has ended, so that nothing more changes.
+    :param images: those of the page, what needs somebody first.
     """
 
     stages: list[str]
     counts: dict[str, int]
     found: int
+    is_over: bool
     images: list[ShownImage]
 
 
@@ -102,57 +96,48 @@ WantedDep = Annotated[WantedImages, Depends()]
 
 @router.get("/ladders/{dag_id}/{run_id}.json")
 def list_images(dag_id: str, run_id: str, session: SessionDep, wanted: WantedDep) -> Images:
-    """Return where the images of a run stand.
+    """Return where the images of a run stand, what needs somebody first.
 
     :param dag_id: the DAG.
     :param run_id: its run.
     """
-    if find_run(session, dag_id=dag_id, run_id=run_id) is None:
-        raise HTTPException(404, "There is no such run.")
-    try:
-        stages, rows = _look_up(session, dag_id, run_id)
-    except XComsUnreadable as error:
-        raise HTTPException(503, f"What the tasks have handed on cannot be read: {error}") from error
+    run, stages, rows = _find(session, dag_id, run_id)
     chosen = _choose(rows, wanted)
     page = chosen[wanted.start : wanted.start + wanted.limit]
     return Images(
-        stages=list(stages), counts=_count(rows), found=len(chosen), images=[_show(row, stages) for row in page]
+        stages=list(stages),
+        counts=_count(rows),
+        found=len(chosen),
+        is_over=run.state in {"success", "failed"},
+        images=[_show(row, stages) for row in page],
     )
 
 
-@router.get("/ladders/{dag_id}/{run_id}", response_class=HTMLResponse)
-def show_images(dag_id: str, run_id: str, request: Request, session: SessionDep, wanted: WantedDep) -> HTMLResponse:
-    """Show where the images of a run stand, what needs somebody first.
+@router.get("/ladders/{dag_id}/{run_id}.csv")
+def write_images(dag_id: str, run_id: str, session: SessionDep, wanted: WantedDep) -> Response:
+    """Return all of them that are asked for as CSV.
 
     :param dag_id: the DAG.
     :param run_id: its run.
+    """
+    _, stages, rows = _find(session, dag_id, run_id)
+    shown = (_show(row, stages) for row in _choose(rows, wanted))
+    text = write_csv(tuple(ShownImage.model_fields), (tuple(vars(one).values()) for one in shown))
+    return Response(text, media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="images.csv"'})
+
+
+def _find(session: Session, dag_id: str, run_id: str) -> tuple[Run, tuple[str, ...], list[Row]]:
+    """Return a run, its stages and its images.
+
+    :raises HTTPException: where there is no such run, or what its tasks have handed on cannot be read.
     """
     run = find_run(session, dag_id=dag_id, run_id=run_id)
     if run is None:
         raise HTTPException(404, "There is no such run.")
-    stages: tuple[str, ...] = ()
-    rows: list[Row] = []
-    unreadable = ""
     try:
-        stages, rows = _look_up(session, dag_id, run_id)
+        return run, *_look_up(session, dag_id, run_id)
     except XComsUnreadable as error:
-        unreadable = str(error)
-    chosen = _choose(rows, wanted)
-    end = wanted.start + wanted.limit
-    return pages.show(
-        "ladder.html",
-        request,
-        stages=stages,
-        counts={name: count for name, count in _count(rows).items() if count},
-        total=len(rows),
-        found=len(chosen),
-        rows=[(row, _show(row, stages)) for row in chosen[wanted.start : end]],
-        ended=ENDED,
-        wanted=wanted,
-        older=end if end < len(chosen) else None,
-        unreadable=unreadable,
-        is_over=run.state in {"success", "failed"},
-    )
+        raise HTTPException(503, f"What the tasks have handed on cannot be read: {error}") from error
 
 
 def _look_up(session: Session, dag_id: str, run_id: str) -> tuple[tuple[str, ...], list[Row]]:

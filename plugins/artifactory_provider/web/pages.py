@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader
 
 from artifactory_provider import __version__
@@ -27,6 +28,17 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _templates = Environment(loader=PackageLoader(__package__), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+
+
+class OwnFiles(StaticFiles):
+    """Files that browsers ask for again each time: modules of two versions do not work together."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """Return a file, or that it has not changed."""
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["Cache-Control"] = "no-cache"
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
 
 
 def show(template: str, request: Request, *, status: int = 200, **values: Any) -> HTMLResponse:

@@ -1,4 +1,4 @@
-"""The plugin that registers what Airflow's UI shows: promotions under Browse, plans beside their runs."""
+"""The plugin that registers what Airflow's UI shows: the board, promotions under Browse, plans beside their runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from artifactory_provider.web import URL_PREFIX
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
+
+# Relative, as Airflow's UI takes it from where Airflow is, under whatever path that is.
+BOARD = f"{URL_PREFIX.removeprefix('/')}/static/board/board.js"
 
 
 async def pages(scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,12 +44,19 @@ class ArtifactoryPlugin(AirflowPlugin):
             "destination": "dag_run",
             "url_route": "plan",
         },
+    ]
+
+    react_apps = [  # noqa: RUF012 - Airflow's shape
         {
-            "name": "Images",
-            "href": f"{URL_PREFIX}/ladders/{{DAG_ID}}/{{RUN_ID}}",
-            "destination": "dag_run",
-            "url_route": "images",
+            "name": "Board",
+            "bundle_url": BOARD,
+            "destination": "nav",
+            "url_route": "board",
+            "nav_top_level": True,
         },
+        {"name": "Promotions that need somebody", "bundle_url": BOARD, "destination": "dashboard"},
+        {"name": "Images", "bundle_url": BOARD, "destination": "dag_run", "url_route": "images"},
+        {"name": "Waits for", "bundle_url": BOARD, "destination": "task_instance", "url_route": "waits-for"},
     ]
 
     @property

@@ -51,13 +51,15 @@ def test_each_image_is_shown_with_its_stage_and_what_it_waits_for_what_needs_som
         ("billing/api", 0, "failed", f"test.status is {HOSTILE}"),
     ]
     store("running", told(*images, unselected=[["old/image", "no released version"]]))
-    page = api_server.get(PAGE, headers=headers)
     listed = api_server.get(f"{PAGE}.json", headers=headers).json()
+    table = api_server.get(f"{PAGE}.csv", params={"q": "billing"}, headers=headers)
 
-    assert page.status_code == 200
-    assert 'http-equiv="refresh"' in page.text
-    assert HOSTILE not in page.text
-    assert "1 waiting" in page.text
+    assert not listed["is_over"]
+    assert table.headers["content-type"].startswith("text/csv")
+    assert table.text.splitlines() == [
+        "image,tag,digest,stage,standing,reason,since",
+        f"billing/api,1.0,{'0' * 12},dev,failed,test.status is {HOSTILE},2026-11-01T02:00:00+00:00",
+    ]
     assert [(one["image"], one["stage"], one["standing"]) for one in listed["images"]] == [
         ("billing/api", "dev", "failed"),
         ("old/image", "dev", "failed"),
@@ -74,15 +76,16 @@ def test_ten_thousand_images_are_paged_searched_and_filtered_on_the_server(
     api_server: TestClient, headers: dict[str, str]
 ) -> None:
     store("success", told(*((f"team/app-{number}", 1, "waiting", "not yet") for number in range(10_000))))
-    page = api_server.get(PAGE, headers=headers)
-    assert page.text.count("<tr>") == 201
-    assert len(page.text) < 200_000
-    assert "10,000 images" in page.text
+    page = api_server.get(f"{PAGE}.json", headers=headers)
+    assert (len(page.json()["images"]), page.json()["counts"]["waiting"]) == (200, 10_000)
+    assert len(page.text) < 60_000
+    assert len(api_server.get(f"{PAGE}.csv", headers=headers).text.splitlines()) == 10_001
     found = api_server.get(f"{PAGE}.json", params={"q": "APP-9999", "standing": "waiting"}, headers=headers).json()
     assert (found["found"], found["images"][0]["image"]) == (1, "team/app-9999")
     rest = api_server.get(f"{PAGE}.json", params={"start": 9_990, "limit": 1000}, headers=headers).json()
     assert len(rest["images"]) == 10
-    assert api_server.get(PAGE, params={"standing": "arrived"}, headers=headers).text.count("<tr>") == 0
+    none = api_server.get(f"{PAGE}.json", params={"standing": "arrived"}, headers=headers).json()
+    assert (none["found"], none["images"]) == (0, [])
 
 
 def test_what_a_later_task_says_of_an_image_counts(api_server: TestClient, headers: dict[str, str]) -> None:
@@ -102,20 +105,16 @@ def test_what_is_no_report_is_said_and_never_an_error_of_the_server(
     api_server: TestClient, headers: dict[str, str], document: Any
 ) -> None:
     store("failed", {LADDER: document})
-    page = api_server.get(PAGE, headers=headers)
-    assert page.status_code == 200
-    assert "cannot be read" in page.text
-    assert api_server.get(f"{PAGE}.json", headers=headers).status_code == 503
+    answer = api_server.get(f"{PAGE}.json", headers=headers)
+    assert answer.status_code == 503
+    assert "cannot be read" in answer.json()["detail"]
 
 
 def test_nobody_sees_it_without_logging_in_and_a_run_that_is_not_there_is_said(
     api_server: TestClient, headers: dict[str, str]
 ) -> None:
     store("success", told(("a", 1, "waiting", "secret")))
-    for path in (PAGE, f"{PAGE}.json"):
-        assert api_server.get(path).status_code == 401
-    assert api_server.get(f"{PAGE}x", headers=headers).status_code == 404
-    assert api_server.get(f"{PAGE}x.json", headers=headers).status_code == 404
-    store("running", {})
-    assert "looks again every ten seconds" in api_server.get(PAGE, headers=headers).text
-    assert api_server.get(PAGE, params={"standing": "odd"}, headers=headers).status_code == 422
+    for kind in ("json", "csv"):
+        assert api_server.get(f"{PAGE}.{kind}").status_code == 401
+        assert api_server.get(f"{PAGE}x.{kind}", headers=headers).status_code == 404
+        assert api_server.get(f"{PAGE}.{kind}", params={"standing": "odd"}, headers=headers).status_code == 422

@@ -1,0 +1,110 @@
+// What narrows the board: counts as filters, a search, the ladder, the owner, the favourites.
+
+import { Button, h, Input, useId } from "./airflow.js";
+import { Icon } from "./icons.js";
+import { useTyped } from "./query.js";
+import { COUNTED, iconOf, toneOf } from "./states.js";
+
+export function Filters({ board, query, change }) {
+  const narrow = (changes) => change({ ...changes, start: "" });
+  return h(
+    "div",
+    { className: "ab-filters", role: "search" },
+    h(Counts, { counts: board?.counts ?? {}, query, narrow }),
+    h(
+      "div",
+      { className: "ab-fields" },
+      h(Search, { value: query.q, onChange: (q) => change({ q, start: "" }, { replace: true }) }),
+      h(Choice, {
+        name: "Ladder",
+        value: query.ladder,
+        all: "All ladders",
+        options: (board?.ladders ?? []).map((one) => one.name),
+        onChange: (ladder) => narrow({ ladder }),
+      }),
+      h(Choice, {
+        name: "Owner",
+        value: query.owner,
+        all: "All owners",
+        options: board?.owners ?? [],
+        onChange: (owner) => narrow({ owner }),
+      }),
+    ),
+  );
+}
+
+function Counts({ counts, query, narrow }) {
+  const known = COUNTED.filter(([state]) => counts[state] > 0 || state === query.state);
+  return h(
+    "div",
+    { className: "ab-counts", role: "group", "aria-label": "How they stand" },
+    known.map(([state, words]) => {
+      const isOn = query.state === state;
+      const name = { key: state, type: "button", className: `ab-count ab-${toneOf(state)}`, "aria-pressed": isOn };
+      return h(
+        "button",
+        { ...name, onClick: () => narrow({ state: isOn ? "" : state }) },
+        h(Icon, { name: iconOf(state) }),
+        h("b", null, (counts[state] ?? 0).toLocaleString("en")),
+        words,
+      );
+    }),
+  );
+}
+
+export function Search({ value, onChange, label = "Search image, tag, digest, run or person" }) {
+  const [typed, setTyped] = useTyped(value, onChange);
+  return h(Input, {
+    className: "ab-search",
+    type: "search",
+    size: "sm",
+    value: typed,
+    maxLength: 400,
+    placeholder: label,
+    "aria-label": label,
+    onChange: (event) => setTyped(event.target.value),
+  });
+}
+
+export function Choice({ name, value, all, options, onChange }) {
+  const id = useId();
+  if (options.length < 2 && !value) return null;
+  const known = value && !options.includes(value) ? [...options, value] : options;
+  return [
+    h("label", { key: "label", htmlFor: id, className: "ab-hidden" }, name),
+    h(
+      "select",
+      { key: "select", id, className: "ab-select", value, onChange: (event) => onChange(event.target.value) },
+      h("option", { value: "" }, all),
+      known.map((one) => h("option", { key: one, value: one }, one)),
+    ),
+  ];
+}
+
+export function Pages({ start, count, found, limit, change }) {
+  const go = (to) => {
+    change({ start: to > 0 ? String(to) : "" });
+    document.querySelector(".ab-page")?.scrollTo({ top: 0 });
+  };
+  return h(
+    "nav",
+    { className: "ab-pages ab-still", "aria-label": "Pages" },
+    h(
+      "span",
+      { className: "ab-muted" },
+      `${(start + 1).toLocaleString("en")}–${(start + count).toLocaleString("en")} of ${found.toLocaleString("en")}`,
+    ),
+    found > limit &&
+      h(
+        Button,
+        { size: "xs", variant: "outline", disabled: start === 0, onClick: () => go(Math.max(0, start - limit)) },
+        "Previous",
+      ),
+    found > limit &&
+      h(
+        Button,
+        { size: "xs", variant: "outline", disabled: start + count >= found, onClick: () => go(start + limit) },
+        "Next",
+      ),
+  );
+}

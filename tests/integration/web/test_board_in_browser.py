@@ -1,0 +1,295 @@
+"""The board as people see it: in Chromium, inside the UI of Airflow's own API server."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+from tests.integration.web.board_api import api_server, headers, pipelines, sandbox
+from tests.integration.web.board_in_browser import (
+    RUN,
+    STOP,
+    address,
+    board,
+    browser,
+    cell,
+    gate,
+    row,
+    serious_findings,
+    session,
+    show,
+)
+
+from artifactory_provider.board.states import CellState, GateState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Browser, Page, Route
+
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+__all__ = ["address", "api_server", "browser", "headers", "pipelines", "sandbox"]
+
+HOSTILE = '"><img src=x onerror="window.hurt=1"><script>window.hurt=1</script>'
+EVERYTHING = board(
+    [
+        row("payments/api"),
+        row(
+            "payments/web",
+            cells=[cell(2, "0.9", state=CellState.BEHIND, word="behind by 1", digest=f"sha256:{'b' * 64}")],
+            gates=[gate(1, state=GateState.APPROVAL, reason="One of jane and carol may say yes.", link=RUN)],
+        ),
+        row(
+            "payments/jobs", gates=[gate(0, state=GateState.VERIFYING, reason="test.status is not set, 42 min of 4 h")]
+        ),
+        row("payments/cron", gates=[gate(0, state=GateState.FAILED, reason="test.status is 'failed'", link=RUN)]),
+        row(
+            "payments/door",
+            cells=[cell(2, state=CellState.DRIFT, reason="no promotion explains it", by=None, pushed_by="bob")],
+        ),
+        row("payments/hold", cells=[cell(1, state=CellState.HELD, reason="held by jane: it crashes")]),
+    ],
+    stops=[STOP],
+)
+
+
+def open_board(page: Page, query: str = "") -> None:
+    page.goto(f"/plugin/board{query}")
+    expect(page.get_by_role("heading", name="Board", level=1)).to_be_visible(timeout=60_000)
+
+
+def table_row(page: Page, image: str) -> Any:
+    return page.get_by_role("row").filter(has=page.get_by_role("link", name=image, exact=True))
+
+
+def test_what_the_registry_shows_is_found_by_tag_and_by_digest(
+    browser: Browser, address: str, pipelines: Callable[..., None], sandbox: RunningSandbox
+) -> None:
+    pipelines(text="images: [team/*]")
+    sandbox.push_image("docker-dev/team/web:2.0", content="web")
+    digest = sandbox.push_image("docker-dev/team/app:1.1", content="app")
+    with session(browser, address) as context:
+        page = context.new_page()
+        open_board(page)
+        expect(page.get_by_role("rowheader").filter(has_text="team/")).to_have_count(2)
+        search = page.get_by_role("searchbox")
+        for text in ("1.1", digest[:15]):
+            search.fill(text)
+            expect(page.get_by_role("rowheader").filter(has_text="team/")).to_have_count(1)
+            expect(table_row(page, "team/app")).to_contain_text("1.1")
+        page.wait_for_url(lambda url: digest[:15] in url.replace("%3A", ":"))
+        page.reload()
+        expect(search).to_have_value(digest[:15])
+        expect(page.get_by_role("rowheader").filter(has_text="team/")).to_have_count(1)
+
+
+def test_each_state_has_its_word_and_reason_and_who_and_when(browser: Browser, address: str) -> None:
+    with session(browser, address) as context:
+        page = context.new_page()
+        show(page, EVERYTHING)
+        open_board(page)
+        for image, texts in {
+            "payments/api": ("current", "0aaaaaaa", "2 h ago", "nightly / jane"),
+            "payments/web": ("behind by 1", "waits for approval", "One of jane and carol may say yes."),
+            "payments/jobs": ("verifying", "42 min of 4 h"),
+            "payments/cron": ("failed", "test.status is 'failed'"),
+            "payments/door": ("drift", "no promotion explains it", "by bob"),
+            "payments/hold": ("held", "held by jane: it crashes"),
+        }.items():
+            for text in texts:
+                expect(table_row(page, image)).to_contain_text(text)
+        expect(page.get_by_role("alert")).to_contain_text("The line is stopped: docker-prod. incident 4711 – jane")
+        page.get_by_role("button", name="1 drifted").click()
+        page.wait_for_url("**/plugin/board?state=drift")
+        expect(page.get_by_role("button", name="1 drifted")).to_have_attribute("aria-pressed", "true")
+        page.go_back()
+        page.wait_for_url("**/plugin/board")
+
+
+def test_hostile_names_stay_text_and_no_scheme_but_http_becomes_a_link(browser: Browser, address: str) -> None:
+    hostile = row(
+        HOSTILE,
+        cells=[cell(0, HOSTILE, reason=HOSTILE, url="javascript:window.hurt=1", pushed_by=HOSTILE)],
+        gates=[gate(0, state=GateState.FAILED, word=HOSTILE, reason=HOSTILE)],
+        owner=HOSTILE,
+    )
+    with session(browser, address) as context:
+        page = context.new_page()
+        show(page, board([hostile], trouble=HOSTILE, stops=[STOP.model_copy(update={"reason": HOSTILE})]))
+        open_board(page)
+        expect(table_row(page, HOSTILE)).to_be_visible()
+        assert page.evaluate("window.hurt") is None
+        assert page.locator(".ab-page img, .ab-page script, [href^='javascript:']").count() == 0
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 700)])
+def test_a_screen_reader_has_names_for_all_and_axe_finds_nothing_serious(
+    browser: Browser, address: str, theme: str, width: int
+) -> None:
+    with session(browser, address, theme=theme, width=width) as context:
+        page = context.new_page()
+        show(page, EVERYTHING, "promote", "roll_back", "hold", "reject", "stop", "resume", "answer")
+        open_board(page)
+        expect(table_row(page, "payments/web")).to_be_visible()
+        assert serious_findings(page, ".ab-page") == []
+        page.get_by_role("button", name="Actions for payments/web").click()
+        page.get_by_role("menuitem", name="Promote").click()
+        expect(page.get_by_role("dialog")).to_contain_text("qa → prod")
+        page.wait_for_timeout(300)  # until the dialog has faded in: half transparent text has less contrast
+        assert serious_findings(page, "[role=dialog]") == []
+
+
+@pytest.mark.parametrize("width", [700, 1024, 1600])
+def test_nothing_sticks_out_at_any_width(browser: Browser, address: str, width: int) -> None:
+    long = row(
+        "a-very-long/organisation/with-deeply/nested-names/and-an-image-that-never-ends",
+        cells=[cell(0, "2026.11.29-build.1234567890-of-a-branch-with-a-long-name")],
+    )
+    with session(browser, address, width=width) as context:
+        page = context.new_page()
+        show(page, board([*EVERYTHING.rows, long], stops=[STOP]), "promote")
+        open_board(page)
+        expect(table_row(page, "payments/web")).to_be_visible()
+        sizes = page.locator(".ab-page").evaluate("page => [page.scrollWidth, page.clientWidth]")
+        assert sizes[0] <= sizes[1], sizes
+
+
+def test_a_promotion_is_planned_confirmed_and_triggered_without_the_mouse(browser: Browser, address: str) -> None:
+    sent: list[Any] = []
+    with session(browser, address) as context:
+        page = context.new_page()
+        show(page, EVERYTHING, "promote")
+        take_runs(page, sent)
+        open_board(page)
+        page.get_by_role("button", name="Actions for payments/web").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("menuitem", name="Promote")).to_be_visible()
+        expect(page.get_by_role("menuitem", name="Hold")).to_have_count(0)
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog", name="Promote payments/web")
+        expect(dialog).to_contain_text("waits for approval")
+        dialog.get_by_role("button", name="Promote to prod").press("Enter")
+        expect(dialog).to_contain_text("done")
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+    assert sent == [
+        {
+            "logical_date": None,
+            "conf": {
+                "constant": "promote",
+                "image": "payments/web",
+                "tag": "1.0",
+                "source_repository": "docker-qa",
+                "target_repository": "docker-prod",
+            },
+        }
+    ]
+
+
+def take_runs(page: Page, sent: list[Any]) -> None:
+    """Be the runs of the DAG that promotes: each succeeds at once."""
+
+    def begin(route: Route) -> None:
+        sent.append(route.request.post_data_json)
+        route.fulfill(json={"dag_run_id": "manual__1"})
+
+    page.route("**/api/v2/dags/does_promote/dagRuns", begin)
+    page.route(
+        "**/dagRuns/manual__1", lambda route: route.fulfill(json={"dag_run_id": "manual__1", "state": "success"})
+    )
+
+
+def test_who_may_do_nothing_is_offered_nothing(browser: Browser, address: str) -> None:
+    with session(browser, address, role="viewer") as context:
+        page = context.new_page()
+        show(page, EVERYTHING)
+        open_board(page)
+        expect(table_row(page, "payments/web")).to_be_visible()
+        expect(page.get_by_role("button", name=re.compile("Actions|Answer|Stop the line|Let it go on"))).to_have_count(
+            0
+        )
+        expect(page.get_by_role("checkbox")).to_have_count(0)
+
+
+def test_favourites_come_first_and_are_kept_and_pages_are_the_servers(browser: Browser, address: str) -> None:
+    rows = [row(f"team/app-{number:02}") for number in range(50)]
+    with session(browser, address) as context:
+        page = context.new_page()
+        asked = show(page, board(rows, found=10_000))
+        open_board(page)
+        expect(page.get_by_text("1–50 of 10,000")).to_be_visible()
+        page.get_by_role("button", name="Favourite team/app-07").click()
+        expect(page.get_by_role("rowheader").nth(0)).to_have_text("Favourites")
+        expect(page.get_by_role("rowheader").nth(1)).to_contain_text("team/app-07")
+        page.get_by_role("button", name="Next").click()
+        page.wait_for_url("**/plugin/board?start=50")
+        page.reload()
+        expect(page.get_by_role("button", name="Favourite team/app-07")).to_have_attribute("aria-pressed", "true")
+    assert asked[-1] == {"start": ["50"], "images": ["team/app-07"], "limit": ["50"]}
+
+
+def test_a_board_that_is_looked_at_now_is_asked_for_again_until_it_is_there(browser: Browser, address: str) -> None:
+    with session(browser, address) as context:
+        page = context.new_page()
+        show(page, [board([], as_of=None, is_refreshing=True), EVERYTHING])
+        open_board(page)
+        expect(page.get_by_text("for the first time")).to_be_visible()
+        expect(table_row(page, "payments/web")).to_be_visible()
+
+
+@pytest.mark.parametrize("lost", ["React", "ChakraUI.Dialog"])
+def test_what_an_airflow_lacks_is_said_in_words(browser: Browser, address: str, lost: str) -> None:
+    with session(browser, address) as context:
+        context.route("**/static/board/board.js*", lambda route: without(route, lost))
+        page = context.new_page()
+        page.goto("/plugin/board")
+        expect(page.get_by_text(f"this version of Airflow does not give plugins {lost}")).to_be_visible(timeout=60_000)
+
+
+def without(route: Route, lost: str) -> None:
+    """Have the bundle run where something is missing that Airflow gives to plugins."""
+    code = route.fetch().text()
+    name, _, part = lost.partition(".")
+    shadow = f"{{...globalThis, {name}: {f'{{...globalThis.{name}, {part}: undefined}}' if part else 'undefined'}}}"
+    code = code.replace("globalThis[name];\n    if (found", f"({shadow})[name];\n    if (found")
+    route.fulfill(body=code, content_type="text/javascript")
+
+
+def test_a_file_that_cannot_be_loaded_is_said_in_words(browser: Browser, address: str) -> None:
+    with session(browser, address) as context:
+        context.route("**/static/board/cells.js", lambda route: route.abort())
+        page = context.new_page()
+        page.goto("/plugin/board")
+        expect(page.get_by_text("one of its files cannot be loaded")).to_be_visible(timeout=60_000)
+
+
+def test_without_a_session_the_whole_page_leads_to_the_login_and_back(browser: Browser, address: str) -> None:
+    with session(browser, address) as context:
+        page = context.new_page()
+        show(page, EVERYTHING)
+        open_board(page, "?q=api")
+        page.unroute_all()
+        context.clear_cookies()
+        page.get_by_role("button", name="Refresh").click()
+        page.wait_for_url(re.compile(r"/auth/login.*next=.*plugin%2Fboard%3Fq%3Dapi"))
+
+
+def test_the_board_follows_airflows_switch_of_the_theme(browser: Browser, address: str) -> None:
+    with session(browser, address, theme="light") as context:
+        page = context.new_page()
+        show(page, EVERYTHING)
+        open_board(page)
+        before = head_colour(page)
+        page.get_by_role("button", name="User").click()
+        page.get_by_role("menuitem", name="Appearance").click()
+        page.get_by_role("menuitemradio", name="Dark Mode").click()
+        page.wait_for_function("() => document.documentElement.classList.contains('dark')")
+        assert head_colour(page) != before
+
+
+def head_colour(page: Page) -> Any:
+    return page.locator(".ab-table thead th").first.evaluate("one => getComputedStyle(one).backgroundColor")
