@@ -46,7 +46,7 @@ def accept(args: Namespace) -> int:
         DEFAULT_ACCEPTANCES_NAME,
         args.finding,
         reason=args.reason,
-        by=author(),
+        by=author(args),
         until=as_moment(args.until, name="until"),
     )
     show([one.as_dict() for one in given], args.output)

@@ -88,6 +88,7 @@ _ACCEPT = make_command(
     Arg(("finding",), nargs="+", help="The name of a finding, as audit gives it", metavar="FINDING"),
     ARG_REASON,
     Arg(("--until",), help="When they are told again, such as 2027-03-31", metavar="MOMENT", required=True),
+    ARG_AS,
     more="They stand in the Variable artifactory_accepted_findings. One that ends is told again.",
     example=(
         "accept unexplained:docker-qa/payments/api:1.4.2@34378e2735ab --reason 'brought by hand in the outage' "
