@@ -71,6 +71,11 @@ def _end(work: Callable[[Namespace], int], args: Namespace) -> int:
     except Usage as error:
         say(str(error))
         return USAGE
+    except AirflowNotFoundException as error:
+        from artifactory_provider.cli.stored_secrets import explain_no_connection
+
+        say(f"{printed(str(error))}. {explain_no_connection()}")
+        return FAILED
     except EXPECTED as error:
         say(printed(str(error)))
         return code_of(error)
