@@ -50,9 +50,9 @@ def find_pipeline(args: Namespace, image: str, repository: str | None = None) ->
 
     folder = find_folder(args.folder)
     found = read_folder(folder)
+    broken = "".join(f" {printed(str(error))}" for error in found.errors.values())
     if args.pipeline:
         if args.pipeline not in found.pipelines:
-            broken = "".join(f" {printed(str(error))}" for error in found.errors.values())
             raise Usage(f"There is no pipeline {args.pipeline!r:.120} in {folder}.{broken}")
         pipelines = [found.pipelines[args.pipeline]]
     else:
@@ -65,7 +65,7 @@ def find_pipeline(args: Namespace, image: str, repository: str | None = None) ->
     raise Usage(
         f"{names} are for {what}: name one of them, with --pipeline."
         if meant
-        else f"No pipeline in {folder} is for {what}: name a --pipeline, or its repositories."
+        else f"No pipeline in {folder} is for {what}: name a --pipeline, or its repositories.{broken}"
     )
 
 

@@ -49,7 +49,7 @@ def command(*, changes: bool) -> Callable[[Callable[[Namespace], int]], Callable
             for stream in (sys.stdout, sys.stderr):
                 if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(errors="backslashreplace")
-            if code := _end(work, args):
+            if code := _end(work, args, changes=changes):
                 raise SystemExit(code)
 
         quiet = without_logs(run)
@@ -58,11 +58,11 @@ def command(*, changes: bool) -> Callable[[Callable[[Namespace], int]], Callable
     return make
 
 
-def _end(work: Callable[[Namespace], int], args: Namespace) -> int:
+def _end(work: Callable[[Namespace], int], args: Namespace, *, changes: bool) -> int:
     try:
         return work(args)
     except KeyboardInterrupt:
-        say("Interrupted. Run the same command again: it does what is left.")
+        say(f"Interrupted.{' Run the same command again: it does what is left.' if changes else ''}")
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever reads has enough.
@@ -71,6 +71,11 @@ def _end(work: Callable[[Namespace], int], args: Namespace) -> int:
     except Usage as error:
         say(str(error))
         return USAGE
+    except AirflowNotFoundException as error:
+        from artifactory_provider.cli.stored_secrets import explain_no_connection
+
+        say(f"{printed(str(error))}. {explain_no_connection()}")
+        return FAILED
     except EXPECTED as error:
         say(printed(str(error)))
         return code_of(error)

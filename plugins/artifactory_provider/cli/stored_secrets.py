@@ -62,6 +62,19 @@ class StoredSecretsBackend(MetastoreBackend):
         return cast("str | None", StoredVariable.get_val(sealed))
 
 
+def explain_no_connection() -> str:
+    """Return what may be done where a connection was not found; Airflow says so, too, where its database is down."""
+    try:
+        StoredSecretsBackend().get_connection("")
+    except Exception as error:  # noqa: BLE001 - a database fails in many ways
+        return (
+            f"Airflow's database could not be asked for it ({type(error).__name__}): check that it runs, that "
+            "AIRFLOW_HOME and the configuration are those of your Airflow, and that its tables are there (airflow db "
+            "check)."
+        )
+    return "Name another one with --conn-id, or add it: airflow connections add … --conn-type artifactory"
+
+
 def _find_row(table: Any, column: str, name: str, team_name: str | None) -> Mapping[str, Any] | None:
     """Return what a table has of a name, for a team or for all."""
     columns = cast("Table", table).c
