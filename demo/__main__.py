@@ -344,6 +344,9 @@ What to try:
      'Promote on push' (promote_pushed) takes up by hand what stands there.
  12. Watch what Airflow's metrics are told of all this; docs/metrics.md has a dashboard for them.
        tail -f {home.shown_path}/metrics.log
+ 13. In the same browser, read who has promoted what into production, and on which verdicts (docs/audit-trail.md); with
+     .json it is JSON:
+       {home.airflow_url}/artifactory/trail.csv?repository=docker-prod
 
 'make down' stops everything; what was promoted is there again after the next 'make up'.
 """
