@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 
 from artifactory_provider.board.states import COUNTED
 from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS, SessionDep, UserDep
-from artifactory_provider.web.board import stages
+from artifactory_provider.web.board import images, stages
 from artifactory_provider.web.board.access import Limit, Name, RightsDep, Start, Text, split_words, view_board
 from artifactory_provider.web.board.actions import find_actions
 from artifactory_provider.web.board.models import Actions, Board
@@ -23,6 +23,7 @@ _ANY_STATE = f"^({'|'.join(COUNTED)}|)$"
 
 router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS])
 router.include_router(stages.router)
+router.include_router(images.router)
 
 
 @dataclass(frozen=True, kw_only=True)
