@@ -188,7 +188,7 @@ def store_task(
     }
     with create_session() as session:
         session.execute(text("PRAGMA foreign_keys=OFF"))
-        session.execute(insert(TaskInstance.__table__).values(**values))  # type: ignore[arg-type]
+        session.execute(insert(TaskInstance.__table__).values(**values))
         if asks is not None:
             assignees = [{"id": name, "name": name} for name in asks]
             detail = HITLDetail(

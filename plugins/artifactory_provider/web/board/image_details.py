@@ -16,6 +16,7 @@ from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.board.details import AttachedPart, Contents, read_attached, read_contents
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.web.board.looking import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -102,7 +103,7 @@ class ImageDetails:
             return Details(trouble=f"What it is made of could not be read ({type(error).__name__}).")
 
     async def _read(self, conn_id: str, places: tuple[ImageReference, ...]) -> Details:
-        settings = await asyncio.to_thread(ArtifactoryHook(conn_id).settings)
+        settings = await read_settings(ArtifactoryHook(conn_id))
         new = [place for place in places if str(place.digest) not in self._contents]
         async with asyncio.timeout(_LONGEST), ArtifactoryClient(settings) as client, Ledger(client) as ledger:
             contents, failed = await read_contents(ledger, new)
