@@ -120,11 +120,12 @@ class Runs:
 
 
 @contextmanager
-def airflow(dags: Sequence[Path], server: Registry) -> Iterator[Runs]:
+def airflow(dags: Sequence[Path], server: Registry, *, pipelines: Sequence[Path] = ()) -> Iterator[Runs]:
     """Run an Airflow with some DAGs, connected with a sandbox.
 
     :param dags: the DAG files; each holds a DAG of its own name.
     :param server: the sandbox.
+    :param pipelines: pipeline files for its board.
     """
     register = Register(HOMES / _NAME / "processes.json")
     with suppress(FileNotFoundError):
@@ -134,6 +135,9 @@ def airflow(dags: Sequence[Path], server: Registry) -> Iterator[Runs]:
     folder.mkdir()
     for file in dags:
         shutil.copy(file, folder)
+    (folder / "pipelines").mkdir()
+    for file in pipelines:
+        shutil.copy(file, folder / "pipelines")
     api = AirflowApi(home.airflow_url, home.secrets.airflow_password)
     try:
         _start(home, register, api, folder)
