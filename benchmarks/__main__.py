@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from benchmarks import (
     backfill_dags,
     backfills,
+    boards,
     clients,
     fleets,
     parsing,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "backfills": backfills.measure,
     "backfill-dags": backfill_dags.measure,
     "fleets": fleets.measure,
+    "boards": boards.measure,
     "parsing": parsing.measure,
     "pushes": pushes.measure,
     "sandbox-promotions": sandbox_promotions.measure,

@@ -47,6 +47,11 @@ class Runs:
         """Where it is."""
         return self._home.airflow_url
 
+    @property
+    def home(self) -> Home:
+        """Its files, ports and secrets."""
+        return self._home
+
     def measure(self, dag_id: str, conf: Mapping[str, Any], *, longest: float) -> float:
         """Run a DAG and return the seconds from its run's start to its end, as Airflow noted them.
 
@@ -120,11 +125,12 @@ class Runs:
 
 
 @contextmanager
-def airflow(dags: Sequence[Path], server: Registry) -> Iterator[Runs]:
+def airflow(dags: Sequence[Path], server: Registry, *, pipelines: Sequence[Path] = ()) -> Iterator[Runs]:
     """Run an Airflow with some DAGs, connected with a sandbox.
 
     :param dags: the DAG files; each holds a DAG of its own name.
     :param server: the sandbox.
+    :param pipelines: pipeline files for its board.
     """
     register = Register(HOMES / _NAME / "processes.json")
     with suppress(FileNotFoundError):
@@ -134,6 +140,9 @@ def airflow(dags: Sequence[Path], server: Registry) -> Iterator[Runs]:
     folder.mkdir()
     for file in dags:
         shutil.copy(file, folder)
+    (folder / "pipelines").mkdir()
+    for file in pipelines:
+        shutil.copy(file, folder / "pipelines")
     api = AirflowApi(home.airflow_url, home.secrets.airflow_password)
     try:
         _start(home, register, api, folder)
