@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import subprocess
 import sys
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tests.integration.gateway import Gateway
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 BOARD = "/artifactory/board.json"
+NIGHT = datetime.datetime(2026, 11, 1, 2, tzinfo=datetime.UTC)
 STAGES = """
 stages:
   - {name: dev, repository: docker-dev, checks: [{property: test.status}], timeout: 4h}
@@ -60,12 +63,17 @@ def login(role: str, name: str | None = None) -> dict[str, str]:
 
 @pytest.fixture
 def pipelines(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gateway: Gateway, sandbox: RunningSandbox
+    api_server: TestClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gateway: Gateway,
+    sandbox: RunningSandbox,
 ) -> Iterator[Callable[..., None]]:
     """Write pipeline files, each with its DAG as Airflow knows it; the board begins with none."""
     from artifactory_provider.web.board import access
     from artifactory_provider.web.board.snapshots import Snapshots
 
+    clear_airflow()
     folder = tmp_path / "pipelines"
     folder.mkdir()
     fields = {"conn_type": "artifactory", "host": gateway.url, "login": sandbox.username, "password": sandbox.password}
@@ -106,3 +114,99 @@ def read_board(server: TestClient, headers: dict[str, str], path: str = BOARD, *
 
         access.snapshots.wait()
         query.pop("refresh", None)
+
+
+def store_run(
+    dag_id: str,
+    run_id: str,
+    *,
+    state: str = "running",
+    user: str | None = None,
+    conf: dict[str, Any] | None = None,
+    minute: int = 0,
+) -> int:
+    """Let Airflow know a run; return its number."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+    from airflow.utils.types import DagRunTriggeredByType
+    from sqlalchemy import delete
+
+    store_dag(dag_id)
+    with create_session() as session:
+        session.execute(delete(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+        run = DagRun(
+            dag_id=dag_id,
+            run_id=run_id,
+            run_type="manual" if user else "scheduled",
+            run_after=NIGHT + datetime.timedelta(minutes=minute),
+            state=DagRunState(state),
+            triggered_by=DagRunTriggeredByType.TEST,
+            triggering_user_name=user,
+            conf=conf,
+        )
+        session.add(run)
+        session.flush()
+        return int(run.id)
+
+
+def store_task(
+    dag_id: str,
+    run_id: str,
+    task_id: str,
+    state: str,
+    *,
+    label: str | None = None,
+    map_index: int = -1,
+    asks: Sequence[str] | None = None,
+) -> None:
+    """Let Airflow know a task instance of a run, and whom its question asks, if it asks one."""
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import insert, text
+
+    now = datetime.datetime.now(datetime.UTC)
+    values = {
+        "id": uuid.uuid4(),
+        "dag_id": dag_id,
+        "run_id": run_id,
+        "task_id": task_id,
+        "map_index": map_index,
+        "state": state,
+        "rendered_map_index": label,
+        "start_date": now - datetime.timedelta(minutes=42),
+        "end_date": now if state == "failed" else None,
+        "trigger_timeout": now + datetime.timedelta(minutes=198) if state == "deferred" else None,
+        "pool": "default_pool",
+        "pool_slots": 1,
+        "queue": "default",
+        "try_number": 1,
+        "max_tries": 0,
+        "executor_config": {},
+        "custom_operator_name": "",
+    }
+    with create_session() as session:
+        session.execute(text("PRAGMA foreign_keys=OFF"))
+        session.execute(insert(TaskInstance.__table__).values(**values))
+        if asks is not None:
+            assignees = [{"id": name, "name": name} for name in asks]
+            detail = HITLDetail(
+                ti_id=values["id"], options=["Approve"], subject="?", params={}, assignees=assignees, created_at=now
+            )
+            session.add(detail)
+
+
+def clear_airflow() -> None:
+    """Let Airflow forget all runs, tasks and events of other tests."""
+    from airflow.models.asset import AssetEvent
+    from airflow.models.dagrun import DagRun
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        for model in (AssetEvent, HITLDetail, XComModel, TaskInstance, DagRun):
+            session.execute(delete(model))

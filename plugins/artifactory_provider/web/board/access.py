@@ -21,6 +21,7 @@ Name: TypeAlias = Annotated[str, Query(max_length=250)]
 Start: TypeAlias = Annotated[int, Query(ge=0, le=1_000_000)]
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=500)]
 _MOST_WORDS = 8
+ANSWER_HEADERS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
 
 snapshots = Snapshots(lambda: Path(find_dags_folder(), "pipelines"))
 

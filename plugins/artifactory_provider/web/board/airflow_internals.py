@@ -209,30 +209,56 @@ def list_newer_events(session: Session, *, uri_start: str, after: int) -> list[A
     with needed():
         from airflow.models.asset import AssetEvent as Event
         from airflow.models.asset import AssetModel
-        from airflow.models.dagrun import DagRun
 
-        query = (
-            select(Event, AssetModel.uri, DagRun.run_type, DagRun.triggering_user_name)
-            .join(AssetModel, AssetModel.id == Event.asset_id)
-            .outerjoin(DagRun, and_(DagRun.dag_id == Event.source_dag_id, DagRun.run_id == Event.source_run_id))
-            .where(Event.id > after, AssetModel.uri.startswith(uri_start, autoescape=True))
-            .order_by(Event.id.desc())
-            .limit(_MOST_EVENTS)
-        )
-        rows = session.execute(query).all()
-        return [
-            AssetEvent(
-                id=event.id,
-                uri=uri,
-                timestamp=event.timestamp,
-                extra=event.extra,
-                dag_id=event.source_dag_id,
-                run_id=event.source_run_id,
-                task_id=event.source_task_id,
-                map_index=-1 if event.source_map_index is None else event.source_map_index,
-                started=started and str(getattr(started, "value", started)),
-                user=user,
-                left_out=0,
-            )
-            for event, uri, started, user in reversed(rows)
-        ]
+        query = _events().where(Event.id > after, AssetModel.uri.startswith(uri_start, autoescape=True))
+        rows = session.execute(query.order_by(Event.id.desc()).limit(_MOST_EVENTS)).all()
+        return [_read_event(*row, may_read_runs=True) for row in reversed(rows)]
+
+
+def list_image_events(
+    session: Session, event_filter: Any, uris: Sequence[str], *, limit: int, may_read_runs: bool
+) -> list[AssetEvent]:
+    """Return the events on some assets that a user may see, the newest first.
+
+    :param session: a session of Airflow's database.
+    :param event_filter: what leaves only those that the user may see, as ``EventFilterDep`` gives it.
+    :param uris: the assets' URIs.
+    :param limit: how many at most.
+    :param may_read_runs: whether the user may know who started a run.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.asset import AssetEvent as Event
+        from airflow.models.asset import AssetModel
+
+        query = event_filter.to_orm(_events().where(AssetModel.uri.in_(uris)))
+        rows = session.execute(query.order_by(Event.timestamp.desc(), Event.id.desc()).limit(limit)).all()
+        return [_read_event(*row, may_read_runs=may_read_runs) for row in rows]
+
+
+def _events() -> Any:
+    from airflow.models.asset import AssetEvent as Event
+    from airflow.models.asset import AssetModel
+    from airflow.models.dagrun import DagRun
+
+    return (
+        select(Event, AssetModel.uri, DagRun.run_type, DagRun.triggering_user_name)
+        .join(AssetModel, AssetModel.id == Event.asset_id)
+        .outerjoin(DagRun, and_(DagRun.dag_id == Event.source_dag_id, DagRun.run_id == Event.source_run_id))
+    )
+
+
+def _read_event(event: Any, uri: str, started: Any, user: str | None, *, may_read_runs: bool) -> AssetEvent:
+    return AssetEvent(
+        id=event.id,
+        uri=uri,
+        timestamp=event.timestamp,
+        extra=event.extra,
+        dag_id=event.source_dag_id,
+        run_id=event.source_run_id,
+        task_id=event.source_task_id,
+        map_index=-1 if event.source_map_index is None else event.source_map_index,
+        started=started and str(getattr(started, "value", started)),
+        user=user if may_read_runs else None,
+        left_out=0,
+    )

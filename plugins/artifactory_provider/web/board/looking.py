@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from artifactory_provider.artifactory.settings import ServerSettings
     from artifactory_provider.board.findings import RowFinding
     from artifactory_provider.board.tasks import GateKey, TaskFinding
     from artifactory_provider.pipelines.model import Pipeline
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_ATTEMPTS, _PAUSE = 2, 2.0
+"""Fewer than tasks make: the board looks again within a minute."""
 _LONGEST = 120.0
 """Seconds after which the look at a server is given up."""
 
@@ -94,6 +97,15 @@ async def look(folder: Path, before: Snapshot) -> Snapshot:
     return visit.conclude(pipelines)
 
 
+async def read_settings(hook: ArtifactoryHook) -> ServerSettings:
+    """Return how the server of a connection is asked for people who look: who is told no is told so soon.
+
+    :param hook: the hook of the connection.
+    """
+    settings = await asyncio.to_thread(hook.settings)
+    return replace(settings, attempts=_ATTEMPTS, longest_pause=min(_PAUSE, settings.longest_pause))
+
+
 class _Visit:
     """What one look has found so far.
 
@@ -127,7 +139,7 @@ class _Visit:
         """Ask one server for all that its ladders need; what it does not say stays as it was."""
         try:
             hook = ArtifactoryHook(conn_id)
-            settings = await asyncio.to_thread(hook.settings)
+            settings = await read_settings(hook)
             self._urls[conn_id] = settings.base_url
             async with asyncio.timeout(_LONGEST), ArtifactoryClient(settings) as client:
                 stock = await self._take_stock(client, pipelines)

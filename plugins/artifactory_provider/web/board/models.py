@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from artifactory_provider.board.comparison import Difference as HowDifferent  # noqa: TC001 - as below
+from artifactory_provider.board.details import Kind  # noqa: TC001 - as below
+from artifactory_provider.board.history import What  # noqa: TC001 - as below
 from artifactory_provider.board.states import CellState, GateState  # noqa: TC001 - pydantic reads annotations
 
 
@@ -199,7 +202,7 @@ class Attachment(BaseModel):
     :param media_type: the type that it says it has; empty where that is not known.
     """
 
-    kind: Literal["signature", "SBOM", "provenance", "attestation", "other"]
+    kind: Kind
     tag: str | None
     digest: str
     media_type: str
@@ -229,6 +232,7 @@ class ImageTag(BaseModel):
     :param word: what people read for it.
     :param reason: why.
     :param by: which run promoted it.
+    :param pushed_by: who has pushed it, where the registry says it.
     :param is_backup: whether it keeps what a promotion has replaced: a rollback can go back to it.
     :param platforms: those of the newest tags alone; none where they were not asked for.
     :param size: bytes of all platforms together; None where that is not known.
@@ -245,6 +249,7 @@ class ImageTag(BaseModel):
     word: str
     reason: str
     by: By | None
+    pushed_by: str | None
     is_backup: bool
     platforms: list[Platform]
     size: int | None
@@ -287,7 +292,7 @@ class Happening(BaseModel):
     """
 
     time: AwareDatetime
-    what: Literal["promoted", "replaced", "rolled back", "held", "lifted", "rejected", "unchanged"]
+    what: What
     stage: str
     repository: str
     tag: str
@@ -307,8 +312,9 @@ class Image(BaseModel):
     :param image: its name.
     :param ladder: the ladder.
     :param owner: whose it is.
-    :param as_of: when the registry was asked.
-    :param trouble: what could not be asked; None where all is there.
+    :param as_of: when the registry was looked at.
+    :param is_refreshing: whether something is being asked still: ask again in a second or two.
+    :param trouble: what could not be asked; None where all could.
     :param row: where it stands, as on the board; None where the board does not have it.
     :param stages: one for each stage of the ladder.
     :param history: what happened to its tags, the newest first.
@@ -318,6 +324,7 @@ class Image(BaseModel):
     ladder: str
     owner: str
     as_of: AwareDatetime | None
+    is_refreshing: bool
     trouble: str | None
     row: Row | None
     stages: list[ImageStage]
@@ -400,7 +407,7 @@ class DifferenceRow(BaseModel):
     """
 
     image: str
-    difference: Literal["same", "another digest", "another tag", "only in the first", "only in the second"]
+    difference: HowDifferent
     before: Side | None
     after: Side | None
     compare: str

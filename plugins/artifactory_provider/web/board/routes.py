@@ -5,12 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 
 from artifactory_provider.board.states import COUNTED
 from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS, SessionDep, UserDep
-from artifactory_provider.web.board import stages
-from artifactory_provider.web.board.access import Limit, Name, RightsDep, Start, Text, split_words, view_board
+from artifactory_provider.web.board import images, stages
+from artifactory_provider.web.board.access import (
+    ANSWER_HEADERS,
+    Limit,
+    Name,
+    RightsDep,
+    Start,
+    Text,
+    split_words,
+    view_board,
+)
 from artifactory_provider.web.board.actions import find_actions
 from artifactory_provider.web.board.models import Actions, Board
 from artifactory_provider.web.board.showing import show_ladder, show_row, show_stop
@@ -21,8 +30,15 @@ if TYPE_CHECKING:
 
 _ANY_STATE = f"^({'|'.join(COUNTED)}|)$"
 
-router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS])
+
+def set_headers(response: Response) -> None:
+    """Keep what one user may see out of shared caches, and JSON from being taken for anything else."""
+    response.headers.update(ANSWER_HEADERS)
+
+
+router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS, Depends(set_headers)])
 router.include_router(stages.router)
+router.include_router(images.router)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,6 +81,11 @@ class Snapshots:
             view.prepare()
         return view, is_refreshing
 
+    def forget(self) -> None:
+        """Let the next who asks have the registry looked at anew, however fresh the snapshot is."""
+        with self._lock:
+            self._taken = self._begun = float("-inf")
+
     def wait(self) -> None:
         """Wait for the snapshot that is being taken, if one is."""
         if (thread := self._thread) is not None:

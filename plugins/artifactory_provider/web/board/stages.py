@@ -14,6 +14,7 @@ from artifactory_provider.board.states import WORDS
 from artifactory_provider.promotion.planning.rendering import write_csv
 from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS
 from artifactory_provider.web.board.access import (
+    ANSWER_HEADERS,
     Limit,
     Name,
     RightsDep,
@@ -226,6 +227,5 @@ def _cells(side: Side | None) -> tuple[object, ...]:
 
 
 def _send_csv(text: str, name: str) -> Response:
-    # What spreadsheets take for the encoding otherwise spoils names.
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "X-Content-Type-Options": "nosniff"}
+    headers = {**ANSWER_HEADERS, "Content-Disposition": f'attachment; filename="{name}.csv"'}
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)

@@ -1,0 +1,242 @@
+"""The page of one image: its tags in each stage, what they are made of, and what happened to them."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query
+
+from artifactory_provider.board.history import Occurrence, find_occurrences, name_change
+from artifactory_provider.board.rows import judge_tag
+from artifactory_provider.board.states import WORDS, CellState
+from artifactory_provider.promotion.tags import is_backup, select_images
+from artifactory_provider.tasks.assets import SCHEME
+from artifactory_provider.web.airflow_internals import (
+    REQUIRES_ASSET_ACCESS,
+    EventFilterDep,
+    SessionDep,
+)
+from artifactory_provider.web.board.access import RightsDep, Start, view_board
+from artifactory_provider.web.board.airflow_internals import list_image_events
+from artifactory_provider.web.board.image_details import Details, ImageDetails
+from artifactory_provider.web.board.models import Attachment, Happening, Image, ImageStage, ImageTag, Platform
+from artifactory_provider.web.board.showing import show_by, show_row, show_url
+from artifactory_provider.web.history import read_entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.orm import Session
+
+    from artifactory_provider.audit import StandingTag
+    from artifactory_provider.pipelines.model import Pipeline, Stage
+    from artifactory_provider.web.board.views import View
+    from artifactory_provider.web.history import RecordedPromotion
+
+_DETAILED = 5
+"""Tags of each stage whose contents are read."""
+_MOST_EVENTS = 500
+_PROMOTED = frozenset({"promoted", "replaced", "rolled back"})
+_LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+
+details = ImageDetails()
+router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS])
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedImage:
+    """Which image is asked for.
+
+    :param image: its name.
+    :param ladder: the ladder; empty for the first that has it.
+    :param start: how many tags of each stage are passed over.
+    :param limit: how many tags of each stage at most.
+    :param refresh: whether the registry is to be looked at anew.
+    """
+
+    image: Annotated[str, Query(max_length=400)]
+    ladder: Annotated[str, Query(max_length=250)] = ""
+    start: Start = 0
+    limit: Annotated[int, Query(ge=1, le=100)] = 20
+    refresh: bool = False
+
+
+WantedDep = Annotated[WantedImage, Depends()]
+
+
+@router.get("/board/image.json")
+def show_image(wanted: WantedDep, rights: RightsDep, session: SessionDep, event_filter: EventFilterDep) -> Image:
+    """Return the page of an image; what it is made of comes within a second or two, or with the next answer."""
+    view, is_refreshing = view_board(rights, refresh=wanted.refresh)
+    pipeline = _find_ladder(view, wanted)
+    if pipeline is None:
+        if view.snapshot.as_of is None and is_refreshing:
+            return _not_yet(wanted)
+        raise HTTPException(404, "There is no such image on a ladder whose DAG you may read.")
+    tags = {stage.repository: _list_tags(view, stage, wanted.image) for stage in pipeline.stages}
+    shown = {key: listed[wanted.start : wanted.start + wanted.limit] for key, listed in tags.items()}
+    places = tuple(tag.place for listed in shown.values() for tag in listed[:_DETAILED])
+    found = details.find(pipeline.connection, places) if places else Details()
+    row = next((one for one in view.rows if _is_row(one.finding.image, one.finding.pipeline, wanted, pipeline)), None)
+    known = found or Details()
+    return Image(
+        image=wanted.image,
+        ladder=pipeline.name,
+        owner=pipeline.owner,
+        as_of=view.snapshot.as_of,
+        is_refreshing=is_refreshing or found is None,
+        trouble=" ".join(filter(None, (view.snapshot.trouble, known.trouble))) or None,
+        row=show_row(row, view.snapshot) if row else None,
+        stages=[
+            ImageStage(
+                stage=stage.name,
+                repository=stage.repository,
+                found=len(tags[stage.repository]),
+                tags=[_show_tag(view, pipeline, level, tag, known) for tag in shown[stage.repository]],
+            )
+            for level, stage in enumerate(pipeline.stages)
+        ],
+        history=_tell(view, pipeline, wanted.image, session, event_filter),
+    )
+
+
+def _find_ladder(view: View, wanted: WantedImage) -> Pipeline | None:
+    meant = (one for one in view.pipelines if wanted.ladder in {"", one.name} and one.images.match(wanted.image))
+    return next(meant, None)
+
+
+def _is_row(image: str, pipeline: Pipeline, wanted: WantedImage, meant: Pipeline) -> bool:
+    return image == wanted.image and pipeline.name == meant.name
+
+
+def _not_yet(wanted: WantedImage) -> Image:
+    return Image(
+        image=wanted.image,
+        ladder=wanted.ladder,
+        owner="",
+        as_of=None,
+        is_refreshing=True,
+        trouble=None,
+        row=None,
+        stages=[],
+        history=[],
+    )
+
+
+def _list_tags(view: View, stage: Stage, image: str) -> list[StandingTag]:
+    """Return an image's tags in a stage, backups among them, the newest first."""
+    standing = _survey(view, stage.repository, image)
+    own = [tag for tag in standing if is_backup(tag.name) or select_images([tag.name])]
+    return sorted(own, key=lambda tag: (tag.updated or _LONG_AGO, tag.name), reverse=True)
+
+
+def _survey(view: View, repository: str, image: str) -> Sequence[StandingTag]:
+    stock = view.snapshot.find_stock(repository)
+    survey = stock.survey(repository) if stock else None
+    return tuple(survey.tags_of((repository, image)).values()) if survey else ()
+
+
+def _show_tag(view: View, pipeline: Pipeline, level: int, tag: StandingTag, known: Details) -> ImageTag:
+    stock = view.snapshot.find_stock(tag.place.repository)
+    state, reason = judge_tag(stock, tag, is_first=level == 0) if stock else (CellState.UNKNOWN, "")
+    contents = known.contents.get(tag.digest)
+    platforms = contents.platforms if contents else ()
+    return ImageTag(
+        tag=tag.name,
+        digest=tag.digest,
+        updated=tag.updated,
+        created=tag.created,
+        state=state,
+        word=WORDS[state],
+        reason=reason,
+        by=show_by(view.find_promotion_of(str(tag.place.unpinned()), tag.digest)) if level else None,
+        pushed_by=tag.by or None,
+        is_backup=is_backup(tag.name),
+        platforms=[Platform(name=one.name, digest=one.digest, size=one.size) for one in platforms],
+        size=contents.size if contents else None,
+        attachments=[
+            Attachment(kind=one.kind, tag=one.tag, digest=one.digest, media_type=one.media_type)
+            for one in known.attached.get((tag.place.repository, tag.digest), ())
+        ],
+        labels=dict(contents.labels) if contents else {},
+        url=show_url(view.snapshot, pipeline.connection, tag),
+    )
+
+
+def _tell(view: View, pipeline: Pipeline, image: str, session: Session, event_filter: Any) -> list[Happening]:
+    """Return what happened: what Airflow's events tell, completed by what stands on the images."""
+    stages = {stage.repository: stage.name for stage in pipeline.stages}
+    uris = [f"{SCHEME}://{repository}/{image}" for repository in stages]
+    events = list_image_events(session, event_filter, uris, limit=_MOST_EVENTS, may_read_runs=view.rights.runs)
+    entries = read_entries(events, words=(), outcome="promoted")
+    promotions = [promotion for entry in entries for promotion in entry.promotions]
+    standing = [tag for repository in stages for tag in _survey(view, repository, image)]
+    told = list(_join(promotions, find_occurrences(standing), stages))
+    return sorted(told, key=lambda one: one.time, reverse=True)
+
+
+def _join(
+    promotions: Sequence[RecordedPromotion], occurrences: Iterable[Occurrence], stages: dict[str, str]
+) -> Iterable[Happening]:
+    """Yield each promotion once: an event says who started it, the record on the image what it was promoted on."""
+    left = {(one.target, one.digest): one for one in reversed(promotions)}
+    joined: dict[int, Occurrence] = {}
+    for one in occurrences:
+        event = (
+            left.pop((one.target, one.digest), None) if one.what in {"promoted", "replaced", "rolled back"} else None
+        )
+        if event is not None:
+            joined[id(event)] = one
+        elif (made := _show_occurrence(one, stages)) is not None:
+            yield made
+    for promotion in promotions:
+        record = joined.get(id(promotion))
+        made = _show_promotion(promotion, record, stages)
+        if made is not None:
+            yield made
+
+
+def _show_promotion(
+    promotion: RecordedPromotion, record: Occurrence | None, stages: dict[str, str]
+) -> Happening | None:
+    repository, tag = promotion.target.partition("/")[0], promotion.target.rpartition(":")[2]
+    if repository not in stages:
+        return None
+    return Happening(
+        time=promotion.timestamp,
+        what=name_change(promotion.source, promotion.target, promotion.replaced),
+        stage=stages[repository],
+        repository=repository,
+        tag=tag,
+        digest=promotion.digest,
+        replaced=promotion.replaced,
+        source=promotion.source,
+        by=show_by(promotion),
+        who=promotion.user or "",
+        reason="",
+        verdicts=list(record.verdicts) if record else [],
+        approvals=record.approvals if record else "",
+    )
+
+
+def _show_occurrence(one: Occurrence, stages: dict[str, str]) -> Happening | None:
+    repository, tag = one.target.partition("/")[0], one.target.rpartition(":")[2]
+    if repository not in stages:
+        return None
+    return Happening(
+        time=one.time,
+        what=one.what,
+        stage=stages[repository],
+        repository=repository,
+        tag=tag,
+        digest=one.digest,
+        replaced=one.replaced,
+        source=one.source,
+        by=None,
+        who=one.who,
+        reason=one.reason,
+        verdicts=list(one.verdicts),
+        approvals=one.approvals,
+    )

@@ -1,0 +1,116 @@
+"""The page of one image: tags, what they are made of, what belongs to them, and what happened to them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.integration.promotion.attaching import Document, Pusher
+from tests.integration.web.board_api import api_server, headers, pipelines, read_board, sandbox
+from tests.integration.web.test_board import promote
+from tests.integration.web.test_promotions_page import record, store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi.testclient import TestClient
+
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+__all__ = ["api_server", "headers", "pipelines", "sandbox"]
+
+PAGE = "/artifactory/board/image.json"
+PROVENANCE = "https://slsa.dev/provenance/v1"
+
+
+@pytest.fixture(autouse=True)
+def details(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of images is of this test alone."""
+    from artifactory_provider.web.board import images
+    from artifactory_provider.web.board.image_details import ImageDetails
+
+    monkeypatch.setattr(images, "details", ImageDetails(patience=20))
+
+
+def read_image(server: TestClient, headers: dict[str, str], **query: Any) -> dict[str, Any]:
+    read_board(server, headers)
+    return read_board(server, headers, PAGE, image="team/app", **query)
+
+
+def test_each_tag_is_shown_with_its_platforms_sizes_labels_and_what_belongs_to_it(
+    api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None], sandbox: RunningSandbox
+) -> None:
+    pipelines()
+    sandbox.push_image("docker-dev/team/app:1.0")
+    digest = sandbox.push_image("docker-dev/team/app:1.1", platforms=("linux/amd64", "linux/arm64"))
+    pusher = Pusher(sandbox, "docker-dev/team/app")
+    pusher.sign(digest)
+    pusher.sign(digest, suffix=".sbom")
+    attestation = Document("application/vnd.dsse.envelope.v1+json", b"{}", {"predicateType": PROVENANCE})
+    pusher.attach(digest, attestation, suffix=".att")
+    pusher.attach(digest, artifact_type="application/spdx+json")
+    page = read_image(api_server, headers)
+    newest, older = page["stages"][0]["tags"]
+    assert (newest["tag"], older["tag"], page["trouble"]) == ("1.1", "1.0", None)
+    assert [platform["name"] for platform in newest["platforms"]] == ["linux/amd64", "linux/arm64"]
+    assert newest["size"] == sum(platform["size"] for platform in newest["platforms"]) > 0
+    assert [platform["name"] for platform in older["platforms"]] == ["linux/amd64"]
+    kinds = sorted((one["kind"], one["tag"] is None) for one in newest["attachments"])
+    assert kinds == [("SBOM", False), ("SBOM", True), ("provenance", False), ("signature", False)]
+    assert page["row"]["image"] == "team/app"
+
+
+async def test_history_tells_each_promotion_once_with_who_has_started_it_and_what_it_was_promoted_on(
+    api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None], sandbox: RunningSandbox
+) -> None:
+    pipelines()
+    await promote(sandbox, "docker-dev/team/app:1.0", "docker-qa")
+    digest = str(sandbox.digest("docker-qa/team/app:1.0"))
+    told = record("docker-qa/team/app", "1.0", digest=digest)
+    store({"place": "docker-qa/team/app", "records": [told], "dag": "nightly", "run": "r", "user": "dana"})
+    sandbox.set_properties("docker-qa/team/app:1.0", {"promotion.verdicts": "test.status is 'passed'"})
+    await promote(sandbox, "docker-qa/team/app:1.0", "docker-prod")
+    hold = {"": "keep it", ".by": "erin", ".time": "2026-11-20T08:00:00+00:00", ".tag": "docker-prod/team/app:1.0"}
+    sandbox.set_properties("docker-prod/team/app:1.0", {f"promotion.hold{name}": text for name, text in hold.items()})
+    page = read_image(api_server, headers)
+    found = [(one["what"], one["stage"], one["who"]) for one in page["history"] if one["what"] != "promoted"]
+    assert found == [("held", "prod", "erin")]
+    promoted = {one["stage"]: one for one in page["history"] if one["what"] == "promoted"}
+    assert len(page["history"]) == 3
+    assert promoted["qa"]["by"]["user"] == "dana"
+    assert promoted["qa"]["verdicts"] == ["test.status is 'passed'"]
+    assert promoted["prod"]["by"] is None
+    assert page["stages"][1]["tags"][0]["by"]["run_id"] == "r"
+
+
+def test_a_server_that_does_not_answer_costs_what_the_image_is_made_of_and_no_more(
+    api_server: TestClient,
+    headers: dict[str, str],
+    pipelines: Callable[..., None],
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from artifactory_provider.web.board import images
+    from artifactory_provider.web.board.image_details import ImageDetails
+
+    pipelines()
+    sandbox.push_image("docker-dev/team/app:1.0")
+    read_board(api_server, headers)
+    monkeypatch.setattr(images, "details", ImageDetails(patience=0.05))
+    sandbox.add_fault("latency", seconds=2, path="*/manifests/*")
+    begun = time.monotonic()
+    page = api_server.get(PAGE, params={"image": "team/app"}, headers=headers).json()
+    assert time.monotonic() - begun < 1.9
+    assert page["is_refreshing"]
+    assert page["stages"][0]["tags"][0]["tag"] == "1.0"
+    assert page["stages"][0]["tags"][0]["platforms"] == []
+
+
+def test_an_image_of_no_ladder_that_the_user_may_read_is_not_there(
+    api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None]
+) -> None:
+    pipelines()
+    read_board(api_server, headers)
+    assert api_server.get(PAGE, params={"image": "other/app"}, headers=headers).status_code == 404
+    assert api_server.get(PAGE, params={"image": "team/app"}).status_code == 401

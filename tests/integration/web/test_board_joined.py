@@ -1,0 +1,205 @@
+"""What Airflow knows of the board's images: who has promoted them, what waits, what has failed, and who may know."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.integration.web.board_api import (
+    api_server,
+    headers,
+    login,
+    pipelines,
+    read_board,
+    sandbox,
+    store_run,
+    store_task,
+)
+from tests.integration.web.test_board import gate_of, moment, promote
+from tests.integration.web.test_promotions_page import record, store
+
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.pipelines.standing import LadderReport, Position
+from artifactory_provider.tasks.ladders import LADDER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi.testclient import TestClient
+
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+__all__ = ["api_server", "headers", "pipelines", "sandbox"]
+
+RUN = "scheduled__2026-11-01"
+
+
+@pytest.fixture
+def image(pipelines: Callable[..., None], sandbox: RunningSandbox) -> str:
+    """An image in dev, whose tests have said nothing yet."""
+    pipelines()
+    sandbox.push_image("docker-dev/team/app:1.0")
+    return "team/app"
+
+
+def read_gate(server: TestClient, headers: dict[str, str], to: str = "qa") -> dict[str, Any]:
+    [row] = read_board(server, headers)["rows"]
+    return gate_of(row, to)
+
+
+async def test_a_cell_says_by_which_run_and_by_whom_it_was_promoted(
+    api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox
+) -> None:
+    await promote(sandbox, f"docker-dev/{image}:1.0", "docker-qa")
+    digest = str(sandbox.digest(f"docker-qa/{image}:1.0"))
+    told = record(f"docker-qa/{image}", "1.0", digest=digest)
+    store(
+        {
+            "place": f"docker-qa/{image}",
+            "records": [told],
+            "dag": "nightly",
+            "run": "manual__1",
+            "started": "manual",
+            "user": "dana",
+        }
+    )
+    [row] = read_board(api_server, headers)["rows"]
+    assert row["cells"][1]["by"] == {
+        "dag_id": "nightly", "run_id": "manual__1", "task_id": "promote", "map_index": -1, "user": "dana",
+        "started": "manual",
+    }  # fmt: skip
+    assert row["cells"][0]["by"] is None
+    assert read_board(api_server, headers, q="DANA")["found"] == 1
+    assert read_board(api_server, headers, q="manual__1 app")["found"] == 1
+    assert read_board(api_server, headers, q="erin")["found"] == 0
+
+
+def test_a_task_that_waits_says_since_when_and_until(
+    api_server: TestClient, headers: dict[str, str], image: str
+) -> None:
+    store_run("nightly", RUN)
+    store_task("nightly", RUN, "ladder.verify_dev", "deferred", label=f"{image}:1.0", map_index=3)
+    gate = read_gate(api_server, headers)
+    assert (gate["state"], gate["reason"]) == ("verifying", "test.status is not set.")
+    assert moment(gate["until"]) - moment(gate["since"]) == datetime.timedelta(hours=4)
+    assert gate["link"] == {"dag_id": "nightly", "run_id": RUN, "task_id": "ladder.verify_dev", "map_index": 3}
+
+
+def test_a_question_says_who_may_answer(
+    api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox
+) -> None:
+    sandbox.set_properties(f"docker-dev/{image}:1.0", {"test.status": "passed"})
+    store_run("nightly", RUN)
+    label = f"docker-qa/{image}:1.0"
+    store_task("nightly", RUN, "ladder.approve_qa", "awaiting_input", label=label, map_index=0, asks=["dana", "erin"])
+    gate = read_gate(api_server, headers)
+    assert (gate["state"], gate["word"], gate["may_answer"]) == ("approval", "waits for approval", ["dana", "erin"])
+
+
+def test_a_promotion_on_demand_that_asks_is_found_by_its_form(
+    api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox
+) -> None:
+    sandbox.set_properties(f"docker-dev/{image}:1.0", {"test.status": "passed"})
+    store_run("promote_on_demand", "manual__2", conf={"image": image, "target_repository": "docker-qa"}, user="dana")
+    store_task("promote_on_demand", "manual__2", "approve", "awaiting_input", asks=[])
+    gate = read_gate(api_server, headers)
+    assert (gate["state"], gate["link"]["dag_id"]) == ("approval", "promote_on_demand")
+
+
+def test_a_task_that_has_failed_counts_until_another_tag_is_the_newest(
+    api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox
+) -> None:
+    sandbox.set_properties(f"docker-dev/{image}:1.0", {"test.status": "passed"})
+    store_run("nightly", RUN, state="failed")
+    store_task("nightly", RUN, "ladder.promote_to_qa", "failed", label=f"{image}:1.0", map_index=0)
+    gate = read_gate(api_server, headers)
+    assert (gate["state"], "ladder.promote_to_qa has failed" in gate["reason"]) == ("failed", True)
+    sandbox.push_image(f"docker-dev/{image}:1.1")
+    from artifactory_provider.web.board import access
+
+    access.snapshots.forget()
+    assert read_gate(api_server, headers)["state"] == "verifying"
+
+
+def test_a_fleet_tells_of_each_of_its_images_what_it_waits_for(
+    api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox
+) -> None:
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    sandbox.set_properties(f"docker-dev/{image}:1.0", {"test.status": "passed"})
+    place = ImageReference("docker-dev", image, "1.0", sandbox.digest(f"docker-dev/{image}:1.0"))
+    position = Position(
+        reference=place,
+        level=0,
+        standing="failed",
+        since=datetime.datetime.now(datetime.UTC),
+        reason="It has no licence.",
+    )
+    report = LadderReport(
+        stages=("dev", "qa", "prod"), positions=(position,), at=datetime.datetime.now(datetime.UTC)
+    ).as_dict()
+    number = store_run("nightly", RUN, state="failed")
+    with create_session() as session:
+        session.execute(text("PRAGMA foreign_keys=OFF"))
+        session.add(
+            XComModel(
+                dag_run_id=number,
+                dag_id="nightly",
+                run_id=RUN,
+                task_id="climb_to_prod",
+                map_index=-1,
+                key=LADDER,
+                value=report,
+            )
+        )
+    gate = read_gate(api_server, headers)
+    assert (gate["state"], gate["reason"]) == ("failed", "It has no licence.")
+    assert gate["link"]["task_id"] == "climb_to_prod"
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        {"promotions": "x"},
+        {"promotions": [1, {"target": 7}]},
+        {"promotions": [{"target": {"reference": "\x00/:@"}}]},
+    ],
+)
+def test_an_event_that_anybody_has_emitted_with_anything_breaks_nothing(
+    api_server: TestClient, headers: dict[str, str], image: str, extra: dict[str, Any]
+) -> None:
+    store({"place": f"docker-qa/{image}", "extra": extra or {"x": 1}, "dag": "nightly", "run": RUN})
+    board = read_board(api_server, headers)
+    assert (board["trouble"], len(board["rows"])) == (None, 1)
+
+
+async def test_who_may_not_know_of_runs_or_tasks_sees_what_the_registry_says_alone(
+    api_server: TestClient,
+    headers: dict[str, str],
+    image: str,
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+    await promote(sandbox, f"docker-dev/{image}:1.0", "docker-qa")
+    told = record(f"docker-qa/{image}", "1.0", digest=str(sandbox.digest(f"docker-qa/{image}:1.0")))
+    store({"place": f"docker-qa/{image}", "records": [told], "dag": "nightly", "run": RUN, "user": "dana"})
+    store_run("nightly", "later")
+    store_task("nightly", "later", "ladder.verify_qa", "deferred", label=f"{image}:1.0", map_index=0)
+    read_board(api_server, headers)
+
+    def may_read_dags_alone(self: object, *, access_entity: object = None, **_: object) -> bool:
+        return access_entity is None
+
+    monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", may_read_dags_alone)
+    viewer = login("viewer")
+    [row] = read_board(api_server, viewer)["rows"]
+    assert row["cells"][1]["by"] is None
+    assert gate_of(row, "prod")["link"] is None
+    assert gate_of(row, "prod")["state"] == "verifying"
+    assert read_board(api_server, viewer, q="dana")["found"] == 0
