@@ -47,6 +47,11 @@ class Runs:
         """Where it is."""
         return self._home.airflow_url
 
+    @property
+    def home(self) -> Home:
+        """Its files, ports and secrets."""
+        return self._home
+
     def measure(self, dag_id: str, conf: Mapping[str, Any], *, longest: float) -> float:
         """Run a DAG and return the seconds from its run's start to its end, as Airflow noted them.
 
