@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import (
+    audits,
     backfill_dags,
     backfills,
     board_api,
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "promotions": promotions.measure,
     "waits": waits.measure,
     "policies": policies.measure,
+    "audits": audits.measure,
     "backfills": backfills.measure,
     "backfill-dags": backfill_dags.measure,
     "fleets": fleets.measure,

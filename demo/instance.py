@@ -44,6 +44,7 @@ DAGS = (
     "rollback",
     "stop_the_line",
     "hold_or_reject",
+    "audit_drift",
 )
 
 

@@ -29,6 +29,7 @@ runpy.run_path(sys.argv[1])
 def test_every_dag_file_is_read_without_errors(dag_bag: DagBag) -> None:
     assert dag_bag.import_errors == {}
     assert set(dag_bag.dags) == {
+        "audit_drift",
         "hold_or_reject",
         "promote_nightly",
         "promote_pushed",

@@ -13,7 +13,7 @@ from artifactory_provider.artifactory.references import ImageReference, InvalidR
 from artifactory_provider.audit.claims import Claims
 from artifactory_provider.audit.explanation import Explainer, describe_origin
 from artifactory_provider.audit.findings import Finding, in_order
-from artifactory_provider.audit.parts import find_lost_attachments, find_lost_children, read_indexes
+from artifactory_provider.audit.parts import find_children, find_lost_attachments, find_lost_children
 from artifactory_provider.audit.survey import Survey, take_survey
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.planning.patterns import Patterns
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from artifactory_provider.audit.claims import Claim
     from artifactory_provider.audit.explanation import Explanation
     from artifactory_provider.audit.findings import FindingKind
-    from artifactory_provider.audit.parts import Indexes
+    from artifactory_provider.audit.parts import Children
     from artifactory_provider.audit.survey import StandingTag
     from artifactory_provider.verification import Check
     from artifactory_provider.verification.evidence import Connect
@@ -100,22 +100,23 @@ async def audit(client: ArtifactoryClient, scope: AuditScope) -> Audit:
         for repository in survey.repositories:
             if repository not in there:
                 await ledger.check_repository(repository)
-    indexes = await read_indexes(client, survey)
-    work = _Audit(scope, survey, indexes)
+    children = await find_children(client, survey)
+    work = _Audit(scope, survey, children)
     async for tag in in_turns(survey):
         work.look_at(tag)
     work.find_gone()
-    work.note_lost("child_lost", await find_lost_children(client, survey, indexes))
+    work.note_lost("child_lost", await find_lost_children(client, survey, children))
     work.note_lost("attachment_lost", await find_lost_attachments(client, survey))
     await work.find_unverified(client)
     return Audit(len(survey), survey.repositories, tuple(in_order(work.findings)))
 
 
 class _Audit:
-    def __init__(self, scope: AuditScope, survey: Survey, indexes: Indexes) -> None:
-        self.scope, self.survey, self.indexes = scope, survey, indexes
-        self.explainer = Explainer(survey, known=scope.claims.known, renamed=indexes.renamed(survey))
+    def __init__(self, scope: AuditScope, survey: Survey, children: Children) -> None:
+        self.scope, self.survey, self.children = scope, survey, children
+        self.explainer = Explainer(survey, known=scope.claims.known, children=children)
         self.findings: list[Finding] = []
+        self._others = {one: {*survey.repositories} - {one} for one in survey.repositories}
         self._moved: set[str] = set()
         self._sources: list[StandingTag] = []
         self._to_verify: list[tuple[StandingTag, Sequence[Check]]] = []
@@ -174,11 +175,11 @@ class _Audit:
         record = tag.record
         if record is None:
             return
-        if record.said.get("copy") == "false":
+        if record.is_move:
             self._moved.add(record.source)
-        elif source := _read_source(tag):
-            is_meant = source.repository in self.survey.repositories and self.scope.images.match(source.image)
-            if is_meant and source.repository != tag.place.repository and not is_backup(str(source.tag)):
+        elif record.source.partition("/")[0] in self._others[tag.place.repository]:
+            source = _read_source(tag)
+            if source and self.scope.images.match(source.image) and not is_backup(str(source.tag)):
                 self._sources.append(tag)
 
     def _find_other_claim(self, tag: StandingTag, explanation: Explanation) -> Claim | None:
@@ -195,7 +196,7 @@ class _Audit:
     def _look_at_rejections(self, tag: StandingTag) -> None:
         if subject_of(tag.name):
             return
-        for digest in (tag.digest, *self.indexes.children.get(tag.digest, ())):
+        for digest in (tag.digest, *self.children.get(tag.digest, ())):
             if mark := self.survey.rejects(digest):
                 what = "It" if digest == tag.digest else f"Its child {digest}"
                 self._note("rejected", tag, f"{what} is rejected: {mark}. It stands there still.")

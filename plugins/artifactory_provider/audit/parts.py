@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.concurrency import concurrently
@@ -17,71 +15,56 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.artifactory.manifests import Manifest
     from artifactory_provider.audit.survey import StandingTag, Survey
-    from artifactory_provider.promotion.listing import Image
 
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 16
 
 
-@dataclass(frozen=True)
-class Indexes:
-    """The children of the indexes of a survey: no query tells them, so each index is read, once wherever it stands.
-
-    :param children: digest of an index → the digests of its children.
-    :param platforms: digest of an index → its children's platforms as old servers name tags: ``linux-amd64`` → digest.
-    """
-
-    children: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    platforms: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    def renamed(self, survey: Survey) -> dict[Image, dict[str, str]]:
-        """Return the tags under which servers before 7.111.0 keep children: image → tag → digest.
-
-        :param survey: what stands there.
-        """
-        found: dict[Image, dict[str, str]] = {}
-        for tag in survey:
-            for platform, digest in self.platforms.get(tag.digest, {}).items():
-                found.setdefault(tag.image, {})[f"{tag.name}-{platform}"] = digest
-        return found
+Children = dict[str, tuple[str, ...]]
+"""Digest of an index → the digests of its children."""
 
 
-async def read_indexes(client: ArtifactoryClient, survey: Survey) -> Indexes:
-    """Read each index that tags of images show, once.
+async def find_children(client: ArtifactoryClient, survey: Survey) -> Children:
+    """Return the children of the indexes that tags of images show: as records name them, or as the index itself does.
+
+    No query tells them, so each index that no record describes is read, once wherever it stands.
 
     :param client: an open client.
     :param survey: what stands there.
     """
-    places = {tag.digest: tag.place for tag in survey if tag.is_index and subject_of(tag.name) is None}
-    found = Indexes()
+    found: Children = {}
+    unknown: dict[str, ImageReference] = {}
+    for tag in survey:
+        if tag.is_index and subject_of(tag.name) is None:
+            record = tag.record
+            if record is not None and record.children is not None:
+                found[tag.digest] = record.children
+            else:
+                unknown[tag.digest] = tag.place
 
     async def read(place: ImageReference) -> None:
         try:
-            manifest = await client.manifest(place.by_digest())
+            found[str(place.digest)] = (await client.manifest(place.by_digest())).children
         except (TagNotFound, InvalidManifest) as error:
             log.warning("The children of %s are unknown: %s", place, error)
-            return
-        found.children[manifest.descriptor.digest] = manifest.children
-        found.platforms[manifest.descriptor.digest] = _read_platforms(manifest)
 
-    await concurrently(read, places.values(), at_once=_AT_ONCE)
+    await concurrently(read, [unknown[one] for one in unknown.keys() - found.keys()], at_once=_AT_ONCE)
     return found
 
 
 async def find_lost_children(
-    client: ArtifactoryClient, survey: Survey, indexes: Indexes
+    client: ArtifactoryClient, survey: Survey, children: Children
 ) -> list[tuple[StandingTag, tuple[str, ...]]]:
     """Return the indexes that lack children, each with their digests.
 
     :param client: an open client.
     :param survey: what stands there.
-    :param indexes: the children of its indexes.
+    :param children: the children of its indexes.
     """
     lost = [
-        (tag, [one for one in indexes.children.get(tag.digest, ()) if not survey.has_manifest(tag.image, one)])
+        (tag, [one for one in children.get(tag.digest, ()) if not survey.has_manifest(tag.image, one)])
         for tag in survey
         if tag.is_index
     ]
@@ -124,12 +107,3 @@ async def _stands(client: ArtifactoryClient, place: ImageReference, name: str) -
     is_digest = name.startswith("sha256:")
     there = ImageReference(place.repository, place.image, None if is_digest else name, name if is_digest else None)
     return await client.descriptor(there) is not None
-
-
-def _read_platforms(manifest: Manifest) -> dict[str, str]:
-    found = {}
-    for child in json.loads(manifest.content).get("manifests", []):
-        platform = child.get("platform")
-        if isinstance(platform, dict):
-            found[f"{platform.get('os')}-{platform.get('architecture')}"] = str(child.get("digest"))
-    return found

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from artifactory_provider.artifactory.answers import readable
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
-from artifactory_provider.promotion.record import join_verdicts, read_records
+from artifactory_provider.promotion.record import join_verdicts
 from artifactory_provider.promotion.tags import backed_up_tag, is_backup
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _own_records(tag: StandingTag) -> Iterator[StandingRecord]:
     """Yield the records that speak of a tag, or of the one that it is a backup of; not those of copies by hand."""
     before = backed_up_tag(tag.name, tag.digest)
     place = str(tag.place.unpinned()) if before is None else f"{tag.place.repository}/{tag.place.image}:{before}"
-    for record in read_records(tag.properties):
+    for record in tag.records:
         if record.digest == tag.digest and record.target == place:
             yield record
 

@@ -33,6 +33,7 @@ RECORD_FIELDS = frozenset(
         "run",
         "replaced",
         "attachments",
+        "children",
         "verdicts",
         "approvals",
         "override",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.audit.survey import StandingTag
 from artifactory_provider.audit.trail import COLUMNS, Maker, Period, ToldPromotion, TrailRow, make_trail, read_told
+from artifactory_provider.promotion.record import read_records
 from artifactory_provider.promotion.tags import name_backup
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def stands(tag: str = "1", *, digest: str = D, of: str | None = None, **said: An
     }
     properties = {f"promotion.{name}": (value,) for name, value in record.items()} if said.get("time") != "-" else {}
     place = ImageReference("docker-prod", "api", tag, digest)
-    return StandingTag(place, False, "", None, None, "ci", 1, properties)
+    records = read_records(properties)
+    own = next((one for one in records if one.speaks_of(place)), None)
+    return StandingTag(place, False, "", None, None, "ci", 1, properties, records, own)
 
 
 def told(
