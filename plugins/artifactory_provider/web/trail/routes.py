@@ -70,7 +70,7 @@ def send_json(session: SessionDep, event_filter: EventFilterDep, rights: RightsD
 @router.get("/trail.csv")
 def send_csv(session: SessionDep, event_filter: EventFilterDep, rights: RightsDep, wanted: WantedDep) -> Response:
     """Send the trail as CSV, in parts; no cell is taken for a formula."""
-    _, rows = _find(session, event_filter, rights, wanted)
+    view, rows = _find(session, event_filter, rights, wanted)
 
     def parts() -> Iterator[str]:
         yield write_csv(COLUMNS, ())
@@ -78,7 +78,11 @@ def send_csv(session: SessionDep, event_filter: EventFilterDep, rights: RightsDe
             cells = (tuple(row.as_dict().values()) for row in rows[start : start + _ROWS_A_PART])
             yield write_csv(COLUMNS, cells).partition("\n")[2]
 
-    headers = {"Content-Disposition": 'attachment; filename="trail.csv"', "X-Content-Type-Options": "nosniff"}
+    headers = {
+        "Content-Disposition": 'attachment; filename="trail.csv"',
+        "X-As-Of": _show(view.snapshot.as_of) or "",
+        "X-Content-Type-Options": "nosniff",
+    }
     return StreamingResponse(parts(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
