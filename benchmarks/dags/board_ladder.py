@@ -1,4 +1,4 @@
-"""The pipelines beside this file, for a board to be measured."""
+"""The pipelines beside this file as DAGs of an Airflow whose board is measured."""
 
 from __future__ import annotations
 
