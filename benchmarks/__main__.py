@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from benchmarks import (
     backfill_dags,
     backfills,
+    board_api,
     boards,
     clients,
     fleets,
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "backfills": backfills.measure,
     "backfill-dags": backfill_dags.measure,
     "fleets": fleets.measure,
+    "board-api": board_api.measure,
     "boards": boards.measure,
     "parsing": parsing.measure,
     "pushes": pushes.measure,

@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from artifactory_provider.artifactory.references import ImageReference, InvalidReference
+from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.planning.newest import TagVersions
+from artifactory_provider.promotion.selection import explain_doubt, explain_two_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from artifactory_provider.audit import StandingTag
-    from artifactory_provider.pipelines.model import Pipeline
+    from artifactory_provider.pipelines.model import Pipeline, Stage
 
+_KEEPS_TAG = "{tag}"
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 
@@ -21,12 +25,12 @@ class Chosen(NamedTuple):
 
     :param shown: the tag; None where there is none that is meant.
     :param behind: how many newer versions the stages before have.
-    :param doubtful: the tags that may be newer, where that is not certain.
+    :param doubt: why it is not certain that it is the newest, in the words of the run that would take it.
     """
 
     shown: StandingTag | None
     behind: int
-    doubtful: tuple[str, ...] = ()
+    doubt: str = ""
 
 
 def choose_tags(pipeline: Pipeline, stages: Sequence[Mapping[str, StandingTag]]) -> list[Chosen]:
@@ -38,41 +42,61 @@ def choose_tags(pipeline: Pipeline, stages: Sequence[Mapping[str, StandingTag]])
     every = {tag: None for tags in stages for tag in tags}
     versions = pipeline.versions_of(every) or TagVersions(every)
     ranks = {tag: at for at, tag in enumerate(versions.ordered)}
-    chosen: list[Chosen] = []
-    for level, tags in enumerate(stages):
-        if level == 0:
-            shown, doubtful = _choose_first(pipeline, tags, versions if len(tags) == len(every) else None)
-        else:
-            shown, doubtful = _choose_above(tags, ranks, chosen[-1].shown), ()
-        chosen.append(Chosen(shown, _count_newer(shown, stages[:level], ranks), doubtful))
+    chosen = [_choose_first(pipeline, stages[0], versions if len(stages[0]) == len(every) else None)]
+    keeps = pipeline.takes_newest
+    for level, tags in enumerate(stages[1:], 1):
+        keeps = keeps and pipeline.stages[level].tags[0].template.text == _KEEPS_TAG
+        shown = _choose_above(pipeline.stages[level], tags, ranks, chosen[-1].shown, is_ranked=keeps)
+        chosen.append(Chosen(shown, _count_newer(shown, stages[:level], ranks)))
     return chosen
 
 
-def _choose_first(
-    pipeline: Pipeline, tags: Mapping[str, StandingTag], versions: TagVersions | None
-) -> tuple[StandingTag | None, tuple[str, ...]]:
-    """Return what a run would take, and what may be newer.
+def _choose_first(pipeline: Pipeline, tags: Mapping[str, StandingTag], versions: TagVersions | None) -> Chosen:
+    """Return what a run would take.
 
     :param versions: those of the tags, where they are known already.
     """
     if pipeline.named_tag is not None:
-        return tags.get(pipeline.named_tag), ()
+        return Chosen(tags.get(pipeline.named_tag), 0)
     choice = (versions or pipeline.versions_of(tags) or TagVersions(tags)).choose()
-    if choice is not None:
-        return tags[choice.newest[0]], choice.doubtful
-    return (None, ()) if pipeline.takes_newest else (_choose_latest(tags), ())
+    if choice is None:
+        return Chosen(None if pipeline.takes_newest else _choose_latest(tags), 0)
+    shown, digests = tags[choice.newest[0]], [tags[tag].digest for tag in choice.newest]
+    if not pipeline.takes_newest:
+        return Chosen(shown, 0)
+    place = ImageReference(shown.place.repository, shown.place.image)
+    if choice.doubtful:
+        return Chosen(shown, 0, str(explain_doubt(place, choice)))
+    return Chosen(shown, 0, str(explain_two_images(place, choice, digests)) if len(set(digests)) > 1 else "")
 
 
 def _choose_above(
-    tags: Mapping[str, StandingTag], ranks: Mapping[str, int], below: StandingTag | None
+    stage: Stage,
+    tags: Mapping[str, StandingTag],
+    ranks: Mapping[str, int],
+    below: StandingTag | None,
+    *,
+    is_ranked: bool,
 ) -> StandingTag | None:
-    """Return the newest version; of several names of it, the one that shows what the stage below does."""
+    """Return what the stage below was promoted to here, or else the newest version, or else what came last.
+
+    :param is_ranked: whether tags keep their names on the way, so that others than those that are meant do not count.
+    """
     ranked = [tag for tag in tags if tag in ranks]
-    if not ranked:
-        return _choose_latest(tags)
-    if below is not None and below.name in ranked and ranks[below.name] == min(map(ranks.__getitem__, ranked)):
-        return tags[below.name]
-    return tags[min(ranked, key=ranks.__getitem__)]
+    if is_ranked or (ranked and stage.tags[0].template.text == _KEEPS_TAG):
+        return tags[min(ranked, key=ranks.__getitem__)] if ranked else None
+    expected = _name_here(stage, below)
+    return tags.get(expected or "") or _choose_latest(tags)
+
+
+def _name_here(stage: Stage, below: StandingTag | None) -> str | None:
+    """Return what the tag of the stage below becomes here; None where it becomes none."""
+    if below is None:
+        return None
+    try:
+        return stage.targets(below.place, created=below.created)[0].tag
+    except (InvalidPromotion, InvalidReference):
+        return None
 
 
 def _choose_latest(tags: Mapping[str, StandingTag]) -> StandingTag | None:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from artifactory_provider.pipelines.model import Pipeline, Stage
 
 _NOTHING = GateFinding(state=GateState.NOTHING)
-_SHOWN = 3
 
 
 def find_rows(pipeline: Pipeline, stock: Stock) -> Iterator[RowFinding]:
@@ -62,12 +61,12 @@ def _find_row(pipeline: Pipeline, image: str, stock: Stock) -> RowFinding:
     stages = [stock.tags(stage.repository, image) for stage in pipeline.stages]
     chosen = choose_tags(pipeline, stages)
     cells = tuple(_find_cell(pipeline, level, len(tags), chosen, stock) for level, tags in enumerate(stages))
-    gates = tuple(_find_gate(pipeline, level, cells[level].shown, stock) for level in range(len(stages) - 1))
+    gates = tuple(_find_gate(pipeline, level, chosen[level], stock) for level in range(len(stages) - 1))
     return RowFinding(pipeline=pipeline, image=image, cells=cells, gates=gates)
 
 
 def _find_cell(pipeline: Pipeline, level: int, tags: int, every: list[Chosen], stock: Stock) -> CellFinding:
-    repository, (shown, behind, doubtful) = pipeline.stages[level].repository, every[level]
+    repository, (shown, behind, doubt) = pipeline.stages[level].repository, every[level]
     if not stock.knows(repository):
         return CellFinding(shown=None, state=CellState.UNKNOWN, reason=f"{repository} could not be looked at.")
     if shown is None:
@@ -75,19 +74,19 @@ def _find_cell(pipeline: Pipeline, level: int, tags: int, every: list[Chosen], s
     state, reason = judge_tag(stock, shown, is_first=level == 0)
     below = every[level - 1].shown if level else None
     has_moved = below is not None and below.name == shown.name and below.digest != shown.digest
-    if state is CellState.CURRENT and doubtful:
-        names = ", ".join(doubtful[:_SHOWN])
-        state, reason = CellState.UNKNOWN, f"{names} may be newer: say in the pipeline which tags are meant."
+    if state is CellState.CURRENT and doubt:
+        state, reason = CellState.UNKNOWN, doubt
     elif state is CellState.CURRENT and (behind or has_moved):
         state = CellState.BEHIND
     return CellFinding(shown=shown, state=state, reason=reason, behind=behind, tags=tags)
 
 
-def _find_gate(pipeline: Pipeline, level: int, shown: StandingTag | None, stock: Stock) -> GateFinding:
+def _find_gate(pipeline: Pipeline, level: int, chosen: Chosen, stock: Stock) -> GateFinding:
     """Return what stands between a stage and the next, as far as what stands on the images tells it."""
     lower, upper = pipeline.stages[level], pipeline.stages[level + 1]
     if not stock.knows(lower.repository) or not stock.knows(upper.repository):
         return GateFinding(state=GateState.UNKNOWN, reason="One of the two stages could not be looked at.")
+    shown = chosen.shown
     if shown is None:
         return _NOTHING
     source = shown.place
@@ -99,6 +98,8 @@ def _find_gate(pipeline: Pipeline, level: int, shown: StandingTag | None, stock:
     if there is not None and there.digest == shown.digest:
         return _NOTHING
     state, reason = _find_obstacle(stock, source, target, upper)
+    if state is GateState.READY and chosen.doubt:
+        state, reason = GateState.UNKNOWN, chosen.doubt  # a run takes none then
     return GateFinding(state=state, reason=reason, source=source, target=target)
 
 

@@ -122,42 +122,45 @@ def test_a_task_that_has_failed_counts_until_another_tag_is_the_newest(
     assert read_gate(api_server, headers)["state"] == "verifying"
 
 
-def test_a_fleet_tells_of_each_of_its_images_what_it_waits_for(
-    api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox
-) -> None:
+def store_report(place: ImageReference, number: int, task_id: str, *, level: int, **position: Any) -> None:
+    """Let a fleet's task have told where an image stands."""
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
     from sqlalchemy import text
 
-    sandbox.set_properties(f"docker-dev/{image}:1.0", {"test.status": "passed"})
-    place = ImageReference("docker-dev", image, "1.0", sandbox.digest(f"docker-dev/{image}:1.0"))
-    position = Position(
-        reference=place,
-        level=0,
-        standing="failed",
-        since=datetime.datetime.now(datetime.UTC),
-        reason="It has no licence.",
-    )
-    report = LadderReport(
-        stages=("dev", "qa", "prod"), positions=(position,), at=datetime.datetime.now(datetime.UTC)
-    ).as_dict()
-    number = store_run("nightly", RUN, state="failed")
+    now = datetime.datetime.now(datetime.UTC)
+    found = Position(reference=place, level=level, since=now, **position)
+    report = LadderReport(stages=("dev", "qa", "prod"), positions=(found,), at=now).as_dict()
+    where = {"dag_run_id": number, "dag_id": "nightly", "run_id": RUN, "task_id": task_id, "map_index": -1}
     with create_session() as session:
         session.execute(text("PRAGMA foreign_keys=OFF"))
-        session.add(
-            XComModel(
-                dag_run_id=number,
-                dag_id="nightly",
-                run_id=RUN,
-                task_id="climb_to_prod",
-                map_index=-1,
-                key=LADDER,
-                value=report,
-            )
-        )
+        session.add(XComModel(**where, key=LADDER, value=report))
+
+
+def test_a_fleet_tells_of_each_of_its_images_what_it_waits_for(
+    api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox
+) -> None:
+    sandbox.set_properties(f"docker-dev/{image}:1.0", {"test.status": "passed"})
+    place = ImageReference("docker-dev", image, "1.0", sandbox.digest(f"docker-dev/{image}:1.0"))
+    number = store_run("nightly", RUN, state="failed")
+    store_report(place, number, "climb_to_prod", level=0, standing="failed", reason="It has no licence.")
     gate = read_gate(api_server, headers)
     assert (gate["state"], gate["reason"]) == ("failed", "It has no licence.")
     assert gate["link"]["task_id"] == "climb_to_prod"
+
+
+async def test_a_fleet_that_asks_people_says_so_of_each_image_that_has_come_there(
+    api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0")
+    sandbox.set_properties(f"docker-dev/{image}:1.0", {"qa.test.status": "passed"})
+    await promote(sandbox, f"docker-dev/{image}:1.0", "docker-qa")
+    place = ImageReference("docker-qa", image, "1.0", sandbox.digest(f"docker-qa/{image}:1.0"))
+    number = store_run("nightly", RUN)
+    store_report(place, number, "climb_to_qa", level=1, standing="arrived")
+    store_task("nightly", RUN, "approve_prod", "awaiting_input", asks=["dana"])
+    gate = read_gate(api_server, headers, "prod")
+    assert (gate["state"], gate["may_answer"], gate["link"]["task_id"]) == ("approval", ["dana"], "approve_prod")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _FAILED_FOR = datetime.timedelta(days=14)
 _MOST_KNOWN = 200_000
 _ON_DEMAND = "promote_on_demand"
+_ON_DEMAND_DEEDS: Mapping[str, Deed] = {"approve": "approve", "override": "approve", "promote": "promote"}
 _STANDS: Mapping[str, Stand] = {"deferred": "waits", "awaiting_input": "waits", "failed": "failed"}
 _DEEDS: Sequence[tuple[str, Deed]] = (("verify_", "verify"), ("approve_", "approve"), ("promote_to_", "promote"))
 
@@ -93,25 +94,36 @@ def find_all_tasks(
     """
     by_dag = {name: one for one in pipelines for name in (one.name, f"{one.name}{ON_PUSH}")}
     found: dict[GateKey, list[TaskFinding]] = {}
+    arrived: dict[tuple[str, str], list[tuple[str, Row]]] = {}
     for report in list_reports(session, list(by_dag), key=LADDER):
-        for task in _read_report(report, by_dag[report.dag_id]):
-            found.setdefault((task.target, task.image), []).append(task)
-    for row in list_tasks(session, [*by_dag, _ON_DEMAND], failed_since=now - _FAILED_FOR):
-        finding = _read_on_demand(row) if row.dag_id == _ON_DEMAND else _read_task(row, by_dag[row.dag_id])
-        if finding is not None:
-            found.setdefault((finding.target, finding.image), []).append(finding)
+        pipeline = by_dag[report.dag_id]
+        for target, row in _read_rows(report, pipeline):
+            if row.standing == "arrived":
+                arrived.setdefault((report.dag_id, report.run_id), []).append((target, row))
+            elif (made := _read_standing(report, row, target)) is not None:
+                found.setdefault((target, row.image), []).append(made)
+    for task in list_tasks(session, [*by_dag, _ON_DEMAND], failed_since=now - _FAILED_FOR):
+        for one in _read_task(task, by_dag.get(task.dag_id), arrived.get((task.dag_id, task.run_id), ())):
+            found.setdefault((one.target, one.image), []).append(one)
     return found
 
 
-def _read_task(row: TaskRow, pipeline: Pipeline) -> TaskFinding | None:
-    """Return what a mapped task of a chain is at; None for what is no step of an image."""
-    step = _find_step(row.task_id.rpartition(".")[2], pipeline)
-    image, _, tag = row.label.rpartition(":")
-    if step is None or not image:
-        return None
-    if step.deed == "approve":
-        image = image.removeprefix(f"{step.target}/")  # its label is the target
-    return _describe(row, step, image, tag)
+def _read_task(task: TaskRow, pipeline: Pipeline | None, arrived: Sequence[tuple[str, Row]]) -> Iterator[TaskFinding]:
+    """Yield what a task is at with each image; nothing for what is no step of an image.
+
+    :param pipeline: its ladder; None for a promotion on demand.
+    :param arrived: what the tasks of a fleet have brought to where people are asked: target repository and row.
+    """
+    if pipeline is None:
+        yield from _read_on_demand(task)
+        return
+    step = _find_step(task.task_id.rpartition(".")[2], pipeline)
+    image, _, tag = task.label.rpartition(":")
+    if step is not None and image:
+        # The label of a question is the target.
+        yield _describe(task, step, image.removeprefix(f"{step.target}/") if step.deed == "approve" else image, tag)
+    elif step is not None and step.deed == "approve":
+        yield from (_describe(task, step, row.image, row.tag) for target, row in arrived if target == step.target)
 
 
 def _find_step(name: str, pipeline: Pipeline) -> _Step | None:
@@ -126,12 +138,11 @@ def _find_step(name: str, pipeline: Pipeline) -> _Step | None:
     return None
 
 
-def _read_on_demand(row: TaskRow) -> TaskFinding | None:
-    image, target = row.conf.get("image"), row.conf.get("target_repository")
-    deed: Deed | None = {"approve": "approve", "override": "approve", "promote": "promote"}.get(row.task_id)  # type: ignore[assignment]
-    if deed is None or not isinstance(image, str) or not isinstance(target, str):
-        return None
-    return _describe(row, _Step(deed, target.strip()), image.strip(), "")
+def _read_on_demand(task: TaskRow) -> Iterator[TaskFinding]:
+    image, target = task.conf.get("image"), task.conf.get("target_repository")
+    deed = _ON_DEMAND_DEEDS.get(task.task_id)
+    if deed is not None and isinstance(image, str) and isinstance(target, str):
+        yield _describe(task, _Step(deed, target.strip()), image.strip(), "")
 
 
 def _describe(row: TaskRow, step: _Step, image: str, tag: str) -> TaskFinding:
@@ -151,24 +162,25 @@ def _describe(row: TaskRow, step: _Step, image: str, tag: str) -> TaskFinding:
     )
 
 
-def _read_report(report: ReportRow, pipeline: Pipeline) -> Iterator[TaskFinding]:
-    """Yield what a fleet's task says of its images that wait, or have ended badly."""
+def _read_rows(report: ReportRow, pipeline: Pipeline) -> Iterator[tuple[str, Row]]:
+    """Yield where the images of a fleet go next, and how they stand; nothing where that is no report."""
     try:
         rows = ReadReport.from_dict(report.value).rows
     except ValueError:
         return
     for row in rows:
-        if row.level + 1 < len(pipeline.stages) and (made := _read_standing(report, row, pipeline)) is not None:
-            yield made
+        if row.level + 1 < len(pipeline.stages):
+            yield pipeline.stages[row.level + 1].repository, row
 
 
-def _read_standing(report: ReportRow, row: Row, pipeline: Pipeline) -> TaskFinding | None:
+def _read_standing(report: ReportRow, row: Row, target: str) -> TaskFinding | None:
+    """Return what a fleet's task says of an image that waits, or has ended badly."""
     is_bad = row.standing in {"failed", "late"}
     if not is_bad and not (report.is_running and row.standing in {"waiting", "refused", "climbing"}):
         return None
     return TaskFinding(
         image=row.image,
-        target=pipeline.stages[row.level + 1].repository,
+        target=target,
         tag=row.tag or None,
         digest=row.digest,
         deed="verify" if row.standing == "waiting" else "promote",

@@ -28,6 +28,7 @@ from artifactory_provider.web.board.models import Difference, DifferenceRow, Sid
 from artifactory_provider.web.board.showing import show_by
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Sequence
 
     from artifactory_provider.audit import StandingTag
@@ -114,7 +115,7 @@ def send_stage(wanted: TagsDep, rights: RightsDep) -> Response:
     rows = _show_tags(view, wanted.repository, _find_tags(view, wanted))
     cells = (
         (
-            *(row.image, row.tag, row.digest, row.updated, row.word, row.reason),
+            *(row.image, row.tag, row.digest, _show_time(row.updated), row.word, row.reason),
             *((row.by.dag_id, row.by.run_id, row.by.user) if row.by else ("", "", "")),
         )
         for row in rows
@@ -223,7 +224,11 @@ def _has_all(words: Sequence[str], *tags: StandingTag) -> bool:
 
 
 def _cells(side: Side | None) -> tuple[object, ...]:
-    return (side.tag, side.digest, side.updated, side.revision) if side else ("", "", "", "")
+    return (side.tag, side.digest, _show_time(side.updated), side.revision) if side else ("", "", "", "")
+
+
+def _show_time(moment: datetime.datetime | None) -> str:
+    return moment.isoformat(timespec="seconds") if moment else ""
 
 
 def _send_csv(text: str, name: str) -> Response:
