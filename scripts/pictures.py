@@ -111,6 +111,7 @@ def main() -> int:
             album = Album(browser, home, progress)
             take_night(album, instance, home)
             take_backfill(album, instance)
+            take_board(album, instance)
             take_policy(album, instance)
             album.take("promotions", "/plugin/promotions", _tab_shows("Outcome"), width=1440)
     except (DemoError, httpx.HTTPError) as error:
@@ -160,6 +161,15 @@ def take_backfill(album: Album, instance: Instance) -> None:
     album.take("backfill-plan", f"{page}/plugin/plan", _tab_shows("Report"))
 
 
+def take_board(album: Album, instance: Instance) -> None:
+    """Take pictures of the board, of one image, and of a promotion that is about to be made."""
+    name = "csi-provisioner"
+    album.take("board", "/plugin/board", _board_shows(name), width=1440, height=960)
+    image = f"/plugin/board/image?image={name}&ladder={NIGHTLY}"
+    album.take("board-image", image, _board_shows("History"), width=1440, height=1000)
+    album.take("board-promote", "/plugin/board?q=csi-resizer", _open_promotion, width=1440, height=760)
+
+
 def take_policy(album: Album, instance: Instance) -> None:
     """Take pictures of a plan that a freeze refuses, and of the form that stops the line."""
     album.take("policy-stop-form", "/dags/stop_the_line", _open_stop_form, height=1100)
@@ -195,6 +205,19 @@ def _tab_shows(text: str) -> Callable[[Page], None]:
     return lambda page: expect(page.frame_locator("iframe").get_by_text(text).first).to_be_visible(
         timeout=_SECONDS_FOR_A_PAGE * 1000
     )
+
+
+def _board_shows(text: str) -> Callable[[Page], None]:
+    """Wait until a page of the board shows a text, once its registry has been looked at."""
+    return lambda page: expect(page.locator(".ab-page").get_by_text(text).first).to_be_visible(
+        timeout=_SECONDS_FOR_A_PAGE * 1000
+    )
+
+
+def _open_promotion(page: Page) -> None:
+    page.get_by_role("button", name="Actions for csi-resizer").click()
+    page.get_by_role("menuitem", name="Promote …", exact=True).click()
+    expect(page.get_by_role("dialog")).to_contain_text("The rules")
 
 
 def _wait_for_graph(page: Page) -> None:

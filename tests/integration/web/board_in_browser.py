@@ -77,20 +77,33 @@ def address(api_server: TestClient) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def session(
-    browser: Browser, address: str, *, role: str = "admin", theme: str = "light", width: int = 1440
-) -> Iterator[BrowserContext]:
+def session(browser: Browser, address: str, *, role: str = "admin") -> Iterator[BrowserContext]:
     """Give a session of somebody who is logged in."""
-    context = browser.new_context(
-        base_url=address, viewport={"width": width, "height": 900}, timezone_id="UTC", locale="en-GB"
-    )
+    context = browser.new_context(base_url=address, timezone_id="UTC", locale="en-GB", reduced_motion="reduce")
     token = login(role)["Authorization"].removeprefix("Bearer ")
     context.add_cookies([{"name": "_token", "value": token, "url": address}])
-    context.add_init_script(f"localStorage.i18nextLng = 'en'; localStorage.theme ||= '{theme}';")
+    context.add_init_script("localStorage.i18nextLng = 'en'; localStorage.theme ||= 'light';")
     try:
         yield context
     finally:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def shared_session(browser: Browser, address: str) -> Iterator[BrowserContext]:
+    """An administrator's session: each has to load the whole of Airflow's UI."""
+    with session(browser, address) as context:
+        yield context
+
+
+@pytest.fixture
+def page(shared_session: BrowserContext) -> Iterator[Page]:
+    """A page of an administrator, whose browser remembers nothing of another test's choices."""
+    page = shared_session.new_page()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    yield page
+    page.evaluate("localStorage.clear()")
+    page.close()
 
 
 def cell(level: int, tag: str = "1.0", *, state: CellState = CellState.CURRENT, **more: Any) -> Cell:
@@ -216,8 +229,9 @@ def show(page: Page, shown: Board | Sequence[Board], *names: ActionName) -> list
         route.fulfill(body=current.model_dump_json(by_alias=True), content_type="application/json")
 
     page.route("**/artifactory/board.json*", answer)
-    page.route(
-        "**/artifactory/board/actions.json*",
-        lambda route: route.fulfill(body=actions(*names).model_dump_json(), content_type="application/json"),
-    )
+    if names:  # otherwise what the server itself lets the user do
+        page.route(
+            "**/artifactory/board/actions.json*",
+            lambda route: route.fulfill(body=actions(*names).model_dump_json(), content_type="application/json"),
+        )
     return asked

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
-from tests.integration.web.board_api import api_server, headers, pipelines, sandbox
+from tests.integration.web.board_api import api_server, headers, pipelines, sandbox, store_dag
 from tests.integration.web.board_in_browser import (
     RUN,
     STOP,
@@ -16,9 +16,11 @@ from tests.integration.web.board_in_browser import (
     browser,
     cell,
     gate,
+    page,
     row,
     serious_findings,
     session,
+    shared_session,
     show,
 )
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
-__all__ = ["address", "api_server", "browser", "headers", "pipelines", "sandbox"]
+__all__ = ["address", "api_server", "browser", "headers", "page", "pipelines", "sandbox", "shared_session"]
 
 HOSTILE = '"><img src=x onerror="window.hurt=1"><script>window.hurt=1</script>'
 EVERYTHING = board(
@@ -66,116 +68,105 @@ def table_row(page: Page, image: str) -> Any:
 
 
 def test_what_the_registry_shows_is_found_by_tag_and_by_digest(
-    browser: Browser, address: str, pipelines: Callable[..., None], sandbox: RunningSandbox
+    page: Page, pipelines: Callable[..., None], sandbox: RunningSandbox
 ) -> None:
     pipelines(text="images: [team/*]")
     sandbox.push_image("docker-dev/team/web:2.0", content="web")
     digest = sandbox.push_image("docker-dev/team/app:1.1", content="app")
-    with session(browser, address) as context:
-        page = context.new_page()
-        open_board(page)
-        expect(page.get_by_role("rowheader").filter(has_text="team/")).to_have_count(2)
-        search = page.get_by_role("searchbox")
-        for text in ("1.1", digest[:15]):
-            search.fill(text)
-            expect(page.get_by_role("rowheader").filter(has_text="team/")).to_have_count(1)
-            expect(table_row(page, "team/app")).to_contain_text("1.1")
-        page.wait_for_url(lambda url: digest[:15] in url.replace("%3A", ":"))
-        page.reload()
-        expect(search).to_have_value(digest[:15])
+    open_board(page)
+    expect(page.get_by_role("rowheader").filter(has_text="team/")).to_have_count(2)
+    search = page.get_by_role("searchbox")
+    for text in ("1.1", digest[:15]):
+        search.fill(text)
         expect(page.get_by_role("rowheader").filter(has_text="team/")).to_have_count(1)
+        expect(table_row(page, "team/app")).to_contain_text("1.1")
+    page.wait_for_url(lambda url: digest[:15] in url.replace("%3A", ":"))
+    page.reload()
+    expect(search).to_have_value(digest[:15])
+    expect(page.get_by_role("rowheader").filter(has_text="team/")).to_have_count(1)
 
 
-def test_each_state_has_its_word_and_reason_and_who_and_when(browser: Browser, address: str) -> None:
-    with session(browser, address) as context:
-        page = context.new_page()
-        show(page, EVERYTHING)
-        open_board(page)
-        for image, texts in {
-            "payments/api": ("current", "0aaaaaaa", "2 h ago", "nightly / jane"),
-            "payments/web": ("behind by 1", "waits for approval", "One of jane and carol may say yes."),
-            "payments/jobs": ("verifying", "42 min of 4 h"),
-            "payments/cron": ("failed", "test.status is 'failed'"),
-            "payments/door": ("drift", "no promotion explains it", "by bob"),
-            "payments/hold": ("held", "held by jane: it crashes"),
-        }.items():
-            for text in texts:
-                expect(table_row(page, image)).to_contain_text(text)
-        expect(page.get_by_role("alert")).to_contain_text("The line is stopped: docker-prod. incident 4711 – jane")
-        page.get_by_role("button", name="1 drifted").click()
-        page.wait_for_url("**/plugin/board?state=drift")
-        expect(page.get_by_role("button", name="1 drifted")).to_have_attribute("aria-pressed", "true")
-        page.go_back()
-        page.wait_for_url("**/plugin/board")
+def test_each_state_has_its_word_and_reason_and_who_and_when(page: Page) -> None:
+    show(page, EVERYTHING)
+    open_board(page)
+    for image, texts in {
+        "payments/api": ("current", "0aaaaaaa", "2 h ago", "nightly / jane"),
+        "payments/web": ("behind by 1", "waits for approval", "One of jane and carol may say yes."),
+        "payments/jobs": ("verifying", "42 min of 4 h"),
+        "payments/cron": ("failed", "test.status is 'failed'"),
+        "payments/door": ("drift", "no promotion explains it", "by bob"),
+        "payments/hold": ("held", "held by jane: it crashes"),
+    }.items():
+        for text in texts:
+            expect(table_row(page, image)).to_contain_text(text)
+    expect(page.get_by_role("alert")).to_contain_text("The line is stopped: docker-prod. incident 4711 – jane")
+    page.get_by_role("button", name="1 drifted").click()
+    page.wait_for_url("**/plugin/board?state=drift")
+    expect(page.get_by_role("button", name="1 drifted")).to_have_attribute("aria-pressed", "true")
+    page.go_back()
+    page.wait_for_url("**/plugin/board")
 
 
-def test_hostile_names_stay_text_and_no_scheme_but_http_becomes_a_link(browser: Browser, address: str) -> None:
+def test_hostile_names_stay_text_and_no_scheme_but_http_becomes_a_link(page: Page) -> None:
     hostile = row(
         HOSTILE,
         cells=[cell(0, HOSTILE, reason=HOSTILE, url="javascript:window.hurt=1", pushed_by=HOSTILE)],
         gates=[gate(0, state=GateState.FAILED, word=HOSTILE, reason=HOSTILE)],
         owner=HOSTILE,
     )
-    with session(browser, address) as context:
-        page = context.new_page()
-        show(page, board([hostile], trouble=HOSTILE, stops=[STOP.model_copy(update={"reason": HOSTILE})]))
-        open_board(page)
-        expect(table_row(page, HOSTILE)).to_be_visible()
-        assert page.evaluate("window.hurt") is None
-        assert page.locator(".ab-page img, .ab-page script, [href^='javascript:']").count() == 0
+    show(page, board([hostile], trouble=HOSTILE, stops=[STOP.model_copy(update={"reason": HOSTILE})]))
+    open_board(page)
+    expect(table_row(page, HOSTILE)).to_be_visible()
+    assert page.evaluate("window.hurt") is None
+    assert page.locator(".ab-page img, .ab-page script, [href^='javascript:']").count() == 0
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 700)])
-def test_a_screen_reader_has_names_for_all_and_axe_finds_nothing_serious(
-    browser: Browser, address: str, theme: str, width: int
-) -> None:
-    with session(browser, address, theme=theme, width=width) as context:
-        page = context.new_page()
-        show(page, EVERYTHING, "promote", "roll_back", "hold", "reject", "stop", "resume", "answer")
-        open_board(page)
-        expect(table_row(page, "payments/web")).to_be_visible()
-        assert serious_findings(page, ".ab-page") == []
-        page.get_by_role("button", name="Actions for payments/web").click()
-        page.get_by_role("menuitem", name="Promote").click()
-        expect(page.get_by_role("dialog")).to_contain_text("qa → prod")
-        page.wait_for_timeout(300)  # until the dialog has faded in: half transparent text has less contrast
-        assert serious_findings(page, "[role=dialog]") == []
+def test_a_screen_reader_has_names_for_all_and_axe_finds_nothing_serious(page: Page, theme: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.add_init_script(f"localStorage.theme = '{theme}';")
+    show(page, EVERYTHING, "promote", "roll_back", "hold", "reject", "stop", "resume", "answer")
+    open_board(page)
+    expect(table_row(page, "payments/web")).to_be_visible()
+    assert serious_findings(page, ".ab-page") == []
+    page.get_by_role("button", name="Actions for payments/web").click()
+    page.get_by_role("menuitem", name="Promote").click()
+    expect(page.get_by_role("dialog")).to_contain_text("qa → prod")
+    page.wait_for_timeout(300)  # until the dialog has faded in: half transparent text has less contrast
+    assert serious_findings(page, "[role=dialog]") == []
 
 
-@pytest.mark.parametrize("width", [700, 1024, 1600])
-def test_nothing_sticks_out_at_any_width(browser: Browser, address: str, width: int) -> None:
+def test_nothing_sticks_out_at_any_width(page: Page) -> None:
     long = row(
         "a-very-long/organisation/with-deeply/nested-names/and-an-image-that-never-ends",
         cells=[cell(0, "2026.11.29-build.1234567890-of-a-branch-with-a-long-name")],
     )
-    with session(browser, address, width=width) as context:
-        page = context.new_page()
-        show(page, board([*EVERYTHING.rows, long], stops=[STOP]), "promote")
-        open_board(page)
-        expect(table_row(page, "payments/web")).to_be_visible()
+    show(page, board([*EVERYTHING.rows, long], stops=[STOP]), "promote")
+    open_board(page)
+    expect(table_row(page, "payments/web")).to_be_visible()
+    for width in (700, 1024, 1600):
+        page.set_viewport_size({"width": width, "height": 900})
         sizes = page.locator(".ab-page").evaluate("page => [page.scrollWidth, page.clientWidth]")
-        assert sizes[0] <= sizes[1], sizes
+        assert sizes[0] <= sizes[1], (width, sizes)
 
 
-def test_a_promotion_is_planned_confirmed_and_triggered_without_the_mouse(browser: Browser, address: str) -> None:
+def test_a_promotion_is_planned_confirmed_and_triggered_without_the_mouse(page: Page) -> None:
     sent: list[Any] = []
-    with session(browser, address) as context:
-        page = context.new_page()
-        show(page, EVERYTHING, "promote")
-        take_runs(page, sent)
-        open_board(page)
-        page.get_by_role("button", name="Actions for payments/web").focus()
-        page.keyboard.press("Enter")
-        expect(page.get_by_role("menuitem", name="Promote")).to_be_visible()
-        expect(page.get_by_role("menuitem", name="Hold")).to_have_count(0)
-        page.keyboard.press("ArrowDown")
-        page.keyboard.press("Enter")
-        dialog = page.get_by_role("dialog", name="Promote payments/web")
-        expect(dialog).to_contain_text("waits for approval")
-        dialog.get_by_role("button", name="Promote to prod").press("Enter")
-        expect(dialog).to_contain_text("done")
-        page.keyboard.press("Escape")
-        expect(dialog).to_have_count(0)
+    show(page, EVERYTHING, "promote")
+    take_runs(page, sent)
+    open_board(page)
+    page.get_by_role("button", name="Actions for payments/web").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem", name="Promote")).to_be_visible()
+    expect(page.get_by_role("menuitem", name="Hold")).to_have_count(0)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Promote payments/web")
+    expect(dialog).to_contain_text("waits for approval")
+    dialog.get_by_role("button", name="Promote to prod").press("Enter")
+    expect(dialog).to_contain_text("done")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
     assert sent == [
         {
             "logical_date": None,
@@ -203,42 +194,42 @@ def take_runs(page: Page, sent: list[Any]) -> None:
     )
 
 
-def test_who_may_do_nothing_is_offered_nothing(browser: Browser, address: str) -> None:
-    with session(browser, address, role="viewer") as context:
+@pytest.mark.parametrize(("role", "offered"), [("viewer", 0), ("user", 6)])
+def test_nobody_is_offered_what_they_may_not_do(browser: Browser, address: str, role: str, offered: int) -> None:
+    for dag_id in ("promote_on_demand", "stop_the_line", "hold_or_reject", "rollback"):
+        store_dag(dag_id)
+    with session(browser, address, role=role) as context:
         page = context.new_page()
         show(page, EVERYTHING)
-        open_board(page)
+        with page.expect_response("**/board/actions.json*"):
+            open_board(page)
         expect(table_row(page, "payments/web")).to_be_visible()
-        expect(page.get_by_role("button", name=re.compile("Actions|Answer|Stop the line|Let it go on"))).to_have_count(
-            0
-        )
-        expect(page.get_by_role("checkbox")).to_have_count(0)
+        expect(page.get_by_role("button", name=re.compile("Actions for"))).to_have_count(offered)
+        expect(page.get_by_role("checkbox")).to_have_count(offered)
+        expect(page.get_by_role("button", name="Stop the line")).to_have_count(min(offered, 1))
+        expect(page.get_by_role("button", name="Let it go on")).to_have_count(min(offered, 1))
 
 
-def test_favourites_come_first_and_are_kept_and_pages_are_the_servers(browser: Browser, address: str) -> None:
+def test_favourites_come_first_and_are_kept_and_pages_are_the_servers(page: Page) -> None:
     rows = [row(f"team/app-{number:02}") for number in range(50)]
-    with session(browser, address) as context:
-        page = context.new_page()
-        asked = show(page, board(rows, found=10_000))
-        open_board(page)
-        expect(page.get_by_text("1–50 of 10,000")).to_be_visible()
-        page.get_by_role("button", name="Favourite team/app-07").click()
-        expect(page.get_by_role("rowheader").nth(0)).to_have_text("Favourites")
-        expect(page.get_by_role("rowheader").nth(1)).to_contain_text("team/app-07")
-        page.get_by_role("button", name="Next").click()
-        page.wait_for_url("**/plugin/board?start=50")
-        page.reload()
-        expect(page.get_by_role("button", name="Favourite team/app-07")).to_have_attribute("aria-pressed", "true")
+    asked = show(page, board(rows, found=10_000))
+    open_board(page)
+    expect(page.get_by_text("1–50 of 10,000")).to_be_visible()
+    page.get_by_role("button", name="Favourite team/app-07").click()
+    expect(page.get_by_role("rowheader").nth(0)).to_have_text("Favourites")
+    expect(page.get_by_role("rowheader").nth(1)).to_contain_text("team/app-07")
+    page.get_by_role("button", name="Next").click()
+    page.wait_for_url("**/plugin/board?start=50")
+    page.reload()
+    expect(page.get_by_role("button", name="Favourite team/app-07")).to_have_attribute("aria-pressed", "true")
     assert asked[-1] == {"start": ["50"], "images": ["team/app-07"], "limit": ["50"]}
 
 
-def test_a_board_that_is_looked_at_now_is_asked_for_again_until_it_is_there(browser: Browser, address: str) -> None:
-    with session(browser, address) as context:
-        page = context.new_page()
-        show(page, [board([], as_of=None, is_refreshing=True), EVERYTHING])
-        open_board(page)
-        expect(page.get_by_text("for the first time")).to_be_visible()
-        expect(table_row(page, "payments/web")).to_be_visible()
+def test_a_board_that_is_looked_at_now_is_asked_for_again_until_it_is_there(page: Page) -> None:
+    show(page, [board([], as_of=None, is_refreshing=True), EVERYTHING])
+    open_board(page)
+    expect(page.get_by_text("for the first time")).to_be_visible()
+    expect(table_row(page, "payments/web")).to_be_visible()
 
 
 @pytest.mark.parametrize("lost", ["React", "ChakraUI.Dialog"])
@@ -278,17 +269,15 @@ def test_without_a_session_the_whole_page_leads_to_the_login_and_back(browser: B
         page.wait_for_url(re.compile(r"/auth/login.*next=.*plugin%2Fboard%3Fq%3Dapi"))
 
 
-def test_the_board_follows_airflows_switch_of_the_theme(browser: Browser, address: str) -> None:
-    with session(browser, address, theme="light") as context:
-        page = context.new_page()
-        show(page, EVERYTHING)
-        open_board(page)
-        before = head_colour(page)
-        page.get_by_role("button", name="User").click()
-        page.get_by_role("menuitem", name="Appearance").click()
-        page.get_by_role("menuitemradio", name="Dark Mode").click()
-        page.wait_for_function("() => document.documentElement.classList.contains('dark')")
-        assert head_colour(page) != before
+def test_the_board_follows_airflows_switch_of_the_theme(page: Page) -> None:
+    show(page, EVERYTHING)
+    open_board(page)
+    before = head_colour(page)
+    page.get_by_role("button", name="User").click()
+    page.get_by_role("menuitem", name="Appearance").click()
+    page.get_by_role("menuitemradio", name="Dark Mode").click()
+    page.wait_for_function("() => document.documentElement.classList.contains('dark')")
+    assert head_colour(page) != before
 
 
 def head_colour(page: Page) -> Any:

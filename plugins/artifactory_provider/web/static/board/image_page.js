@@ -12,12 +12,15 @@ import { offersOf } from "./row_menu.js";
 import { StageTags } from "./image_tags.js";
 
 const LIVE = 60000;
+const SOON = 2000;
 
 export function ImagePage() {
   const [{ image, ladder }] = useQuery("image", "ladder");
   const actions = useActions([ladder]);
   useTicking();
-  const { data, error, reload } = useJson(image ? boardUrl("board/image.json", { image, ladder }) : null, () => LIVE);
+  const { data, error, reload } = useJson(image ? boardUrl("board/image.json", { image, ladder }) : null, (one) =>
+    one?.as_of ? LIVE : SOON,
+  );
   if (!image) return h(Page, { title: "Image" }, h(Notice, { title: "Which image?" }, "The address names none."));
   const onDone = () => reload();
   return h(
@@ -27,9 +30,10 @@ export function ImagePage() {
       back: boardPage({ ladder }),
     },
     actions.dialog,
-    !data && h(Pending, { error, reload, what: "the image" }),
+    (!data || !isKnown(data)) && h(Pending, { error, reload, what: "the image" }),
     data && error && h(Notice, { title: "The image could not be looked at again." }, error.message),
     data &&
+      isKnown(data) &&
       h(
         Fragment,
         null,
@@ -46,6 +50,9 @@ export function ImagePage() {
       ),
   );
 }
+
+/** Whether the registry has been looked at: before, nothing is known of any image. */
+const isKnown = ({ as_of: asOf, stages }) => Boolean(asOf) || stages.length > 0;
 
 /** Where it stands, as on the board. */
 function Now({ row, stages, actions, onDone }) {
