@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import (
+    audits,
     backfill_dags,
     backfills,
     board_api,
     boards,
     clients,
+    commands,
     fleets,
     parsing,
     policies,
@@ -34,9 +36,11 @@ if TYPE_CHECKING:
 # Each gives its rows as soon as it has them.
 BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "clients": clients.measure,
+    "commands": commands.measure,
     "promotions": promotions.measure,
     "waits": waits.measure,
     "policies": policies.measure,
+    "audits": audits.measure,
     "backfills": backfills.measure,
     "backfill-dags": backfill_dags.measure,
     "fleets": fleets.measure,

@@ -19,6 +19,7 @@ from artifactory_provider.promotion.selection import newest_version
 from demo.errors import DemoError
 from demo.home import HOMES, Home
 from demo.instance import Instance
+from demo.metrics import print_metrics
 from demo.processes import Register
 from demo.report import Progress
 from demo.scenario import (
@@ -65,6 +66,7 @@ def main() -> int:
     start.add_argument("--empty", action="store_true", help="the first time, with nothing in qa and prod")
     commands.add_parser("down", help="stop what 'up' has started")
     commands.add_parser("qa-tests", help="pass everything that arrives in qa").add_argument("url")
+    commands.add_parser("metrics", help="print what Airflow's metrics are told").add_argument("port", type=int)
     verdict = commands.add_parser("verdict", help="write what the tests in dev say of an image's newest version")
     verdict.add_argument("image")
     verdict.add_argument("status", choices=["passed", "failed", "none"])
@@ -73,6 +75,8 @@ def main() -> int:
     try:
         if arguments.command == "qa-tests":
             asyncio.run(run_qa_tests(arguments.url))
+        if arguments.command == "metrics":
+            print_metrics(arguments.port)
         if arguments.command == "verdict":
             return asyncio.run(_give_verdict(arguments.image, arguments.status))
         if arguments.command == "up":
@@ -339,6 +343,17 @@ What to try:
          docker://127.0.0.1:{home.ports.sandbox}/docker-dev/storefront/web:2.0.0
        make verdict IMAGE=storefront/web STATUS=passed
      'Promote on push' (promote_pushed) takes up by hand what stands there.
+ 12. Watch what Airflow's metrics are told of all this; docs/metrics.md has a dashboard for them.
+       tail -f {home.shown_path}/metrics.log
+ 13. In the same browser, read who has promoted what into production, and on which verdicts (docs/audit-trail.md); with
+     .json it is JSON:
+       {home.airflow_url}/artifactory/trail.csv?repository=docker-prod
+ 14. Trigger 'Audit: drift in stages' (audit_drift): its run's tab Plan says what no promotion explains in qa and
+     prod, who has pushed it, and when. One tag was pushed to docker-prod past Airflow; bring another:
+       skopeo copy --src-tls-verify=false --src-creds admin:password \\
+         --dest-tls-verify=false --dest-creds admin:password \\
+         docker://127.0.0.1:{home.ports.sandbox}/docker-dev/coredns:v1.11.0 \\
+         docker://127.0.0.1:{home.ports.sandbox}/docker-prod/coredns:by-hand
 
 'make down' stops everything; what was promoted is there again after the next 'make up'.
 """

@@ -32,6 +32,7 @@ class Ports:
     worker_logs: int
     triggerer_logs: int
     scheduler_health: int
+    metrics: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +171,10 @@ class Home:
             "LOGGING__WORKER_LOG_SERVER_PORT": str(self.ports.worker_logs),
             "LOGGING__TRIGGER_LOG_SERVER_PORT": str(self.ports.triggerer_logs),
             "SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(self.ports.scheduler_health),
+            "METRICS__STATSD_ON": "True",
+            "METRICS__STATSD_HOST": _HOST,
+            "METRICS__STATSD_PORT": str(self.ports.metrics),
+            "METRICS__STATSD_INFLUXDB_ENABLED": "True",  # with tags
         }
 
 
@@ -199,6 +204,7 @@ def _choose_ports() -> Ports:
         worker_logs=_any_free(),
         triggerer_logs=_any_free(),
         scheduler_health=_any_free(),
+        metrics=_any_free(),
     )
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from demo.home import Home
     from demo.report import Progress
 
-PARTS = ("sandbox", "airflow", "qa-tests")
+PARTS = ("sandbox", "metrics", "airflow", "qa-tests")
 _LONGEST_SILENCE = 30.0
 DAGS = (
     "service_catalog_check",
@@ -44,6 +44,7 @@ DAGS = (
     "rollback",
     "stop_the_line",
     "hold_or_reject",
+    "audit_drift",
 )
 
 
@@ -76,6 +77,8 @@ class Instance:
             self._progress.say(asyncio.run(self._write_verdicts()))
             if self._past:
                 asyncio.run(self._past.record())
+        if "metrics" in parts:
+            self._run("metrics", [sys.executable, "-m", "demo", "metrics", str(self._home.ports.metrics)])
         if "airflow" in parts:
             self._start_airflow()
             self.api.log_in()

@@ -62,22 +62,23 @@ class Past:
         """Fill qa and prod with what the nights have promoted, each of what had passed its tests until then."""
         if not self._due.exists():
             return
-        promoted = _promoted(datetime.now(UTC))
-        for repository in (QA, PROD):
-            tags = (replace(tag, created=_moment(tag, repository)) for tag in promoted)
-            seed_repository(self._home, repository, tags)
-        self._progress.say(f"The nights until a week ago have promoted {len(promoted)} tags to {QA} and {PROD}.")
+        promoted = {repository: _promoted(repository, datetime.now(UTC)) for repository in (QA, PROD)}
+        for repository, tags in promoted.items():
+            seed_repository(self._home, repository, (replace(tag, created=_moment(tag, repository)) for tag in tags))
+        qa, prod = map(len, promoted.values())
+        self._progress.say(f"The nights until a week ago have promoted {qa} tags to {QA}, and {prod} on to {PROD}.")
 
     async def record(self) -> None:
         """Write what those promotions have recorded; then hold a tag, and push another past Airflow."""
         if not self._due.exists():
             return
-        promoted = _promoted(datetime.now(UTC))
+        now = datetime.now(UTC)
         async with sandbox_client(self._home.sandbox_url) as client:
-            for tag in promoted:
+            for tag in _promoted(QA, now):
                 await _record(client, tag, DEV, QA, {VERDICT: "passed"})
+            for tag in _promoted(PROD, now):
                 await _record(client, tag, QA, PROD, {VERDICT: "passed", QA_VERDICT: "passed"})
-            held = [ImageReference(PROD, tag.image, tag.tag) for tag in promoted if tag.image == HELD][-1]
+            held = [ImageReference(PROD, tag.image, tag.tag) for tag in _promoted(PROD, now) if tag.image == HELD][-1]
             await hold(client, held, reason=HELD_BECAUSE, by="admin")
         push(self._home.sandbox_url, PROD, DRIFTED, DRIFTED_TAG)
         self._progress.say(f"{held} is held, and {PROD}/{DRIFTED}:{DRIFTED_TAG} was pushed past Airflow.")
@@ -116,9 +117,14 @@ async def _record(
     await client.set_properties(manifest_path(place, descriptor), {**properties, **verdicts})
 
 
-def _promoted(now: datetime) -> list[PushedTag]:
-    """Return what has come to prod until now, the oldest of each image first."""
-    return [tag for tag in pushed_lately(now) if tag.status == "passed" and tag.created < now - _LATELY]
+def _promoted(repository: str, now: datetime) -> list[PushedTag]:
+    """Return what has come to qa or prod until now, the oldest of each image first.
+
+    :param repository: which of the two; what the policy does not let into prod has come to qa.
+    """
+    passed = [tag for tag in pushed_lately(now) if tag.status == "passed"]
+    waiting = {FROZEN_FOR_A_WEEK, APPROVED} if repository == QA else set()
+    return [tag for tag in passed if tag.created < now - _LATELY or tag.image in waiting]
 
 
 def _moment(tag: PushedTag, repository: str) -> datetime:

@@ -28,6 +28,10 @@ def test_make_demo_brings_exactly_the_verified_digests_to_prod_and_leaves_nothin
         "many tags are retagged",
     ):
         assert re.search(rf"{start} +│ \w+ +│ success │", done.stdout)
+    told = (tmp_path / "run" / "metrics.log").read_text()
+    assert re.search(r"artifactory\.promotions +1  repository=docker-prod outcome=promoted", told)  # of a task
+    assert re.search(r"artifactory\.wait_time +0:\d\d:\d\d  repository=docker-dev reason=verdict", told)  # after a wait
+    assert re.search(r"artifactory\.looks +1  outcome=read", told)  # of the triggerer
     assert not [process for process in psutil.process_iter() if str(tmp_path) in _environment(process)]
 
 

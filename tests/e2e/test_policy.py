@@ -66,7 +66,7 @@ def test_a_freeze_in_the_policy_is_planned_as_refused_until_it_ends(airflow: Air
     with variable(airflow, "artifactory_policy", {"version": 1, "rules": [rule]}):
         state, page = backfill(airflow, "frozen")
     assert state == "failed"
-    assert "1 promotions: 0 promote, 0 unchanged, 0 conflict, 1 refused, 0 missing" in page
+    assert "1 promotion: 0 promote, 0 unchanged, 0 conflict, 1 refused, 0 missing" in page
     assert "docker-prod is frozen by the rule" in page
     assert "frozen" not in digests(airflow, "docker-prod", IMAGE)
     state, _ = backfill(airflow, "frozen")

@@ -6,8 +6,9 @@ used, so that who needs a reference only, as a DAG file does, does not import an
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from artifactory_provider.exports import import_when_used
 
 if TYPE_CHECKING:
     from artifactory_provider.artifactory.authentication import (
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.manifests import Descriptor, Manifest
     from artifactory_provider.artifactory.references import ImageReference, InvalidReference
     from artifactory_provider.artifactory.settings import ServerSettings
+else:
+    __getattr__ = import_when_used(
+        __name__,
+        {
+            "authentication": ("Anonymous", "ApiKey", "Basic", "Bearer", "IdentityExchange", "RefreshableToken"),
+            "client": ("ArtifactoryClient",),
+            "errors": ("ArtifactoryError",),
+            "manifests": ("Descriptor", "Manifest"),
+            "references": ("ImageReference", "InvalidReference"),
+            "settings": ("ServerSettings",),
+        },
+    )
 
 __all__ = [
     "Anonymous",
@@ -39,19 +52,3 @@ __all__ = [
     "RefreshableToken",
     "ServerSettings",
 ]
-
-_MODULES = {
-    "authentication": ("Anonymous", "ApiKey", "Basic", "Bearer", "IdentityExchange", "RefreshableToken"),
-    "client": ("ArtifactoryClient",),
-    "errors": ("ArtifactoryError",),
-    "manifests": ("Descriptor", "Manifest"),
-    "references": ("ImageReference", "InvalidReference"),
-    "settings": ("ServerSettings",),
-}
-
-
-def __getattr__(name: str) -> Any:
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

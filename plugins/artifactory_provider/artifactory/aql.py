@@ -131,10 +131,11 @@ def _length(criteria: object) -> int:
 def _read_properties(listed: Any) -> dict[str, tuple[str, ...]] | None:
     if listed is None:
         return None
-    found: dict[str, list[str]] = {}
+    found: dict[str, tuple[str, ...]] = {}
     for one in listed:
-        found.setdefault(str(one["key"]), []).append(str(one.get("value", "")))
-    return {name: tuple(values) for name, values in found.items()}
+        name, value = str(one["key"]), str(one.get("value", ""))
+        found[name] = (*found[name], value) if name in found else (value,)
+    return found
 
 
 def _moment(document: Mapping[str, Any], field: str) -> datetime.datetime | None:

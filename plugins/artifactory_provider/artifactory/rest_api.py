@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.answers import Answer
     from artifactory_provider.artifactory.server import Server
 
-_ITEMS_A_PAGE = 1000
+ITEMS_A_PAGE = 1000
 _MOST_STEPS_BACK = 20
 _TAKEN_BY_ALL = 5900
 """Characters: Artifactory refuses longer queries than 6,000, unless ``aql.search.query.size.limit`` says otherwise."""
+_TRIMMED = "The server has left out some of what a query found."
 _TOO_LONG = frozenset({400, 413})
 
 Place = tuple[str, str, str]
@@ -198,16 +199,21 @@ class RestApi:
         """
         return await self._find_in_parts(criteria, self._find_all)
 
-    async def item_at(self, criteria: Mapping[str, Any], offset: int) -> aql.Item | None:
-        """Return one of the files that meet the criteria, or None where there are not so many.
+    async def find_page(
+        self, criteria: Mapping[str, Any], *, offset: int = 0, limit: int = ITEMS_A_PAGE
+    ) -> list[aql.Item]:
+        """Return some of the files that meet the criteria, by repository, folder and name, as the server orders texts.
 
         :param criteria: as AQL has them.
-        :param offset: how many are passed over, by repository, folder and name, as the server orders texts.
-        :raises QueryUnusable: when the result does not tell the digest.
+        :param offset: how many are passed over.
+        :param limit: how many come at most; fewer only where there are no more.
+        :raises QueryUnusable: when the results are not whole, or do not tell the digest of each file.
         :raises ArtifactoryError: when the server refuses the query, as it does for anonymous users.
         """
-        items, _, _ = await self._ask_for_items(aql.find_items(criteria, offset=offset, limit=1))
-        return items[0] if items else None
+        items, is_trimmed, answer = await self._ask_for_items(aql.find_items(criteria, offset=offset, limit=limit))
+        if is_trimmed and len(items) < limit:
+            raise QueryUnusable(_TRIMMED, status=answer.status, endpoint=answer.endpoint)
+        return items
 
     async def find_annotated_items(self, criteria: Mapping[str, Any], *, with_origin: bool = False) -> list[aql.Item]:
         """Return the files that meet the criteria, each with its properties.
@@ -228,7 +234,7 @@ class RestApi:
         left: list[Mapping[str, Any]] = [criteria]
         while left:
             part = left.pop(0)
-            length = len(aql.find_items(part, offset=0, limit=_ITEMS_A_PAGE))
+            length = len(aql.find_items(part, offset=0, limit=ITEMS_A_PAGE))
             halves = aql.halves(part) if length > _TAKEN_BY_ALL else []
             if halves and length > self._longest_query:
                 left = [*halves, *left]
@@ -246,25 +252,24 @@ class RestApi:
         query = aql.find_annotated_items(criteria, with_origin=with_origin)
         items, is_trimmed, answer = await self._ask_for_items(query)
         if is_trimmed:
-            reason = "The server has left out some of what a query found, which has no pages."
-            raise QueryUnusable(reason, status=answer.status, endpoint=answer.endpoint)
+            raise QueryUnusable(_TRIMMED, status=answer.status, endpoint=answer.endpoint)
         return {_place_of(item): item for item in items}
 
     async def _find_all(self, criteria: Mapping[str, Any]) -> dict[Place, aql.Item]:
         found: dict[Place, aql.Item] = {}
         offset = steps_back = without_news = 0
         while True:
-            query = aql.find_items(criteria, offset=offset, limit=_ITEMS_A_PAGE)
+            query = aql.find_items(criteria, offset=offset, limit=ITEMS_A_PAGE)
             page, is_trimmed, _ = await self._ask_for_items(query)
             # Each page begins with the last one's last item. If it does not, items have been deleted meanwhile, and
             # as many were passed over: they are in the page before.
             if offset and steps_back < _MOST_STEPS_BACK and not (page and _place_of(page[0]) in found):
-                offset = max(0, offset - _ITEMS_A_PAGE)
+                offset = max(0, offset - ITEMS_A_PAGE)
                 steps_back += 1
                 continue
             known = len(found)
             found.update((_place_of(item), item) for item in page)
-            if len(page) < _ITEMS_A_PAGE and not is_trimmed:
+            if len(page) < ITEMS_A_PAGE and not is_trimmed:
                 return found
             without_news = without_news + 1 if len(found) == known else 0
             if without_news > steps_back:

@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
+from artifactory_provider.audit.acceptances import Acceptances, InvalidAcceptances, read_acceptances
+from artifactory_provider.audit.auditing import Audit, AuditScope, audit
+from artifactory_provider.audit.claims import Claim, Claims, Event
 from artifactory_provider.audit.explanation import Explainer, Explanation
+from artifactory_provider.audit.findings import Acceptance, Finding
+from artifactory_provider.audit.reports import AuditReport
 from artifactory_provider.audit.survey import StandingTag, Survey, take_survey
+from artifactory_provider.audit.trail import Maker, Period, ToldPromotion, TrailRow, make_trail
 
-__all__ = ["Explainer", "Explanation", "StandingTag", "Survey", "take_survey"]
+__all__ = [
+    "Acceptance",
+    "Acceptances",
+    "Audit",
+    "AuditReport",
+    "AuditScope",
+    "Claim",
+    "Claims",
+    "Event",
+    "Explainer",
+    "Explanation",
+    "Finding",
+    "InvalidAcceptances",
+    "Maker",
+    "Period",
+    "StandingTag",
+    "Survey",
+    "ToldPromotion",
+    "TrailRow",
+    "audit",
+    "make_trail",
+    "read_acceptances",
+    "take_survey",
+]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from artifactory_provider.artifactory.answers import readable
 from artifactory_provider.artifactory.layout import subject_of
-from artifactory_provider.promotion.record import StandingRecord, read_records
 from artifactory_provider.promotion.tags import backed_up_tag, step_of
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from artifactory_provider.audit.survey import StandingTag, Survey
     from artifactory_provider.promotion.listing import Image
+    from artifactory_provider.promotion.record import StandingRecord
+
+_CHILD = re.compile(r"(?P<tag>.+)-[a-z0-9]+-[a-z0-9_]+")
 
 Kind = Literal[
     "promoted", "known", "attachment", "orphan", "pending", "moved", "backup", "child", "held", "unexplained"
@@ -29,13 +32,18 @@ class Explanation:
         stands in its image; ``orphan``, an attachment of one that does not; ``pending`` or ``moved``, a step of a
         promotion under way, or left behind; ``backup`` of what a promotion has replaced; ``child``, the name that old
         servers give to the child of an index; ``held`` by a person; ``unexplained``.
-    :param words: a sentence.
+    :param said: a sentence; nothing where the record says it.
     :param record: the record that explains it; for what is not explained, the one that it carries of another tag.
     """
 
     kind: Kind
-    words: str
+    said: str
     record: StandingRecord | None = None
+
+    @property
+    def words(self) -> str:
+        """One or two sentences; those of thousands of records are put together when somebody reads them."""
+        return self.said or (_describe(self.record) if self.record else "")
 
     @property
     def is_explained(self) -> bool:
@@ -49,8 +57,7 @@ class Explainer:
     :param survey: what stands there.
     :param known: (repository, image, tag) → digests that were promoted there as others know, such as Airflow's asset
         events; for promotions without a record.
-    :param renamed: repository and image → tag → digest of the children of its indexes, as servers before 7.111.0 call
-        them.
+    :param children: digest of an index → the digests of its children, to which servers before 7.111.0 give tags.
     """
 
     def __init__(
@@ -58,11 +65,11 @@ class Explainer:
         survey: Survey,
         *,
         known: Mapping[tuple[str, str, str], Collection[str]] | None = None,
-        renamed: Mapping[Image, Mapping[str, str]] | None = None,
+        children: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self._survey = survey
         self._known = known or {}
-        self._renamed = renamed or {}
+        self._children = children or {}
         self._replaced: dict[Image, dict[str, set[str]]] = {}
 
     def explain(self, tag: StandingTag) -> Explanation:
@@ -73,7 +80,7 @@ class Explainer:
         if subject := subject_of(tag.name):
             return self._explain_attachment(tag, subject)
         if record := tag.record:
-            return Explanation("promoted", _describe(record), record)
+            return Explanation("promoted", "", record)
         return next(self._explain_otherwise(tag), None) or _unexplained(tag)
 
     def _explain_attachment(self, tag: StandingTag, subject: str) -> Explanation:
@@ -90,10 +97,16 @@ class Explainer:
             yield Explanation("pending" if step == "pending" else "moved", f"It {state}.")
         if (before := backed_up_tag(tag.name, tag.digest)) is not None and self._was_replaced(tag, before):
             yield Explanation("backup", f"It is what {before} showed before a promotion replaced it.")
-        if self._renamed.get(tag.image, {}).get(tag.name) == tag.digest:
+        if self._is_renamed_child(tag):
             yield Explanation("child", "It is a child of an index, under the name that servers before 7.111.0 give it.")
         if hold := tag.hold:
             yield Explanation("held", f"It is held: {hold}.")
+
+    def _is_renamed_child(self, tag: StandingTag) -> bool:
+        """Return whether a tag is called ``<tag of an index>-<os>-<architecture>``, and shows a child of that index."""
+        name = _CHILD.fullmatch(tag.name)
+        index = self._survey.tags_of(tag.image).get(name["tag"]) if name else None
+        return index is not None and tag.digest in self._children.get(index.digest, ())
 
     def _was_replaced(self, tag: StandingTag, before: str) -> bool:
         """Return whether a record says that a tag has shown this digest: its own, which came along, or a later one."""
@@ -108,7 +121,7 @@ class Explainer:
             before = backed_up_tag(tag.name, tag.digest)
             name = tag.name if before is None else before
             target = str(tag.place.unpinned()) if before is None else f"{image[0]}/{image[1]}:{name}"
-            for record in read_records(tag.properties):
+            for record in tag.records:
                 if record.digest == tag.digest and record.target == target:
                     shown.setdefault(name, set()).update({record.digest, record.replaced})
         return shown
@@ -126,10 +139,9 @@ def describe_origin(tag: StandingTag) -> str:
 
 
 def _unexplained(tag: StandingTag) -> Explanation:
-    carried = read_records(tag.properties)
-    if not carried:
+    if not tag.records:
         return Explanation("unexplained", f"No promotion explains it. {describe_origin(tag)}")
-    record = carried[0]
+    record = tag.records[0]
     if record.target == str(tag.place.unpinned()):
         said = f"Its record says that {readable(record.digest)} was promoted there"
     else:

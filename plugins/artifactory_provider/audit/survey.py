@@ -1,21 +1,23 @@
 """What stands in whole repositories, with all that is said of it: read as a stream, kept small.
 
-The server sends properties along only where a query has no pages (see ``find_annotated_items``), so a repository is
-read in spans of its folders, each bounded by itself: from one folder to that of the five hundredth manifest after it.
+The server sends properties along only where a query has no pages (see ``find_annotated_items``), so the tags of a
+repository are read in spans of its folders, each bounded by itself: from one folder to the five hundredth after it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.artifactory.concurrency import in_turns
+from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.errors import UnexpectedAnswer
 from artifactory_provider.artifactory.layout import (
     LIST_FILE,
-    MANIFEST_FILE,
     any_manifest,
     any_of,
     folder_of,
@@ -24,13 +26,14 @@ from artifactory_provider.artifactory.layout import (
     subject_of,
 )
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
+from artifactory_provider.artifactory.rest_api import ITEMS_A_PAGE
 from artifactory_provider.promotion.marks import REJECTED, Mark, hold_of
 from artifactory_provider.promotion.planning.patterns import Patterns
-from artifactory_provider.promotion.record import StandingRecord, read_records
+from artifactory_provider.promotion.record import StandingRecord, take_records
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 
     from artifactory_provider.artifactory.aql import Item
     from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -39,7 +42,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MANIFESTS_A_SPAN = 500
+_TAGS_A_SPAN = 500
+_SPANS_AT_ONCE = 2
+_QUERIES_AT_ONCE = 3
+"""As many as Artifactory answers at a time (JFrog's documentation "AQL performance")."""
+_CHILDREN = "*/sha256:*"
 _MOST_PATTERNS = 50
 _MEDIA_TYPE = "docker.manifest.type"
 _SERVERS_OWN = frozenset({_MEDIA_TYPE, "docker.manifest", "docker.manifest.digest", "docker.repoName", "sha256"})
@@ -56,7 +63,10 @@ class StandingTag:
     :param updated: when it was written, copied or moved here; None where the server does not say.
     :param by: who has pushed its bytes; nothing where the server does not say.
     :param size: the bytes of its manifest, without its layers.
-    :param properties: those of its manifest, name → values, without what the server itself says in them.
+    :param properties: those of its manifest, name → values, without what the server itself says in them, and without
+        what the records have.
+    :param records: the records of promotions among them, also those that have come along with a copy.
+    :param record: the one that says that this digest was promoted to this tag; None where none does.
     """
 
     place: ImageReference
@@ -67,6 +77,8 @@ class StandingTag:
     by: str
     size: int
     properties: Mapping[str, tuple[str, ...]]
+    records: tuple[StandingRecord, ...]
+    record: StandingRecord | None
 
     @property
     def digest(self) -> str:
@@ -84,11 +96,6 @@ class StandingTag:
         return str(self.place.tag)
 
     @property
-    def record(self) -> StandingRecord | None:
-        """The record of its promotion; None where none says that this digest was promoted to this tag."""
-        return next((record for record in read_records(self.properties) if record.speaks_of(self.place)), None)
-
-    @property
     def hold(self) -> Mark | None:
         """The hold on it, or None."""
         return hold_of(self.properties, self.place)
@@ -98,10 +105,12 @@ class Survey:
     """What stands in repositories, as it was read.
 
     :param repositories: the keys of the repositories that were read.
+    :param images: which images are meant; None for all.
     """
 
-    def __init__(self, repositories: Iterable[str] = ()) -> None:
+    def __init__(self, repositories: Iterable[str] = (), images: Patterns | None = None) -> None:
         self.repositories = tuple(repositories)
+        self._is_meant = cache((images or Patterns()).match)
         self._tags: dict[Folder, StandingTag] = {}
         self._by_image: dict[Image, dict[str, StandingTag]] = {}
         self._manifests: dict[Image, set[str]] = {}
@@ -160,21 +169,20 @@ class Survey:
         """
         return self._rejected.get(digest)
 
-    def add(self, items: Iterable[Item], images: Patterns | None = None) -> None:
+    def add(self, items: Iterable[Item]) -> None:
         """Note manifests that were found, those of a folder together.
 
         :param items: the files.
-        :param images: the images that are meant; None for all.
         """
         for item in items:
             image, name = split_folder(item.folder)
-            if images is not None and not images.match(image):
+            if not self._is_meant(image):
                 continue
             self.note_rejection(item)
             try:
                 if not is_tag_folder(name):
-                    self._manifests.setdefault((item.repository, image), set()).add(self._once(item.digest))
-                elif item.name in {MANIFEST_FILE, LIST_FILE}:
+                    self._manifests.setdefault((item.repository, image), set()).add(item.digest)
+                else:
                     self._add_tag(item, ImageReference(item.repository, image, name, item.digest))
             except InvalidReference as error:
                 log.info("Passing over %s/%s, which no client can name: %s", item.repository, item.folder, error)
@@ -184,41 +192,41 @@ class Survey:
 
         :param item: a manifest.
         """
-        if mark := Mark.read(item.properties or {}, REJECTED):
-            self._rejected[self._once(item.digest)] = mark
+        if item.properties and (mark := Mark.read(item.properties, REJECTED)):
+            self._rejected[item.digest] = mark
 
     def _add_tag(self, item: Item, place: ImageReference) -> None:
-        place = place.pinned(self._once(item.digest))
-        image, folder = (place.repository, place.image), folder_of(place.unpinned())
-        self._manifests.setdefault(image, set()).add(str(place.digest))
+        image, folder = (place.repository, place.image), (item.repository, item.folder)
+        self._manifests.setdefault(image, set()).add(item.digest)
         is_index = item.name == LIST_FILE
         if folder in self._tags and not is_index:
             return  # The index beside it is what the tag shows.
-        properties = item.properties or {}
+        said, once = item.properties or {}, self._once
+        properties = {once(name): values for name, values in said.items() if name not in _SERVERS_OWN}
+        # Of thousands of tags, the values of each record would be most of what is kept.
+        records = tuple(take_records(properties))
         tag = StandingTag(
             place,
             is_index,
-            self._once(" ".join(properties.get(_MEDIA_TYPE, ()))),
+            once(" ".join(said.get(_MEDIA_TYPE, ()))),
             item.created,
             item.updated,
-            self._once(item.by),
+            once(item.by),
             item.size or 0,
-            {
-                self._once(name): tuple(map(self._once, values))
-                for name, values in properties.items()
-                if name not in _SERVERS_OWN
-            },
+            properties,
+            records,
+            next((record for record in records if record.speaks_of(place)), None),
         )
         self._tags[folder] = tag
         self._by_image.setdefault(image, {})[place.tag or ""] = tag
 
     def _once(self, text: str) -> str:
-        """Keep one of equal texts: among thousands of tags, most names, digests and runs come again."""
+        """Keep one of equal texts: among thousands of tags, the names of properties and of people come again."""
         return self._texts.setdefault(text, text)
 
 
 async def take_survey(client: ArtifactoryClient, repositories: Iterable[str], images: Patterns | None = None) -> Survey:
-    """Return what stands in repositories now: some requests for each five hundred manifests.
+    """Return what stands in repositories now: a few requests for each thousand manifests.
 
     :param client: an open client.
     :param repositories: their keys.
@@ -226,15 +234,36 @@ async def take_survey(client: ArtifactoryClient, repositories: Iterable[str], im
     :raises ArtifactoryError: when the server refuses queries, or cannot be asked: nobody can tell then what is missing.
     """
     images = images or Patterns()
-    found = Survey(dict.fromkeys(repositories))
+    found = Survey(dict.fromkeys(repositories), images)
+
+    async def take(spans: AsyncGenerator[list[Item]]) -> None:
+        async with aclosing(spans):
+            async for span in spans:
+                found.add(span)
+
     for repository in found.repositories:
-        async for span in list_manifests(client, repository, images):
-            async for item in in_turns(span):
-                found.add((item,), images)
-    rejected = {f"@{REJECTED}": {"$match": "*"}, **any_manifest()}
-    for item in await client.find_annotated_items(rejected):
+        # While what the one has read is taken in, the server answers the other.
+        with client.at_most(_QUERIES_AT_ONCE):
+            await concurrently(take, [each(client, repository, images) for each in (_list_children, _list_tags)])
+    for item in await client.find_annotated_items({f"@{REJECTED}": {"$match": "*"}, **any_manifest()}):
         found.note_rejection(item)
     return found
+
+
+async def _list_children(client: ArtifactoryClient, repository: str, images: Patterns) -> AsyncGenerator[list[Item]]:
+    """Yield the manifests that no tags lead to, span by span: of them only their digests are needed."""
+    start = ""
+    while True:
+        span = await client.find_page(_between(repository, images, [{"path": {"$match": _CHILDREN}}], start))
+        yield span
+        if len(span) < ITEMS_A_PAGE:
+            return
+        start = _next_of(span[-1], start)
+
+
+def _list_tags(client: ArtifactoryClient, repository: str, images: Patterns) -> AsyncGenerator[list[Item]]:
+    tags = [{"path": {"$nmatch": _CHILDREN}}]
+    return list_manifests(client, repository, images, a_span=_TAGS_A_SPAN, among=tags)
 
 
 async def list_manifests(
@@ -242,9 +271,9 @@ async def list_manifests(
     repository: str,
     images: Patterns,
     *,
-    a_span: int = _MANIFESTS_A_SPAN,
+    a_span: int,
     among: Sequence[Mapping[str, Any]] = (),
-) -> AsyncIterator[list[Item]]:
+) -> AsyncGenerator[list[Item]]:
     """Yield the manifests of a repository, span by span, those of a folder together, each with its properties.
 
     :param client: an open client.
@@ -254,32 +283,47 @@ async def list_manifests(
     :param among: further AQL criteria that they meet.
     :raises ArtifactoryError: when the server refuses queries, or cannot be asked.
     """
-    reading: asyncio.Task[list[Item]] | None = None
-    start = end = ""
+
+    def seek(start: str) -> asyncio.Task[list[Item]]:
+        criteria = _between(repository, images, among, start)
+        return asyncio.ensure_future(client.find_page(criteria, offset=a_span, limit=1))
+
+    start, seeking = "", seek("")
+    reading: deque[asyncio.Task[list[Item]]] = deque()
+    is_last = False
     try:
-        while reading is None or end:
-            last = await client.item_at(_between(repository, images, among, start, ""), a_span)
-            end = last.folder if last else ""
-            if end and end == start:
-                raise UnexpectedAnswer(
-                    f"A query has found {a_span} manifests in the folder {end!r} of {repository!r}, which "
-                    "has two at most: check that no proxy answers in Artifactory's place."
-                )
-            # The next span's beginning is looked for while this one is sent.
-            asking = client.find_annotated_items(_between(repository, images, among, start, end), with_origin=True)
-            before, reading = reading, asyncio.ensure_future(asking)
-            if before is not None:
-                yield await before
-            start = end
-        yield await reading
+        while reading or not is_last:
+            # While one span is taken in, the server sends the next, and looks for the end of the one after it.
+            while len(reading) < _SPANS_AT_ONCE and not is_last:
+                found = await seeking
+                is_last = not found
+                end = "" if is_last else _next_of(found[0], start)
+                criteria = _between(repository, images, among, start, end)
+                reading.append(asyncio.ensure_future(client.find_annotated_items(criteria, with_origin=True)))
+                if not is_last:
+                    start, seeking = end, seek(end)
+            yield await reading.popleft()
     finally:
-        if reading is not None:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+        for task in (seeking, *reading):
+            task.cancel()
+        await asyncio.gather(seeking, *reading, return_exceptions=True)
+
+
+def _next_of(item: Item, start: str) -> str:
+    """Return the folder from which it goes on.
+
+    :raises UnexpectedAnswer: when that is where it has begun: no folder has so many manifests.
+    """
+    if item.folder != start:
+        return item.folder
+    raise UnexpectedAnswer(
+        f"A query has found hundreds of manifests in the folder {start!r} of {item.repository!r}, which has two at "
+        "most: check that no proxy answers in Artifactory's place."
+    )
 
 
 def _between(
-    repository: str, images: Patterns, among: Sequence[Mapping[str, Any]], start: str, end: str
+    repository: str, images: Patterns, among: Sequence[Mapping[str, Any]], start: str, end: str = ""
 ) -> dict[str, Any]:
     """Return the criteria of the manifests from one folder to another, in the server's order, without the last."""
     bounds = ([{"path": {"$gte": start}}] if start else []) + ([{"path": {"$lt": end}}] if end else [])

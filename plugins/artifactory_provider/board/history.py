@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 from artifactory_provider.artifactory.answers import readable
 from artifactory_provider.promotion.marks import HELD_TAG, HOLD, LIFTED, REJECTED, Mark
-from artifactory_provider.promotion.record import read_records
 from artifactory_provider.promotion.tags import is_backup
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def name_change(source: str, target: str, replaced: str) -> What:
 
 
 def _read_records(tag: StandingTag) -> Iterator[Occurrence]:
-    for record in read_records(tag.properties):
+    for record in tag.records:
         time = _read_time(record.time)
         if time is None or record.digest != tag.digest:
             continue

@@ -15,7 +15,7 @@ from artifactory_provider.promotion.rules import Change, find_marks
 from artifactory_provider.promotion.tags import can_have_backup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.audit import StandingTag
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from artifactory_provider.pipelines.model import Pipeline, Stage
 
 _NOTHING = GateFinding(state=GateState.NOTHING)
+_SHOWN = 3
+_UNREMARKABLE = {CellState.CURRENT, CellState.BEHIND, CellState.EMPTY}
 
 
 def find_rows(pipeline: Pipeline, stock: Stock) -> Iterator[RowFinding]:
@@ -60,25 +62,40 @@ def judge_tag(stock: Stock, tag: StandingTag, *, is_first: bool) -> tuple[CellSt
 def _find_row(pipeline: Pipeline, image: str, stock: Stock) -> RowFinding:
     stages = [stock.tags(stage.repository, image) for stage in pipeline.stages]
     chosen = choose_tags(pipeline, stages)
-    cells = tuple(_find_cell(pipeline, level, len(tags), chosen, stock) for level, tags in enumerate(stages))
+    cells = tuple(_find_cell(pipeline, level, tags, chosen, stock) for level, tags in enumerate(stages))
     gates = tuple(_find_gate(pipeline, level, chosen[level], stock) for level in range(len(stages) - 1))
     return RowFinding(pipeline=pipeline, image=image, cells=cells, gates=gates)
 
 
-def _find_cell(pipeline: Pipeline, level: int, tags: int, every: list[Chosen], stock: Stock) -> CellFinding:
+def _find_cell(
+    pipeline: Pipeline, level: int, tags: Mapping[str, StandingTag], every: list[Chosen], stock: Stock
+) -> CellFinding:
     repository, (shown, behind, doubt) = pipeline.stages[level].repository, every[level]
     if not stock.knows(repository):
         return CellFinding(shown=None, state=CellState.UNKNOWN, reason=f"{repository} could not be looked at.")
-    if shown is None:
-        return CellFinding(shown=None, state=CellState.EMPTY, behind=behind, tags=tags)
-    state, reason = judge_tag(stock, shown, is_first=level == 0)
+    state, reason = (CellState.EMPTY, "") if shown is None else judge_tag(stock, shown, is_first=level == 0)
     below = every[level - 1].shown if level else None
-    has_moved = below is not None and below.name == shown.name and below.digest != shown.digest
+    has_moved = bool(below and shown and below.name == shown.name and below.digest != shown.digest)
     if state is CellState.CURRENT and doubt:
         state, reason = CellState.UNKNOWN, doubt
     elif state is CellState.CURRENT and (behind or has_moved):
         state = CellState.BEHIND
-    return CellFinding(shown=shown, state=state, reason=reason, behind=behind, tags=tags)
+    drift = _find_drift(stock, tags) if level and state in _UNREMARKABLE else ""
+    if drift:
+        state, reason = CellState.DRIFT, drift
+    return CellFinding(shown=shown, state=state, reason=reason, behind=behind, tags=len(tags))
+
+
+def _find_drift(stock: Stock, tags: Mapping[str, StandingTag]) -> str:
+    """Return what is said of the tags of a cell that no promotion explains; nothing where there are none."""
+    judged = ((name, judge_tag(stock, tag, is_first=False)) for name, tag in tags.items() if tag.record is None)
+    drifted = [(name, reason) for name, (state, reason) in judged if state is CellState.DRIFT]
+    if not drifted:
+        return ""
+    name, reason = drifted[0]
+    others = f" Nor does one explain {', '.join(other for other, _ in drifted[1:_SHOWN])}" if drifted[1:] else ""
+    more = f" and {len(drifted) - _SHOWN} more" if len(drifted) > _SHOWN else ""
+    return f"{name} stands there, too. {reason}{others}{more}{'.' if others else ''}"
 
 
 def _find_gate(pipeline: Pipeline, level: int, chosen: Chosen, stock: Stock) -> GateFinding:

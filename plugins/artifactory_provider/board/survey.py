@@ -48,11 +48,11 @@ async def survey(
     failed: dict[str, ArtifactoryError] = {}
 
     async def look(repository: str, images: Patterns) -> None:
-        standing = Survey([repository])
+        standing = Survey([repository], images)
         try:
             async for span in list_manifests(client, repository, images, a_span=_MANIFESTS_A_SPAN, among=_TAGS_ALONE):
                 async for item in in_turns(span):
-                    standing.add((wanted.keep(item),), images)
+                    standing.add((wanted.keep(item),))
         except ArtifactoryError as error:
             log.info("What %s holds cannot be told now: %s", repository, error)
             failed[repository] = error

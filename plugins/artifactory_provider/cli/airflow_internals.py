@@ -36,12 +36,20 @@ __all__ = [
     "write_to_audit_log",
 ]
 
+_METASTORE = "airflow.secrets.metastore.MetastoreBackend"
+_STORED_SECRETS = "artifactory_provider.cli.stored_secrets.StoredSecretsBackend"
+
 Run = TypeVar("Run", bound="Callable[[Namespace], None]")
 
 
 def use_database() -> None:
     """Let this process find connections and Variables in Airflow's database, as Airflow's own commands do."""
+    from airflow.sdk.execution_time import secrets
+
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    # In the list itself, which is an argument's default. Where there is none, Airflow's own backend is used.
+    backends = getattr(secrets, "_SERVER_DEFAULT_SECRETS_SEARCH_PATH", [])
+    backends[:] = [_STORED_SECRETS if one == _METASTORE else one for one in backends]
 
 
 def find_dags_folder() -> str:

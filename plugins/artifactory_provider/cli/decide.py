@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @command(changes=True)
 def hold(args: Namespace) -> int:
     """Hold a tag on what it shows."""
-    held = ArtifactoryHook(args.conn_id).hold(read_tag(args.tag), reason=check_reason(args.reason), by=author())
+    held = ArtifactoryHook(args.conn_id).hold(read_tag(args.tag), reason=check_reason(args.reason), by=author(args))
     say(f"{held.unpinned()} goes on showing {held.digest} until the hold is lifted.")
     return DONE
 
@@ -30,7 +30,7 @@ def hold(args: Namespace) -> int:
 def reject(args: Namespace) -> int:
     """Reject the digest that a tag shows, wherever it stands."""
     tag = read_tag(args.tag)
-    places = ArtifactoryHook(args.conn_id).reject(tag, reason=check_reason(args.reason), by=author())
+    places = ArtifactoryHook(args.conn_id).reject(tag, reason=check_reason(args.reason), by=author(args))
     say(f"What {tag} shows is not promoted any more. It is marked in: {printed(', '.join(places))}")
     return DONE
 
@@ -40,9 +40,9 @@ def lift(args: Namespace) -> int:
     """Lift the hold on a tag, or the rejection of the digest that it shows."""
     hook, tag, reason = ArtifactoryHook(args.conn_id), read_tag(args.tag), check_reason(args.reason)
     if args.lifted == "hold":
-        say(f"{hook.lift_hold(tag, reason=reason, by=author()).unpinned()} is not held any more.")
+        say(f"{hook.lift_hold(tag, reason=reason, by=author(args)).unpinned()} is not held any more.")
     else:
-        places = hook.lift_rejection(tag, reason=reason, by=author())
+        places = hook.lift_rejection(tag, reason=reason, by=author(args))
         say(f"What {tag} shows may be promoted again. It was marked in: {printed(', '.join(places))}")
     return DONE
 
@@ -52,7 +52,7 @@ def stop(args: Namespace) -> int:
     """Stop the line: nothing is promoted to some repositories until the order ends, or somebody lifts it."""
     order = make_order(
         reason=args.reason,
-        by=author(),
+        by=author(args),
         repositories=args.repository or (),
         images=args.image or (),
         until=as_moment(args.until, name="until"),
@@ -83,7 +83,7 @@ def resume(args: Namespace) -> int:
         say(f"Interrupted: the orders may be gone from the Variable {variable} already: policy show tells which stand.")
         return INTERRUPTED
     show(order_rows(lifted), args.output)
-    say(f"{count(len(lifted), 'order')} lifted by {author()}: {printed(args.reason)}")
+    say(f"{count(len(lifted), 'order')} lifted by {author(args)}: {printed(args.reason)}")
     say(_tell_variable(variable, args))
     return DONE
 

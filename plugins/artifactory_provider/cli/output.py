@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.batch import Progress
 
 _FOR_PROGRAMS = ("json", "yaml")
+_BETWEEN = " | "
 _SECONDS_BETWEEN_LINES = 5.0
 
 
@@ -71,12 +73,22 @@ def show(rows: Sequence[Mapping[str, Any]], output: str) -> None:
     if output == "plain":
         _print_columns(rows, between="  ")
     elif output == "table" and rows and not sys.stdout.isatty():
-        _print_columns(rows, between=" | ", rule="=+=")
+        _print_columns(rows, between=_BETWEEN, rule="=+=")
     elif is_for_programs(output) and not sys.stdout.isatty():
         texts = [{name: None if value is None else str(value) for name, value in row.items()} for row in rows]
         _print_document(texts, output)
+    elif output == "table":
+        print_rows(_fit(rows), output)
     else:
         print_rows(rows, output)
+
+
+def _fit(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return rows without the columns in which nothing stands, where a terminal is too narrow for all columns."""
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in (rows[0] if rows else ())}
+    if sum(widths.values()) + len(_BETWEEN) * len(widths) <= shutil.get_terminal_size().columns:
+        return rows
+    return [{name: row[name] for name in widths if any(other[name] for other in rows)} for row in rows]
 
 
 def _print_columns(rows: Sequence[Mapping[str, str]], *, between: str, rule: str = "") -> None:

@@ -10,7 +10,7 @@ from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.cli.decide import order_rows
 from artifactory_provider.cli.output import count, is_for_programs, printed, say, show
 from artifactory_provider.cli.running import DONE, FAILED, author, command
-from artifactory_provider.cli.validate import problem_rows, read_file
+from artifactory_provider.cli.validate import problem_rows, read_input
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.policy import InvalidPolicy, read_policy, read_stop
 from artifactory_provider.promotion.errors import RulesUnreadable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @command(changes=False)
 def check(args: Namespace) -> int:
     """Check a policy document, and show what it says of targets."""
-    text, name = _read(args.file)
+    text, name = read_input(args.file)
     try:
         policy = read_policy(text, name=name)
     except InvalidPolicy as error:
@@ -66,10 +66,10 @@ def show_policy(args: Namespace) -> int:
 @command(changes=True)
 def set_policy(args: Namespace) -> int:
     """Set the policy, if it is one: it holds from the next task on."""
-    text, source = _read(args.file)
+    text, source = read_input(args.file)
     policy, said = read_policy(text, name=source), text.decode()
     name = ArtifactoryHook(args.conn_id).policy_variable
-    write_variable(name, said, description=f"The policy of promotions. Set by {author()}.")
+    write_variable(name, said, description=f"The policy of promotions. Set by {author(args)}.")
     if read_variable(name) != said:
         say(
             f"The Variable {name} was set, and shows another text: a secrets backend or the environment comes first, "
@@ -89,9 +89,3 @@ def _explain(policy: Policy, args: Namespace) -> None:
     ]
     if args.target or is_for_programs(args.output):
         show(rows, args.output)
-
-
-def _read(file: str) -> tuple[bytes, str]:
-    if file == "-":
-        return sys.stdin.buffer.read(), "standard input"
-    return read_file(file), file

@@ -1,16 +1,20 @@
-"""The commands ``plan``, ``promote`` and ``rollback``."""
+"""The commands ``promote`` and ``rollback``."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.errors import ImageNotFound
 from artifactory_provider.artifactory.references import ImageReference, check_repository
 from artifactory_provider.cli.folder import read_rules
 from artifactory_provider.cli.output import printed, progress, say, show, show_digest
+from artifactory_provider.cli.plan import PATTERNS, make_plan, read_plan
 from artifactory_provider.cli.running import (
     DONE,
     EXPECTED,
+    FAILED,
     INTERRUPTED,
     PENDING,
     REFUSED,
@@ -27,68 +31,44 @@ from artifactory_provider.promotion.batch import Progress
 from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.promotion.planning.criteria import TagCriteria
 from artifactory_provider.promotion.planning.patterns import Patterns
-from artifactory_provider.promotion.planning.rendering import headline
 from artifactory_provider.promotion.planning.rollback import plan_rollback
 from artifactory_provider.promotion.request import NOTHING, PromotionOptions, make_promotions
-from artifactory_provider.tasks.forms import read_criteria
+from artifactory_provider.tasks.metrics import ROLLBACKS, Tally
 from artifactory_provider.tasks.rules import Answers
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator, Sequence
 
-    from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
+    from artifactory_provider.promotion.planning.plan import PlannedPromotion
+    from artifactory_provider.promotion.planning.saved import SavedPlan
+    from artifactory_provider.promotion.reports import PromotionReport
+    from artifactory_provider.promotion.request import Promotion
 
 _OUTCOMES = {REFUSED: "refused", PENDING: "pending"}
+_LEFT = {
+    "unchanged": ("unchanged", DONE),
+    "conflict": ("failed", FAILED),
+    "refused": ("refused", REFUSED),
+    "missing": ("failed", FAILED),
+}
+"""What becomes of what a plan does not promote."""
 
 
-@command(changes=False)
-def plan(args: Namespace) -> int:
-    """Show the promotions that a run would make, and change nothing."""
-    criteria = read_criteria(
-        {
-            "repositories": [args.repository],
-            "images": args.image,
-            "exclude_images": args.exclude_image,
-            "tags": args.tag,
-            "exclude_tags": args.exclude_tag,
-            "versions": args.versions,
-            "created_from": args.created_from,
-            "created_before": args.created_before,
-            "properties": "\n".join(args.property or ()),
-        }
-    )
-    made = ArtifactoryHook(args.conn_id, rules=read_rules(args.folder)).plan(
-        criteria,
-        target_repository=args.target,
-        target_image=args.target_image,
-        target_tags=args.target_tag or ("{tag}",),
-        on_conflict=args.on_conflict,
-        largest=args.largest,
-    )
-    rows = [
-        {
-            "action": one.action,
-            "source": one.source.unpinned(),
-            "target": one.target,
-            "digest": show_digest(one.source.digest, args.output),
-            "current": show_digest(one.current, args.output),
-            "reason": one.reason,
-        }
-        for one in made.promotions
-    ]
-    show(rows, args.output)
-    say(f"{headline(made)}.")
-    return DONE
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be promoted, and what a plan leaves as it is."""
+
+    promotions: tuple[Promotion, ...]
+    left: tuple[PlannedPromotion, ...] = ()
 
 
 @command(changes=True)
 def promote(args: Namespace) -> int:
-    """Promote tags or whole images, and show what became of each."""
+    """Promote tags, whole images, what patterns mean or what a plan has, and show what became of each."""
     hook = ArtifactoryHook(args.conn_id, rules=read_rules(args.folder))
-    options = PromotionOptions(on_conflict=args.on_conflict, properties={"by": author()})
-    promotions = make_promotions(_pair(hook, args.source, args.target), options)
-    last = Progress(0, len(promotions), 0)
+    wanted = _read_wanted(args, hook, PromotionOptions(on_conflict=args.on_conflict, properties={"by": author(args)}))
+    last = Progress(0, len(wanted.promotions), 0)
 
     def note(made: Progress) -> None:
         nonlocal last
@@ -97,20 +77,20 @@ def promote(args: Namespace) -> int:
 
     try:
         with progress("Promoting", quiet=args.verbose) as move:
-            report = hook.promote_many(promotions, at_once=args.at_once, on_progress=note)
+            report = hook.promote_many(wanted.promotions, at_once=args.at_once, on_progress=note)
     except KeyboardInterrupt:
         say(
             f"Interrupted: {last.done:,} of {last.total:,} promotions had ended, {last.failed:,} of them failed. Run "
             "the same command again: it does what is left."
         )
         return INTERRUPTED
-    return _report(report, args.output)
+    return _report(wanted.left, report, args.output)
 
 
 @command(changes=True)
 def rollback(args: Namespace) -> int:
     """Give a tag back what it showed before its last promotion, and hold it on that."""
-    tag, by, reason = read_tag(args.tag), author(), check_reason(args.reason)
+    tag, by, reason = read_tag(args.tag), author(args), check_reason(args.reason)
     hook = ArtifactoryHook(args.conn_id)
     planned = hook.plan_change(
         lambda client: plan_rollback(client, tag.unpinned(), version=tag.digest), is_rollback=True
@@ -134,7 +114,8 @@ def rollback(args: Namespace) -> int:
         properties={"by": by},
     )
     try:
-        record = hook.promote(promotion, answers=Answers(is_rollback=True))
+        with Tally(ROLLBACKS) as tally, tally.of(promotion):
+            record = tally.add_record(hook.promote(promotion, answers=Answers(is_rollback=True)))
     except KeyboardInterrupt:
         say(f"Interrupted. {go_on}")
         return INTERRUPTED
@@ -148,6 +129,42 @@ def rollback(args: Namespace) -> int:
 
 def _tell_hold(reason: str, args: Namespace) -> str:
     return "" if args.no_hold else f" It is held on it: {printed(reason)}"
+
+
+def _read_wanted(args: Namespace, hook: ArtifactoryHook, options: PromotionOptions) -> _Wanted:
+    """Return what is to be promoted: what a plan has, what patterns mean, or what is named."""
+    *sources, target = args.references or [""]
+    by_patterns = len(sources) == 1 and "/" not in sources[0]
+    if given := [name for name in PATTERNS if getattr(args, name) is not None]:
+        option = f"--{given[0].replace('_', '-')}"
+        if args.plan:
+            raise Usage(f"A plan says by itself which tags are meant: leave out {option}, or --plan.")
+        if not by_patterns:
+            raise Usage(f"{option} chooses among the tags of a repository: name two repositories, from and to.")
+    if args.plan:
+        if args.references or args.on_conflict != "fail":
+            raise Usage("A plan says by itself what is promoted, and how: give --plan without references and policies.")
+        return _pin(read_plan(args.plan), options)
+    if not sources:
+        raise Usage("Give what is promoted and, last, the target; or a saved --plan.")
+    if not by_patterns:
+        return _Wanted(make_promotions(_pair(hook, sources, target), options))
+    return _pin(make_plan(args, hook, source=sources[0], target=target), options)
+
+
+def _pin(saved: SavedPlan, options: PromotionOptions) -> _Wanted:
+    """Return the promotions of a plan: of the digests that it has, in the place of those that it has seen."""
+    planned = saved.plan.to_promote()
+    promotions = make_promotions(
+        [(one.source, one.target) for one in planned], replace(options, on_conflict=saved.on_conflict)
+    )
+    return _Wanted(
+        tuple(
+            replace(promotion, options=replace(promotion.options, replaces=one.current or NOTHING))
+            for promotion, one in zip(promotions, planned, strict=True)
+        ),
+        tuple(one for one in saved.plan.promotions if one.action != "promote"),
+    )
 
 
 def _pair(
@@ -178,22 +195,18 @@ def _list_tags(hook: ArtifactoryHook, image: ImageReference) -> list[ImageRefere
     return [one.reference for one in listed]
 
 
-def _report(report: PromotionReport, output: str) -> int:
-    codes = [code_of(one.error) if one.error else DONE for one in report.results]
-    rows = [
-        _row(one.source, one.target, _OUTCOMES.get(code, one.outcome), _reason(one), output)
-        for one, code in zip(report.results, codes, strict=True)
-    ]
+def _report(left: Sequence[PlannedPromotion], report: PromotionReport, output: str) -> int:
+    codes = [_LEFT[one.action][1] for one in left]
+    rows = [_row(one.source, one.target, _LEFT[one.action][0], one.reason, output) for one in left]
+    for result in report.results:
+        code = code_of(result.error) if result.error else DONE
+        codes.append(code)
+        reason = result.reason if result.error else ""
+        rows.append(_row(result.source, result.target, _OUTCOMES.get(code, result.outcome), reason, output))
     show(rows, output)
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row["outcome"]] = counts.get(row["outcome"], 0) + 1
+    counts = Counter(row["outcome"] for row in rows)
     say(f"{', '.join(f'{number:,} {outcome}' for outcome, number in counts.items())}.")
     return worst(codes)
-
-
-def _reason(result: PromotionResult) -> str:
-    return result.reason if result.error else ""
 
 
 def _row(source: ImageReference, target: ImageReference, outcome: str, reason: str, output: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 DONE, FAILED, USAGE, REFUSED, PENDING, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+_LONGEST_NAME = 80
+_NAME = re.compile(r"[\w.@+-]+(?: [\w.@+-]+)*")
 
 EXPECTED = (AirflowNotFoundException, ArtifactoryError, InvalidReference, OSError, PromotionError)
 """What a command may fail with, in words for people."""
@@ -45,7 +49,7 @@ def command(*, changes: bool) -> Callable[[Callable[[Namespace], int]], Callable
             for stream in (sys.stdout, sys.stderr):
                 if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(errors="backslashreplace")
-            if code := _end(work, args):
+            if code := _end(work, args, changes=changes):
                 raise SystemExit(code)
 
         quiet = without_logs(run)
@@ -54,11 +58,11 @@ def command(*, changes: bool) -> Callable[[Callable[[Namespace], int]], Callable
     return make
 
 
-def _end(work: Callable[[Namespace], int], args: Namespace) -> int:
+def _end(work: Callable[[Namespace], int], args: Namespace, *, changes: bool) -> int:
     try:
         return work(args)
     except KeyboardInterrupt:
-        say("Interrupted. Run the same command again: it does what is left.")
+        say(f"Interrupted.{' Run the same command again: it does what is left.' if changes else ''}")
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever reads has enough.
@@ -67,6 +71,11 @@ def _end(work: Callable[[Namespace], int], args: Namespace) -> int:
     except Usage as error:
         say(str(error))
         return USAGE
+    except AirflowNotFoundException as error:
+        from artifactory_provider.cli.stored_secrets import explain_no_connection
+
+        say(f"{printed(str(error))}. {explain_no_connection()}")
+        return FAILED
     except EXPECTED as error:
         say(printed(str(error)))
         return code_of(error)
@@ -113,12 +122,26 @@ def read_tag(text: str) -> ImageReference:
     return tag
 
 
-def author() -> str:
-    """Return who runs the command, as records and decisions name them: the user of the operating system."""
+def author(args: Namespace) -> str:
+    """Return who runs the command, as records and decisions name them: the user of the operating system.
+
+    A name that is given stands beside it. It is a remark: no rule asks for it, and nobody gets a right by it.
+
+    :param args: the command's arguments: ``on_behalf_of``.
+    :raises Usage: when what is given is no name.
+    """
     import pwd
 
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # as in containers that run as any number
         name = f"user {os.getuid()}"
-    return f"{printed(name)} from the command line"
+    user = f"{printed(name)} from the command line"
+    if args.on_behalf_of is None:
+        return user
+    if not (len(args.on_behalf_of) <= _LONGEST_NAME and _NAME.fullmatch(args.on_behalf_of)):
+        raise Usage(
+            f"{printed(args.on_behalf_of)!r:.120} is no name of whom this is done for: give up to {_LONGEST_NAME} "
+            "letters, digits and . _ @ + -, with single spaces between them."
+        )
+    return f"{user}, for {args.on_behalf_of}"

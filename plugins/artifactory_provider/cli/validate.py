@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,18 @@ def read_file(file: str) -> bytes:
         return Path(file).read_bytes()
     except ValueError as error:  # as for a null character
         raise Usage(f"{printed(file)!r:.200} is no path of a file: {error}.") from error
+
+
+def read_input(file: str) -> tuple[bytes, str]:
+    """Return what a file or standard input holds, and what it is called in messages.
+
+    :param file: its path; ``-`` for standard input.
+    :raises OSError: when it cannot be read.
+    :raises Usage: when that is no path.
+    """
+    if file == "-":
+        return sys.stdin.buffer.read(), "standard input"
+    return read_file(file), file
 
 
 def problem_rows(error: InvalidDocument, file: str) -> list[dict[str, Any]]:

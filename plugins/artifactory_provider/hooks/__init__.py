@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from artifactory_provider.exports import import_when_used
+
 if TYPE_CHECKING:
     from artifactory_provider.hooks.artifactory import ArtifactoryHook
 else:
-
-    def __getattr__(name: str) -> object:
-        """Import the hook."""
-        if name != "ArtifactoryHook":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from artifactory_provider.hooks.artifactory import ArtifactoryHook
-
-        return ArtifactoryHook
-
+    __getattr__ = import_when_used(
+        __name__,
+        {
+            "artifactory": ("ArtifactoryHook",),
+        },
+    )
 
 __all__ = ["ArtifactoryHook"]

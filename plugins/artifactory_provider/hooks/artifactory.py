@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.manifests import manifest_path
+from artifactory_provider.audit import audit, take_survey
 from artifactory_provider.hooks.base import ServerHook
-from artifactory_provider.hooks.connections import explain_unknown_keys, rules_of
+from artifactory_provider.hooks.connections import DEFAULT_CONNECTION, explain_unknown_keys, rules_of
 from artifactory_provider.hooks.http_connections import HttpConnections
 from artifactory_provider.hooks.seals import sealing_key
 from artifactory_provider.policy import DEFAULT_POLICY_NAME, DEFAULT_STOP_NAME
@@ -16,7 +18,7 @@ from artifactory_provider.promotion.bulk_selection import list_image_names, sele
 from artifactory_provider.promotion.decisions import hold, lift_hold, lift_rejection, reject
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.planning.planner import apply_rules, make_plan
-from artifactory_provider.promotion.planning.sources import list_tags
+from artifactory_provider.promotion.planning.sources import list_standing_tags
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.transfer import pin
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.audit import Audit, AuditScope, Survey
     from artifactory_provider.hooks.connections import RuleNames
     from artifactory_provider.policy.rules import Rule
     from artifactory_provider.promotion.batch import Progress
@@ -66,7 +69,7 @@ class ArtifactoryHook(ServerHook):
     """
 
     conn_name_attr = "artifactory_conn_id"
-    default_conn_name = "artifactory_default"
+    default_conn_name = DEFAULT_CONNECTION
     conn_type = "artifactory"
     hook_name = "JFrog Artifactory"
 
@@ -225,13 +228,19 @@ class ArtifactoryHook(ServerHook):
         )
 
     def promote_image(
-        self, promotion: Promotion, *, one_request: bool = False, answers: Answers | None = None
+        self,
+        promotion: Promotion,
+        *,
+        one_request: bool = False,
+        answers: Answers | None = None,
+        on_report: Callable[[PromotionReport], None] = lambda _: None,
     ) -> PromotionReport:
         """Promote all tags of an image; one that fails does not stop the others.
 
         :param promotion: source and target without tags, and the options for each tag.
         :param one_request: whether the endpoint is sent its own form for a whole image, once.
         :param answers: what people have answered, where the policy asks them.
+        :param on_report: called with what became of all tags, also where some could not be promoted.
         """
         rules = self.rules().with_answers([], answers)
         [recorded] = rules.record_answers([promotion])
@@ -243,6 +252,7 @@ class ArtifactoryHook(ServerHook):
                 one_request=one_request,
                 connect=HttpConnections(),
                 rules=rules,
+                on_report=on_report,
             )
         )
 
@@ -285,6 +295,34 @@ class ArtifactoryHook(ServerHook):
         :raises NothingToLift: when it is not rejected anywhere.
         """
         return self._run_client(lambda client: lift_rejection(client, image, reason=reason, by=by))
+
+    def audit(self, scope: AuditScope) -> Audit:
+        """Look at all that stands in repositories, and return what is not as it should be; see ``audit.audit``.
+
+        :param scope: what is audited; where it names no checks, those of the policy are asked that hold for everybody.
+        """
+        policy = self.rules().policy
+        if scope.checks_of is None and policy is not None:
+            scope = replace(scope, checks_of=lambda target: policy.required_checks(target, origin="person"))
+        return self._run_client(lambda client: audit(client, replace(scope, connect=HttpConnections())))
+
+    def survey(self, repositories: Sequence[str], images: Patterns) -> Survey:
+        """Return all that stands in repositories, with what is said of it, by few requests; see ``audit.take_survey``.
+
+        :param repositories: their keys.
+        :param images: which images are meant.
+        :raises RepositoryNotFound: when one of the repositories is not there, which is no empty one.
+        """
+
+        async def look(client: ArtifactoryClient) -> Survey:
+            found = await take_survey(client, repositories, images)
+            there = {repository for repository, _ in found.images}
+            async with Ledger(client) as ledger:
+                for repository in set(found.repositories) - there:
+                    await ledger.check_repository(repository)
+            return found
+
+        return self._run_client(look)
 
     def plan(
         self,
@@ -344,24 +382,12 @@ class ArtifactoryHook(ServerHook):
         return self._run_client(ask)
 
     def list_tags(self, criteria: TagCriteria, *, with_times: bool = False) -> list[ListedTag]:
-        """Return the tags that meet some criteria, each with the digest that it shows now, by few requests.
+        """Return the tags that meet some criteria; see ``planning.sources.list_standing_tags``.
 
         :param criteria: which tags are meant.
         :param with_times: whether it is needed when each image was created.
-        :raises RepositoryNotFound: when one of the repositories is not there, which is no empty one.
-        :raises UnsupportedRepository: when one is no local or federated Docker repository.
         """
-
-        async def look(client: ArtifactoryClient) -> list[ListedTag]:
-            async with Ledger(client) as ledger:
-                found = await list_tags(ledger, criteria, with_times=with_times, with_attachments=False)
-                there = {one.reference.repository for one in found.tags}
-                for repository in criteria.repositories:
-                    if repository not in there:
-                        await ledger.check_repository(repository)
-            return found.tags
-
-        return self._run_client(look)
+        return self._run_client(lambda client: list_standing_tags(client, criteria, with_times=with_times))
 
     def find_previous(self, target: ImageReference, *, property_prefix: str = "promotion") -> ImageReference:
         """Return the backup of what a tag showed before its last promotion, pinned.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,22 +12,15 @@ from artifactory_provider.artifactory.answers import Answer, refusal
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.content_coding import ACCEPTED
 from artifactory_provider.artifactory.transport import LARGEST_ANSWER, USER_AGENT
-from artifactory_provider.hooks.connections import explain_unknown_keys, settings_of
 from artifactory_provider.hooks.requests_adapter import ANY_STATUS, SUCCESS, ClientAdapter, is_in_event_loop
+from artifactory_provider.hooks.server import read_settings, run_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from airflow.sdk import Connection
-
     from artifactory_provider.artifactory.settings import ServerSettings
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
-
-_warned: set[tuple[str, str]] = set()
-"""What this process has said of connections: once is enough."""
 
 
 class ServerHook(HttpHook):
@@ -49,7 +40,7 @@ class ServerHook(HttpHook):
         :raises InvalidSettings: when the connection cannot work.
         """
         connection = self.get_connection(self.artifactory_conn_id)
-        return _settings(connection, connection.extra_dejson)
+        return read_settings(connection, connection.extra_dejson)
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[ArtifactoryClient]:
@@ -58,7 +49,7 @@ class ServerHook(HttpHook):
         :raises InvalidSettings: when the connection cannot work.
         """
         connection = await self.aget_connection(self.artifactory_conn_id)
-        async with ArtifactoryClient(_settings(connection, await connection.aextra_dejson())) as client:
+        async with ArtifactoryClient(read_settings(connection, await connection.aextra_dejson())) as client:
             yield client
 
     def get_conn(
@@ -130,27 +121,4 @@ class ServerHook(HttpHook):
                 "A synchronous method of ArtifactoryHook was called in asynchronous code, which it would block: use "
                 "'async with hook.client() as client' there."
             )
-        settings = self.settings()
-
-        async def run() -> T:
-            async with ArtifactoryClient(settings) as client:
-                return await work(client)
-
-        return asyncio.run(run())
-
-
-def _settings(connection: Connection, extra: dict[str, Any]) -> ServerSettings:
-    warning = explain_unknown_keys(extra)
-    if warning and (connection.conn_id, warning) not in _warned:
-        _warned.add((connection.conn_id, warning))
-        log.warning("Connection %r: %s", connection.conn_id, warning)
-    return settings_of(
-        conn_id=connection.conn_id,
-        conn_type=connection.conn_type,
-        host=connection.host,
-        schema=connection.schema,
-        port=connection.port,
-        login=connection.login,
-        password=connection.password,
-        extra=extra,
-    )
+        return run_client(self.settings(), work)

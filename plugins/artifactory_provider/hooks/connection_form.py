@@ -1,10 +1,11 @@
-"""The form in which people fill in a connection."""
+"""The form in which people fill in a connection. Airflow reads it in every process: it imports nothing."""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
-from artifactory_provider.hooks.connections import AuthenticationKind, WebhookAuthentication
+WebhookAuthentication = Literal["hmac", "secret"]
+AuthenticationKind = Literal["automatic", "basic", "access_token", "refreshable_token", "oidc", "api_key", "anonymous"]
 
 CONNECTION_FORM: dict[str, Any] = {
     "ui-field-behaviour": {

@@ -6,7 +6,7 @@ import ipaddress
 import json
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, ValidationError
@@ -23,16 +23,20 @@ from artifactory_provider.artifactory.authentication import (
 )
 from artifactory_provider.artifactory.errors import InvalidSettings
 from artifactory_provider.artifactory.settings import ServerSettings
+from artifactory_provider.hooks.connection_form import (  # noqa: TC001 - pydantic reads them
+    AuthenticationKind,
+    WebhookAuthentication,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DEFAULT_CONNECTION = "artifactory_default"
+"""The connection that is meant where none is named."""
+
 _API_KEY_START = "AKCp8"
 _PROTOCOLS = ("http", "https")
 _KEYS_SHOWN = 5
-
-WebhookAuthentication = Literal["hmac", "secret"]
-AuthenticationKind = Literal["automatic", "basic", "access_token", "refreshable_token", "oidc", "api_key", "anonymous"]
 
 
 def _empty_to_none(value: Any) -> Any:

@@ -9,9 +9,10 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import TaskInstanceState
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
 
-from artifactory_provider.notifications.digests import describe_bulk_run, describe_climb
+from artifactory_provider.notifications.digests import describe_audit, describe_bulk_run, describe_climb
 from artifactory_provider.notifications.messages import Message
 from artifactory_provider.notifications.places import image_links, run_links, task_links
+from artifactory_provider.operators.audit import ArtifactoryAuditOperator
 from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOperator
 from artifactory_provider.operators.ladder import ArtifactoryLadderOperator
 from artifactory_provider.operators.question import ArtifactoryQuestionOperator
@@ -64,6 +65,8 @@ def describe(context: Mapping[str, Any], *, wanted: frozenset[Event]) -> Message
                 return describe_climb(ti, facts, wanted=wanted, is_over=not _is_under_way(ti))
             if isinstance(task, ArtifactoryBatchReportOperator):
                 return describe_bulk_run(task, ti, facts, wanted=wanted)
+            if isinstance(task, ArtifactoryAuditOperator):
+                return describe_audit(ti, facts, wanted=wanted)
     except ValueError as error:
         log.warning("%s It is told of as of any other task.", error)
     return _describe_task(context, event, facts) if event in wanted else None

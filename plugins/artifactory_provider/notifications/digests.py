@@ -1,4 +1,4 @@
-"""One message about many images: what a fleet's climb and a bulk run have come to."""
+"""One message about many images: what a fleet's climb, a bulk run and an audit have come to."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import TaskInstanceState
 
+from artifactory_provider.audit.findings import HEADINGS
 from artifactory_provider.notifications.messages import Message
 from artifactory_provider.notifications.places import run_links, task_links
 from artifactory_provider.pipelines.standing import ReadReport
 from artifactory_provider.promotion.reports import sum_counts
-from artifactory_provider.tasks.handover import pull_outcomes, pull_plan
+from artifactory_provider.tasks.handover import AUDIT, pull_outcomes, pull_plan
 from artifactory_provider.tasks.ladders import LADDER
 
 if TYPE_CHECKING:
@@ -104,6 +105,32 @@ def describe_bulk_run(
         lines=tuple(lines),
         links=(*run_links(ti.dag_id, ti.run_id, tab="plan"), *task_links(ti)),
         facts={**facts, "counts": counts, "planned": dict(plan.counts)},
+    )
+
+
+def describe_audit(ti: Any, facts: Mapping[str, Any], *, wanted: frozenset[Event]) -> Message | None:
+    """Return what is to be told of an audit: one message about all open findings, or None where there are none.
+
+    :param ti: the task instance that has audited.
+    :param facts: what programs read of it.
+    :param wanted: what is to be told.
+    :raises ValueError: when it has handed on no report.
+    """
+    found = ti.xcom_pull(task_ids=ti.task_id, key=AUDIT, map_indexes=ti.map_index)
+    if not isinstance(found, dict):
+        raise ValueError(f"The task {ti.task_id} has handed on no report.")
+    has_failed = ti.state == TaskInstanceState.FAILED
+    events: list[Event] = [one for one in ("digest", "failed") if one in wanted and (one == "digest" or has_failed)]
+    if not events or not found["open"]:
+        return None
+    lines = [f"{HEADINGS[kind]}: {number:,}" for kind, number in found["counts"].items()]
+    lines += _some("Finding", (f"{one['finding']}: {one['what']}" for one in found["first"]), found["open"])
+    return Message(
+        event=events[0],
+        title=f"{facts['dag_id']}: {found['open']:,} open findings in {', '.join(found['by_repository'])}",
+        lines=tuple(lines),
+        links=(*run_links(ti.dag_id, ti.run_id, tab="plan"), *task_links(ti)),
+        facts={**facts, **{name: found[name] for name in ("open", "accepted", "counts", "by_repository")}},
     )
 
 

@@ -109,7 +109,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
         if answer is not None:
             reason = explain_not_counted(rule, answer, triggers=(starter,), at=_now())
             if said_no and (reason is None or as_person(answer.by) == as_person(starter or "")):
-                self._end_with_no(context, answer)
+                self._end_with_no(context, question, answer)
                 return None
             if reason is None:
                 open_question = open_question.with_answer(answer)
@@ -145,6 +145,7 @@ class ArtifactoryApprovalOperator(ArtifactoryQuestionOperator):
             triggered_by=starter,
             expires=ends,
         )
+        self._end_wait(context, question)
         self._tell(context, f"Approved: {found.describe()}.")
         return approval.as_dict(key)
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
-from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.operators.lineage import LineageOperator
 from artifactory_provider.promotion.reports import PromotionReport
 from artifactory_provider.tasks.arguments import check_literals, find_given, is_literal
-from artifactory_provider.tasks.assets import (
-    Lineage,
-    describe_lineage,
-    emit_promotion,
-    find_outlets,
-    repository_alias,
-)
+from artifactory_provider.tasks.assets import emit_promotion, find_outlets, repository_alias
 
 if TYPE_CHECKING:
-    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
     from artifactory_provider.artifactory.references import ImageReference
@@ -26,7 +19,7 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.request import Promotion
 
 
-class ImagePromotionOperator(ArtifactoryOperator):
+class ImagePromotionOperator(LineageOperator):
     """An operator that promotes an image; a subclass says what is promoted to where.
 
     A subclass calls ``_check_arguments`` at the end of its constructor, and in ``execute`` ``_connect``, then
@@ -57,13 +50,7 @@ class ImagePromotionOperator(ArtifactoryOperator):
     def __init__(self, *, map_index_template: str | None = "{{ task.image }}:{{ task.tag }}", **kwargs: Any) -> None:
         super().__init__(map_index_template=map_index_template, **kwargs)
         self.image_url: str | None = None
-        self._server = ""
-        self._lineage: Lineage | None = None
         self._given: frozenset[str] = frozenset()
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
-        """Tell OpenLineage, where its provider is installed, what was promoted to where."""
-        return describe_lineage(*self._lineage) if self._lineage else None
 
     def _check_arguments(self, *, target_repository: Any, target_image: Any, **must_not_be_empty: Any) -> None:
         """Refuse at parse time what no server could accept, as far as the values are known then; name the outlets.
@@ -96,7 +83,7 @@ class ImagePromotionOperator(ArtifactoryOperator):
             promotion.target,
             f" ({target.short_digest})" if target.short_digest else "",
         )
-        self._lineage = (self._server, promotion.source, promotion.target, record.get("digest"))
         records = outcome.records if isinstance(outcome, PromotionReport) else (outcome,)
+        self._promotions = [(one.source, one.target) for one in records]
         emit_promotion(self, context, promotion.target, records)
         return record

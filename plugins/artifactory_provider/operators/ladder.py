@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from airflow.sdk import Asset, BaseAsyncOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.operators.lineage import LineageOperator
 from artifactory_provider.pipelines.ladder import Ladder
 from artifactory_provider.promotion.batch import check_at_once
 from artifactory_provider.promotion.errors import BatchInterrupted, InvalidPromotion, name_first
@@ -19,7 +19,15 @@ from artifactory_provider.promotion.request import PromotionOptions
 from artifactory_provider.tasks.arguments import check_literal
 from artifactory_provider.tasks.assets import stage_asset
 from artifactory_provider.tasks.forms import as_number
-from artifactory_provider.tasks.ladders import LADDER, UNSELECTED, pull_starts, push_next, read_positions
+from artifactory_provider.tasks.ladders import (
+    LADDER,
+    UNSELECTED,
+    count_standings,
+    pull_starts,
+    push_next,
+    read_positions,
+)
+from artifactory_provider.tasks.metrics import count_promotions
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.rules_of_parts import RulesOfParts
 from artifactory_provider.tasks.task_state import identify_run
@@ -44,7 +52,7 @@ _SECONDS_BETWEEN_REPORTS = 5.0
 _EMITTED = 100
 
 
-class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
+class ArtifactoryLadderOperator(LineageOperator, BaseAsyncOperator):
     """Take images up the stages of a pipeline: what may move is promoted together, and nobody waits for others.
 
     It looks at all stages by few queries, promotes what has passed its checks, and waits in the triggerer, without a
@@ -127,7 +135,9 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
         self._known: Mapping[ImageReference, Position] | None = None
         if is_resumed:
             self._read_own_report(context)
-        rules = RulesOfParts(self._hook().rules(), parts, Answers.read(self.approval, None))
+        hook = self._hook()
+        self._server = hook.settings().base_url
+        rules = RulesOfParts(hook.rules(), parts, Answers.read(self.approval, None))
         self._ladder = Ladder(
             self.pipeline,
             goal=self._goal,
@@ -156,6 +166,7 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
                     known=self._known,
                     supersedes=self.supersedes,
                     on_pass=self._reporting,
+                    on_promotions=lambda report: count_promotions(report.results, waits=True, has_waited=True),
                 )
         except asyncio.CancelledError:
             if self._is_killed:
@@ -209,13 +220,17 @@ class ArtifactoryLadderOperator(ArtifactoryOperator, BaseAsyncOperator):
     def _tell(self, report: LadderReport) -> None:
         counts = {**report.counts, "failed": report.counts["failed"] + len(self._unselected)}
         self.log.info("%s.", ", ".join(f"{count:,} {standing}" for standing, count in counts.items() if count))
-        told = {one.reference for one in (self._known or {}).values() if one.has_ended}
+        known, awaited = self._known or {}, {one.reference for one in self._ladder.awaited()}
+        count_standings(report, self._starts, known, self.pipeline, awaited=awaited)
+        told = {one.reference for one in known.values() if one.has_ended}
         new = [one for one in report.failures if one.reference not in told]
         for position in new:
             self.log.error("%s: %s: %s", position.standing, position.reference, position.reason)
 
     def _end(self, context: Context, report: LadderReport) -> dict[str, int]:
         goal, arrivals = self._goal, self._ladder.arrivals()
+        stood = zip(self._starts, report.positions, strict=True)
+        self._promotions = [(start, one.reference) for start, one in stood if start != one.reference]
         if goal + 1 < len(self.pipeline.stages):
             # Where the form says that nothing climbs higher, nothing goes on from here.
             goes_on = arrivals if self._find_level(self.goal) > goal else []

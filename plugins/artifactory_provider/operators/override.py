@@ -91,7 +91,7 @@ class ArtifactoryOverrideOperator(ArtifactoryQuestionOperator):
             self._tell(context, f"{problem} The question stays open.")
             self._ask(context, question, open_question)
         if said_no:
-            self._end_with_no(context, answer)
+            self._end_with_no(context, question, answer)
             return None
         override = Override(
             of=question.of,
@@ -102,6 +102,7 @@ class ArtifactoryOverrideOperator(ArtifactoryQuestionOperator):
             until=answer.at + datetime.timedelta(hours=hours or 0),
             run=name_place(context),
         )
+        self._end_wait(context, question)
         self._tell(context, f"Overridden: {override.as_line()}")
         return override.as_dict(self._hook().sealing_key())
 

@@ -20,6 +20,7 @@ from artifactory_provider.promotion.rules import Refused
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literal, check_present, is_known, is_literal
 from artifactory_provider.tasks.bulk import fail_if_lasting
 from artifactory_provider.tasks.forms import as_bool, as_pairs, as_text, as_verdicts
+from artifactory_provider.tasks.metrics import Tally
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.task_state import identify_run, pin_for_all_tries
 from artifactory_provider.tasks.waiting import (
@@ -27,6 +28,7 @@ from artifactory_provider.tasks.waiting import (
     as_notifiers,
     check_when_refused,
     failures_of,
+    find_waited,
     wait_if_refused,
 )
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from artifactory_provider.hooks.artifactory import ArtifactoryHook
+    from artifactory_provider.promotion.record import PromotionRecord
+    from artifactory_provider.promotion.reports import PromotionReport
     from artifactory_provider.tasks.waiting import Notifier
 
 
@@ -175,6 +180,13 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, and return the record as a JSON object."""
+        return self._promote(context, Tally())
+
+    def resume(self, context: Context, event: object = None) -> dict[str, Any]:
+        """Promote once more after a wait, and return the record as a JSON object."""
+        return self._promote(context, Tally(waited=find_waited(context)))
+
+    def _promote(self, context: Context, tally: Tally) -> dict[str, Any]:
         check_present(self, self._given)
         properties = as_pairs(self.properties, name="properties")
         verdicts = as_verdicts(self.verdicts)
@@ -182,12 +194,9 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
             self.digest, properties, verdicts=verdicts, replaces=self.replaces, run=identify_run(context)
         )
         hook, answers = self._connect(wanted.target), Answers.read(self.approval, self.override)
-        with pin_for_all_tries(wanted, context, hook.pin) as promotion:
+        with pin_for_all_tries(wanted, context, hook.pin) as promotion, tally:
             try:
-                if promotion.is_whole_image:
-                    outcome = hook.promote_image(promotion, one_request=self.one_request, answers=answers)
-                    return self._report(context, promotion, outcome)
-                return self._report(context, promotion, hook.promote(promotion, answers=answers))
+                return self._report(context, promotion, self._send(hook, promotion, answers, tally))
             except (Refused, TagsNotPromoted) as error:
                 if check_when_refused(self.when_refused) == "wait":
                     failures = failures_of(error)
@@ -196,9 +205,13 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
                     fail_if_lasting(error, policy=self.retry_policy)
                 raise
 
-    def resume(self, context: Context, event: object = None) -> dict[str, Any]:
-        """Promote once more after a wait, and return the record as a JSON object."""
-        return self.execute(context)
+    def _send(
+        self, hook: ArtifactoryHook, promotion: Promotion, answers: Answers, tally: Tally
+    ) -> PromotionRecord | PromotionReport:
+        with tally.of(promotion):
+            if not promotion.is_whole_image:
+                return tally.add_record(hook.promote(promotion, answers=answers))
+            return hook.promote_image(promotion, one_request=self.one_request, answers=answers, on_report=tally.add)
 
     def _promotion(
         self,

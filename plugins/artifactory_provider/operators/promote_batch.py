@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseAsyncOperator
 
-from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.operators.lineage import LineageOperator
 from artifactory_provider.promotion.batch import check_at_once
 from artifactory_provider.promotion.errors import BatchInterrupted
 from artifactory_provider.promotion.reports import ChunkOutcome
@@ -25,9 +25,16 @@ from artifactory_provider.tasks.bulk import (
 from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import as_bool, as_number, as_text
 from artifactory_provider.tasks.handover import pull_chunk, push_outcome
+from artifactory_provider.tasks.metrics import Tally
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.task_state import identify_run
-from artifactory_provider.tasks.waiting import WhenRefused, as_notifiers, check_when_refused, wait_if_refused
+from artifactory_provider.tasks.waiting import (
+    WhenRefused,
+    as_notifiers,
+    check_when_refused,
+    find_waited,
+    wait_if_refused,
+)
 from artifactory_provider.verification.check import check_to_dict
 from artifactory_provider.verification.gate import promote_verified
 
@@ -44,7 +51,7 @@ if TYPE_CHECKING:
     from artifactory_provider.verification.check import Check
 
 
-class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
+class ArtifactoryPromoteBatchOperator(LineageOperator, BaseAsyncOperator):
     """Promote many tags: those of one chunk of a plan, or any others; one that fails never stops the others.
 
     It is safe to run again after any end, and does only what is left then: the registry itself says what is done.
@@ -127,7 +134,7 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         at_once: int = 32,
         emit_assets: bool = False,
         report_path: str | None = None,
-        map_index_template: str | None = "{{ task.chunk.name }}",
+        map_index_template: str | None = "{{ task.chunk.name if task.chunk else ti.map_index }}",
         **kwargs: Any,
     ) -> None:
         super().__init__(map_index_template=map_index_template, **kwargs)
@@ -161,6 +168,16 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote what is left, and return counts and the first failures."""
+        with Tally() as self._tally:
+            return self._promote_all(context)
+
+    def resume(self, context: Context, event: object = None) -> dict[str, Any]:
+        """Promote what is left after a wait, and return counts and the first failures."""
+        self._may_have_promoted = True
+        with Tally(waited=find_waited(context)) as self._tally:
+            return self._promote_all(context)
+
+    def _promote_all(self, context: Context) -> dict[str, Any]:
         key, name, promotions = self.task_id, self.task_id, self.promotions
         folder = as_text(self.report_path, name="report_path", wanted="a path")
         if folder is not None:
@@ -171,7 +188,9 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         self._batch = read_batch(self, promotions, context)
         self._at_once = check_at_once(as_number(self.at_once, name="at_once") or 32)
         changes = [Change(each.source, each.target) for each in self._batch]
-        self._rules = self._hook().rules().with_answers(changes, Answers.read(self.approval, self.override))
+        hook = self._hook()
+        self._server = hook.settings().base_url
+        self._rules = hook.rules().with_answers(changes, Answers.read(self.approval, self.override))
         self._batch = self._rules.record_answers(self._batch)
         report: PromotionReport = super().execute(context)  # type: ignore[no-untyped-call]
         outcome = ChunkOutcome.of(report, key=key, name=name)
@@ -186,11 +205,6 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         check_all_done(report, name=name, policy=self.retry_policy)
         return outcome.as_dict()
 
-    def resume(self, context: Context, event: object = None) -> dict[str, Any]:
-        """Promote what is left after a wait, and return counts and the first failures."""
-        self._may_have_promoted = True
-        return self.execute(context)
-
     async def aexecute(self, context: Context) -> PromotionReport:
         """Promote what is left, and return the report."""
 
@@ -199,6 +213,8 @@ class ArtifactoryPromoteBatchOperator(ArtifactoryOperator, BaseAsyncOperator):
         try:
             async with self._hook().client() as client:
                 report = await self._promote(client, progress)
+                self._tally.add(report)
+                self._promotions = [(record.source, record.target) for record in report.records]
                 if as_bool(self.emit_assets, name="emit_assets"):
                     self._promoted = await find_promoted(
                         client,

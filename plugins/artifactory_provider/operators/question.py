@@ -15,8 +15,9 @@ from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.policy.responses import InvalidResponse, Response, read_name
 from artifactory_provider.tasks.arguments import NOT_GIVEN
 from artifactory_provider.tasks.asked import Asked, put_question
+from artifactory_provider.tasks.metrics import count_waits, time_waits
 from artifactory_provider.tasks.prompts import Prompt, read_prompt
-from artifactory_provider.tasks.waiting import as_notifiers, tell_once
+from artifactory_provider.tasks.waiting import as_notifiers, note_first, tell_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 ANSWERS = "answers"
 """The XCom that says, for people, who has answered so far, and whose answer does not count."""
 _TOLD = "artifactory_question_told"
+_BEGUN = "artifactory_question_begun"
 
 Rule = TypeVar("Rule")
 _NOTHING = frozenset({"", "None", "null"})
@@ -162,6 +164,8 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         self.subject, self.body = question.subject, body
         self.log.info("Waiting for people: %s", question.subject)
         tell_once(self, context, self.notifiers, key=_TOLD, about=question.code)
+        if note_first(context, now := _now(), key=_BEGUN) == now:
+            count_waits((repository, "approval") for repository in question.repositories)
         raise TaskAwaitingInput(
             method_name=self.execute_complete.__name__, kwargs={"asked": asked.as_dict()}, timeout=left
         )
@@ -191,11 +195,17 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         self.log.info("%s", text)
         context["ti"].xcom_push(key=ANSWERS, value=text)
 
-    def _end_with_no(self, context: Context, answer: Response) -> None:
+    def _end_wait(self, context: Context, question: Prompt) -> None:
+        """Tell how long people have taken."""
+        waited = (now := _now()) - note_first(context, now, key=_BEGUN)
+        time_waits((repository, "approval", waited) for repository in question.repositories)
+
+    def _end_with_no(self, context: Context, question: Prompt, answer: Response) -> None:
         """End the run's path: fail, or skip what follows directly.
 
         :raises QuestionEnded: when it fails.
         """
+        self._end_wait(context, question)
         text = f"Rejected by {answer}."
         self._tell(context, text)
         if self.fail_on_reject:

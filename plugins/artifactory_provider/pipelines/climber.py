@@ -30,6 +30,7 @@ class Climber:
     :param unsure_from: where a promotion brought it from that may not have come to its end; None where it has.
     :param counts_from: from when on its time counts, where something has held it back that ends by itself.
     :param known: where it stood before a wait, where that is known.
+    :param rule: what refuses it, in a word, where something does.
     """
 
     start: ImageReference
@@ -44,6 +45,7 @@ class Climber:
     unsure_from: ImageReference | None = None
     counts_from: datetime.datetime | None = None
     known: Position | None = None
+    rule: str = ""
 
     @property
     def has_ended(self) -> bool:
@@ -57,7 +59,8 @@ class Climber:
         :param reason: why, or what it waits for.
         :param until: when it is looked at again at the latest.
         """
-        self.standing, self.reason, self.until, self.waits_for_verdict = standing, reason, until, False
+        self.standing, self.reason, self.until = standing, reason, until
+        self.waits_for_verdict, self.rule = False, ""
 
     def take(self, position: Position) -> None:
         """Put it where it is known to have ended.
@@ -91,4 +94,5 @@ class Climber:
             until=self.until,
             counts_from=self.counts_from,
             is_unsure=self.unsure_from is not None and not self.has_ended,
+            rule=self.rule,
         )

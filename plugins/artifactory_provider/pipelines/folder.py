@@ -58,6 +58,20 @@ class PipelineFolder:
         """The images that the pipelines name, each once."""
         return list(dict.fromkeys(image for one in self.pipelines.values() for image in one.images.exact))
 
+    def find_targets(self, connection: str) -> tuple[str, ...]:
+        """Return the repositories into which the pipelines over a connection promote: of all stages but the first.
+
+        :param connection: the Airflow connection.
+        :raises InvalidPipeline: when a file cannot be read, and nobody knows what it names; or there are none.
+        """
+        for error in self.errors.values():
+            raise error
+        pipelines = [one for one in self.pipelines.values() if one.connection == connection]
+        found = tuple(dict.fromkeys(stage.repository for one in pipelines for stage in one.stages[1:]))
+        if not found:
+            raise refuse(str(self.path), f"No pipeline there has stages over the connection {connection!r:.120}.")
+        return found
+
     def rules(self) -> tuple[Rule, ...]:
         """Return what the stages ask of the pipelines' own images, whoever promotes them: windows, approvals, checks.
 

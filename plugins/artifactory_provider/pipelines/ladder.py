@@ -133,6 +133,7 @@ class Ladder:
         known: Mapping[ImageReference, Position] | None = None,
         supersedes: bool = False,
         on_pass: Callable[[LadderReport], None] = lambda _: None,
+        on_promotions: Callable[[PromotionReport], None] = lambda _: None,
     ) -> LadderReport:
         """Promote what may move, stage after stage, until all that is left waits or has ended.
 
@@ -143,9 +144,10 @@ class Ladder:
         :param supersedes: whether an image ends whose first stage has a newer tag by now that the pipeline means, or
             shows another digest under its own.
         :param on_pass: called with where all stand, after each pass over them.
+        :param on_promotions: called with what became of promotions, whenever some have been tried.
         :raises ArtifactoryError: when the server cannot be asked at all.
         """
-        stood = known or {}
+        stood, self._on_promotions = known or {}, on_promotions
         self._climbers = [self._begin(start, stood.get(start)) async for start in in_turns(starts)]
         await self._find(client, [one for one in self._climbers if not one.has_ended])
         if supersedes:
@@ -304,7 +306,7 @@ class Ladder:
         return list(found.values())
 
     async def _promote(self, client: ArtifactoryClient, promotions: Sequence[Promotion]) -> PromotionReport:
-        return await promote_verified(
+        report = await promote_verified(
             client,
             self._rules.record_answers(promotions),
             self._checks_of,
@@ -313,6 +315,8 @@ class Ladder:
             rules=self._rules,
             logs_held=False,
         )
+        self._on_promotions(report)
+        return report
 
     async def _promote_further(
         self, client: ArtifactoryClient, further: Sequence[tuple[Climber, Promotion]], *, is_repeated: bool = False
@@ -367,6 +371,7 @@ class Ladder:
             climber.counts_from = refusal.until
         else:
             self._wait(climber, "refused", str(refusal))
+        climber.rule = refusal.rule
 
     def _wait(
         self, climber: Climber, standing: Literal["waiting", "refused"], reason: str, *, for_verdict: bool = False

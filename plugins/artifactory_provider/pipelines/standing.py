@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Position:
     :param until: when it is looked at again at the latest: what refuses it may end, or its time is over.
     :param counts_from: from when on its time counts, where something has held it back that ends by itself.
     :param is_unsure: whether the promotion that has brought it to where it stands may not have come to its end.
+    :param rule: what refuses it, in a word, where something does; no report holds it.
     """
 
     reference: ImageReference
@@ -43,6 +44,7 @@ class Position:
     until: datetime.datetime | None = None
     counts_from: datetime.datetime | None = None
     is_unsure: bool = False
+    rule: str = field(default="", compare=False)
 
     @property
     def has_ended(self) -> bool:

@@ -245,6 +245,7 @@ def check_approval(
     return Refusal(
         printable(reason, longest=LONGEST_SUBJECT),
         lifted_by=f"{printable(f'{wanted[0].upper()}{wanted[1:]}', longest=2 * LONGEST_SUBJECT)}.",
+        rule="approval",
     )
 
 

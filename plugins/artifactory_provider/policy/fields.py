@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
@@ -179,6 +180,12 @@ class Fields:
             return None
         return self.read(node, read_duration)
 
+    def read_moment(self, node: Node | None) -> datetime.datetime | None:
+        """Return a moment with a time zone, in UTC; YAML may take it for a date of its own."""
+        if node is not None and node.kind == "timestamp":
+            node = type(node)(node.line, node.field, node.value, "str")
+        return self.read(node, _parse_moment)
+
     def read_origins(self, node: Node | None) -> frozenset[Origin]:
         """Return whom a rule applies to."""
         if node is None:
@@ -189,6 +196,16 @@ class Fields:
                 close = "".join(f" Did you mean {one}?" for one in get_close_matches(text, ORIGINS, n=1))
                 self.add(node, f"{text!r:.60} starts no runs: give some of {', '.join(ORIGINS)}.{close}")
         return frozenset(origin for origin in ORIGINS if origin in texts)
+
+
+def _parse_moment(text: str) -> datetime.datetime:
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError(f"{text!r:.60} is no moment with a time zone: write 2026-12-18T16:00:00Z, or with +01:00.")
+    return moment.astimezone(datetime.UTC)
 
 
 def _example(node: Node) -> str:

@@ -100,21 +100,23 @@ class Policy:
         """
         rules = self._match(change.target, origin)
         second = count_second(at)
-        ways = sorted({rule.comes_from for rule in rules if rule.comes_from is not None})
+        ways = {rule.comes_from: rule.name for rule in rules if rule.comes_from is not None}
         if ways and change.source.repository not in {*ways, change.target.repository}:
-            reason = f"{change.target} comes from {' or '.join(ways)} alone, and not from {change.source.repository}."
-            return Refusal(reason, may_pass=False)
+            known = " or ".join(sorted(ways))
+            reason = f"{change.target} comes from {known} alone, and not from {change.source.repository}."
+            return Refusal(reason, may_pass=False, rule=next(iter(ways.values())))
         refusing = self._find_refusing(rules, second)
         if refusing:
             opening = self._find_opening(tuple(rule for rule in rules if rule.windows), second)
             reason = explain_refusal(change.target, refusing, opening, now=second)
             until = None if opening is None else read_moment_of(opening)
             override = _merge_overrides([rule.override for rule, _ in refusing])
-            return Refusal(reason, until=until, lifted_by=explain_override(override, self.name))
+            lifted_by = explain_override(override, self.name)
+            return Refusal(reason, until=until, lifted_by=lifted_by, rule=refusing[0][0].name)
         try:
             merge_approvals([(rule.name, rule.approvals) for rule in rules if rule.approvals])
         except ContradictoryRules as error:
-            return Refusal(str(error), lifted_by=explain_override(None, self.name))
+            return Refusal(str(error), lifted_by=explain_override(None, self.name), rule="approval")
         return None
 
     def required_checks(self, target: ImageReference, *, origin: Origin | None = None) -> tuple[Check, ...]:

@@ -104,6 +104,7 @@ class Stop:
             f"{_show(order.since)}: {printable(order.reason, longest=_SHOWN).rstrip('.')}.",
             until=order.until,
             lifted_by=f"Whoever may edit Airflow's Variables may lift the stop ({self.name}).",
+            rule="stop",
         )
 
     def to_text(self) -> str:
@@ -140,30 +141,14 @@ def _read_order(node: Node, problems: Problems) -> StopOrder | None:
         targets = read_targets(targets_node, problems, repositories_required=False)
     reason = fields.read_text(fields.require("reason", "Say why, in a line."))
     by = fields.read_text(fields.require("by", "Say who stops the line."))
-    since = _read_moment(fields.require("since", "Say since when, such as 2026-12-18T16:00:00Z."), fields)
-    until = _read_moment(fields.get("until"), fields)
+    since = fields.read_moment(fields.require("since", "Say since when, such as 2026-12-18T16:00:00Z."))
+    until = fields.read_moment(fields.get("until"))
     applies_to = fields.read_origins(fields.get("applies_to"))
     if since and until and until <= since:
         fields.add(node, "It ends before it begins: mend until, or leave it out.")
     if targets is None or reason is None or by is None or since is None:
         return None
     return StopOrder(reason=reason, by=by, since=since, targets=targets, until=until, applies_to=applies_to)
-
-
-def _read_moment(node: Node | None, fields: Fields) -> datetime.datetime | None:
-    if node is not None and node.kind == "timestamp":
-        node = type(node)(node.line, node.field, node.value, "str")
-    return fields.read(node, _parse_moment)
-
-
-def _parse_moment(text: str) -> datetime.datetime:
-    try:
-        moment = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError(f"{text!r:.60} is no moment with a time zone: write 2026-12-18T16:00:00Z, or with +01:00.")
-    return moment.astimezone(datetime.UTC)
 
 
 def _show(moment: datetime.datetime) -> str:

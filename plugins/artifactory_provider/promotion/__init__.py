@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
-from artifactory_provider.promotion.backup import find_previous
-from artifactory_provider.promotion.batch import Progress, promote_image, promote_many
-from artifactory_provider.promotion.errors import (
-    AttachmentLost,
-    InvalidPlan,
-    InvalidPromotion,
-    NothingToRestore,
-    NotVerified,
-    NotVerifiedYet,
-    PromotionError,
-    SourceIncomplete,
-    SourceMoved,
-    SourceRemains,
-    TagsNotPromoted,
-    TargetConflict,
-    TargetUnverified,
-)
-from artifactory_provider.promotion.promote import promote
-from artifactory_provider.promotion.record import Attachment, PromotionRecord
-from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
-from artifactory_provider.promotion.request import Promotion, PromotionOptions, make_promotions
-from artifactory_provider.promotion.transfer import pin
+from typing import TYPE_CHECKING
+
+from artifactory_provider.exports import import_when_used
+
+if TYPE_CHECKING:
+    from artifactory_provider.promotion.backup import find_previous
+    from artifactory_provider.promotion.batch import Progress, promote_image, promote_many
+    from artifactory_provider.promotion.errors import (
+        AttachmentLost,
+        InvalidPlan,
+        InvalidPromotion,
+        NothingToRestore,
+        NotVerified,
+        NotVerifiedYet,
+        PromotionError,
+        SourceIncomplete,
+        SourceMoved,
+        SourceRemains,
+        TagsNotPromoted,
+        TargetConflict,
+        TargetUnverified,
+    )
+    from artifactory_provider.promotion.promote import promote
+    from artifactory_provider.promotion.record import Attachment, PromotionRecord
+    from artifactory_provider.promotion.reports import PromotionReport, PromotionResult
+    from artifactory_provider.promotion.request import Promotion, PromotionOptions, make_promotions
+    from artifactory_provider.promotion.transfer import pin
+else:
+    __getattr__ = import_when_used(
+        __name__,
+        {
+            "backup": ("find_previous",),
+            "batch": ("Progress", "promote_image", "promote_many"),
+            "errors": (
+                "AttachmentLost",
+                "InvalidPlan",
+                "InvalidPromotion",
+                "NothingToRestore",
+                "NotVerified",
+                "NotVerifiedYet",
+                "PromotionError",
+                "SourceIncomplete",
+                "SourceMoved",
+                "SourceRemains",
+                "TagsNotPromoted",
+                "TargetConflict",
+                "TargetUnverified",
+            ),
+            "promote": ("promote",),
+            "record": ("Attachment", "PromotionRecord"),
+            "reports": ("PromotionReport", "PromotionResult"),
+            "request": ("Promotion", "PromotionOptions", "make_promotions"),
+            "transfer": ("pin",),
+        },
+    )
 
 __all__ = [
     "Attachment",

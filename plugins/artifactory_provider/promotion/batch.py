@@ -216,6 +216,7 @@ async def promote_image(
     *,
     one_request: bool = False,
     rules: Rules | None = None,
+    on_report: Callable[[PromotionReport], None] = lambda _: None,
 ) -> PromotionReport:
     """Promote all tags of an image; one that fails does not stop the others.
 
@@ -229,6 +230,7 @@ async def promote_image(
     :param one_request: whether the endpoint is sent its own form for a whole image, once; each tag is pinned before and
         verified after it. Nothing is verified before its tag shows it then.
     :param rules: what may refuse each tag; with one request, the whole image where it refuses any.
+    :param on_report: called with what became of all tags, also where some could not be promoted.
     :raises ImageNotFound: when there is no such image.
     :raises TagsNotPromoted: after all others, when some tags could not be promoted.
     """
@@ -267,6 +269,7 @@ async def promote_image(
     if seen is not None:
         await _record_backups(client, promotion, [tag for tag in listed if is_backup(tag)], seen)
         report = PromotionReport(tuple(_describe_sent(result, seen.shows(result.target)) for result in report.results))
+    on_report(report)
     failures = malformed | {str(each.source.tag): each.error for each in report.failures if each.error}
     if failures:
         raise TagsNotPromoted(f"{source}", promoted=len(tags) - len(failures), failures=failures)

@@ -39,12 +39,14 @@ class Shown:
     :param is_index: whether it is an index.
     :param updated: when it was written, copied or moved there; None where that was not told.
     :param properties: those of its manifest, name → values; None where they were not asked for.
+    :param created: when its bytes were pushed, which a copy keeps; None where that was not told.
     """
 
     digest: str
     is_index: bool
     updated: datetime.datetime | None = field(default=None, compare=False)
     properties: Mapping[str, Sequence[str]] | None = field(default=None, compare=False)
+    created: datetime.datetime | None = field(default=None, compare=False)
 
 
 def image_of(reference: ImageReference) -> Image:
@@ -85,7 +87,7 @@ class Listing:
             if name is not None:
                 item = files[name]
                 properties = item.properties or {} if with_marks else None
-                listing._add_tag(folder, Shown(item.digest, name == LIST_FILE, item.updated, properties))
+                listing._add_tag(folder, Shown(item.digest, name == LIST_FILE, item.updated, properties, item.created))
         return listing
 
     def add_shown(self, tag: ImageReference, shown: Shown) -> None:

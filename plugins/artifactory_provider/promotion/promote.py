@@ -30,7 +30,13 @@ from artifactory_provider.promotion.marks import hold_properties, leave_hold_beh
 from artifactory_provider.promotion.moves import finish_move, remove_source
 from artifactory_provider.promotion.proof import Proof
 from artifactory_provider.promotion.queries import ANY_DIGEST, Question
-from artifactory_provider.promotion.record import PromotionRecord, has_record, write_record
+from artifactory_provider.promotion.record import (
+    FoundParts,
+    PromotionRecord,
+    find_lead_time,
+    has_record,
+    write_record,
+)
 from artifactory_provider.promotion.rules import check_allowed, check_removal
 from artifactory_provider.promotion.tags import name_pending
 from artifactory_provider.promotion.transfer import confirm, is_shown, pin, send
@@ -168,6 +174,7 @@ class _Attempt:
             replaced=None if self.is_there or self.before is None else self.before.digest,
             copy=self.options.copy,
             verdicts=self.options.verdicts,
+            lead_time=find_lead_time(self.seen.shows(self.source), self.source),
         )
 
     async def _make_sure(self) -> None:
@@ -366,7 +373,7 @@ class _Attempt:
             place,
             self._descriptor(),
             replaced=replaced or self._before() or "none",
-            attachments=self.attachments,
+            parts=FoundParts(self.attachments, self.manifest.children if self.manifest else None),
             further=leave_hold_behind(shown.properties or {}, self.source) if shown else {},
         )
 

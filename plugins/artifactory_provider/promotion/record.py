@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -12,17 +13,24 @@ from artifactory_provider.promotion.marks import hold_properties
 from artifactory_provider.promotion.request import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.manifests import Descriptor
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.promotion.listing import Shown
     from artifactory_provider.promotion.request import Promotion
 
-ATTACHMENT_NAMES = "attachments.names"
+ATTACHMENT_NAMES, UNKNOWN = "attachments.names", "unknown"
 _LONGEST_VERDICTS = 1600
 _LONGEST_NAMES = 1000
-_NEEDED = ("digest", "target", "source", "time", "run")
+_TARGET = ".target"
+_READ = (
+    *("digest", "source", "target", "time", "run", "replaced", ATTACHMENT_NAMES, "children", "copy"),
+    *("by", "verdicts", "approvals", "override"),
+)
+_FIXED = 9
+"""Those of them that are no texts for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,8 @@ class PromotionRecord:
     :param replaced: the digest that the target tag showed before and no longer shows, if there was one.
     :param copy: whether it was copied, not moved.
     :param verdicts: the verdicts that it was promoted on, as they were given.
+    :param lead_time: how long before this its bytes were pushed, as the server's clock says; None where the looks of
+        the promotion did not tell.
     """
 
     outcome: Literal["promoted", "unchanged"]
@@ -72,6 +82,7 @@ class PromotionRecord:
     replaced: str | None
     copy: bool
     verdicts: tuple[str, ...] = ()
+    lead_time: datetime.timedelta | None = field(default=None, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as a small JSON object of strings, lists and booleans; its keys are stable."""
@@ -90,6 +101,18 @@ class PromotionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundParts:
+    """What was found to belong to a digest that is promoted.
+
+    :param attachments: they are counted in the record, and the first of them are named.
+    :param children: the digests of its children, none for a manifest that is no index; None where they are not known.
+    """
+
+    attachments: Sequence[Attachment]
+    children: Sequence[str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class StandingRecord:
     """The record of a promotion as it stands on a manifest, which may have been copied since, the record with it.
 
@@ -100,7 +123,9 @@ class StandingRecord:
     :param run: the identifier of the run.
     :param replaced: the digest that the target showed before; ``none``, or ``unknown``.
     :param attachments: the names of what belonged to it, as far as they are recorded.
-    :param said: all that it says, name → value, without the prefix.
+    :param children: the digests of its children; None where they are not recorded.
+    :param is_move: whether the source was to go.
+    :param said: which of ``by``, ``verdicts``, ``approvals`` and ``override`` it has, and what they say.
     """
 
     digest: str
@@ -110,46 +135,68 @@ class StandingRecord:
     run: str
     replaced: str
     attachments: tuple[str, ...]
+    children: tuple[str, ...] | None
+    is_move: bool
     said: Mapping[str, str]
+
+    @classmethod
+    def read(cls, properties: Mapping[str, Sequence[str]], prefix: str) -> StandingRecord | None:
+        """Return the record that stands under a prefix; None where there is none, or not one alone.
+
+        :param properties: those of a manifest, name → values.
+        :param prefix: the first part of the names of its properties.
+        """
+
+        names = _name_fields(prefix)
+        digest, source, target, time, run, replaced, attachments, children, copy = (
+            _read_one(properties, name) for name in names[:_FIXED]
+        )
+        if digest is None or source is None or target is None or time is None or run is None:
+            return None
+        return cls(
+            digest,
+            source,
+            target,
+            time,
+            run,
+            replaced or UNKNOWN,
+            _split(attachments or NOTHING),
+            None if children in {None, UNKNOWN} else _split(str(children)),
+            copy == "false",
+            {
+                name.removeprefix(f"{prefix}."): "; ".join(properties[name])
+                for name in names[_FIXED:]
+                if name in properties
+            },
+        )
 
     def speaks_of(self, place: ImageReference) -> bool:
         """Return whether it says that this digest was promoted to this tag.
 
         :param place: repository, image, tag and digest.
         """
-        return self.digest == place.digest and self.target == str(place.unpinned())
+        return self.digest == place.digest and self.target == f"{place.repository}/{place.image}:{place.tag}"
 
 
-def read_records(properties: Mapping[str, Sequence[str]], prefix: str | None = None) -> list[StandingRecord]:
+def read_records(properties: Mapping[str, Sequence[str]]) -> tuple[StandingRecord, ...]:
     """Return the records of promotions that stand among the properties of a manifest, one for each prefix.
 
     :param properties: name → values.
-    :param prefix: the first part of the names of its properties; None for whatever prefix there is.
     """
-    ends = f".{_NEEDED[1]}"
-    found = [name.removesuffix(ends) for name in properties if name.endswith(ends)] if prefix is None else [prefix]
-    records = []
-    for one in found:
-        if all(len(properties.get(f"{one}.{name}", ())) == 1 for name in _NEEDED):
-            said = {
-                name.removeprefix(f"{one}."): "; ".join(values)
-                for name, values in properties.items()
-                if name.startswith(f"{one}.")
-            }
-            names = tuple(name for name in said.get(ATTACHMENT_NAMES, "").split() if name != NOTHING)
-            records.append(
-                StandingRecord(
-                    said["digest"],
-                    said["source"],
-                    said["target"],
-                    said["time"],
-                    said["run"],
-                    said.get("replaced", ""),
-                    names,
-                    said,
-                )
-            )
-    return records
+    return tuple(take_records(dict(properties)))
+
+
+def take_records(properties: dict[str, tuple[str, ...]] | dict[str, Sequence[str]]) -> Iterator[StandingRecord]:
+    """Yield the records of promotions among properties, and take out the properties that they were read from.
+
+    :param properties: name → values, those of a manifest.
+    """
+    for prefix in [name.removesuffix(_TARGET) for name in properties if name.endswith(_TARGET)]:
+        record = StandingRecord.read(properties, prefix)
+        if record is not None:
+            for name in _name_fields(prefix):
+                properties.pop(name, None)
+            yield record
 
 
 async def write_record(
@@ -160,7 +207,7 @@ async def write_record(
     descriptor: Descriptor,
     *,
     replaced: str,
-    attachments: Sequence[Attachment],
+    parts: FoundParts,
     further: Mapping[str, str],
 ) -> None:
     """Write the record of a promotion into the properties of a tag's manifest, if one is wanted, and its hold.
@@ -170,7 +217,7 @@ async def write_record(
     :param place: repository, image and tag where the manifest stands, with its digest.
     :param descriptor: digest and media type of the manifest.
     :param replaced: the digest that the target tag showed before, ``none``, or ``unknown``.
-    :param attachments: what was found to belong to it; they are counted, and the first of them are named.
+    :param parts: what was found to belong to it.
     :param further: further properties, by their whole names.
     """
     options, target = promotion.options, promotion.target
@@ -184,13 +231,15 @@ async def write_record(
         "source": str(source.unpinned()),
         # Properties travel along with copies: who copies the target by hand copies what was said of the target.
         "target": str(target),
+        "copy": "true" if options.copy else "false",
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "run": options.run,
         "replaced": replaced,
-        "attachments": str(len(attachments)),
+        "attachments": str(len(parts.attachments)),
         # Always, as those of the source's own record would come along otherwise.
-        ATTACHMENT_NAMES: _name_first(attachments) or NOTHING,
-        **({"verdicts": _join(options.verdicts)} if options.verdicts else {}),
+        ATTACHMENT_NAMES: _name_first(parts.attachments) or NOTHING,
+        "children": _name_all(parts.children),
+        **({"verdicts": join_verdicts(options.verdicts)} if options.verdicts else {}),
         **({"approvals": options.approvals} if options.approvals else {}),
         **({"override": options.override} if options.override else {}),
         **options.properties,
@@ -209,7 +258,22 @@ async def has_record(
     :param descriptor: what the tag shows.
     """
     properties = await client.properties(manifest_path(place, descriptor))
-    return any(record.speaks_of(place) for record in read_records(properties, str(promotion.options.property_prefix)))
+    record = StandingRecord.read(properties, str(promotion.options.property_prefix))
+    return record is not None and record.speaks_of(place)
+
+
+@lru_cache(maxsize=100)
+def _name_fields(prefix: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}.{name}" for name in _READ)
+
+
+def _read_one(properties: Mapping[str, Sequence[str]], name: str) -> str | None:
+    values = properties.get(name, ())
+    return values[0] if len(values) == 1 else None
+
+
+def _split(names: str) -> tuple[str, ...]:
+    return () if names == NOTHING else tuple(names.split())
 
 
 def _name_first(attachments: Sequence[Attachment]) -> str:
@@ -222,8 +286,31 @@ def _name_first(attachments: Sequence[Attachment]) -> str:
     return " ".join(kept)
 
 
-def _join(verdicts: Sequence[str]) -> str:
-    """Return the first verdicts in one line, and how many more there are: a property's value travels in a URL."""
+def _name_all(children: Sequence[str] | None) -> str:
+    """Return the digests of all children, or that they are not known where they are too many for a property."""
+    if children is None:
+        return UNKNOWN
+    named = " ".join(children) or NOTHING
+    return named if len(quote(named)) <= _LONGEST_NAMES else UNKNOWN
+
+
+def find_lead_time(shown: Shown | None, source: ImageReference) -> datetime.timedelta | None:
+    """Return how long ago the bytes of an image were pushed, as far as a look has told it: it is not asked for.
+
+    :param shown: what was seen under the source tag.
+    :param source: the source with its digest.
+    """
+    if shown is None or shown.created is None or shown.digest != source.digest:
+        return None
+    # Two clocks: what was pushed a moment ago may seem to come from the future.
+    return max(datetime.datetime.now(datetime.UTC) - shown.created, datetime.timedelta())
+
+
+def join_verdicts(verdicts: Sequence[str]) -> str:
+    """Return the first verdicts in one line, and how many more there are: a property's value travels in a URL.
+
+    :param verdicts: a line each.
+    """
     kept: list[str] = []
     for verdict in verdicts:
         if len(quote("; ".join([*kept, verdict]))) > _LONGEST_VERDICTS:

@@ -24,7 +24,20 @@ OnConflict = Literal["fail", "overwrite", "backup"]
 Attachments = Literal["none", "tags", "all"]
 
 RECORD_FIELDS = frozenset(
-    {"digest", "source", "target", "time", "run", "replaced", "attachments", "verdicts", "approvals", "override"}
+    {
+        "digest",
+        "source",
+        "target",
+        "copy",
+        "time",
+        "run",
+        "replaced",
+        "attachments",
+        "children",
+        "verdicts",
+        "approvals",
+        "override",
+    }
 )
 """The properties of a record, after its prefix; ``properties`` may add others."""
 NOTHING = "none"

@@ -41,12 +41,15 @@ class Refusal:
     :param until: when it ends by itself; None where somebody has to end it, or it never ends.
     :param lifted_by: who can end it, and how: a sentence, or nothing where nobody can.
     :param may_pass: whether it can end for the same task, so that waiting for it may help.
+    :param rule: what refuses it, in a word for counting: the name of a policy's rule, ``stop``, ``hold``,
+        ``rejection`` or ``approval``.
     """
 
     reason: str
     until: datetime.datetime | None = None
     lifted_by: str = ""
     may_pass: bool = True
+    rule: str = ""
 
     def __str__(self) -> str:
         return " ".join(filter(None, (self.reason, self.lifted_by)))
@@ -142,7 +145,7 @@ def _find_rejection(seen: Marked, digest: str, *, of: str | None = None) -> Refu
         return None
     what = "it is not promoted" if of is None else f"{of}, which it is a part of, is not promoted"
     reason = f"{digest} is rejected, so {what} anywhere: {mark}."
-    return Refusal(reason, lifted_by="Whoever may annotate images can take the rejection off them.")
+    return Refusal(reason, lifted_by="Whoever may annotate images can take the rejection off them.", rule="rejection")
 
 
 def _find_hold(seen: Marked, tag: ImageReference) -> Refusal | None:
@@ -150,4 +153,4 @@ def _find_hold(seen: Marked, tag: ImageReference) -> Refusal | None:
     if mark is None or shown is None:
         return None
     reason = f"{tag.unpinned()} is held, so it goes on showing {shown.digest}: {mark}."
-    return Refusal(reason, lifted_by="A person can lift the hold.")
+    return Refusal(reason, lifted_by="A person can lift the hold.", rule="hold")

@@ -10,11 +10,12 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.operators.lineage import LineageOperator
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.sensors.verification import check_checks
 from artifactory_provider.tasks.arguments import is_known
 from artifactory_provider.tasks.forms import as_list
+from artifactory_provider.tasks.metrics import count_waits, time_waits
 from artifactory_provider.triggers.verification import BatchVerificationTrigger
 from artifactory_provider.verification.check import check_to_dict
 from artifactory_provider.verification.properties import PropertyCheck
@@ -32,7 +33,7 @@ _SHOWN = 20
 _LONGEST = 366 * 86400.0
 
 
-class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
+class ArtifactoryBatchVerificationSensor(LineageOperator, BaseOperator):
     """Wait in one task until the verdicts on many images are known, or the time is over; then hand on what has passed.
 
     The result is ``{"passed": ["repository/image:tag@digest", …], "held": [{"reference", "status", "reason"}, …]}``.
@@ -83,7 +84,9 @@ class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
         if not references:
             self.log.info("There are no images to wait for.")
             return {"passed": [], "held": []}
-        until = datetime.datetime.fromtimestamp(time.time() + self.timeout, tz=datetime.UTC)
+        now = time.time()
+        until = datetime.datetime.fromtimestamp(now + self.timeout, tz=datetime.UTC)
+        count_waits((reference.repository, "verdict") for reference in references)
         self.log.info(
             "Waiting for %s of %s images, until %s.",
             ", ".join(check.name for check in self.checks),
@@ -100,14 +103,21 @@ class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
                 follow=self.superseded == "follow",
             ),
             method_name=self.execute_complete.__name__,
+            kwargs={"since": now},
         )
         return None
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None = None, since: float | None = None
+    ) -> dict[str, Any]:
         """Take the trigger's event."""
+        if since is not None:
+            waited = datetime.timedelta(seconds=time.time() - since)
+            time_waits((key, "verdict", waited) for key in {one.repository for one in self._references()})
         if event is None or not isinstance(event.get("passed"), list) or not isinstance(event.get("held"), list):
             raise AirflowFailException("The trigger ended without a result: clear the task to wait again.")
         passed, held = event["passed"], event["held"]
+        self._note_lineage(passed, held)
         for one in held:
             self.log.warning("Held back (%s): %s: %s", one["status"], one["reference"], one["reason"])
         self.log.info("%s of %s images have passed.", f"{len(passed):,}", f"{len(passed) + len(held):,}")
@@ -116,6 +126,16 @@ class ArtifactoryBatchVerificationSensor(ArtifactoryOperator, BaseOperator):
             more = f"\n  … and {len(held) - _SHOWN:,} more" if len(held) > _SHOWN else ""
             raise AirflowFailException(f"{len(held):,} images have not passed their checks:\n{shown}{more}")
         return {"passed": list(passed), "held": list(held)}
+
+    def _note_lineage(self, passed: Sequence[str], held: Sequence[Mapping[str, Any]]) -> None:
+        self._server = self._hook().settings().base_url
+        names = [check.name for check in self.checks]
+        failed = dict.fromkeys(names, False) if len(names) == 1 else {}
+        self._verified = [
+            *((ImageReference.parse(one), dict.fromkeys(names, True)) for one in passed),
+            # Which of several checks one has failed is not handed on.
+            *((ImageReference.parse(one["reference"]), failed if one["status"] == "failed" else {}) for one in held),
+        ]
 
     def _references(self) -> list[ImageReference]:
         references = [ImageReference.parse(text) for text in as_list(self.images, name="images")]

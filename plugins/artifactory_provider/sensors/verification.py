@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
@@ -11,8 +12,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from artifactory_provider.artifactory.errors import TRANSIENT
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.links.artifactory import ArtifactoryImageLink, image_url
-from artifactory_provider.operators.base import ArtifactoryOperator
+from artifactory_provider.operators.lineage import LineageOperator
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literals, find_given
+from artifactory_provider.tasks.metrics import count_waits, time_waits
 from artifactory_provider.triggers.verification import VerificationTrigger
 from artifactory_provider.verification.check import Check, check_to_dict
 from artifactory_provider.verification.outcomes import describe_waiting, list_verdicts
@@ -52,7 +54,7 @@ def check_checks(checks: Sequence[Check]) -> tuple[Check, ...]:
     return tuple(checks)
 
 
-class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
+class ArtifactoryVerificationSensor(LineageOperator, BaseSensorOperator):
     """Wait until what a tag shows has passed its checks, and hand its digest on.
 
     The result is the digest that passed: give it to the promotion that follows. The sensor holds for this one
@@ -135,6 +137,7 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
         if answer:
             return answer.xcom_value
         until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=self.timeout)
+        count_waits([(self.repository, "verdict")])
         self.defer(
             trigger=VerificationTrigger(
                 artifactory_conn_id=self.artifactory_conn_id,
@@ -145,6 +148,7 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
                 until=until.isoformat(sep=" ", timespec="seconds"),
             ),
             method_name=self.execute_complete.__name__,
+            kwargs={"since": time.time()},
             timeout=datetime.timedelta(seconds=self.timeout),
         )
         return None
@@ -153,7 +157,8 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
         """Ask once. The first look pins the digest that all later ones are about."""
         hook = self._hook()
         reference = self._reference()
-        self.image_url = image_url(hook.settings().base_url, reference)
+        self._server = hook.settings().base_url
+        self.image_url = image_url(self._server, reference)
         try:
             verification = hook.verify(reference, self.checks)
         except TRANSIENT as error:
@@ -173,11 +178,16 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
             xcom_value=self._end(context, status, self.digest, verification.reason, list_verdicts(verification)),
         )
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> str:
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None = None, since: float | None = None
+    ) -> str:
         """Take the trigger's event."""
+        if since is not None:
+            time_waits([(self.repository, "verdict", datetime.timedelta(seconds=time.time() - since))])
         if event is None:
             raise AirflowFailException("The trigger ended without an event: clear the task to wait again.")
-        self.image_url = image_url(self._hook().settings().base_url, self._reference())
+        self._server = self._hook().settings().base_url
+        self.image_url = image_url(self._server, self._reference())
         status, digest, reason = (event.get(key) for key in ("status", "digest", "reason"))
         return self._end(context, status, digest, reason, event.get("verdicts") or [])
 
@@ -190,14 +200,16 @@ class ArtifactoryVerificationSensor(ArtifactoryOperator, BaseSensorOperator):
         verdicts: Sequence[Mapping[str, Any]],
     ) -> str:
         """Return the digest that has passed, its verdicts handed on; or raise what ends the task."""
+        seen = ImageReference(self.repository, self.image, self.tag, digest)
+        met = {str(one.get("check")): one.get("state") == State.PASSED.value for one in verdicts}
+        self._verified = [(seen, met)]
         about = f"({self.repository}/{self.image}:{self.tag}{f'@{digest}' if digest else ''})"
         if status == State.PASSED.value and digest:
-            passed = ImageReference(self.repository, self.image, self.tag, digest)
-            self.log.info("Passed: %s", summarize(passed, reason or ""))
+            self.log.info("Passed: %s", summarize(seen, reason or ""))
             if ti := context.get("ti"):
                 ti.xcom_push(key=VERDICTS_KEY, value=list(verdicts))
             if self.write_verdicts:
-                self._hook().write_verdicts(passed, verdicts, prefix=self.write_verdicts)
+                self._hook().write_verdicts(seen, verdicts, prefix=self.write_verdicts)
             return digest
         if status == State.FAILED.value:
             raise VerificationFailed(f"Failed: {reason} {about}")

@@ -1,34 +1,33 @@
-"""What Airflow and OpenLineage are told of promotions: each repository/image pair is an asset and a dataset.
+"""What Airflow is told of promotions: each repository/image pair is an asset.
 
 The asset is ``artifactory://<repository>/<image>``; an event on it is promotions into the repository, and its
-extra ``{"promotions": [record, …]}`` holds their records, one for each tag. The dataset's namespace is the server, its
-name ``repository/image``, its version the digest.
+extra ``{"promotions": [record, …]}`` holds their records, one for each tag.
+
+What an audit finds is an event on an asset of its own, and what others have told of promotions explains what it sees.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias
 
 from artifactory_provider.artifactory.references import check_image, check_repository
+from artifactory_provider.audit.claims import Event
 from artifactory_provider.tasks.arguments import is_literal, is_mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import datetime
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from urllib.parse import SplitResult
 
-    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import BaseOperator, Context
 
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.promotion.record import PromotionRecord
 
 SCHEME = "artifactory"
-
-Lineage: TypeAlias = "tuple[str, ImageReference, ImageReference, str | None]"
-"""The arguments of ``describe_lineage``."""
+_DRIFT = "x-artifactory-audit://drift"
 
 
 def image_asset(repository: str, image: str) -> Asset:
@@ -59,6 +58,19 @@ def stage_asset(repository: str) -> Asset:
     """
     key = check_repository(repository)
     return Asset(name=f"stage:{key}", uri=f"x-artifactory-stage://{key}")
+
+
+def drift_asset() -> Asset:
+    """Return the asset of what audits find: an event on it is an audit with findings that nobody has accepted.
+
+    Its extra has ``open`` and ``accepted``, how many there are, ``counts`` by kind, and ``by_repository``.
+    """
+    return Asset(name="drift", uri=_DRIFT)
+
+
+def drift_alias() -> AssetAlias:
+    """Return the alias by which an audit emits an event only where it has found something."""
+    return AssetAlias(_DRIFT)
 
 
 def check_uri(parts: SplitResult) -> SplitResult:
@@ -113,24 +125,29 @@ def emit_promotion(
             context["outlet_events"][outlet].extra.update(extra)
 
 
-def describe_lineage(
-    base_url: str, source: ImageReference, target: ImageReference, digest: str | None
-) -> OperatorLineage[Any, Any]:
-    """Return what OpenLineage is told, where its provider is installed: where an image came from and what it became.
+def emit_drift(context: Context, found: Mapping[str, Any]) -> None:
+    """Emit that an audit has findings that nobody has accepted; ``drift_alias`` is an outlet of its task.
 
-    :param base_url: the server's URL.
-    :param source: what was promoted.
-    :param target: what it became.
-    :param digest: the version of both; None for all tags of an image.
+    :param context: its context.
+    :param found: what the event's extra holds.
     """
-    from airflow.providers.openlineage.extractors import OperatorLineage
-    from openlineage.client.generated.base import Dataset
-    from openlineage.client.generated.dataset_version_dataset import DatasetVersionDatasetFacet
+    context["outlet_events"][drift_alias()].add(drift_asset(), extra=dict(found))
 
-    namespace = f"{SCHEME}://{urlsplit(base_url).netloc}"
 
-    def dataset(reference: ImageReference) -> Dataset:
-        facets: dict[str, Any] = {"version": DatasetVersionDatasetFacet(datasetVersion=digest)} if digest else {}
-        return Dataset(namespace=namespace, name=f"{reference.repository}/{reference.image}", facets=facets)
+def read_events(
+    context: Context, assets: Iterable[Asset | AssetAlias], *, after: datetime.datetime, limit: int
+) -> Iterator[Event]:
+    """Yield what tasks have told of promotions: of each asset or alias the latest events.
 
-    return OperatorLineage(inputs=[dataset(source)], outputs=[dataset(target)])
+    :param context: a task's context.
+    :param assets: images, or aliases of repositories.
+    :param after: how far back, with a time zone.
+    :param limit: how many of each, at most.
+    """
+    # Airflow makes this of a task's inlets, which are known when a DAG is read; a form's repositories are not.
+    accessors: Any = type(context["inlet_events"])
+    for asset in assets:
+        for told in accessors([asset])[asset].after(after.isoformat()).ascending(False).limit(limit):
+            if told.timestamp and isinstance(told.extra, dict):
+                teller = f"The run {told.source_run_id} of the DAG {told.source_dag_id}"
+                yield Event(told.timestamp, teller, told.extra)

@@ -10,14 +10,17 @@ from artifactory_provider.policy import rule_as_dict
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.tasks.handover import APPROVALS, pull_chunk, read_promotions
+from artifactory_provider.tasks.metrics import count_ends, count_refusals, count_waits, time_waits
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from artifactory_provider.pipelines.model import Pipeline
+    from artifactory_provider.pipelines.standing import LadderReport
+    from artifactory_provider.tasks.metrics import WaitReason
     from artifactory_provider.tasks.rules import VariableRules
 
 LADDER = "ladder"
@@ -105,6 +108,54 @@ def read_positions(told: Any, starts: Sequence[ImageReference], pipeline: Pipeli
         )
         for start, row in zip(starts, rows, strict=True)
     }
+
+
+def count_standings(
+    report: LadderReport,
+    starts: Sequence[ImageReference],
+    known: Mapping[ImageReference, Position],
+    pipeline: Pipeline,
+    *,
+    awaited: Container[ImageReference],
+) -> None:
+    """Count what images have begun to wait for, and which have ended badly, since they were looked at last.
+
+    :param report: where they stand.
+    :param starts: where they began, in the report's order.
+    :param known: where they stood before, by where they began.
+    :param pipeline: the pipeline.
+    :param awaited: those that wait for verdicts.
+    """
+    ends, refusals, waits, times = [], [], [], []
+    for start, now in zip(starts, report.positions, strict=True):
+        before = known.get(start)
+        if before and (before.level, before.standing) == (now.level, now.standing):
+            continue
+        if before and before.standing in {"waiting", "refused"}:
+            place, reason = _name_wait(before, pipeline, is_for_verdict=True)
+            times.append((place, reason, report.at - before.since))
+        if now.standing in {"waiting", "refused"}:
+            waits.append(_name_wait(now, pipeline, is_for_verdict=now.reference in awaited))
+        if now.standing == "refused":
+            refusals.append((waits[-1][0], now.rule or "unreadable"))
+        elif now.has_ended and now.standing != "arrived":
+            ends.append((_above(now, pipeline), now.standing))
+    count_ends(ends)
+    count_refusals(refusals)
+    count_waits(waits)
+    time_waits(times)
+
+
+def _name_wait(position: Position, pipeline: Pipeline, *, is_for_verdict: bool) -> tuple[str, WaitReason]:
+    """Return where and for what an image waits: for the verdicts on what it is, or to get into the next stage."""
+    if position.standing == "refused":
+        return _above(position, pipeline), "rule"
+    return position.reference.repository, "verdict" if is_for_verdict else "server"
+
+
+def _above(position: Position, pipeline: Pipeline) -> str:
+    """Return the repository that an image would be promoted to."""
+    return pipeline.stages[min(position.level + 1, len(pipeline.stages) - 1)].repository
 
 
 def _short(reference: ImageReference) -> str:

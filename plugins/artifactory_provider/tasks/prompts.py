@@ -37,11 +37,13 @@ class Prompt:
     :param of: the fingerprints of what is shown: of all of it or of its chunks, and of its parts.
     :param subject: the headline.
     :param body: what is shown, as Markdown.
+    :param repositories: the repositories of the targets.
     """
 
     of: tuple[str, ...]
     subject: str
     body: str
+    repositories: tuple[str, ...] = ()
 
     @property
     def code(self) -> str:
@@ -91,6 +93,7 @@ def read_prompt(
         of=of,
         subject=printable(" ".join((subject or _headline(changes)).split()), longest=LONGEST_SUBJECT),
         body="\n\n".join([*map(_cut, words), shown, *map(_cut, _render_verdicts(verdicts))]),
+        repositories=tuple(sorted({change.target.repository for change in changes})),
     )
 
 

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import random
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from artifactory_provider.policy import ORIGINS, InvalidPolicy, StopOrder, TargetPatterns, read_stop
-from artifactory_provider.promotion.errors import InvalidPromotion, NothingToLift, RulesUnreadable
+from artifactory_provider.policy import ORIGINS, InvalidPolicy, Stop, StopOrder, TargetPatterns, read_stop
+from artifactory_provider.promotion.errors import InvalidPromotion, NothingToLift
 from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.rules import Refusal
-from artifactory_provider.tasks.variables import read_variable, write_variable
+from artifactory_provider.tasks.variables import change_variable
 from artifactory_provider.verification.verdicts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from artifactory_provider.policy import Stop
-
-_TRIES = 5
-_SETTLED_AFTER = 1.0
-"""Seconds after which whoever had read the Variable before it was written has written, too: Airflow has no compare and
-set."""
 _EVERYTHING = ("*",)
 _LONGEST_NAME = 200
 _DESCRIPTION = "What is stopped: see the DAG stop_the_line."
@@ -120,19 +112,14 @@ def lift_orders(variable: str, is_meant: Callable[[StopOrder], bool]) -> tuple[S
 
 
 def _change(variable: str, change: Callable[[Stop], Stop]) -> Stop:
-    for _ in range(_TRIES):
-        now = read_stop(read_variable(variable), name=variable)
-        wanted = change(now)
-        if wanted == now:
-            return now
-        text = wanted.to_text()
-        # What nobody could read would stop everything, and nobody could lift it.
-        read_stop(text, name="The order to stop")
-        write_variable(variable, text, description=_DESCRIPTION)
-        time.sleep(random.uniform(_SETTLED_AFTER, 2 * _SETTLED_AFTER))  # noqa: S311 - keeps writers out of step
-        if change(settled := read_stop(read_variable(variable), name=variable)) == settled:
-            return settled
-    raise RulesUnreadable(f"Others have changed the Variable {variable!r} each time: run this again at once.")
+    return change_variable(
+        variable,
+        change,
+        read=lambda text, name: read_stop(text, name=name),
+        write=Stop.to_text,
+        what="The order to stop",
+        description=_DESCRIPTION,
+    )
 
 
 class CurrentStops:
@@ -183,4 +170,5 @@ class CurrentStops:
             return Refusal(
                 f"Nothing is promoted, as nobody can tell what is stopped: {error}",
                 lifted_by=f"Whoever may edit Variables can mend {self._variable}.",
+                rule="stop",
             )

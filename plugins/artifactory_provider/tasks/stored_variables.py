@@ -21,8 +21,10 @@ def list_stored(prefix: str) -> list[str]:
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
+    # Of the table, not of the model, which would load those of all of Airflow.
+    key = Variable.__table__.c.key
     with create_session() as session:
-        keys = session.scalars(select(Variable.key).where(Variable.key.startswith(prefix, autoescape=True)))
+        keys = session.scalars(select(key).where(key.startswith(prefix, autoescape=True)))
         return [str(key) for key in keys]
 
 

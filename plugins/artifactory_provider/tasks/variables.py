@@ -9,10 +9,24 @@ Tasks ask Airflow's API server. Airflow's own processes and its command line ask
 
 from __future__ import annotations
 
+import random
+import time
+from typing import TYPE_CHECKING, TypeVar
+
 from airflow.sdk import Variable
 
 from artifactory_provider.promotion.errors import RulesUnreadable
 from artifactory_provider.tasks.stored_variables import is_server, list_stored, write_stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+_TRIES = 5
+_SETTLED_AFTER = 1.0
+"""Seconds after which whoever had read the Variable before it was written has written, too: Airflow has no compare and
+set."""
 
 
 def read_variable(name: str) -> str | None:
@@ -47,6 +61,40 @@ def write_variable(name: str, text: str, *, description: str) -> None:
         write_stored(name, text, description=description)
     else:
         Variable.set(name, text, description=description)
+
+
+def change_variable(
+    name: str,
+    change: Callable[[T], T],
+    *,
+    read: Callable[[str | None, str], T],
+    write: Callable[[T], str],
+    what: str,
+    description: str,
+) -> T:
+    """Change a document in a Variable that others may change at the same time, and return it as it stands then.
+
+    :param name: the Variable's key.
+    :param change: returns the document as it should be; once it is so, the same again.
+    :param read: reads the document, of a name for messages; what it raises leaves the Variable as it is.
+    :param write: returns the document as text.
+    :param what: what the change is called where nobody could read the document with it.
+    :param description: what people read beside it.
+    :raises RulesUnreadable: when the change did not stay there, or nobody can tell.
+    """
+    for _ in range(_TRIES):
+        now = read(read_variable(name), name)
+        wanted = change(now)
+        if wanted == now:
+            return now
+        text = write(wanted)
+        # What nobody could read would hold for everything, and nobody could take it back.
+        read(text, what)
+        write_variable(name, text, description=description)
+        time.sleep(random.uniform(_SETTLED_AFTER, 2 * _SETTLED_AFTER))  # noqa: S311 - keeps writers out of step
+        if change(settled := read(read_variable(name), name)) == settled:
+            return settled
+    raise RulesUnreadable(f"Others have changed the Variable {name!r} each time: run this again at once.")
 
 
 def _list_variables(prefix: str) -> list[str]:

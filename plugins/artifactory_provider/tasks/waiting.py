@@ -93,6 +93,15 @@ def wait_if_refused(
     task.defer(trigger=DateTimeTrigger(moment=moment), method_name="resume")
 
 
+def find_waited(context: Context) -> datetime.timedelta:
+    """Return how long it is since a task that has waited for refusals to end was refused first.
+
+    :param context: its context.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    return now - note_first(context, now, key=_KEY)
+
+
 def tell_once(
     task: BaseOperator,
     context: Context,

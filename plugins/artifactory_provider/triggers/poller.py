@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary
 from artifactory_provider.artifactory.concurrency import in_turns
 from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, RateLimited, RequestNotSent
 from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.tasks.metrics import count_look
 from artifactory_provider.verification import AllOf, AnyOf, AtLeast, PropertyCheck, State, check_from_dict
 from artifactory_provider.verification.verification import fail_to_look, verify_each
 
@@ -303,6 +304,8 @@ class Poller:
             async with Ledger(client, refuses_queries=group.refuses_queries) as ledger:
                 found = await verify_each(ledger, questions, connect=self._connect)
                 group.refuses_queries = ledger.refuses_queries
+            # Who is told that a wait is over may end this look before its end.
+            count_look(len(batch), is_read=not all(one.error for one in found))
             async for wait, one in in_turns(zip(batch, found, strict=True)):
                 wait.tell(one)
                 errors.append(one.error)
@@ -331,7 +334,8 @@ def _is_of_properties(check: object) -> bool:
     return bool(kind == PropertyCheck.kind)
 
 
-def _tell_all(waits: Iterable[Wait], error: ArtifactoryError) -> list[ArtifactoryError | None]:
+def _tell_all(waits: Sequence[Wait], error: ArtifactoryError) -> list[ArtifactoryError | None]:
+    count_look(len(waits), is_read=False)
     for wait in waits:
         wait.tell(fail_to_look(wait.reference, error))
     return [error]

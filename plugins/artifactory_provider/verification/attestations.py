@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from artifactory_provider.artifactory.references import check_text
-from artifactory_provider.verification.check import register
 from artifactory_provider.verification.conditions import Condition
 from artifactory_provider.verification.signatures import SIGNATURE_TYPE
 from artifactory_provider.verification.signing.bundles import BUNDLE
@@ -21,7 +20,6 @@ _LONGEST_TYPE = 500
 _ALWAYS_MET = "`true`"
 
 
-@register
 @dataclass(frozen=True, kw_only=True)
 class AttestationCheck(SignedCheck):
     """Whether a signed statement of some type was made about the digest, and what it says.

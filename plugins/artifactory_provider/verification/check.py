@@ -83,9 +83,10 @@ def check_to_dict(check: object) -> dict[str, Any]:
     if not (isinstance(check, Check) and dataclasses.is_dataclass(check)):
         raise ValueError(f"{check!r} is no check: give a PropertyCheck, or another one.")
     cls = type(check)
-    kind = cls.kind if _KINDS.get(cls.kind) is cls else f"{cls.__module__}:{cls.__qualname__}"
+    kind = f"{cls.__module__}:{cls.__qualname__}"
     if "<locals>" in kind:
         raise ValueError(f"{cls.__qualname__} cannot be imported: define the check at the top level of a module.")
+    kind = cls.kind if _KINDS.get(cls.kind) == kind else kind
     return {"kind": kind, **{field.name: _write(getattr(check, field.name)) for field in dataclasses.fields(check)}}
 
 
@@ -102,16 +103,19 @@ def check_from_dict(document: Mapping[str, Any]) -> Check:
         raise ValueError(f"A check of kind {document['kind']!r} has other fields ({error}).") from error
 
 
-_KINDS: dict[str, type[Check]] = {}
-
-
-def register(cls: type[Check]) -> type[Check]:
-    """Give a class of this package its short kind.
-
-    :param cls: a check with a ``kind``.
-    """
-    _KINDS[cls.kind] = cls
-    return cls
+_ROOM = "artifactory_provider.verification"
+_KINDS = {
+    "all_of": f"{_ROOM}.combinations:AllOf",
+    "any_of": f"{_ROOM}.combinations:AnyOf",
+    "at_least": f"{_ROOM}.combinations:AtLeast",
+    "attestation": f"{_ROOM}.attestations:AttestationCheck",
+    "http": f"{_ROOM}.http.check:HttpCheck",
+    "property": f"{_ROOM}.properties:PropertyCheck",
+    "signature": f"{_ROOM}.signatures:SignatureCheck",
+    "soak": f"{_ROOM}.soak:SoakCheck",
+    "xray": f"{_ROOM}.xray.check:XrayCheck",
+}
+"""The checks of this package, and where each is found when it is first asked for."""
 
 
 def find_kinds() -> tuple[str, ...]:
@@ -125,9 +129,7 @@ def _find_class(kind: object) -> type[Check]:
             f"There is no check of kind {kind!r}: the kinds are {', '.join(sorted(_KINDS))}, and 'module:Class' for "
             "one of your own."
         )
-    if kind in _KINDS:
-        return _KINDS[kind]
-    module, _, name = kind.partition(":")
+    module, _, name = _KINDS.get(kind, kind).partition(":")
     try:
         cls = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:

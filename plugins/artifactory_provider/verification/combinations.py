@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.verification.asking import ask
-from artifactory_provider.verification.check import Check, register
+from artifactory_provider.verification.check import Check
 from artifactory_provider.verification.verdicts import State, Verdict
 
 if TYPE_CHECKING:
@@ -90,7 +90,6 @@ class Combination(Check):
         return f"{passed} of {len(verdicts)} passed, {self.needed} needed: {' '.join(told)}"
 
 
-@register
 @dataclass(frozen=True)
 class AllOf(Combination):
     """Checks that all must pass; it fails as soon as one fails.
@@ -117,7 +116,6 @@ class AllOf(Combination):
         return len(self.checks)
 
 
-@register
 @dataclass(frozen=True)
 class AnyOf(Combination):
     """Checks of which one must pass; it fails when all have failed.
@@ -144,7 +142,6 @@ class AnyOf(Combination):
         return 1
 
 
-@register
 @dataclass(frozen=True)
 class AtLeast(Combination):
     """Checks of which some number must pass; it fails when so many have failed that it can no longer come true.

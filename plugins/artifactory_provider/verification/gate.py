@@ -105,6 +105,7 @@ async def promote_image_verified(
     one_request: bool = False,
     connect: Connect | None = None,
     rules: Rules | None = None,
+    on_report: Callable[[PromotionReport], None] = lambda _: None,
 ) -> PromotionReport:
     """Promote all tags of an image, of which each has to have passed what its target asks for; see ``promote_image``.
 
@@ -114,6 +115,7 @@ async def promote_image_verified(
     :param one_request: whether the endpoint is sent its own form for a whole image, once.
     :param connect: how checks reach other services.
     :param rules: what may refuse each tag beside holds and rejections.
+    :param on_report: called with what became of all tags, also where some could not be promoted.
     :raises InvalidPromotion: when one request is asked for, and checks are, too: it would promote what has not passed.
     """
     if one_request and checks(promotion.target):
@@ -125,7 +127,9 @@ async def promote_image_verified(
     async def promote_all(promotions: Sequence[Promotion]) -> PromotionReport:
         return await promote_verified(client, promotions, checks, connect=connect, rules=rules)
 
-    return await promote_image(client, promotion, promote_all, one_request=one_request, rules=rules)
+    return await promote_image(
+        client, promotion, promote_all, one_request=one_request, rules=rules, on_report=on_report
+    )
 
 
 async def _sort(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 from artifactory_provider.artifactory.concurrency import in_turns
 from artifactory_provider.artifactory.properties import check_property_name
 from artifactory_provider.artifactory.references import InvalidReference, check_text
-from artifactory_provider.verification.check import Check, ask_each, register
+from artifactory_provider.verification.check import Check, ask_each
 from artifactory_provider.verification.moments import NoMoment, age_at, check_seconds, read_moment, show_span
 from artifactory_provider.verification.verdicts import State, Verdict, quoted
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Values: TypeAlias = "str | Sequence[str]"
 
 
-@register
 @dataclass(frozen=True, kw_only=True)
 class PropertyCheck(Check):
     """Whether the tag's manifest carries a property with the wanted value.

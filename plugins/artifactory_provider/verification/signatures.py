@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from artifactory_provider.verification.check import register
 from artifactory_provider.verification.signing.bundles import BUNDLE
 from artifactory_provider.verification.signing.claims import SIMPLE_SIGNING
 from artifactory_provider.verification.signing.signed_check import SignedCheck
@@ -17,7 +16,6 @@ SIGNATURE_TYPE = "https://sigstore.dev/cosign/sign/v1"
 """What cosign 3 calls the attestation that stands for a signature (sigstore/cosign, ``pkg/types/predicate.go``)."""
 
 
-@register
 @dataclass(frozen=True, kw_only=True)
 class SignatureCheck(SignedCheck):
     """Whether the digest was signed: with one of some public keys, or, where none is given, by anybody at all.

@@ -18,7 +18,7 @@ from artifactory_provider.artifactory.layout import (
 from artifactory_provider.artifactory.properties import check_property_name
 from artifactory_provider.artifactory.references import check_repository
 from artifactory_provider.promotion.tags import select_images
-from artifactory_provider.verification.check import Check, ask_each, register
+from artifactory_provider.verification.check import Check, ask_each
 from artifactory_provider.verification.moments import (
     NoMoment,
     age_at,
@@ -45,7 +45,6 @@ Arrivals = dict[tuple[str, str], list[datetime.datetime | NoMoment]]
 """Image and digest → when it came to the stage under each of its tags there."""
 
 
-@register
 @dataclass(frozen=True, kw_only=True)
 class SoakCheck(Check):
     """Whether a digest has been in a stage for long enough, by when it came there: never by the image's own date.

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from artifactory_provider.web import ladders, pages, plans, promotions, webhooks
 from artifactory_provider.web.airflow_internals import REQUIRES_LOGIN, AirflowLacks
 from artifactory_provider.web.board import routes as board
+from artifactory_provider.web.trail import routes as trail
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +30,7 @@ app.include_router(promotions.router)
 app.include_router(plans.router)
 app.include_router(ladders.router)
 app.include_router(board.router)
+app.include_router(trail.router)
 app.mount("/webhooks", webhooks.app)  # An application of its own: it has no login, and what has one keeps it.
 app.mount("/static", pages.OwnFiles(directory=pages.STATIC))
 

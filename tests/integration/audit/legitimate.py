@@ -9,9 +9,10 @@ from tests.integration.promotion.attaching import Pusher
 from tests.integration.promotion.dev_to_qa import PLATFORMS, TRANSIT
 
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.promotion import Promotion, PromotionOptions, find_previous, promote, promote_image
+from artifactory_provider.promotion import Promotion, PromotionOptions, find_previous, promote_image
 from artifactory_provider.promotion.backup import make_rollback
 from artifactory_provider.promotion.batch import promote_many
+from artifactory_provider.promotion.promote import promote
 from artifactory_provider.promotion.request import make_promotions
 
 if TYPE_CHECKING:

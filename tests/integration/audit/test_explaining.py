@@ -14,9 +14,9 @@ from tests.integration.promotion.dev_to_qa import TRANSIT, promotion
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.audit import Explainer, Explanation, Survey, take_survey
-from artifactory_provider.promotion import promote
 from artifactory_provider.promotion.decisions import hold, reject
 from artifactory_provider.promotion.planning.patterns import Patterns
+from artifactory_provider.promotion.promote import promote
 from artifactory_provider.promotion.tags import name_backup, name_pending
 
 if TYPE_CHECKING:
@@ -165,14 +165,14 @@ async def test_an_attachment_is_explained_by_what_it_belongs_to(
 async def test_a_survey_reads_a_repository_span_by_span_and_misses_nothing(
     client: ArtifactoryClient, sandbox: RunningSandbox, image: str, monkeypatch: pytest.MonkeyPatch, gateway: Gateway
 ) -> None:
-    monkeypatch.setattr("artifactory_provider.audit.survey._MANIFESTS_A_SPAN", 7)
+    monkeypatch.setattr("artifactory_provider.audit.survey._TAGS_A_SPAN", 7)
     for number in range(30):
         push(sandbox, f"docker-qa/{image}/part-{number % 4}:{number}", platforms=("linux/amd64", "linux/arm64"))
     found = await look(client, image, "docker-qa")
     assert sorted(tag.name for tag in found) == sorted(map(str, range(30)))
     assert len(found.images) == 4
     queries = [one for one in gateway.requests if one.path.endswith("/search/aql")]
-    assert len(queries) == 1 + 2 * (1 + 90 // 7)  # a span's end and the span, each; and what is rejected anywhere
+    assert len(queries) == 1 + 2 * (1 + 30 // 7) + 1  # children; each span and its end; what is rejected anywhere
 
 
 async def test_a_survey_brings_along_what_is_said_of_an_image_anywhere(

@@ -36,11 +36,9 @@ def stored_variables(migrated_database: None, monkeypatch: pytest.MonkeyPatch) -
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
-    from artifactory_provider.tasks import stops
-
     # The commands themselves set it, for their process.
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
-    monkeypatch.setattr(stops, "_SETTLED_AFTER", 0.0)
+    monkeypatch.setattr("artifactory_provider.tasks.variables._SETTLED_AFTER", 0.0)
     yield
     with create_session() as session:
         session.execute(delete(Variable).where(Variable.key.startswith("artifactory_")))

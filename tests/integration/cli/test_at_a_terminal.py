@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from airflow.configuration import conf
+from tests.integration.cli.stored_rows import stored_connection
 
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
@@ -65,8 +67,6 @@ def _interruptible() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _airflow(migrated_database: None, connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow's tables, and the connection in the environment, for processes that know nothing of tests."""
-    from airflow.configuration import conf
-
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", conf.get_mandatory_value("database", "sql_alchemy_conn"))
     monkeypatch.setenv("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
 
@@ -219,3 +219,44 @@ def test_other_commands_of_airflow_load_nothing_of_the_provider_but_what_names_i
     assert "artifactory_provider.cli.definition" in own
     for module in ("hooks.artifactory", "cli.look", "policy", "promotion", "verification"):
         assert f"artifactory_provider.{module}'" not in own
+
+
+LOADED = """
+import sys
+import airflow.__main__
+sys.argv[:] = ["airflow", "artifactory", *sys.argv[1:]]
+airflow.__main__.main()
+print(*sorted(sys.modules), file=sys.stderr)
+"""
+NOT_NEEDED = {
+    "requests",
+    "airflow.models.dagbag",
+    "airflow.models.taskinstance",
+    "airflow.serialization.serialized_objects",
+    "artifactory_provider.hooks.artifactory",
+    "artifactory_provider.policy.policy",
+    "artifactory_provider.promotion.promote",
+    "artifactory_provider.verification.signatures",
+}
+
+
+def test_a_look_loads_one_http_client_and_no_promotion_no_policy_and_not_all_of_airflow(
+    sandbox: RunningSandbox, image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    (tmp_path / "app.yaml").write_text(
+        f"images: [{image}]\nstart: {{nightly: '0 2 * * *', timezone: UTC}}\n"
+        "stages: [{name: dev, repository: docker-dev}, {name: qa, repository: docker-qa}]\n"
+    )
+    fields = {"conn_type": "artifactory", "host": sandbox.url, "login": "admin", "password": sandbox.password}
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", conf.get_mandatory_value("core", "fernet_key"))
+    with stored_connection("artifactory_stored", **fields):
+        for options in (("--repository", "docker-dev"), ("--folder", str(tmp_path))):
+            line = ("status", image, "--conn-id", "artifactory_stored", *options)
+            done = subprocess.run(
+                [sys.executable, "-c", LOADED, *line], capture_output=True, text=True, timeout=60, check=True
+            )
+            loaded = set(done.stderr.split())
+            assert "docker-dev" in done.stdout
+            assert "aiohttp" in loaded
+            assert sorted(loaded & NOT_NEEDED) == []

@@ -43,7 +43,7 @@ def test_the_document_shows_what_is_printed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for module in (decide, promote):
-        monkeypatch.setattr(module, "author", lambda: "alice from the command line")
+        monkeypatch.setattr(module, "author", lambda _args: "alice from the command line")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "policy.yaml").write_text(POLICY.replace("schedule", "person"))
     sandbox = artifactory_sandbox_factory({"repositories": {f"docker-{stage}": {} for stage in ("dev", "qa", "prod")}})

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from artifactory_provider.cli.airflow_internals import CLICommand
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
-EXAMPLE = re.compile(r"\Aexample:\n  airflow artifactory (?P<line>.+)\n\nexit codes:")
+EXAMPLE = re.compile(r"\Aexample:\n(?P<lines>(?:  airflow artifactory .+\n)+)\nexit codes:")
 IN_ORDER = (
-    *("validate", "policy", "plan", "verify", "promote", "status", "diff"),
+    *("validate", "policy", "plan", "verify", "promote", "status", "diff", "audit", "trail", "accept"),
     *("hold", "lift", "rollback", "reject", "stop", "resume"),
 )
 POLICY = """\
@@ -47,7 +47,9 @@ def examples() -> dict[str, list[str]]:
     for one in commands(get_commands()):
         example = EXAMPLE.match(one.epilog or "")
         assert example, f"{one.name} has no example"
-        found.setdefault(example["line"].split()[0], []).append(example["line"])
+        for line in example["lines"].splitlines():
+            words = line.removeprefix("  airflow artifactory ")
+            found.setdefault(words.split()[0], []).append(words)
     return found
 
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy.exc
 
 from artifactory_provider.tasks.variables import write_variable
 
@@ -50,7 +51,10 @@ def test_a_pipelines_own_connection_is_asked_unless_another_is_named(run: Run, i
     (tmp_path / "mine.yaml").write_text(f"image: {image}\nconnection: another_one{STAGES}")
     for line in (f"status {image}", f"verify docker-dev/{image}:1.0"):
         ended = run(f"{line} --folder {tmp_path}")
-        assert (ended.code, ended.err) == (1, "The conn_id `another_one` isn't defined\n")
+        assert ended.code == 1
+        assert ended.err.startswith(
+            "The conn_id `another_one` isn't defined. Name another one with --conn-id, or add it"
+        )
     assert run(f"status {image} --folder {tmp_path} --conn-id artifactory_default").code == 0
 
 
@@ -149,3 +153,27 @@ def test_diff_shows_the_tags_that_differ_and_no_others(run: Run, sandbox: Runnin
         ("edge", here, there, "differs"),
     ]
     assert run("diff docker-dev docker-dev").code == 2
+
+
+def test_a_pipeline_file_that_is_broken_is_told_where_no_pipeline_is_found(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "app.yaml").write_text("image: [")
+    ended = run(f"status app --folder {tmp_path}")
+    assert ended.code == 2
+    assert ended.err.startswith(
+        f"No pipeline in {tmp_path} is for app: name a --pipeline, or its repositories. app.yaml"
+    )
+
+
+def test_a_database_that_does_not_answer_is_told_where_a_connection_is_not_found(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow import settings
+
+    def refuse() -> None:
+        raise sqlalchemy.exc.OperationalError("select", {}, Exception("server closed the connection"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(settings, "Session", refuse)
+        ended = run("status app --repository docker-dev --conn-id another_one")
+    assert (ended.code, ended.out) == (1, "")
+    assert "Airflow's database could not be asked for it (OperationalError)" in ended.err

@@ -165,7 +165,16 @@ def test_a_policy_that_is_broken_lets_nothing_through(run: Run, sandbox: Running
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("promote docker-dev docker-qa", "is not an image reference"),
+        ("promote docker-dev docker-qa", "All tags are meant"),
+        ("promote", "or a saved --plan"),
+        ("promote docker-qa", "or a saved --plan"),
+        ("promote docker-dev/app:1.0 docker-qa --versions '>=1'", "--versions chooses among the tags of a repository"),
+        ("promote docker-dev docker-dev/app:1 docker-qa", "is not an image reference"),
+        ("promote --plan plan.json --exclude-tag 1", "leave out --exclude-tag, or --plan"),
+        ("promote --plan plan.json docker-dev/app:1 docker-qa", "without references"),
+        ("promote --plan plan.json --on-conflict backup", "without references and policies"),
+        ("hold docker-qa/app:1 --reason why --as 'alice, for bob'", "is no name of whom this is done for"),
+        ("hold docker-qa/app:1 --reason why --as ''", "is no name of whom this is done for"),
         ("promote docker-dev/app:1.0 docker-dev", "Source and target are both"),
         ("promote docker-dev/app:1.0 docker-dev/app:1.1 docker-qa/app:1", "is the target of one source"),
         ("promote docker-dev/app@sha256:" + "0" * 64 + " docker-qa", "names no tag"),
@@ -296,3 +305,84 @@ def test_credentials_that_are_refused_are_told_and_not_shown(
     assert ended.code == 1
     assert "401" in ended.err + ended.out
     assert "wr0ng-s3cret" not in ended.err + ended.out
+
+
+def test_what_patterns_mean_is_promoted_as_plan_shows_it(run: Run, sandbox: RunningSandbox, image: str) -> None:
+    digests = {tag: sandbox.push_image(f"docker-dev/{image}:{tag}", content=tag) for tag in ("1.0", "1.1", "2.0")}
+    sandbox.push_image(f"docker-qa/{image}:1.1", content="another")
+    patterns = f"docker-dev docker-qa --image {image} --versions '>=1 <2' --output json"
+    shown = run(f"plan {patterns}")
+    assert [(row["action"], row["digest"]) for row in shown.rows] == [
+        ("promote", digests["1.0"]),
+        ("conflict", digests["1.1"]),
+    ]
+    ended = run(f"promote {patterns}")
+    assert (ended.code, ended.err) == (1, "1 failed, 1 promoted.\n")
+    assert sandbox.digest(f"docker-qa/{image}:1.0") == digests["1.0"]
+    assert sandbox.digest(f"docker-qa/{image}:1.1") != digests["1.1"]
+    assert sandbox.digest(f"docker-qa/{image}:2.0") is None
+
+
+def test_a_saved_plan_is_promoted_as_it_was_shown_and_what_has_moved_since_fails_by_itself(
+    run: Run, sandbox: RunningSandbox, image: str, tmp_path: Path
+) -> None:
+    tags = ("stays", "source-moves", "target-moves", "target-comes")
+    digests = {tag: sandbox.push_image(f"docker-dev/{image}:{tag}", content=tag) for tag in tags}
+    sandbox.push_image(f"docker-qa/{image}:target-moves", content="seen")
+    plan = tmp_path / "plan.json"
+    planned = run(f"plan docker-dev docker-qa --image {image} --on-conflict backup --save {plan}")
+    assert (planned.code, planned.err.splitlines()[0]) == (
+        0,
+        "4 promotions: 4 promote, 0 unchanged, 0 conflict, 0 refused, 0 missing.",
+    )
+    sandbox.push_image(f"docker-dev/{image}:source-moves", content="not seen")
+    theirs = {tag: sandbox.push_image(f"docker-qa/{image}:{tag}", content="not seen") for tag in tags[2:]}
+    sandbox.push_image(f"docker-dev/{image}:new", content="new")
+    ended = run(f"promote --plan {plan} --output json")
+    assert (ended.code, ended.err) == (1, "3 failed, 1 promoted.\n")
+    reasons = {row["source"].rpartition(":")[2]: row["reason"] for row in ended.rows}
+    assert reasons["stays"] == ""
+    assert digests["source-moves"] in reasons["source-moves"]
+    for tag, digest in theirs.items():
+        assert digest in reasons[tag]
+        assert sandbox.digest(f"docker-qa/{image}:{tag}") == digest
+    assert sandbox.digest(f"docker-qa/{image}:stays") == digests["stays"]
+    assert sandbox.digest(f"docker-qa/{image}:source-moves") is None
+    assert sandbox.digest(f"docker-qa/{image}:new") is None
+
+
+def test_a_saved_plan_may_be_promoted_twice(run: Run, sandbox: RunningSandbox, image: str, tmp_path: Path) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1", content="new")
+    sandbox.push_image(f"docker-qa/{image}:1", content="old")
+    plan = tmp_path / "plan.json"
+    run(f"plan docker-dev docker-qa --image {image} --on-conflict overwrite --save {plan}")
+    assert run(f"promote --plan {plan}").err == "1 promoted.\n"
+    again = run(f"promote --plan {plan}")
+    assert (again.code, again.err) == (0, "1 unchanged.\n")
+
+
+def test_what_is_no_saved_plan_is_refused_before_anything_is_sent(
+    run: Run, gateway: Gateway, sandbox: RunningSandbox, image: str, tmp_path: Path
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1")
+    plan = tmp_path / "plan.json"
+    run(f"plan docker-dev docker-qa --image {image} --save {plan}")
+    saved = plan.read_text()
+    plan.write_text(saved.replace("docker-qa", "docker-prod"))
+    edited = run(f"promote --plan {plan}")
+    assert (edited.code, edited.out) == (2, "")
+    assert edited.err.startswith("That plan was changed since it was saved")
+    assert run(f"promote --plan {tmp_path / 'nothing.json'}").code == 1
+    assert sandbox.digest(f"docker-prod/{image}:1") is None
+    assert sandbox.digest(f"docker-qa/{image}:1") is None
+
+
+def test_for_whom_a_robot_promotes_is_written_down_beside_it_and_gives_no_right(
+    run: Run, sandbox: RunningSandbox, image: str
+) -> None:
+    sandbox.push_image(f"docker-dev/{image}:1.0")
+    set_policy(approvals={"count": 1, "not_the_trigger": True})
+    assert run(f"promote docker-dev/{image}:1.0 docker-qa --as alice").code == 3
+    assert run(f"promote docker-dev/{image}:1.0 docker-prod --as 'alice@example.com'").code == 0
+    properties = sandbox.properties(f"docker-prod/{image}:1.0")
+    assert properties["promotion.by"] == [f"{ME} from the command line, for alice@example.com"]

@@ -10,7 +10,7 @@ from demo.home import Home
 from demo.instance import Instance
 from demo.past import DRIFTED, DRIFTED_TAG, FROZEN_FOR_A_WEEK, HELD, Past
 from demo.report import Progress
-from demo.scenario import DEV, PROD, QA, candidates, held, sandbox_client
+from demo.scenario import APPROVED, DEV, PROD, QA, candidates, held, sandbox_client
 
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import ImageReference
@@ -49,13 +49,18 @@ def test_a_past_fills_qa_and_prod_with_what_nights_would_have_promoted(home: Hom
         instance.start(["sandbox"])
         newest = {(image, str(one.tag)) for image, one in _look(home, candidates).items()}
         dev, qa, prod = [_look(home, partial(held, repository=repository)) for repository in (DEV, QA, PROD)]
-        records = _look(home, partial(_records, tags=[ImageReference(PROD, *tag) for tag in qa]))
+        records = _look(
+            home, partial(_records, tags=[ImageReference(PROD, *tag) for tag in prod if tag != (DRIFTED, DRIFTED_TAG)])
+        )
     finally:
         instance.stop()
     assert prod.pop((DRIFTED, DRIFTED_TAG)) not in dev.values()
-    assert qa == prod == {tag: dev[tag] for tag in qa}
-    assert {image for image, _ in qa} == {image for image, _ in newest}
-    assert not newest & qa.keys(), "what came last waits for whoever tries the demo"
+    assert {image for image, _ in prod} == {image for image, _ in newest}
+    assert not newest & prod.keys(), "what came last waits for whoever tries the demo"
+    assert {image for image, _ in newest & qa.keys()} == {APPROVED, FROZEN_FOR_A_WEEK}, "these wait before prod"
+    assert qa == {tag: dev[tag] for tag in qa}
+    assert prod == {tag: dev[tag] for tag in prod}
+    assert prod.keys() <= qa.keys()
     for tag, properties in records.items():
         assert properties["promotion.digest"] == [tag.digest]
         assert properties["promotion.target"] == [str(tag.unpinned())]

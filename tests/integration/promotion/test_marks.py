@@ -11,12 +11,13 @@ from tests.integration.promotion.dev_to_qa import PLATFORMS
 from tests.integration.promotion.history import History
 
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.promotion import PromotionError, find_previous, promote, promote_image, promote_many
+from artifactory_provider.promotion import PromotionError, find_previous, promote_image, promote_many
 from artifactory_provider.promotion.decisions import hold, lift_hold, lift_rejection, reject
 from artifactory_provider.promotion.errors import DecisionIncomplete, InvalidPromotion, NothingToLift
 from artifactory_provider.promotion.planning.criteria import TagCriteria
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.planning.planner import apply_rules, make_plan
+from artifactory_provider.promotion.promote import promote
 from artifactory_provider.promotion.request import Promotion, PromotionOptions
 from artifactory_provider.promotion.rules import Change, Refusal, Refused
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.integration.promotion.attaching import Pusher
 from tests.integration.promotion.dev_to_qa import PLATFORMS, TRANSIT, promotion
 from tests.integration.promotion.history import History
 
@@ -227,10 +228,12 @@ async def test_the_record_stands_on_the_target_in_properties_of_ones_own_name(
         "release.digest": digest,
         "release.source": f"docker-dev/{image}:1",
         "release.target": f"docker-qa/{image}:1",
+        "release.copy": "true",
         "release.run": "run1",
         "release.replaced": "none",
         "release.attachments": "0",
         "release.attachments.names": "none",
+        "release.children": " ".join(Pusher(sandbox, f"docker-dev/{image}").children(digest)),
         "release.by": "jane; doe",
         "release.verdict": "a=b,c|d",
     }

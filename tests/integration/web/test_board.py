@@ -105,6 +105,20 @@ def test_what_stands_in_a_later_stage_and_no_promotion_explains_is_drift_with_wh
     assert board["counts"]["drift"] == 1
 
 
+async def test_drift_under_an_older_tag_than_the_one_that_stands_for_the_image_is_shown_too(
+    api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None], sandbox: RunningSandbox
+) -> None:
+    pipelines()
+    await promote(sandbox, "docker-dev/team/app:2.0", "docker-qa")
+    for tag in ("1.0", "1.1", "1.2", "1.3"):
+        sandbox.push_image(f"docker-qa/team/app:{tag}", content=tag)
+    [row] = read_board(api_server, headers, state="drift")["rows"]
+    qa = row["cells"][1]
+    assert (qa["tag"], qa["state"], qa["pushed_by"]) == ("2.0", "drift", None)
+    assert qa["reason"].startswith("1.0 stands there, too. No promotion explains it. It was pushed by")
+    assert qa["reason"].endswith("Nor does one explain 1.1, 1.2 and 1 more.")
+
+
 async def test_what_was_promoted_is_explained_by_its_record(
     api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None], sandbox: RunningSandbox
 ) -> None:

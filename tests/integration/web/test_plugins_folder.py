@@ -60,6 +60,7 @@ def test_without_installing_plugin_and_dags_work_and_only_the_connection_form_is
     assert found["errors"] == {}
     assert found["plugins"].count("artifactory") == 1
     assert found["dags"] == [
+        "audit_drift",
         "hold_or_reject",
         "promote_nightly",
         "promote_on_demand",

@@ -39,6 +39,8 @@ def standing(repository: str, **tags: str) -> Tags:
             by="ci",
             size=1,
             properties={},
+            records=(),
+            record=None,
         )
         for minute, (name, content) in enumerate(tags.items())
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,17 @@ def test_a_table_in_a_pipe_has_a_line_for_each_row_however_long_and_many(print_a
     assert [name.strip() for name in head.split(" | ")] == ["tag", "reason"]
     assert set(rule) == {"=", "+"}
     assert [line.split(" | ")[0].strip() for line in lines] == [row["tag"] for row in rows]
+
+
+@pytest.mark.parametrize(("columns", "named"), [("60", ["tag", "reason"]), ("200", ["tag", "current", "reason"])])
+def test_a_terminal_that_is_too_narrow_is_spared_the_columns_in_which_nothing_stands(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str, named: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    output.show([{"tag": "1.4.2", "current": None, "reason": "because of this " * 4}], "table")
+    head = capsys.readouterr().out.splitlines()[0]
+    assert re.findall(r"\b(?:tag|current|reason)\b", re.sub(r"\x1b\[[\d;]*m", "", head)) == named
 
 
 @given(st.text())

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from demo.errors import DemoError
 from demo.home import Home
-from demo.instance import Instance
+from demo.instance import PARTS, Instance
 from demo.report import Progress
 from demo.scenario import (
     DEV,
@@ -91,7 +91,7 @@ def health(port: int, beat: Beat) -> Iterator[None]:
 def pretend_to_run(home: Home) -> None:
     """Let the register name this very process as all that an instance has started."""
     started = psutil.Process().create_time()
-    entries = [{"name": name, "pid": os.getpid(), "started": started} for name in ("sandbox", "airflow", "qa-tests")]
+    entries = [{"name": name, "pid": os.getpid(), "started": started} for name in PARTS]
     (home.path / "processes.json").write_text(json.dumps(entries))
 
 
@@ -127,7 +127,7 @@ def test_parts_of_airflow_whose_heart_has_stopped_are_found_although_it_calls_th
 
 
 def test_what_has_ended_or_was_never_started_is_found_without_waiting(instance: Instance) -> None:
-    assert instance.find_dead() == ["sandbox", "airflow", "qa-tests"]
+    assert instance.find_dead() == list(PARTS)
 
 
 def test_a_sandbox_that_was_killed_is_started_again_with_all_it_had(home: Home, instance: Instance) -> None:

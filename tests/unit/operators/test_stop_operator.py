@@ -11,7 +11,7 @@ from airflow.sdk.execution_time.context import set_current_context
 
 from artifactory_provider.operators import ArtifactoryResumeOperator, ArtifactoryStopOperator
 from artifactory_provider.policy import InvalidPolicy, read_stop
-from artifactory_provider.tasks import stops, variables
+from artifactory_provider.tasks import variables
 
 
 class Variables:
@@ -34,7 +34,7 @@ class Variables:
 def airflow(monkeypatch: pytest.MonkeyPatch) -> Variables:
     made = Variables()
     monkeypatch.setattr(variables, "Variable", made)
-    monkeypatch.setattr(stops, "_SETTLED_AFTER", 0.0)
+    monkeypatch.setattr("artifactory_provider.tasks.variables._SETTLED_AFTER", 0.0)
     monkeypatch.setenv("AIRFLOW_CONN_ARTIFACTORY_DEFAULT", json.dumps({"conn_type": "artifactory", "host": "a"}))
     return made
 

@@ -12,7 +12,7 @@ from tests.unit.tasks.test_rules import NOW, order
 from artifactory_provider.policy import InvalidPolicy, Stop, TargetPatterns, read_stop
 from artifactory_provider.promotion.errors import NothingToLift, RulesUnreadable
 from artifactory_provider.promotion.planning.patterns import Patterns
-from artifactory_provider.tasks import stops, variables
+from artifactory_provider.tasks import variables
 from artifactory_provider.tasks.stops import give_order, lift_orders
 from artifactory_provider.tasks.variables import read_variable
 
@@ -45,7 +45,7 @@ class Airflow:
 def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
     made = Airflow()
     monkeypatch.setattr(variables, "Variable", made)
-    monkeypatch.setattr(stops, "_SETTLED_AFTER", 0.0)
+    monkeypatch.setattr("artifactory_provider.tasks.variables._SETTLED_AFTER", 0.0)
     return made
 
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import importlib
 import json
-from typing import Any
+import pkgutil
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.signing import signer
 
+from artifactory_provider import verification
 from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.verification import (
     AttestationCheck,
@@ -17,6 +20,10 @@ from artifactory_provider.verification import (
     check_from_dict,
     check_to_dict,
 )
+from artifactory_provider.verification.check import find_kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 names = st.from_regex(r"[A-Za-z0-9._:-]{1,40}", fullmatch=True)
 values = st.text(min_size=1)
@@ -74,3 +81,19 @@ def test_what_describes_no_check_is_refused(document: dict[str, Any]) -> None:
 def test_only_checks_can_be_written() -> None:
     with pytest.raises(ValueError, match="give a PropertyCheck"):
         check_to_dict("test.status")
+
+
+def test_each_check_of_this_package_has_a_short_kind_and_is_found_by_it() -> None:
+    for module in pkgutil.walk_packages(verification.__path__, f"{verification.__name__}."):
+        importlib.import_module(module.name)
+
+    def find(cls: type[Check]) -> Iterator[type[Check]]:
+        for one in cls.__subclasses__():
+            yield from find(one)
+            if one.kind and one.__module__.startswith(verification.__name__):
+                yield one
+
+    assert sorted(one.kind for one in find(Check)) == list(find_kinds())  # type: ignore[type-abstract]
+    for cls in find(Check):  # type: ignore[type-abstract]
+        with pytest.raises(ValueError, match=rf"^A check of kind '{cls.kind}' has other fields \({cls.__name__}"):
+            check_from_dict({"kind": cls.kind, "nonsense": 1})

@@ -1,4 +1,4 @@
-"""The commands ``status``, ``verify`` and ``diff``, which only look."""
+"""The commands ``status``, ``verify``, ``diff``, ``audit`` and ``trail``, which only look."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _STATUS = make_command(
 )
 _VERIFY = make_command(
     "verify",
-    "look.verify",
+    "verify.verify",
     "Ask the checks about what a tag shows",
     ARG_TAG,
     Arg(
@@ -65,4 +65,44 @@ _DIFF = make_command(
     example="diff docker-dev docker-qa --image 'payments/*'",
 )
 
-COMMANDS = (_STATUS, _VERIFY, _DIFF)
+_AUDIT = make_command(
+    "audit",
+    "audit.audit",
+    "Show what stands in stages that no promotion explains, what is gone, lost, or against today's rules",
+    Arg(
+        ("--repository",),
+        help="A repository that is audited; several times for several (default: those of all stages of the pipelines "
+        "but the first)",
+        action="append",
+        metavar="REPOSITORY",
+    ),
+    ARG_IMAGES,
+    ARG_FOLDER,
+    Arg(("--csv",), help="Where all findings are written as CSV, the accepted ones, too", metavar="FILE"),
+    Arg(("--accepted",), help="Show the accepted findings, too", action="store_true"),
+    ARG_CONN_ID,
+    more=(
+        "It ends with 0 where there are no findings but accepted ones, and with 3 where there are. Asset events of "
+        "this Airflow are not asked, as the DAG audit_drift asks them: promotions without a record are findings here."
+    ),
+    example="audit --repository docker-qa --image 'payments/*'",
+)
+
+_TRAIL = make_command(
+    "trail",
+    "trail.trail",
+    "Show who promoted what into a stage, and when, on which verdicts, approvals and overrides",
+    Arg(("--repository",), help="The repository of the stage", metavar="REPOSITORY", required=True),
+    ARG_IMAGES,
+    Arg(("--from",), help="Not before this moment, such as 2026-11-01 or 2026-11-01T00:00+01:00", metavar="MOMENT"),
+    Arg(("--before",), help="Before this moment", metavar="MOMENT"),
+    Arg(("--csv",), help="Where all is written as CSV, such as trail.csv", metavar="FILE"),
+    ARG_CONN_ID,
+    more=(
+        "It is told by the records on the images and by this Airflow's asset events; each row says by which, and where "
+        "they contradict each other. A moment without a zone is in UTC."
+    ),
+    example="trail --repository docker-qa --from 2026-11-01",
+)
+
+COMMANDS = (_STATUS, _VERIFY, _DIFF, _AUDIT, _TRAIL)

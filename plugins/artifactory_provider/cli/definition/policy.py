@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from artifactory_provider.cli.airflow_internals import GroupCommand
 from artifactory_provider.cli.definition.shared import (
+    ARG_AS,
     ARG_AT,
     ARG_CONN_ID,
     ARG_ORIGIN,
@@ -42,6 +43,7 @@ _POLICY_SET = make_command(
     "policy.set_policy",
     "Set the policy",
     ARG_POLICY_FILE,
+    ARG_AS,
     ARG_CONN_ID,
     more="What is no policy is refused, and the one before goes on to hold.",
     example="policy set policy.yaml",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from artifactory_provider.cli.airflow_internals import Arg, positive_int
 from artifactory_provider.cli.definition.shared import (
+    ARG_AS,
     ARG_CONN_ID,
     ARG_FOLDER,
-    ARG_IMAGES,
     ARG_ON_CONFLICT,
     ARG_REASON,
+    ARGS_PATTERNS,
     make_command,
 )
 
@@ -27,46 +28,36 @@ _VALIDATE = make_command(
 
 _PLAN = make_command(
     "plan",
-    "promote.plan",
+    "plan.plan",
     "Show the promotions that a run would make",
     Arg(("repository",), help="The repository that is promoted from", metavar="REPOSITORY"),
     Arg(("target",), help="The repository that is promoted to", metavar="TARGET"),
-    ARG_IMAGES,
-    Arg(("--exclude-image",), help="A pattern of images that are not meant", action="append", metavar="PATTERN"),
-    Arg(("--tag",), help="A pattern of tags, such as '1.4.*'", action="append", metavar="PATTERN"),
-    Arg(("--exclude-tag",), help="A pattern of tags that are not meant", action="append", metavar="PATTERN"),
-    Arg(("--versions",), help="A range of versions, such as '>=1.4 <2'", metavar="RANGE"),
-    Arg(("--property",), help="A property that the manifest has", action="append", metavar="NAME=VALUE"),
-    Arg(("--created-from",), help="Images that were created then or later", metavar="MOMENT"),
-    Arg(("--created-before",), help="Images that were created before", metavar="MOMENT"),
-    Arg(("--target-image",), help="What images are called there, such as 'mirror/{image}'", default="{image}"),
-    Arg(
-        ("--target-tag",),
-        help="What tags are called there, such as '{version.major}.{version.minor}'",
-        action="append",
-        metavar="TEMPLATE",
-    ),
+    *ARGS_PATTERNS,
     ARG_ON_CONFLICT,
-    Arg(("--largest",), help="How many promotions there may be", type=positive_int(allow_zero=False)),
+    Arg(("--save",), help="A file to save the plan in, for promote --plan", metavar="FILE"),
     ARG_FOLDER,
     ARG_CONN_ID,
     more=(
         "Nothing is changed. What a hold, a rejection, a stop, the policy or a pipeline's stage forbids now is "
         "refused; checks and approvals are asked for when it is promoted."
     ),
-    example="plan docker-dev docker-qa --image 'payments/*' --versions '>=1.4 <2'",
+    example="plan docker-dev docker-qa --image 'payments/*' --versions '>=1.4 <2' --save plan.json",
 )
 _PROMOTE = make_command(
     "promote",
     "promote.promote",
-    "Promote tags, or whole images",
+    "Promote tags, whole images, what patterns mean, or a saved plan",
     Arg(
-        ("source",),
-        nargs="+",
-        help="repository/image:tag, or repository/image for all its tags",
-        metavar="REPOSITORY/IMAGE[:TAG]",
+        ("references",),
+        nargs="*",
+        help=(
+            "What is promoted: repository/image:tag, repository/image for all its tags, or a repository, with patterns "
+            "as plan has them; and, last, the target: a repository, or repository/image[:tag]"
+        ),
+        metavar="REFERENCE",
     ),
-    Arg(("target",), help="The repository that is promoted to, or repository/image[:tag]", metavar="TARGET"),
+    Arg(("--plan",), help="A plan that was saved by plan --save; - for standard input", metavar="FILE"),
+    *ARGS_PATTERNS,
     ARG_ON_CONFLICT,
     Arg(
         ("--at-once",),
@@ -74,13 +65,19 @@ _PROMOTE = make_command(
         type=positive_int(allow_zero=False),
         default=32,
     ),
+    ARG_AS,
     ARG_FOLDER,
     ARG_CONN_ID,
     more=(
-        "Each is pinned to the digest that it shows. All rules of the policy hold, and what the stages of the "
-        "pipelines in the folder ask of their own images: checks, windows, approvals. Images are copied."
+        "Each is pinned to the digest that it shows, or that the plan has; then the target has to show what it showed "
+        "when it was planned. All rules of the policy hold, and what the stages of the pipelines in the folder ask of "
+        "their own images: checks, windows, approvals. Images are copied."
     ),
-    example="promote docker-dev/payments/api:1.4.2 docker-qa",
+    example=(
+        "promote docker-dev/payments/api:1.4.2 docker-qa\n"
+        "promote docker-dev docker-qa --image 'payments/*' --versions '>=1.4 <2'\n"
+        "promote --plan plan.json --as alice"
+    ),
 )
 _ROLLBACK = make_command(
     "rollback",
@@ -89,6 +86,7 @@ _ROLLBACK = make_command(
     Arg(("tag",), help="The tag; with a digest, that is gone back to", metavar="REPOSITORY/IMAGE:TAG[@DIGEST]"),
     ARG_REASON,
     Arg(("--no-hold",), help="Do not hold the tag on it", action="store_true"),
+    ARG_AS,
     ARG_CONN_ID,
     more=(
         "That promotion must have kept a backup. The tag is held on it then, until somebody lifts the hold. A tag that "

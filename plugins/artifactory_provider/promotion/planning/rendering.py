@@ -66,7 +66,7 @@ def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([_inert(" ".join(str("" if cell is None else cell).split())) for cell in row])
+        writer.writerow([inert(" ".join(str("" if cell is None else cell).split())) for cell in row])
     return file.getvalue()
 
 
@@ -122,7 +122,8 @@ def headline(plan: Plan) -> str:
     :param plan: the plan.
     """
     counts = ", ".join(f"{count:,} {action}" for action, count in plan.counts.items())
-    return f"{len(plan.promotions):,} promotions: {counts}"
+    number = len(plan.promotions)
+    return f"{number:,} promotion{'' if number == 1 else 's'}: {counts}"
 
 
 def _images_table(plan: Plan, limit: int) -> str:
@@ -183,5 +184,9 @@ def _more(number: int, bullet: str = "") -> list[str]:
     return [f"{bullet}… and {number:,} more"] if number > 0 else []
 
 
-def _inert(cell: str) -> str:
+def inert(cell: str) -> str:
+    """Return the text of a cell of CSV that no spreadsheet takes for a formula.
+
+    :param cell: one line of text.
+    """
     return f"'{cell}" if cell[:1] in {"=", "+", "-", "@"} else cell

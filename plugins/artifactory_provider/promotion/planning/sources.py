@@ -23,6 +23,7 @@ from artifactory_provider.artifactory.layout import (
 )
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
+from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.queries import Question
 from artifactory_provider.promotion.tags import select_images
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.aql import Item
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.promotion.ledger import Ledger
     from artifactory_provider.promotion.planning.criteria import TagCriteria
 
 log = logging.getLogger(__name__)
@@ -96,6 +96,26 @@ async def list_tags(ledger: Ledger, criteria: TagCriteria, *, with_times: bool, 
     for repository in criteria.repositories:
         await _list_each(ledger, criteria, repository, found, with_times=with_times, with_attachments=with_attachments)
     return found
+
+
+async def list_standing_tags(
+    client: ArtifactoryClient, criteria: TagCriteria, *, with_times: bool = False
+) -> list[ListedTag]:
+    """Return the tags that meet some criteria, each with the digest that it shows now, by few requests.
+
+    :param client: an open client.
+    :param criteria: which tags are meant.
+    :param with_times: whether it is needed when each image was created.
+    :raises RepositoryNotFound: when one of the repositories is not there, which is no empty one.
+    :raises UnsupportedRepository: when one is no local or federated Docker repository.
+    """
+    async with Ledger(client) as ledger:
+        found = await list_tags(ledger, criteria, with_times=with_times, with_attachments=False)
+        there = {one.reference.repository for one in found.tags}
+        for repository in criteria.repositories:
+            if repository not in there:
+                await ledger.check_repository(repository)
+    return found.tags
 
 
 async def _select_items(

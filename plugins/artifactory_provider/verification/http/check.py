@@ -17,7 +17,7 @@ from artifactory_provider.artifactory.errors import (
     TlsFailed,
     UnexpectedAnswer,
 )
-from artifactory_provider.verification.check import Check, ask_each, register, unknown
+from artifactory_provider.verification.check import Check, ask_each, unknown
 from artifactory_provider.verification.conditions import LARGEST_DOCUMENT, Condition, ConditionFailed, read_document
 from artifactory_provider.verification.http.request_templates import (
     FIELDS,
@@ -49,7 +49,6 @@ _NO_VERDICTS = _REFUSALS | {HTTPStatus.TOO_MANY_REQUESTS}
 _HEADERS = {"Accept": "application/json"}
 
 
-@register
 @dataclass(frozen=True, kw_only=True)
 class HttpCheck(Check):
     """Whether another service says of a digest that it has passed.

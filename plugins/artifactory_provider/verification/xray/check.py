@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import InvalidReference, check_text
-from artifactory_provider.verification.check import Check, register, unknown
+from artifactory_provider.verification.check import Check, unknown
 from artifactory_provider.verification.verdicts import State, Verdict
 from artifactory_provider.verification.xray.exceptions import read_exceptions
 from artifactory_provider.verification.xray.inquiry import Inquiry
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from artifactory_provider.verification.xray.parts import Part
 
 
-@register
 @dataclass(frozen=True, kw_only=True)
 class XrayCheck(Check):
     """Whether Xray has scanned that very digest, and found nothing that is too severe, and no violation.

@@ -51,7 +51,7 @@ class Cell(BaseModel):
     :param reason: why it is so, in a sentence; empty where there is nothing to say.
     :param behind: how many newer versions the stages before have.
     :param by: which run promoted it, where that is known and the user may know.
-    :param pushed_by: who has pushed it, of drift, where the registry says it.
+    :param pushed_by: who has pushed it, where no record says that it was promoted and the registry says who.
     :param tags: how many tags the stage has of this image.
     :param url: its page in Artifactory.
     """

@@ -108,7 +108,7 @@ def _show_cell(row: SeenRow, level: int, stage: Stage, snapshot: Snapshot) -> Ce
         reason=cell.reason,
         behind=cell.behind,
         by=show_by(row.promoted[level]),
-        pushed_by=shown.by or None if shown else None,
+        pushed_by=shown.by or None if shown and shown.record is None else None,
         tags=cell.tags,
         url=show_url(snapshot, row.finding.pipeline.connection, shown) if shown else "",
     )

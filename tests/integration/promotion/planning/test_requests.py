@@ -26,7 +26,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Make pages and queries so many times smaller, so that few tags stand for many."""
 
     def by(factor: int) -> None:
-        monkeypatch.setattr(rest_api, "_ITEMS_A_PAGE", rest_api._ITEMS_A_PAGE // factor)
+        monkeypatch.setattr(rest_api, "ITEMS_A_PAGE", rest_api.ITEMS_A_PAGE // factor)
         monkeypatch.setattr(queries, "_FILES_A_QUERY", queries._FILES_A_QUERY // factor)
 
     return by

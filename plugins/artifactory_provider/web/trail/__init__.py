@@ -1,0 +1,1 @@
+"""The trail of promotions, as JSON and as CSV."""

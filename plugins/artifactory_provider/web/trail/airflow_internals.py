@@ -1,0 +1,149 @@
+"""All that the trail takes from inside Airflow: events of promotions, and the tasks behind records.
+
+(Read of Airflow 3.3.2.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, select
+
+from artifactory_provider.audit.trail import Maker, ToldPromotion, read_told
+from artifactory_provider.promotion.tags import name_run
+from artifactory_provider.tasks.assets import SCHEME
+from artifactory_provider.web.airflow_internals import needed
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Collection, Iterator
+
+    from sqlalchemy.orm import Session
+
+    from artifactory_provider.audit.trail import Period
+
+MOST_EVENTS = 100_000
+_EVENTS_A_QUERY = 1000
+_MOST_TASKS = 500_000
+_LONGEST_TASK = 7
+"""Days after a promotion that its task ends within, and emits its event."""
+
+
+class TooManyEvents(Exception):
+    """There are more events in the time that is asked for than are read at once."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"Airflow has more than {MOST_EVENTS:,} events of promotions for that time and repository: ask for a "
+            "shorter time."
+        )
+
+
+class AnybodysEvents:
+    """Leaves all asset events, for who may read Airflow's database itself."""
+
+    def to_orm(self, query: Any) -> Any:
+        """Return the query as it is."""
+        return query
+
+
+def read_promotions(
+    session: Session, event_filter: Any, repository: str, period: Period, *, may_read_runs: bool
+) -> Iterator[ToldPromotion]:
+    """Yield what events tell of promotions into a repository, page by page, the oldest first.
+
+    :param session: a session of Airflow's database.
+    :param event_filter: what leaves only those that the user may see, as ``EventFilterDep`` gives it.
+    :param repository: the repository key.
+    :param period: when the promotions were made; their tasks may have ended a week after it.
+    :param may_read_runs: whether the user may know who started a run.
+    :raises TooManyEvents: when there are very many.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.asset import AssetEvent as Event
+        from airflow.models.asset import AssetModel
+        from airflow.models.dagrun import DagRun
+
+        query = (
+            select(Event, DagRun.run_type, DagRun.triggering_user_name)
+            .join(AssetModel, AssetModel.id == Event.asset_id)
+            .outerjoin(DagRun, and_(DagRun.dag_id == Event.source_dag_id, DagRun.run_id == Event.source_run_id))
+            .where(AssetModel.uri.startswith(f"{SCHEME}://{repository}/", autoescape=True))
+            .order_by(Event.id)
+            .limit(_EVENTS_A_QUERY)
+        )
+        if period.start is not None:
+            query = query.where(Event.timestamp >= period.start)
+        if period.end is not None:
+            query = query.where(Event.timestamp < _add_days(period.end, _LONGEST_TASK))
+        query = event_filter.to_orm(query)
+        last = found = 0
+        while rows := session.execute(query.where(Event.id > last)).all():
+            found += len(rows)
+            if found > MOST_EVENTS:
+                raise TooManyEvents
+            for event, started, user in rows:
+                yield from _read_event(event, _name(started), user if may_read_runs else None)
+            last = rows[-1][0].id
+            session.expunge_all()  # What was read of thousands of events is not kept.
+
+
+def _read_event(event: Any, started: str, user: str | None) -> Iterator[ToldPromotion]:
+    index = -1 if event.source_map_index is None else event.source_map_index
+    place = (event.source_dag_id, event.source_run_id, event.source_task_id)
+    maker = Maker(*place, index, started, user or "") if all(place) else None
+    extra = event.extra if isinstance(event.extra, dict) else {}
+    yield from read_told(event.timestamp, extra, maker, run=name_run(*place, index) if maker else f"event {event.id}")
+
+
+def find_makers(
+    session: Session, runs: Collection[str], *, readable_dags: Collection[str] | None, may_read_runs: bool
+) -> dict[str, Maker | None]:
+    """Return the task instances that runs are named after in records: run → task.
+
+    A name is a hash of DAG, run, task and index: those of the newest task instances are made anew, and compared.
+
+    :param session: a session of Airflow's database.
+    :param runs: the names.
+    :param readable_dags: the DAGs that the user may read, a task of another is None; None for all.
+    :param may_read_runs: whether the user may know who started a run.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    wanted, makers = set(runs), dict[str, Maker | None]()
+    if not wanted:
+        return makers
+    with needed():
+        from airflow.models.dagrun import DagRun
+        from airflow.models.taskinstance import TaskInstance as Ti
+
+        query = (
+            select(Ti.dag_id, Ti.run_id, Ti.task_id, Ti.map_index, DagRun.run_type, DagRun.triggering_user_name)
+            .join(DagRun, and_(DagRun.dag_id == Ti.dag_id, DagRun.run_id == Ti.run_id))
+            .where(Ti.operator.startswith("Artifactory"))
+            .order_by(DagRun.id.desc())
+            .limit(_MOST_TASKS)
+            .execution_options(yield_per=_EVENTS_A_QUERY)
+        )
+        for dag_id, run_id, task_id, index, started, user in session.execute(query):
+            run = name_run(dag_id, run_id, task_id, index)
+            if run in wanted:
+                may_read = readable_dags is None or dag_id in readable_dags
+                shown = user if may_read_runs else None
+                makers[run] = Maker(dag_id, run_id, task_id, index, _name(started), shown or "") if may_read else None
+                if len(makers) == len(wanted):
+                    break
+    return makers
+
+
+def _name(kind: Any) -> str:
+    return str(getattr(kind, "value", kind) or "")
+
+
+def _add_days(moment: datetime.datetime, days: int) -> datetime.datetime:
+    import datetime
+
+    try:
+        return moment + datetime.timedelta(days=days)
+    except OverflowError:
+        return moment
