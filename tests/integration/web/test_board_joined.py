@@ -9,6 +9,7 @@ import pytest
 from tests.integration.web.board_api import (
     api_server,
     headers,
+    let_time_go_by,
     login,
     pipelines,
     read_board,
@@ -116,9 +117,7 @@ def test_a_task_that_has_failed_counts_until_another_tag_is_the_newest(
     gate = read_gate(api_server, headers)
     assert (gate["state"], "ladder.promote_to_qa has failed" in gate["reason"]) == ("failed", True)
     sandbox.push_image(f"docker-dev/{image}:1.1")
-    from artifactory_provider.web.board import access
-
-    access.snapshots.forget()
+    let_time_go_by()
     assert read_gate(api_server, headers)["state"] == "verifying"
 
 
