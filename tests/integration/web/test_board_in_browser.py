@@ -273,7 +273,7 @@ def test_each_action_is_the_request_that_airflow_expects(page: Page) -> None:
 def take(route: Route, sent: list[Any]) -> None:
     """Be Airflow's API: note what is sent, and let each run succeed at once."""
     if route.request.method != "GET":
-        body = route.request.post_data_json
+        body = route.request.post_data_json or {}
         sent.append((urlsplit(route.request.url).path, body.get("conf", body)))
     route.fulfill(json={"dag_run_id": "manual__1", "state": "success"})
 
