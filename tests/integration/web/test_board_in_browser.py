@@ -201,6 +201,7 @@ def test_a_promotion_is_planned_confirmed_and_triggered_without_the_mouse(page: 
     expect(dialog).to_contain_text("done")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
+    expect(page.get_by_role("button", name="Actions for payments/web")).to_be_focused()
     assert sent == [
         {
             "logical_date": None,
