@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import logging
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -21,12 +22,13 @@ from artifactory_provider.promotion.errors import RulesUnreadable
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.rules import Refusal
 from artifactory_provider.tasks.rules import Starter
+from artifactory_provider.tasks.variables import read_variable
 from artifactory_provider.web.airflow_internals import AirflowLacks
 from artifactory_provider.web.board.airflow_internals import open_session
 from artifactory_provider.web.board.joining import Promotions, find_all_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from artifactory_provider.artifactory.settings import ServerSettings
@@ -122,6 +124,8 @@ class _Visit:
         self._stops: dict[StopOrder, None] = {}
         self._tasks: Mapping[GateKey, list[TaskFinding]] = {}
         self._is_whole = True
+        # Hundreds of ladders ask for the same Variables: one read is as good as any other of this look.
+        self._read = cache(read_variable)
 
     def ask_airflow(self, pipelines: Sequence[Pipeline]) -> None:
         """Ask for what Airflow knows of all ladders, as few queries as there are kinds."""
@@ -175,7 +179,7 @@ class _Visit:
     ) -> list[RowFinding]:
         rows = list(find_rows(pipeline, stock))
         try:
-            rules = await asyncio.to_thread(_read_rules, hook, pipeline)
+            rules = await asyncio.to_thread(_read_rules, hook, pipeline, self._read)
             await self._note_stops(rules)
             async with Ledger(client) as ledger:
                 rows = await judge_gates(rows, pipeline, ledger, rules)
@@ -214,7 +218,7 @@ class _Visit:
         )
 
 
-def _read_rules(hook: ArtifactoryHook, pipeline: Pipeline) -> VariableRules:
+def _read_rules(hook: ArtifactoryHook, pipeline: Pipeline, read: Callable[[str], str | None]) -> VariableRules:
     """Return what the rules say to whatever starts a ladder's runs by itself; to people, where nothing does."""
     starts = pipeline.starts
     starter = Starter("person")
@@ -222,4 +226,4 @@ def _read_rules(hook: ArtifactoryHook, pipeline: Pipeline) -> VariableRules:
         starter = Starter("schedule", dag_id=pipeline.name)
     elif starts.on_push or starts.on_verdict or starts.after:
         starter = Starter("event", dag_id=pipeline.name)
-    return hook.rules().with_rules(pipeline.rules()).started_by(starter)
+    return hook.rules(read=read).with_rules(pipeline.rules()).started_by(starter)

@@ -107,14 +107,11 @@ class View:
         :param repository: the repository key.
         """
         if repository not in self._tags:
-            meant = [one.images for one in self.pipelines if repository in {stage.repository for stage in one.stages}]
             stock = self.snapshot.find_stock(repository)
-            images = stock.images(repository) if stock else []
+            meant = [one.images for one in self.pipelines if repository in {stage.repository for stage in one.stages}]
+            images = {image for patterns in meant for image in stock.find_images(repository, patterns)} if stock else ()
             self._tags[repository] = [
-                tag
-                for image in images
-                if stock and any(patterns.match(image) for patterns in meant)
-                for _, tag in sorted(stock.tags(repository, image).items())
+                tag for image in sorted(images) if stock for _, tag in sorted(stock.tags(repository, image).items())
             ]
         return self._tags[repository]
 
