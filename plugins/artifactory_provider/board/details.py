@@ -121,7 +121,7 @@ async def read_attached(
 
     :param ledger: what the registry shows.
     :param places: repository, image and digest of each.
-    :return: repository and digest → what belongs to it; and what could not be read.
+    :return: repository and digest → what belongs to it, as far as all of that is known; and what could not be read.
     """
     failed: list[ArtifactoryError] = []
     wanted = list(dict.fromkeys(place.by_digest() for place in places))
@@ -131,7 +131,7 @@ async def read_attached(
     except ArtifactoryError as error:
         return {}, [error]
 
-    async def read(place: ImageReference) -> tuple[AttachedPart, ...]:
+    async def read(place: ImageReference) -> tuple[AttachedPart, ...] | None:
         tags = listing.attachments_in((place.repository, place.image)).get(str(place.digest), {})
         # The fallback tag holds the list of referrers, which are asked for by themselves.
         own = [(tag, digest) for tag, digest in sorted(tags.items()) if digest and not is_fallback_tag(tag)]
@@ -140,17 +140,15 @@ async def read_attached(
             referrers = await ledger.find_referrers(place)
         except ArtifactoryError as error:
             failed.append(error)
-            referrers = ()
-        parts += [
-            AttachedPart(
-                _name_kind([one.artifact_type, *_predicates(one.annotations)]), None, one.digest, one.artifact_type
-            )
-            for one in referrers
-        ]
+            return None  # a part would look like all
+        for one in referrers:
+            kind = _name_kind([one.artifact_type, *_predicates(one.annotations)])
+            parts.append(AttachedPart(kind, None, one.digest, one.artifact_type))
         return tuple(parts)
 
     found = await concurrently(read, wanted, at_once=_AT_ONCE)
-    return {(place.repository, str(place.digest)): parts for place, parts in zip(wanted, found, strict=True)}, failed
+    answered = zip(wanted, found, strict=True)
+    return {(place.repository, str(place.digest)): parts for place, parts in answered if parts is not None}, failed
 
 
 async def _read_contents(ledger: Ledger, place: ImageReference) -> Contents:

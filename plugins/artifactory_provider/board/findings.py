@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SETTLED = frozenset({GateState.REJECTED, GateState.HELD, GateState.CONFLICT, GateState.UNKNOWN})
 """What stands on the image itself: no task changes it."""
+_OVERRIDE = "A rule refuses it, and whoever may set that aside is asked."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,8 @@ class GateFinding:
     :param until: when it ends by itself, or the waiting ends.
     :param since: since when it is waited for.
     :param source: what would be promoted, pinned.
-    :param target: what it would become.
+    :param target: what it would become; of several tags, the one of which this is said.
+    :param further: what else it would become.
     """
 
     state: GateState
@@ -64,6 +66,7 @@ class GateFinding:
     since: datetime.datetime | None = None
     source: ImageReference | None = None
     target: ImageReference | None = None
+    further: tuple[ImageReference, ...] = ()
 
     @property
     def word(self) -> str:
@@ -83,15 +86,22 @@ class GateFinding:
         timed = replace(self, since=task.since or self.since, until=task.until or self.until)
         if self.state is GateState.FAILED:
             return timed
+        return timed._at_work(task)
+
+    def _at_work(self, task: TaskFinding) -> GateFinding:
+        """Return what stands there while a task waits or works."""
         if task.deed == "approve":
             who = f" by {', '.join(task.may_answer)}" if task.may_answer else ""
-            return replace(timed, state=GateState.APPROVAL, reason=f"The promotion is to be approved{who}.")
+            return replace(self, state=GateState.APPROVAL, reason=f"The promotion is to be approved{who}.")
+        if task.deed == "override":
+            # To set a refusal aside is another question than to approve: it is answered where it is asked.
+            return replace(self, state=GateState.REFUSED, reason=self.reason or _OVERRIDE)
         if task.deed == "verify":
-            return replace(timed, state=GateState.VERIFYING, reason=self.reason or task.reason)
+            return replace(self, state=GateState.VERIFYING, reason=self.reason or task.reason)
         if task.stand == "waits":
             # A promotion waits for nothing but rules to end.
-            return replace(timed, state=GateState.REFUSED, reason=self.reason or task.reason)
-        return replace(timed, state=GateState.PROMOTING)
+            return replace(self, state=GateState.REFUSED, reason=self.reason or task.reason)
+        return replace(self, state=GateState.PROMOTING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +135,12 @@ class RowFinding:
     def with_tasks(self, tasks: Mapping[GateKey, Iterable[TaskFinding]]) -> RowFinding:
         """Return it with what tasks are at with each gate, the newest of several.
 
-        :param tasks: target repository and image → what tasks are at, the newest last.
+        :param tasks: connection, target repository and image → what tasks are at, the newest last.
         """
         found: list[TaskFinding | None] = []
-        for stage, gate in zip(self.pipeline.stages[1:], self.gates, strict=True):
-            of_gate = tasks.get((stage.repository, self.image), ()) if gate.source and gate.target else ()
-            meant = [task for task in of_gate if gate.source and task.is_about(gate.source, gate.target)]
+        for stage, cell, gate in zip(self.pipeline.stages[1:], self.cells, self.gates, strict=False):
+            key = (self.pipeline.connection, stage.repository, self.image)
+            meant = [task for task in tasks.get(key, ()) if _is_about(task, gate, cell)]
             found.append(meant[-1] if meant else None)
         return replace(self, tasks=tuple(found)) if any(found) else self
 
@@ -142,3 +152,13 @@ class RowFinding:
         tasks = self.tasks or (None,) * len(self.gates)
         seen = [task if task is not None and task.dag_id in readable else None for task in tasks]
         return tuple((gate.joined(task), task) for gate, task in zip(self.gates, seen, strict=True))
+
+
+def _is_about(task: TaskFinding, gate: GateFinding, cell: CellFinding) -> bool:
+    """Tell whether a task is at what would be promoted now; one that failed before that came is not."""
+    if gate.source is None or gate.target is None or cell.shown is None:
+        return False
+    came = cell.shown.updated
+    is_older = came is not None and task.since is not None and task.since < came
+    # One that names the digest is about that, whenever it was.
+    return task.is_about(gate.source, gate.target) and not (task.stand == "failed" and is_older and not task.digest)

@@ -67,6 +67,24 @@ async def judge_gates(
     return [replace(row, gates=tuple(found)) for row, found in zip(rows, gates, strict=True)]
 
 
+def leave_unjudged(rows: Sequence[RowFinding], reason: str) -> list[RowFinding]:
+    """Return rows whose gates are not open, as nobody can tell what the rules say.
+
+    :param rows: rows of one ladder.
+    :param reason: why.
+    """
+    return [
+        replace(
+            row,
+            gates=tuple(
+                replace(gate, state=GateState.UNKNOWN, reason=reason) if gate.state is GateState.READY else gate
+                for gate in row.gates
+            ),
+        )
+        for row in rows
+    ]
+
+
 class _Judge:
     """Says what stands between two stages.
 
@@ -114,12 +132,15 @@ class _Judge:
         further = self._rules.required_checks(target) if target is not None else ()
         return (*self._lower.checks, *(check for check in further if check not in self._lower.checks))
 
-    async def _ask_rules(self, gates: Sequence[GateFinding]) -> Sequence[Refusal | None]:
-        changes = [Change(gate.source, gate.target) for gate in gates if gate.source and gate.target]
+    async def _ask_rules(self, gates: Sequence[GateFinding]) -> list[Refusal | None]:
+        """Return for each gate the first refusal of what would be made of it."""
+        asked = [_targets_of(gate) for gate in gates]
+        changes = [Change(gate.source, one) for gate, of in zip(gates, asked, strict=True) for one in of if gate.source]
         try:
-            return await self._rules.find_refusals(changes) if changes else []
+            told = iter(await self._rules.find_refusals(changes) if changes else ())
         except RulesUnreadable as error:
-            return [Refusal(str(error))] * len(changes)
+            return [Refusal(str(error))] * len(gates)
+        return [next(filter(None, [next(told) for _ in of]), None) for of in asked]
 
     def _decide(
         self,
@@ -147,13 +168,17 @@ class _Judge:
         told = [f"Its run asks {', '.join(left)}."] if left else []
         if self._upper.asks_approval and gate.target is not None:
             try:
-                rule = self._rules.find_approvals([gate.target])
+                rule = self._rules.find_approvals(_targets_of(gate))
             except ContradictoryRules as error:
                 return [*told, str(error)]
             if rule is not None:
                 who = ", ".join((*rule.users, *rule.roles)) or "anybody who may answer"
                 told.append(f"Then {rule.count} {'has' if rule.count == 1 else 'have'} to approve: {who}.")
         return told
+
+
+def _targets_of(gate: GateFinding) -> tuple[ImageReference, ...]:
+    return (gate.target, *gate.further) if gate.target is not None and gate.source is not None else ()
 
 
 def _is_told(check: Check) -> bool:

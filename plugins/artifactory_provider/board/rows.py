@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from artifactory_provider.audit import StandingTag
     from artifactory_provider.board.choices import Chosen
     from artifactory_provider.board.stock import Stock
-    from artifactory_provider.pipelines.model import Pipeline, Stage
+    from artifactory_provider.pipelines.model import Pipeline
+    from artifactory_provider.promotion.request import OnConflict
 
 _KEEPS_TAG = "{tag}"
 _NOTHING = GateFinding(state=GateState.NOTHING)
+_WORST_FIRST = (GateState.REJECTED, GateState.HELD, GateState.CONFLICT, GateState.READY, GateState.NOTHING)
 _SHOWN = 3
 _UNREMARKABLE = {CellState.CURRENT, CellState.BEHIND, CellState.EMPTY}
 
@@ -113,33 +115,44 @@ def _find_gate(
     if shown is None:
         return _NOTHING
     source = shown.place
-    if upper.tags[0].template.text == _KEEPS_TAG:  # most do, and to make the target's name takes a while
+    if len(upper.tags) == 1 and upper.tags[0].template.text == _KEEPS_TAG:
+        # Most do, and to make the target's name takes a while.
         same = above.get(shown.name)
         if same is not None and same.digest == shown.digest:
             return _NOTHING
     try:
-        target = upper.targets(source, created=shown.created)[0]
+        targets = upper.targets(source, created=shown.created)
     except (InvalidPromotion, InvalidReference) as error:
         return GateFinding(state=GateState.FAILED, reason=str(error), source=source)
-    there = stock.shows(target)
-    if there is not None and there.digest == shown.digest:
+    found = [
+        (state, reason, target)
+        for target, tag in zip(targets, upper.tags, strict=True)
+        for state, reason in [_find_obstacle(stock, source, target, tag.on_conflict, copy=upper.copy)]
+    ]
+    state, reason, target = min(found, key=lambda one: _WORST_FIRST.index(one[0]))
+    if state is GateState.NOTHING:
         return _NOTHING
-    state, reason = _find_obstacle(stock, source, target, upper)
     if state is GateState.READY and chosen.doubt:
         state, reason = GateState.UNKNOWN, chosen.doubt  # a run takes none then
-    return GateFinding(state=state, reason=reason, source=source, target=target)
+    left = tuple(dict.fromkeys(other for what, _, other in found if what is not GateState.NOTHING and other != target))
+    return GateFinding(state=state, reason=reason, source=source, target=target, further=left)
 
 
-def _find_obstacle(stock: Stock, source: ImageReference, target: ImageReference, upper: Stage) -> tuple[GateState, str]:
-    [refusal] = find_marks([Change(source, target)], stock, copy=upper.copy)
+def _find_obstacle(
+    stock: Stock, source: ImageReference, target: ImageReference, on_conflict: OnConflict, *, copy: bool
+) -> tuple[GateState, str]:
+    """Return what stands in the way of one target tag."""
+    before = stock.shows(target)
+    if before is not None and before.digest == source.digest:
+        return GateState.NOTHING, ""
+    [refusal] = find_marks([Change(source, target)], stock, copy=copy)
     if refusal is not None:
         is_rejected = stock.rejects(str(source.digest)) is not None
         return GateState.REJECTED if is_rejected else GateState.HELD, str(refusal)
-    before = stock.shows(target)
     if before is None:
         return GateState.READY, ""
-    on_conflict = upper.tags[0].on_conflict if can_have_backup(target) else "fail"
-    options = PromotionOptions(on_conflict=on_conflict, copy=upper.copy)
+    policy = on_conflict if on_conflict != "backup" or can_have_backup(target) else "fail"
+    options = PromotionOptions(on_conflict=policy, copy=copy)
     promotion = Promotion(source=source, target=target, options=options)
     try:
         check_conflict(stock, promotion, stock.shows(source), before, str(source.digest))

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.references import ImageReference
 
-Deed = Literal["verify", "approve", "promote"]
+Deed = Literal["verify", "approve", "override", "promote"]
 Stand = Literal["waits", "runs", "failed"]
 
-GateKey = tuple[str, str]
-"""Target repository and image."""
+GateKey = tuple[str, str, str]
+"""Connection, target repository and image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,7 @@ class TaskFinding:
     :param since: since when.
     :param until: when it gives up, or looks again.
     :param may_answer: who may answer, of a question; none where anybody may.
+    :param covers: how many images one answer to its question is about; 0 where it asks none.
     :param dag_id: the DAG.
     :param run_id: its run.
     :param task_id: the task.
@@ -51,6 +52,7 @@ class TaskFinding:
     since: datetime.datetime | None = None
     until: datetime.datetime | None = None
     may_answer: tuple[str, ...] = ()
+    covers: int = 0
 
     def is_about(self, source: ImageReference, target: ImageReference | None) -> bool:
         """Tell whether it is about what would be promoted now, and not about another tag.

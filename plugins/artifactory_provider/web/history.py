@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import AwareDatetime, BaseModel
 
 from artifactory_provider.tasks.assets import SCHEME
+from artifactory_provider.web.texts import make_sendable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -124,4 +125,4 @@ def _reference(record: Mapping[str, Any], side: str) -> str:
 
 def _text(record: Mapping[str, Any], key: str) -> str:
     value = record.get(key)
-    return value if isinstance(value, str) else ""
+    return str(make_sendable(value)) if isinstance(value, str) else ""

@@ -167,8 +167,9 @@ def store_task(
     label: str | None = None,
     map_index: int = -1,
     asks: Sequence[str] | None = None,
+    minutes: float = 42,
 ) -> None:
-    """Let Airflow know a task instance of a run, and whom its question asks, if it asks one."""
+    """Let Airflow know a task instance of a run, since when it is so, and whom its question asks, if it asks one."""
     from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
@@ -183,9 +184,9 @@ def store_task(
         "map_index": map_index,
         "state": state,
         "rendered_map_index": label,
-        "start_date": now - datetime.timedelta(minutes=42),
+        "start_date": now - datetime.timedelta(minutes=minutes),
         "end_date": now if state == "failed" else None,
-        "trigger_timeout": now + datetime.timedelta(minutes=198) if state == "deferred" else None,
+        "trigger_timeout": now + datetime.timedelta(minutes=240 - minutes) if state == "deferred" else None,
         "pool": "default_pool",
         "pool_slots": 1,
         "queue": "default",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.promotion.attaching import Document, Pusher
-from tests.integration.web.board_api import api_server, headers, pipelines, read_board, sandbox
+from tests.integration.web.board_api import api_server, headers, let_time_go_by, pipelines, read_board, sandbox
 from tests.integration.web.test_board import promote
 from tests.integration.web.test_promotions_page import record, store
 
@@ -104,7 +104,24 @@ def test_a_server_that_does_not_answer_costs_what_the_image_is_made_of_and_no_mo
     assert time.monotonic() - begun < 1.9
     assert page["is_refreshing"]
     assert page["stages"][0]["tags"][0]["tag"] == "1.0"
-    assert page["stages"][0]["tags"][0]["platforms"] == []
+    tag = page["stages"][0]["tags"][0]
+    assert (tag["platforms"], tag["attachments"]) == (None, None)
+
+
+def test_what_was_not_asked_is_not_said_to_be_none(
+    api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None], sandbox: RunningSandbox
+) -> None:
+    pipelines()
+    for number in range(6):
+        sandbox.push_image(f"docker-dev/team/app:1.{number}")
+    tags = {tag["tag"]: tag for tag in read_image(api_server, headers)["stages"][0]["tags"]}
+    assert (tags["1.5"]["attachments"], tags["1.0"]["attachments"]) == ([], None)
+    sandbox.add_fault("status", status=500, path="*/referrers/*")
+    sandbox.push_image("docker-dev/team/app:1.6")
+    let_time_go_by()
+    page = read_image(api_server, headers)
+    assert page["stages"][0]["tags"][0]["attachments"] is None
+    assert "referrers" in page["trouble"]
 
 
 def test_an_image_of_no_ladder_that_the_user_may_read_is_not_there(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import datetime
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -114,12 +115,101 @@ def test_a_task_that_has_failed_counts_until_another_tag_is_the_newest(
 ) -> None:
     sandbox.set_properties(f"docker-dev/{image}:1.0", {"test.status": "passed"})
     store_run("nightly", RUN, state="failed")
-    store_task("nightly", RUN, "ladder.promote_to_qa", "failed", label=f"{image}:1.0", map_index=0)
+    store_task("nightly", RUN, "ladder.promote_to_qa", "failed", label=f"{image}:1.0", map_index=0, minutes=0)
     gate = read_gate(api_server, headers)
     assert (gate["state"], "ladder.promote_to_qa has failed" in gate["reason"]) == ("failed", True)
     sandbox.push_image(f"docker-dev/{image}:1.1")
     let_time_go_by()
     assert read_gate(api_server, headers)["state"] == "verifying"
+
+
+def test_what_failed_before_the_image_came_is_over(
+    api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox
+) -> None:
+    sandbox.set_properties(f"docker-dev/{image}:1.0", {"test.status": "passed"})
+    store_run("nightly", RUN, state="failed")
+    store_task("nightly", RUN, "ladder.promote_to_qa", "failed", label=f"{image}:1.0", map_index=0, minutes=60)
+    assert read_gate(api_server, headers)["state"] == "ready"
+
+
+@pytest.mark.parametrize(("tag", "state"), [("1.0", "failed"), ("newest", "failed"), ("0.9", "ready")])
+def test_a_promotion_on_demand_is_about_the_tag_of_its_form(
+    api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox, tag: str, state: str
+) -> None:
+    sandbox.set_properties(f"docker-dev/{image}:1.0", {"test.status": "passed"})
+    conf = {"image": image, "target_repository": "docker-qa", "tag": tag}
+    store_run("promote_on_demand", "manual__3", conf=conf, user="dana", state="failed")
+    store_task("promote_on_demand", "manual__3", "promote", "failed", minutes=0)
+    assert read_gate(api_server, headers)["state"] == state
+
+
+def test_who_is_asked_to_set_a_refusal_aside_is_not_asked_to_approve(
+    api_server: TestClient,
+    headers: dict[str, str],
+    image: str,
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sandbox.set_properties(f"docker-dev/{image}:1.0", {"test.status": "passed"})
+    order = {"reason": "outage", "by": "erin", "since": "2026-11-01T00:00:00Z"}
+    monkeypatch.setenv("AIRFLOW_VAR_ARTIFACTORY_STOP", json.dumps({"version": 1, "stops": [order]}))
+    store_run("promote_on_demand", "manual__4", conf={"image": image, "target_repository": "docker-qa"}, user="dana")
+    store_task("promote_on_demand", "manual__4", "override", "awaiting_input", asks=["dana"])
+    gate = read_gate(api_server, headers)
+    assert (gate["state"], "outage" in gate["reason"]) == ("refused", True)
+    assert gate["link"]["task_id"] == "override"
+
+
+@pytest.mark.parametrize("stage", ["qa_2", "qa"])
+def test_a_stage_whose_name_ends_like_that_of_a_further_tag_is_not_taken_for_one(
+    api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None], sandbox: RunningSandbox, stage: str
+) -> None:
+    names = {"qa": "docker-qa", "qa_2": "docker-prod"}
+    stages = [{"name": "dev", "repository": "docker-dev"}]
+    stages += [{"name": name, "repository": key} for name, key in names.items()]
+    pipelines(stages=f"stages: {json.dumps(stages)}")
+    sandbox.push_image("docker-dev/team/app:1.0")
+    sandbox.push_image("docker-qa/team/app:1.1")
+    store_run("nightly", RUN)
+    tag = "1.0" if stage == "qa" else "1.1"
+    store_task("nightly", RUN, f"ladder.promote_to_{stage}", "running", label=f"team/app:{tag}", map_index=0)
+    [row] = read_board(api_server, headers)["rows"]
+    assert [gate["to"] for gate in row["gates"] if gate["state"] == "promoting"] == [stage]
+
+
+@pytest.mark.parametrize("event", [{"place": "docker-qa/other/app"}, {"dag": None}])
+def test_an_event_of_nobodys_or_of_another_asset_explains_no_drift(
+    api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox, event: dict[str, Any]
+) -> None:
+    digest = sandbox.push_image(f"docker-qa/{image}:1.0", content="by hand")
+    told = record(f"docker-qa/{image}", "1.0", digest=digest)
+    store({"place": f"docker-qa/{image}", "records": [told], "dag": "nightly", "run": RUN, **event})
+    [row] = read_board(api_server, headers)["rows"]
+    assert (row["cells"][1]["state"], row["cells"][1]["by"]) == ("drift", None)
+
+
+def test_an_event_that_is_committed_late_is_read_with_the_next_look(
+    api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox
+) -> None:
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    digest = sandbox.push_image(f"docker-qa/{image}:1.0", content="known")
+    store(
+        {"place": "docker-qa/other/app", "records": [record("docker-qa/other/app", "1")], "dag": "nightly", "run": RUN}
+    )
+    with create_session() as session:
+        session.execute(update(AssetEvent).values(id=AssetEvent.id + 1000))
+    assert read_board(api_server, headers)["counts"]["drift"] == 1
+    told = record(f"docker-qa/{image}", "1.0", digest=digest)
+    kept = record("docker-qa/other/app", "1")
+    store(
+        {"place": f"docker-qa/{image}", "records": [told], "dag": "nightly", "run": RUN},
+        {"place": "docker-qa/other/app", "records": [kept], "dag": "nightly", "run": RUN},
+    )
+    let_time_go_by()
+    assert read_board(api_server, headers)["counts"]["drift"] == 0
 
 
 def store_report(place: ImageReference, number: int, task_id: str, *, level: int, **position: Any) -> None:
@@ -161,6 +251,7 @@ async def test_a_fleet_that_asks_people_says_so_of_each_image_that_has_come_ther
     store_task("nightly", RUN, "approve_prod", "awaiting_input", asks=["dana"])
     gate = read_gate(api_server, headers, "prod")
     assert (gate["state"], gate["may_answer"], gate["link"]["task_id"]) == ("approval", ["dana"], "approve_prod")
+    assert gate["covers"] == 1
 
 
 @pytest.mark.parametrize(

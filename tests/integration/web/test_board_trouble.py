@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.gateway import Reply
 from tests.integration.web.board_api import BOARD, api_server, headers, let_time_go_by, pipelines, read_board, sandbox
+from tests.integration.web.test_promotions_page import store
+
+from artifactory_provider.board.gates import judge_gates
+from artifactory_provider.board.states import CellState
+from artifactory_provider.web.board.models import Cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,3 +190,156 @@ def test_favourites_come_first_and_pages_go_on_where_the_last_has_ended(
     pages = [read_board(api_server, headers, images="team/app-5", start=start, limit=3)["rows"] for start in (0, 3, 6)]
     images = [row["image"].removeprefix("team/app-") for page in pages for row in page]
     assert images == ["5", "0", "1", "2", "3", "4", "6"]
+
+
+@pytest.mark.parametrize("text", ["rules: [", "version: 1\nrules: [{target: 7}]"])
+def test_a_policy_that_nobody_can_read_leaves_no_gate_open(
+    api_server: TestClient,
+    headers: dict[str, str],
+    pipelines: Callable[..., None],
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+) -> None:
+    pipelines()
+    sandbox.push_image("docker-dev/team/app:1.0")
+    sandbox.set_properties("docker-dev/team/app:1.0", {"test.status": "passed"})
+    monkeypatch.setenv("AIRFLOW_VAR_ARTIFACTORY_POLICY", text)
+    board = read_board(api_server, headers)
+    gate = board["rows"][0]["gates"][0]
+    assert (gate["state"], board["counts"]["ready"]) == ("unknown", 0)
+    assert gate["reason"].startswith("What the rules say of nightly cannot be told: ")
+    assert gate["reason"] in board["trouble"]
+
+
+def test_rows_stand_on_the_board_once_when_judging_them_fails_in_its_middle(
+    api_server: TestClient,
+    headers: dict[str, str],
+    pipelines: Callable[..., None],
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from artifactory_provider.web.board import looking
+
+    pipelines("a_first", "images: [team/*]")
+    pipelines("b_second", "images: [other/*]")
+    for image in ("team/app", "other/app"):
+        sandbox.push_image(f"docker-dev/{image}:1.0")
+    assert read_board(api_server, headers)["found"] == 2
+
+    async def fail(rows: Any, pipeline: Any, *more: Any) -> Any:
+        if pipeline.name == "b_second":
+            raise RuntimeError("odd")
+        return await judge_gates(rows, pipeline, *more)
+
+    monkeypatch.setattr(looking, "judge_gates", fail)
+    board = renew(api_server, headers)
+    assert sorted(row["image"] for row in board["rows"]) == ["other/app", "team/app"]
+    assert "RuntimeError" in board["trouble"]
+
+
+def test_two_servers_with_a_repository_of_one_key_are_told_apart_and_the_dead_one_ages_alone(
+    api_server: TestClient,
+    headers: dict[str, str],
+    pipelines: Callable[..., None],
+    sandbox: RunningSandbox,
+    artifactory_sandbox_factory: Callable[..., RunningSandbox],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+    other = artifactory_sandbox_factory(None)
+    fields = {"conn_type": "artifactory", "host": other.url, "login": other.username, "password": other.password}
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(fields))
+    pipelines()
+    pipelines("z_other", "images: [other/*]\nconnection: other")
+    sandbox.push_image("docker-dev/team/app:1.0")
+    sandbox.push_image("docker-dev/other/app:0.9")
+    other.push_image("docker-dev/team/app:0.8")
+    other.push_image("docker-dev/other/app:1.0")
+    read_board(api_server, headers)
+    stage = "/artifactory/board/stage.json"
+    here = read_board(api_server, headers, stage, repository="docker-dev")["rows"]
+    there = read_board(api_server, headers, stage, repository="docker-dev", connection="other")["rows"]
+    assert [[(row["image"], row["tag"]) for row in rows] for rows in (here, there)] == [
+        [("team/app", "1.0")],
+        [("other/app", "1.0")],
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(SimpleAuthManager, "get_authorized_dag_ids", lambda *_, **__: {"z_other"})
+        seen = read_board(api_server, headers, stage, repository="docker-dev")["rows"]
+    assert [row["image"] for row in seen] == ["other/app"]
+    sandbox.push_image("docker-dev/team/app:1.1")
+    other.add_fault("status", status=500)
+    board = renew(api_server, headers)
+    times = {ladder["name"]: ladder["as_of"] for ladder in board["ladders"]}
+    assert times["nightly"] > times["z_other"] == board["as_of"]
+    assert [row["cells"][0]["tag"] for row in board["rows"]] == ["1.1", "1.0"]
+
+
+def test_what_changes_after_a_look_has_begun_is_looked_at_next_when_somebody_has_asked_for_it() -> None:
+    from artifactory_provider.web.board.snapshots import Snapshots
+
+    now, begun, go_on = [0.0], threading.Event(), threading.Event()
+
+    def folder() -> Path:
+        begun.set()
+        go_on.wait(20)
+        raise OSError
+
+    snapshots = Snapshots(folder, clock=lambda: now[0])
+    snapshots.get()
+    assert begun.wait(20)
+    now[0] = 7.0
+    assert snapshots.get(refresh=True)[1]  # an action has ended, and the look that runs has begun before
+    go_on.set()
+    snapshots.wait()
+    begun.clear()
+    assert snapshots.get()[1]
+    assert begun.wait(20)
+    snapshots.wait()
+
+
+def test_a_thread_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from artifactory_provider.web.board.snapshots import Snapshots
+
+    snapshots = Snapshots(lambda: Path("/nowhere"))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", _cannot_start)
+        with pytest.raises(RuntimeError):
+            snapshots.get()
+    assert snapshots.get()[1]
+    snapshots.wait()
+
+
+def _cannot_start(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_half_a_character_in_a_property_an_event_or_a_label_is_no_error(
+    api_server: TestClient, headers: dict[str, str], board: dict[str, Any], sandbox: RunningSandbox
+) -> None:
+    half = "\ud800"
+    told = {"target": {"reference": "docker-qa/team/app:1.0"}, "digest": half, "outcome": "promoted"}
+    store({"place": "docker-qa/team/app", "records": [told], "dag": "nightly", "run": "r"})
+    found = renew(api_server, headers)
+    assert found["trouble"] is None
+    for path in ("/artifactory/board/image.json", "/artifactory/promotions.json"):
+        assert api_server.get(path, params={"image": "team/app"}, headers=headers).status_code == 200
+    cell = Cell(
+        stage=half,
+        repository="docker-dev",
+        tag=half,
+        digest=None,
+        updated=None,
+        state=CellState.CURRENT,
+        word="",
+        reason=half,
+        behind=0,
+        by=None,
+        pushed_by=half,
+        tags=1,
+        url="",
+    )
+    assert cell.pushed_by == "?"
+    assert cell.model_dump_json()

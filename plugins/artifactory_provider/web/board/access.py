@@ -13,6 +13,7 @@ from artifactory_provider.web.airflow_internals import (
     ReadableDagsDep,
     find_dags_folder,
 )
+from artifactory_provider.web.board.looking import StagePlace
 from artifactory_provider.web.board.snapshots import Snapshots
 from artifactory_provider.web.board.views import Rights, View
 
@@ -43,16 +44,19 @@ def view_board(rights: Rights, *, refresh: bool = False) -> tuple[View, bool]:
     return snapshots.view(rights, refresh=refresh)
 
 
-def check_stage(view: View, *repositories: str) -> None:
-    """Refuse a repository that is no stage of a ladder which the user may see.
+def find_stage(view: View, repository: str, conn_id: str = "") -> StagePlace:
+    """Return where a stage stands.
 
     :param view: the board.
-    :param repositories: the repository keys.
-    :raises HTTPException: when one is none; as long as nothing is known, none is refused.
+    :param repository: its repository key.
+    :param conn_id: the connection of its server, where two servers have a repository of that key; empty for any.
+    :raises HTTPException: when it is no stage of a ladder which the user may see; as long as nothing is known, none is
+        refused.
     """
-    for repository in repositories:
-        if view.snapshot.pipelines and not view.may_read(repository):
-            raise HTTPException(404, "There is no such stage of a ladder whose DAG you may read.")
+    place = view.find_place(repository, conn_id)
+    if place is None and view.snapshot.pipelines:
+        raise HTTPException(404, "There is no such stage of a ladder whose DAG you may read.")
+    return place or StagePlace(conn_id, repository)
 
 
 def split_words(text: str) -> list[str]:

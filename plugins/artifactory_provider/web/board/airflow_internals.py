@@ -198,19 +198,21 @@ def list_reports(session: Session, dag_ids: Sequence[str], *, key: str) -> list[
     return reports
 
 
-def list_newer_events(session: Session, *, uri_start: str, after: int) -> list[AssetEvent]:
-    """Return the events on assets that are newer than one, the oldest first; of very many, the newest.
+def list_newer_events(session: Session, *, uri_start: str, since: datetime.datetime | None) -> list[AssetEvent]:
+    """Return the events on assets since a moment, the oldest first; of very many, the newest.
 
     :param session: a session of Airflow's database.
     :param uri_start: what the assets' URIs start with.
-    :param after: the number of the last event that is known.
+    :param since: the moment; None for all.
     :raises AirflowLacks: where Airflow has changed.
     """
     with needed():
         from airflow.models.asset import AssetEvent as Event
         from airflow.models.asset import AssetModel
 
-        query = _events().where(Event.id > after, AssetModel.uri.startswith(uri_start, autoescape=True))
+        query = _events().where(AssetModel.uri.startswith(uri_start, autoescape=True))
+        if since is not None:
+            query = query.where(Event.timestamp >= since)
         rows = session.execute(query.order_by(Event.id.desc()).limit(_MOST_EVENTS)).all()
         return [_read_event(*row, may_read_runs=True) for row in reversed(rows)]
 

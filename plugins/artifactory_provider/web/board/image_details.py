@@ -29,6 +29,7 @@ _AT_ONCE = 3
 _MOST_WAITING = 30
 _FRESH = 60.0
 """Seconds that what belongs to an image is good for."""
+_FRESH_TROUBLE = 5.0
 _PATIENCE = 1.5
 """Seconds that a request waits for the answer; then it is told to ask again."""
 _LONGEST = 30.0
@@ -82,7 +83,7 @@ class ImageDetails:
     def _ask(self, key: Key) -> concurrent.futures.Future[Details] | None:
         with self._lock:
             known = self._asked.get(key)
-            if known is not None and (not known[1].done() or self._clock() - known[0] < _FRESH):
+            if known is not None and self._is_fresh(*known):
                 return known[1]
             if sum(not asked.done() for _, asked in self._asked.values()) >= _MOST_WAITING:
                 return None
@@ -92,6 +93,11 @@ class ImageDetails:
             while len(self._asked) > _MOST_IMAGES:
                 self._asked.popitem(last=False)
             return answer
+
+    def _is_fresh(self, begun: float, answer: concurrent.futures.Future[Details]) -> bool:
+        if not answer.done():
+            return True
+        return self._clock() - begun < (_FRESH if answer.result().trouble is None else _FRESH_TROUBLE)
 
     def _look(self, conn_id: str, places: tuple[ImageReference, ...]) -> Details:
         try:

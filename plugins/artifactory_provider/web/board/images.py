@@ -21,6 +21,7 @@ from artifactory_provider.web.airflow_internals import (
 from artifactory_provider.web.board.access import RightsDep, Start, view_board
 from artifactory_provider.web.board.airflow_internals import list_image_events
 from artifactory_provider.web.board.image_details import Details, ImageDetails
+from artifactory_provider.web.board.looking import StagePlace
 from artifactory_provider.web.board.models import Attachment, Happening, Image, ImageStage, ImageTag, Platform
 from artifactory_provider.web.board.showing import show_by, show_row, show_url
 from artifactory_provider.web.history import read_entries
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from artifactory_provider.audit import StandingTag
+    from artifactory_provider.board.details import AttachedPart, Contents
     from artifactory_provider.pipelines.model import Pipeline, Stage
     from artifactory_provider.web.board.views import View
     from artifactory_provider.web.history import RecordedPromotion
@@ -75,7 +77,7 @@ def show_image(wanted: WantedDep, rights: RightsDep, session: SessionDep, event_
         if view.snapshot.as_of is None and is_refreshing:
             return _not_yet(wanted)
         raise HTTPException(404, "There is no such image on a ladder whose DAG you may read.")
-    tags = {stage.repository: _list_tags(view, stage, wanted.image) for stage in pipeline.stages}
+    tags = {stage.repository: _list_tags(view, pipeline, stage, wanted.image) for stage in pipeline.stages}
     shown = {key: listed[wanted.start : wanted.start + wanted.limit] for key, listed in tags.items()}
     places = tuple(tag.place for listed in shown.values() for tag in listed[:_DETAILED])
     found = details.find(pipeline.connection, places) if places else Details()
@@ -125,24 +127,24 @@ def _not_yet(wanted: WantedImage) -> Image:
     )
 
 
-def _list_tags(view: View, stage: Stage, image: str) -> list[StandingTag]:
+def _list_tags(view: View, pipeline: Pipeline, stage: Stage, image: str) -> list[StandingTag]:
     """Return an image's tags in a stage, backups among them, the newest first."""
-    standing = _survey(view, stage.repository, image)
+    standing = _survey(view, StagePlace(pipeline.connection, stage.repository), image)
     own = [tag for tag in standing if is_backup(tag.name) or select_images([tag.name])]
     return sorted(own, key=lambda tag: (tag.updated or _LONG_AGO, tag.name), reverse=True)
 
 
-def _survey(view: View, repository: str, image: str) -> Sequence[StandingTag]:
-    stock = view.snapshot.find_stock(repository)
-    survey = stock.survey(repository) if stock else None
-    return tuple(survey.tags_of((repository, image)).values()) if survey else ()
+def _survey(view: View, place: StagePlace, image: str) -> Sequence[StandingTag]:
+    stock = view.snapshot.find_stock(place)
+    survey = stock.survey(place.repository) if stock else None
+    return tuple(survey.tags_of((place.repository, image)).values()) if survey else ()
 
 
 def _show_tag(view: View, pipeline: Pipeline, level: int, tag: StandingTag, known: Details) -> ImageTag:
-    stock = view.snapshot.find_stock(tag.place.repository)
+    stock = view.snapshot.find_stock(StagePlace(pipeline.connection, tag.place.repository))
     state, reason = judge_tag(stock, tag, is_first=level == 0) if stock else (CellState.UNKNOWN, "")
     contents = known.contents.get(tag.digest)
-    platforms = contents.platforms if contents else ()
+    attached = known.attached.get((tag.place.repository, tag.digest))
     return ImageTag(
         tag=tag.name,
         digest=tag.digest,
@@ -151,18 +153,23 @@ def _show_tag(view: View, pipeline: Pipeline, level: int, tag: StandingTag, know
         state=state,
         word=WORDS[state],
         reason=reason,
-        by=show_by(view.find_promotion_of(str(tag.place.unpinned()), tag.digest)) if level else None,
+        by=show_by(view.find_promotion_of(pipeline.connection, tag)) if level else None,
         pushed_by=tag.by or None,
         is_backup=is_backup(tag.name),
-        platforms=[Platform(name=one.name, digest=one.digest, size=one.size) for one in platforms],
+        platforms=_show_platforms(contents) if contents else None,
         size=contents.size if contents else None,
-        attachments=[
-            Attachment(kind=one.kind, tag=one.tag, digest=one.digest, media_type=one.media_type)
-            for one in known.attached.get((tag.place.repository, tag.digest), ())
-        ],
+        attachments=None if attached is None else [_show_attached(one) for one in attached],
         labels=dict(contents.labels) if contents else {},
         url=show_url(view.snapshot, pipeline.connection, tag),
     )
+
+
+def _show_platforms(contents: Contents) -> list[Platform]:
+    return [Platform(name=one.name, digest=one.digest, size=one.size) for one in contents.platforms]
+
+
+def _show_attached(one: AttachedPart) -> Attachment:
+    return Attachment(kind=one.kind, tag=one.tag, digest=one.digest, media_type=one.media_type)
 
 
 def _tell(view: View, pipeline: Pipeline, image: str, session: Session, event_filter: Any) -> list[Happening]:
@@ -172,7 +179,9 @@ def _tell(view: View, pipeline: Pipeline, image: str, session: Session, event_fi
     events = list_image_events(session, event_filter, uris, limit=_MOST_EVENTS, may_read_runs=view.rights.runs)
     entries = read_entries(events, words=(), outcome="promoted")
     promotions = [promotion for entry in entries for promotion in entry.promotions]
-    standing = [tag for repository in stages for tag in _survey(view, repository, image)]
+    standing = [
+        tag for repository in stages for tag in _survey(view, StagePlace(pipeline.connection, repository), image)
+    ]
     told = list(_join(promotions, find_occurrences(standing), stages))
     return sorted(told, key=lambda one: one.time, reverse=True)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from artifactory_provider.artifactory.references import is_tag
 from artifactory_provider.board.tasks import TaskFinding
 from artifactory_provider.pipelines.model import ON_PUSH
 from artifactory_provider.pipelines.standing import ReadReport
+from artifactory_provider.promotion.selection import NEWEST
 from artifactory_provider.tasks.assets import SCHEME
 from artifactory_provider.tasks.ladders import LADDER
 from artifactory_provider.web.board.airflow_internals import list_newer_events, list_reports, list_tasks
@@ -27,7 +30,11 @@ if TYPE_CHECKING:
 _FAILED_FOR = datetime.timedelta(days=14)
 _MOST_KNOWN = 200_000
 _ON_DEMAND = "promote_on_demand"
-_ON_DEMAND_DEEDS: Mapping[str, Deed] = {"approve": "approve", "override": "approve", "promote": "promote"}
+_SHIPPED = (_ON_DEMAND, "retag_backfill", "rollback")
+_DEFAULT = "artifactory_default"
+"""The connection of the shipped DAGs."""
+_LATE = datetime.timedelta(minutes=10)
+_ON_DEMAND_DEEDS: Mapping[str, Deed] = {"approve": "approve", "override": "override", "promote": "promote"}
 _STANDS: Mapping[str, Stand] = {"deferred": "waits", "awaiting_input": "waits", "failed": "failed"}
 _DEEDS: Sequence[tuple[str, Deed]] = (("verify_", "verify"), ("approve_", "approve"), ("promote_to_", "promote"))
 
@@ -36,39 +43,81 @@ class Promotions:
     """Who has promoted what is known to Airflow's events: read once, then what is new."""
 
     def __init__(self) -> None:
-        self._last = 0
-        self._known: dict[tuple[str, str], RecordedPromotion] = {}
-        self.digests: dict[tuple[str, str, str], set[str]] = {}
-        """(repository, image, tag) → digests that were promoted there."""
+        self._since: datetime.datetime | None = None
+        self._known: dict[tuple[str | None, str, str], RecordedPromotion] = {}
+        self._shared: frozenset[str] = frozenset()
+        self.dag_ids: frozenset[str] = frozenset()
+        """The DAGs that have made them."""
 
-    def find(self, target: str, digest: str) -> RecordedPromotion | None:
+    def find(self, conn_id: str, target: str, digest: str) -> RecordedPromotion | None:
         """Return the newest promotion of a digest to a tag, if an event tells of it.
 
+        :param conn_id: the connection of the server.
         :param target: ``repository/image:tag``.
         :param digest: the digest.
         """
-        return self._known.get((target, digest))
+        found = self._known.get((conn_id, target, digest))
+        # Of a DAG that is no ladder, nobody knows the server: it is taken where no two have a repository of that key.
+        if found is None and target.partition("/")[0] not in self._shared:
+            found = self._known.get((None, target, digest))
+        return found
 
-    def read_on(self, session: Session) -> None:
+    def find_digests(self, conn_id: str) -> dict[tuple[str, str, str], set[str]]:
+        """Return (repository, image, tag) → digests that were promoted there.
+
+        :param conn_id: the connection of the server.
+        """
+        found: dict[tuple[str, str, str], set[str]] = {}
+        for known, target, digest in self._known:
+            repository, image, tag = _split(target)
+            if known == conn_id or (known is None and repository not in self._shared):
+                found.setdefault((repository, image, tag), set()).add(digest)
+        return found
+
+    def read_on(self, session: Session, pipelines: Sequence[Pipeline]) -> None:
         """Read what events have come since the last time.
 
         :param session: a session of Airflow's database.
+        :param pipelines: the ladders, which tell of their DAGs which servers they promote on.
         """
-        events = list_newer_events(session, uri_start=f"{SCHEME}://", after=self._last)
+        connections: dict[str, str] = dict.fromkeys(_SHIPPED, _DEFAULT)
+        for pipeline in pipelines:
+            connections |= {pipeline.name: pipeline.connection, f"{pipeline.name}{ON_PUSH}": pipeline.connection}
+        self._shared = _find_shared(pipelines)
+        # A transaction that is slow to end has an older moment, and a lower number, than what is known by then.
+        since = self._since - _LATE if self._since else None
+        events = list_newer_events(session, uri_start=f"{SCHEME}://", since=since)
         for entry in read_entries(events, words=(), outcome=""):
             for promotion in entry.promotions:
-                key = (promotion.target, promotion.digest)
-                # A later run that has found it done has not brought it there.
-                if promotion.outcome != "unchanged" or key not in self._known:
-                    self._known.pop(key, None)
-                    self._known[key] = promotion
-                    self.digests.setdefault(_split(promotion.target), set()).add(promotion.digest)
+                # Anybody may emit any event: one counts that a DAG has emitted, about the very asset that it is on.
+                if promotion.dag_id is not None and _place(promotion.target) == entry.image:
+                    self._note(connections.get(promotion.dag_id), promotion)
         if events:
-            self._last = events[-1].id
+            self._since = max(event.timestamp for event in events)
         while len(self._known) > _MOST_KNOWN:
-            target, digest = next(iter(self._known))
-            del self._known[target, digest]
-            self.digests[_split(target)].discard(digest)
+            del self._known[next(iter(self._known))]
+        self.dag_ids = frozenset(str(promotion.dag_id) for promotion in self._known.values())
+
+    def _note(self, conn_id: str | None, promotion: RecordedPromotion) -> None:
+        key = (conn_id, promotion.target, promotion.digest)
+        # A later run that has found it done has not brought it there.
+        if promotion.outcome != "unchanged" or key not in self._known:
+            self._known.pop(key, None)
+            self._known[key] = promotion
+
+
+def _find_shared(pipelines: Sequence[Pipeline]) -> frozenset[str]:
+    """Return the repository keys that stages of several servers have."""
+    found: dict[str, set[str]] = {}
+    for pipeline in pipelines:
+        for stage in pipeline.stages:
+            found.setdefault(stage.repository, set()).add(pipeline.connection)
+    return frozenset(key for key, connections in found.items() if len(connections) > 1)
+
+
+def _place(target: str) -> str:
+    """Return repository and image of what an event calls a target, as its asset names them."""
+    return target.rpartition(":")[0]
 
 
 def _split(target: str) -> tuple[str, str, str]:
@@ -101,10 +150,12 @@ def find_all_tasks(
             if row.standing == "arrived":
                 arrived.setdefault((report.dag_id, report.run_id), []).append((target, row))
             elif (made := _read_standing(report, row, target)) is not None:
-                found.setdefault((target, row.image), []).append(made)
+                found.setdefault((pipeline.connection, target, row.image), []).append(made)
     for task in list_tasks(session, [*by_dag, _ON_DEMAND], failed_since=now - _FAILED_FOR):
-        for one in _read_task(task, by_dag.get(task.dag_id), arrived.get((task.dag_id, task.run_id), ())):
-            found.setdefault((one.target, one.image), []).append(one)
+        ladder = by_dag.get(task.dag_id)
+        for one in _read_task(task, ladder, arrived.get((task.dag_id, task.run_id), ())):
+            conn_id = ladder.connection if ladder else _DEFAULT
+            found.setdefault((conn_id, one.target, one.image), []).append(one)
     return found
 
 
@@ -123,26 +174,43 @@ def _read_task(task: TaskRow, pipeline: Pipeline | None, arrived: Sequence[tuple
         # The label of a question is the target.
         yield _describe(task, step, image.removeprefix(f"{step.target}/") if step.deed == "approve" else image, tag)
     elif step is not None and step.deed == "approve":
-        yield from (_describe(task, step, row.image, row.tag) for target, row in arrived if target == step.target)
+        asked = [row for target, row in arrived if target == step.target]
+        yield from (replace(_describe(task, step, row.image, row.tag), covers=len(asked)) for row in asked)
 
 
 def _find_step(name: str, pipeline: Pipeline) -> _Step | None:
-    for prefix, deed in _DEEDS:
-        for level, stage in enumerate(pipeline.stages):
-            rest = name.removeprefix(f"{prefix}{stage.name}")
-            is_meant = name.startswith(prefix) and (rest == "" or (rest[0] == "_" and rest[1:].isdecimal()))
-            if is_meant and deed == "verify" and level + 1 < len(pipeline.stages):
-                return _Step(deed, pipeline.stages[level + 1].repository)
-            if is_meant and deed != "verify" and level:
-                return _Step(deed, stage.repository)
+    """Return the step that a task is: of the stage that it names whole, or of the further tags of one."""
+    for is_meant in (_names_stage, _names_further_tag):
+        for prefix, deed in _DEEDS:
+            for level, stage in enumerate(pipeline.stages):
+                if not is_meant(name, f"{prefix}{stage.name}"):
+                    continue
+                if deed == "verify" and level + 1 < len(pipeline.stages):
+                    return _Step(deed, pipeline.stages[level + 1].repository)
+                if deed != "verify" and level:
+                    return _Step(deed, stage.repository)
     return None
+
+
+def _names_stage(name: str, expected: str) -> bool:
+    return name == expected
+
+
+def _names_further_tag(name: str, expected: str) -> bool:
+    return name.startswith(f"{expected}_") and name[len(expected) + 1 :].isdecimal()
 
 
 def _read_on_demand(task: TaskRow) -> Iterator[TaskFinding]:
     image, target = task.conf.get("image"), task.conf.get("target_repository")
     deed = _ON_DEMAND_DEEDS.get(task.task_id)
     if deed is not None and isinstance(image, str) and isinstance(target, str):
-        yield _describe(task, _Step(deed, target.strip()), image.strip(), "")
+        yield _describe(task, _Step(deed, target.strip()), image.strip(), _read_tag(task.conf.get("tag")))
+
+
+def _read_tag(said: object) -> str:
+    """Return the tag that a form names; empty for the newest one, a pattern or a range."""
+    text = said.strip() if isinstance(said, str) else ""
+    return text if text != NEWEST and is_tag(text) else ""
 
 
 def _describe(row: TaskRow, step: _Step, image: str, tag: str) -> TaskFinding:
@@ -155,6 +223,7 @@ def _describe(row: TaskRow, step: _Step, image: str, tag: str) -> TaskFinding:
         since=row.since,
         until=row.until,
         may_answer=tuple(row.assignees),
+        covers=int(row.state == "awaiting_input"),
         dag_id=row.dag_id,
         run_id=row.run_id,
         task_id=row.task_id,

@@ -6,18 +6,19 @@ import asyncio
 import datetime
 import logging
 from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.errors import ArtifactoryError
-from artifactory_provider.board.gates import judge_gates
+from artifactory_provider.board.gates import judge_gates, leave_unjudged
 from artifactory_provider.board.rows import find_rows
 from artifactory_provider.board.stock import Stock
 from artifactory_provider.board.survey import find_rejections, survey
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.pipelines import InvalidPipeline, read_folder
+from artifactory_provider.pipelines.model import ON_PUSH
 from artifactory_provider.policy import InvalidPolicy
 from artifactory_provider.promotion.errors import RulesUnreadable
 from artifactory_provider.promotion.ledger import Ledger
@@ -48,11 +49,22 @@ _LONGEST = 120.0
 """Seconds after which the look at a server is given up."""
 
 
+class StagePlace(NamedTuple):
+    """Where a stage stands: two servers may have repositories of one key.
+
+    :param connection: the connection of the server.
+    :param repository: the repository key.
+    """
+
+    connection: str
+    repository: str
+
+
 @dataclass(frozen=True, repr=False)
 class Snapshot:
     """What one look has found.
 
-    :param as_of: when the registry was looked at; None where it never was.
+    :param times: connection → when its server was looked at; one that never was is missing.
     :param pipelines: the ladders.
     :param stocks: connection → what its repositories hold.
     :param rows: all rows, by owner, ladder and image.
@@ -62,7 +74,7 @@ class Snapshot:
     :param promotions: who has promoted what.
     """
 
-    as_of: datetime.datetime | None = None
+    times: Mapping[str, datetime.datetime] = field(default_factory=dict)
     pipelines: tuple[Pipeline, ...] = ()
     stocks: Mapping[str, Stock] = field(default_factory=dict)
     rows: tuple[RowFinding, ...] = ()
@@ -71,12 +83,25 @@ class Snapshot:
     trouble: str | None = None
     promotions: Promotions = field(default_factory=Promotions)
 
-    def find_stock(self, repository: str) -> Stock | None:
-        """Return what is known of a repository that is a stage of a ladder, or None.
+    @property
+    def as_of(self) -> datetime.datetime | None:
+        """When the server was looked at that was not for the longest time; None where none was."""
+        return min(self.times.values(), default=None)
 
-        :param repository: the repository key.
+    @cached_property
+    def dag_ids(self) -> frozenset[str]:
+        """The ids of all DAGs that it tells something of."""
+        ladders = {name for one in self.pipelines for name in (one.name, f"{one.name}{ON_PUSH}")}
+        tasks = {task.dag_id for row in self.rows for task in row.tasks if task is not None}
+        return self.promotions.dag_ids | ladders | tasks
+
+    def find_stock(self, place: StagePlace) -> Stock | None:
+        """Return what is known of a stage, or None.
+
+        :param place: its connection and repository key.
         """
-        return next((stock for stock in self.stocks.values() if stock.knows(repository)), None)
+        stock = self.stocks.get(place.connection)
+        return stock if stock is not None and stock.knows(place.repository) else None
 
 
 async def look(folder: Path, before: Snapshot) -> Snapshot:
@@ -126,7 +151,9 @@ class _Visit:
         self._urls = dict(before.base_urls)
         self._stops: dict[StopOrder, None] = {}
         self._tasks: Mapping[GateKey, list[TaskFinding]] = {}
-        self._is_whole = True
+        self._times = dict(before.times)
+        self._unsure: set[str] = set()
+        """Connections of which a part could not be asked, and shows what it showed before."""
         # Hundreds of ladders ask for the same Variables: one read is as good as any other of this look.
         self._read = cache(read_variable)
 
@@ -134,7 +161,7 @@ class _Visit:
         """Ask for what Airflow knows of all ladders, as few queries as there are kinds."""
         try:
             with open_session() as session:
-                self._before.promotions.read_on(session)
+                self._before.promotions.read_on(session, pipelines)
                 self._tasks = find_all_tasks(session, pipelines, now=self._now)
         except AirflowLacks as error:
             self.troubles.append(str(error))
@@ -153,9 +180,11 @@ class _Visit:
             self._urls[conn_id] = settings.base_url
             async with asyncio.timeout(_LONGEST), ArtifactoryClient(settings) as client:
                 stock = await self._take_stock(client, pipelines, joined)
-                for pipeline in pipelines:
-                    self._rows += await self._judge(client, hook, pipeline, stock)
+                judged = [await self._judge(client, hook, pipeline, stock) for pipeline in pipelines]
+            self._rows += [row for rows in judged for row in rows]
             self._stocks[conn_id] = stock
+            if conn_id not in self._unsure:
+                self._times[conn_id] = self._now
         except Exception as error:
             if not isinstance(error, ArtifactoryError | TimeoutError):
                 log.warning("The ladders of the connection %s could not be looked at.", conn_id, exc_info=error)
@@ -171,16 +200,17 @@ class _Visit:
         await joined
         if failed and not found:
             raise next(iter(failed.values()))
-        old = self._before.stocks.get(pipelines[0].connection)
+        conn_id = pipelines[0].connection
+        old = self._before.stocks.get(conn_id)
         for repository, error in failed.items():
             self.troubles.append(f"{repository} could not be looked at: {error}")
-            self._is_whole = False
+            self._unsure.add(conn_id)
             if old is not None and (kept := old.survey(repository)) is not None:
                 found[repository] = kept
         return Stock(
             found,
             await find_rejections(client),
-            known=self._before.promotions.digests,
+            known=self._before.promotions.find_digests(conn_id),
             server_version=client.server_version,
         )
 
@@ -194,7 +224,9 @@ class _Visit:
             async with Ledger(client) as ledger:
                 rows = await judge_gates(rows, pipeline, ledger, rules)
         except (InvalidPolicy, RulesUnreadable) as error:
-            self.troubles.append(f"What the rules say of {pipeline.name} cannot be told: {error}")
+            reason = f"What the rules say of {pipeline.name} cannot be told: {error}"
+            self.troubles.append(reason)
+            rows = leave_unjudged(rows, reason)
         return [row.with_tasks(self._tasks) for row in rows]
 
     async def _note_stops(self, rules: VariableRules) -> None:
@@ -206,7 +238,6 @@ class _Visit:
 
     def _keep(self, conn_id: str) -> None:
         """Keep what was known of a server."""
-        self._is_whole = False
         if conn_id in self._before.stocks:
             self._stocks[conn_id] = self._before.stocks[conn_id]
             old = [row for row in self._before.rows if row.pipeline.connection == conn_id]
@@ -216,8 +247,7 @@ class _Visit:
         """Return all that was found."""
         rows = sorted(self._rows, key=lambda row: (row.pipeline.owner, row.pipeline.name, row.image))
         return Snapshot(
-            # Where a part could not be asked, the whole is as old as what was kept of it.
-            as_of=self._now if self._is_whole or (self._stocks and not self._before.as_of) else self._before.as_of,
+            times={conn_id: self._times.get(conn_id, self._now) for conn_id in self._stocks},
             pipelines=pipelines,
             stocks=self._stocks,
             rows=tuple(rows),

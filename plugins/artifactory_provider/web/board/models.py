@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from artifactory_provider.board.comparison import Difference as HowDifferent  # noqa: TC001 - as below
 from artifactory_provider.board.details import Kind  # noqa: TC001 - as below
 from artifactory_provider.board.history import What  # noqa: TC001 - as below
 from artifactory_provider.board.states import CellState, GateState  # noqa: TC001 - pydantic reads annotations
+from artifactory_provider.web.texts import make_sendable
 
 
-class TaskLink(BaseModel):
+class Answer(BaseModel):
+    """What is sent: whatever text others have written, it can be."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _make_sendable(cls, values: Any) -> Any:
+        return make_sendable(values)
+
+
+class TaskLink(Answer):
     """A task instance of Airflow, for links to its page and log.
 
     :param dag_id: the DAG.
@@ -38,7 +48,7 @@ class By(TaskLink):
     started: str | None
 
 
-class Cell(BaseModel):
+class Cell(Answer):
     """What a stage shows of an image.
 
     :param stage: the stage's name.
@@ -71,7 +81,7 @@ class Cell(BaseModel):
     url: str
 
 
-class Gate(BaseModel):
+class Gate(Answer):
     """What stands between an image in one stage and the next stage.
 
     :param from_stage: the name of the stage before; ``from`` in JSON.
@@ -83,6 +93,7 @@ class Gate(BaseModel):
     :param until: when it ends by itself, or the waiting ends.
     :param link: the task that waits, promotes or has failed, where the user may know.
     :param may_answer: who may approve; none where anybody with the right to may.
+    :param covers: how many images one answer to the question is about; 0 where nobody is asked.
     :param tag: the tag that would be promoted.
     :param target_tag: what it would become.
     :param digest: the digest that would be promoted.
@@ -97,12 +108,13 @@ class Gate(BaseModel):
     until: AwareDatetime | None
     link: TaskLink | None
     may_answer: list[str]
+    covers: int = 0
     tag: str | None
     target_tag: str | None
     digest: str | None
 
 
-class Row(BaseModel):
+class Row(Answer):
     """One image on one ladder.
 
     :param image: the image name.
@@ -119,7 +131,7 @@ class Row(BaseModel):
     gates: list[Gate]
 
 
-class LadderStage(BaseModel):
+class LadderStage(Answer):
     """A stage of a ladder.
 
     :param name: what it is called.
@@ -132,22 +144,24 @@ class LadderStage(BaseModel):
     connection: str
 
 
-class Ladder(BaseModel):
+class Ladder(Answer):
     """The stages of a pipeline.
 
     :param name: the pipeline's name, and its DAG's.
     :param title: what people read.
     :param owner: whose it is.
+    :param as_of: when its server was looked at; None where that has not happened yet.
     :param stages: from the first to the last.
     """
 
     name: str
     title: str
     owner: str
+    as_of: AwareDatetime | None = None
     stages: list[LadderStage]
 
 
-class StopOrder(BaseModel):
+class StopOrder(Answer):
     """An order to stop the line.
 
     :param repositories: patterns of the repositories that stop.
@@ -166,11 +180,11 @@ class StopOrder(BaseModel):
     until: AwareDatetime | None
 
 
-class Board(BaseModel):
+class Board(Answer):
     """A page of the board.
 
-    :param as_of: when the registry was looked at; None where that has not happened yet.
-    :param is_refreshing: whether it is being looked at now: ask again in a second or two.
+    :param as_of: when the server was looked at that was not for the longest time; None where none was yet.
+    :param is_refreshing: whether it is being looked at now, or soon: ask again in a second or two.
     :param trouble: why the snapshot is not newer, or not whole; None where all is well.
     :param ladders: all ladders that the user may see, whatever is filtered.
     :param owners: all owners of these.
@@ -193,7 +207,7 @@ class Board(BaseModel):
     rows: list[Row]
 
 
-class Attachment(BaseModel):
+class Attachment(Answer):
     """What belongs to a digest but stands elsewhere.
 
     :param kind: what it is.
@@ -208,7 +222,7 @@ class Attachment(BaseModel):
     media_type: str
 
 
-class Platform(BaseModel):
+class Platform(Answer):
     """One platform of an image.
 
     :param name: such as ``linux/arm64/v8``.
@@ -221,7 +235,7 @@ class Platform(BaseModel):
     size: int | None
 
 
-class ImageTag(BaseModel):
+class ImageTag(Answer):
     """A tag of an image in one stage.
 
     :param tag: the tag.
@@ -234,9 +248,9 @@ class ImageTag(BaseModel):
     :param by: which run promoted it.
     :param pushed_by: who has pushed it, where the registry says it.
     :param is_backup: whether it keeps what a promotion has replaced: a rollback can go back to it.
-    :param platforms: those of the newest tags alone; none where they were not asked for.
+    :param platforms: its platforms; None where they were not asked for, or are not known yet.
     :param size: bytes of all platforms together; None where that is not known.
-    :param attachments: what belongs to its digest.
+    :param attachments: what belongs to its digest; None where that was not asked for, or is not known (yet).
     :param labels: such as ``org.opencontainers.image.revision``.
     :param url: its page in Artifactory.
     """
@@ -251,14 +265,14 @@ class ImageTag(BaseModel):
     by: By | None
     pushed_by: str | None
     is_backup: bool
-    platforms: list[Platform]
+    platforms: list[Platform] | None
     size: int | None
-    attachments: list[Attachment]
+    attachments: list[Attachment] | None
     labels: dict[str, str]
     url: str
 
 
-class ImageStage(BaseModel):
+class ImageStage(Answer):
     """An image in one stage.
 
     :param stage: the stage's name.
@@ -273,7 +287,7 @@ class ImageStage(BaseModel):
     tags: list[ImageTag]
 
 
-class Happening(BaseModel):
+class Happening(Answer):
     """Something that happened to a tag.
 
     :param time: when.
@@ -306,7 +320,7 @@ class Happening(BaseModel):
     approvals: str
 
 
-class Image(BaseModel):
+class Image(Answer):
     """The page of an image.
 
     :param image: its name.
@@ -331,7 +345,7 @@ class Image(BaseModel):
     history: list[Happening]
 
 
-class StageRow(BaseModel):
+class StageRow(Answer):
     """A tag that stands in a stage.
 
     :param image: the image name.
@@ -358,7 +372,7 @@ class StageRow(BaseModel):
     pushed_by: str | None
 
 
-class Stage(BaseModel):
+class Stage(Answer):
     """All that stands in a stage.
 
     :param repository: its repository key.
@@ -379,7 +393,7 @@ class Stage(BaseModel):
     rows: list[StageRow]
 
 
-class Side(BaseModel):
+class Side(Answer):
     """What one of two stages shows.
 
     :param tag: the tag.
@@ -396,7 +410,7 @@ class Side(BaseModel):
     source: str
 
 
-class DifferenceRow(BaseModel):
+class DifferenceRow(Answer):
     """An image in two stages.
 
     :param image: the image name.
@@ -413,7 +427,7 @@ class DifferenceRow(BaseModel):
     compare: str
 
 
-class Difference(BaseModel):
+class Difference(Answer):
     """Two stages side by side.
 
     :param from_repository: the first stage's repository key; ``from`` in JSON.
@@ -454,7 +468,7 @@ ActionName = Literal[
 ]
 
 
-class Action(BaseModel):
+class Action(Answer):
     """Something that the user may do, by a request to Airflow's own REST API with the user's own session.
 
     :param action: what it is. ``retry`` clears the task of a gate's ``link``, ``answer`` answers the question of one;
@@ -480,7 +494,7 @@ class Action(BaseModel):
     is_paused: bool
 
 
-class Actions(BaseModel):
+class Actions(Answer):
     """What the user may do; what is not there, or not allowed, is left out.
 
     :param actions: the actions.

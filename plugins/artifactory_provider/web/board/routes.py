@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,6 +67,7 @@ class WantedRows:
 
 
 WantedDep = Annotated[WantedRows, Depends()]
+LaddersDep = Annotated[Sequence[Name], Query(max_length=50)]
 
 
 @router.get("/board.json", response_model=Board)
@@ -90,7 +92,7 @@ def _make_board(view: View, wanted: WantedRows, *, is_refreshing: bool) -> Board
         as_of=snapshot.as_of,
         is_refreshing=is_refreshing,
         trouble=snapshot.trouble,
-        ladders=[show_ladder(one) for one in view.pipelines],
+        ladders=[show_ladder(one, snapshot) for one in view.pipelines],
         owners=sorted({one.owner for one in view.pipelines}),
         counts=counts,
         stops=[show_stop(order) for order in snapshot.stops],
@@ -101,13 +103,13 @@ def _make_board(view: View, wanted: WantedRows, *, is_refreshing: bool) -> Board
 
 
 @router.get("/board/actions.json")
-def show_actions(user: UserDep, session: SessionDep, rights: RightsDep, ladder: Name = "") -> Actions:
-    """Return what the user may do: a run of a ladder and what concerns its tasks, where one is named.
+def show_actions(user: UserDep, session: SessionDep, rights: RightsDep, ladder: LaddersDep = ()) -> Actions:
+    """Return what the user may do: with runs of ladders and what concerns their tasks, where some are named.
 
-    :param ladder: the ladder's name; empty for none.
+    :param ladder: the ladders' names.
     """
     view, _ = view_board(rights)
-    meant = next((one for one in view.pipelines if one.name == ladder), None)
+    meant = [one for one in view.pipelines if one.name in ladder]
     return Actions(actions=find_actions(session, user, meant), user=str(user.get_name()))
 
 

@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from artifactory_provider.web.history import RecordedPromotion
 
 
-def show_ladder(pipeline: Pipeline) -> Ladder:
+def show_ladder(pipeline: Pipeline, snapshot: Snapshot) -> Ladder:
     """Return the stages of a pipeline.
 
     :param pipeline: the pipeline.
+    :param snapshot: where it is from.
     """
     return Ladder(
         name=pipeline.name,
         title=pipeline.title or pipeline.name,
         owner=pipeline.owner,
+        as_of=snapshot.times.get(pipeline.connection),
         stages=[
             LadderStage(name=stage.name, repository=stage.repository, connection=pipeline.connection)
             for stage in pipeline.stages
@@ -125,6 +127,7 @@ def _show_gate(lower: Stage, upper: Stage, gate: GateFinding, task: TaskFinding 
         until=gate.until,
         link=_show_link(task) if task else None,
         may_answer=list(task.may_answer) if task else [],
+        covers=task.covers if task else 0,
         tag=gate.source.tag if gate.source else None,
         target_tag=gate.target.tag if gate.target else None,
         digest=gate.source.digest if gate.source else None,

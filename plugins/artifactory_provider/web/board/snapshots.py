@@ -45,7 +45,7 @@ class Snapshots:
         self._folder, self._clock = folder, clock
         self._lock = threading.Lock()
         self._current = Snapshot()
-        self._taken = self._begun = float("-inf")
+        self._taken = self._begun = self._wanted = float("-inf")
         self._thread: threading.Thread | None = None
         self._views: dict[Rights, View] = {}
         self._viewing = threading.Lock()
@@ -53,17 +53,20 @@ class Snapshots:
     def get(self, *, refresh: bool = False) -> tuple[Snapshot, bool]:
         """Return the newest snapshot, and whether a newer one is being taken; this never waits.
 
-        :param refresh: whether a newer one is wanted though this is fresh.
+        :param refresh: whether a newer one is wanted though this is fresh: one that begins from now on.
         """
         with self._lock:
             now = self._clock()
-            is_due = refresh or now - self._taken >= _FRESH
+            if refresh:
+                self._wanted = now
+            # What a look that has begun before does not show is looked at next.
+            is_due = now - self._taken >= _FRESH or self._wanted > self._begun
             if is_due and self._thread is None and now - self._begun >= _SHORTEST:
-                self._begun = now
                 # A thread of its own, and no task of the server's loop: what it reads is large.
-                self._thread = threading.Thread(target=self._take, name="artifactory-board", daemon=True)
-                self._thread.start()
-            return self._current, self._thread is not None
+                thread = threading.Thread(target=self._take, name="artifactory-board", daemon=True)
+                thread.start()
+                self._begun, self._thread = now, thread
+            return self._current, self._thread is not None or self._wanted > self._begun
 
     def view(self, rights: Rights, *, refresh: bool = False) -> tuple[View, bool]:
         """Return the newest snapshot as somebody may see it, and whether a newer one is being taken.
@@ -72,16 +75,17 @@ class Snapshots:
         :param refresh: whether a newer one is wanted though this is fresh.
         """
         snapshot, is_refreshing = self.get(refresh=refresh)
+        # DAGs that the board does not name make no difference: most people share one view.
+        rights = replace(rights, dags=rights.dags & snapshot.dag_ids)
         with self._viewing:
-            if not self._views or next(iter(self._views.values())).snapshot is not snapshot:
-                self._views.clear()
-            view = self._views.get(rights)
-            if view is None:
-                while len(self._views) >= _MOST_VIEWS:
-                    del self._views[next(iter(self._views))]
-                view = self._views[rights] = View(snapshot, rights)
-            # Those who come at the same time wait for the first: they would all do the same.
-            view.prepare()
+            view = self._views.pop(rights, None)
+            if view is None or view.snapshot is not snapshot:
+                view = View(snapshot, rights)
+            self._views[rights] = view
+            while len(self._views) > _MOST_VIEWS:
+                del self._views[next(iter(self._views))]
+        # Those who come at the same time wait for the first of them: they would all do the same.
+        view.prepare()
         return view, is_refreshing
 
     def wait(self) -> None:

@@ -20,7 +20,7 @@ from artifactory_provider.web.board.access import (
     RightsDep,
     Start,
     Text,
-    check_stage,
+    find_stage,
     split_words,
     view_board,
 )
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from artifactory_provider.audit import StandingTag
     from artifactory_provider.board.comparison import Difference as HowDifferent
     from artifactory_provider.board.findings import CellFinding
+    from artifactory_provider.web.board.looking import StagePlace
     from artifactory_provider.web.board.views import View
 
 router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS])
@@ -54,6 +55,7 @@ class WantedTags:
     """Which tags of a stage are asked for.
 
     :param repository: its repository key.
+    :param connection: the connection of its server, where two servers have a repository of that key.
     :param q: words, each of which stands in image, tag or digest.
     :param start: how many are passed over.
     :param limit: how many at most; in CSV, all are sent.
@@ -61,6 +63,7 @@ class WantedTags:
     """
 
     repository: Name
+    connection: Name = ""
     q: Text = ""
     start: Start = 0
     limit: Limit = 100
@@ -73,6 +76,8 @@ class WantedDifferences:
 
     :param first: the first stage's repository key.
     :param second: the second's.
+    :param first_connection: the connection of its server, where two servers have a repository of that key.
+    :param second_connection: the second's.
     :param q: words, each of which stands in image, tag or digest of either.
     :param difference: how they differ; empty for all.
     :param start: how many are passed over.
@@ -82,6 +87,8 @@ class WantedDifferences:
 
     first: Annotated[str, Query(alias="from", max_length=250)]
     second: Annotated[str, Query(alias="to", max_length=250)]
+    first_connection: Annotated[str, Query(alias="from_connection", max_length=250)] = ""
+    second_connection: Annotated[str, Query(alias="to_connection", max_length=250)] = ""
     q: Text = ""
     difference: Annotated[str, Query(pattern=_ANY_DIFFERENCE)] = ""
     start: Start = 0
@@ -97,7 +104,8 @@ DifferencesDep = Annotated[WantedDifferences, Depends()]
 def show_stage(wanted: TagsDep, rights: RightsDep) -> Stage:
     """Return a page of all that stands in a stage."""
     view, is_refreshing = view_board(rights, refresh=wanted.refresh)
-    found = _find_tags(view, wanted)
+    place = find_stage(view, wanted.repository, wanted.connection)
+    found = _find_tags(view, place, wanted.q)
     return Stage(
         repository=wanted.repository,
         as_of=view.snapshot.as_of,
@@ -105,7 +113,7 @@ def show_stage(wanted: TagsDep, rights: RightsDep) -> Stage:
         trouble=view.snapshot.trouble,
         found=len(found),
         start=wanted.start,
-        rows=_show_tags(view, wanted.repository, found[wanted.start : wanted.start + wanted.limit]),
+        rows=_show_tags(view, place, found[wanted.start : wanted.start + wanted.limit]),
     )
 
 
@@ -113,7 +121,8 @@ def show_stage(wanted: TagsDep, rights: RightsDep) -> Stage:
 def send_stage(wanted: TagsDep, rights: RightsDep) -> Response:
     """Send all that stands in a stage as CSV."""
     view, _ = view_board(rights)
-    rows = _show_tags(view, wanted.repository, _find_tags(view, wanted))
+    place = find_stage(view, wanted.repository, wanted.connection)
+    rows = _show_tags(view, place, _find_tags(view, place, wanted.q))
     cells = (
         (
             *(row.image, row.tag, row.digest, _show_time(row.updated), row.word, row.reason),
@@ -160,17 +169,16 @@ class _Compared(NamedTuple):
     after: StandingTag | None
 
 
-def _find_tags(view: View, wanted: WantedTags) -> list[StandingTag]:
-    check_stage(view, wanted.repository)
-    tags, words = view.list_tags(wanted.repository), split_words(wanted.q)
+def _find_tags(view: View, place: StagePlace, text: str) -> list[StandingTag]:
+    tags, words = view.list_tags(place), split_words(text)
     return [tag for tag in tags if _has_all(words, tag)] if words else tags
 
 
-def _show_tags(view: View, repository: str, tags: Sequence[StandingTag]) -> list[StageRow]:
-    stock = view.snapshot.find_stock(repository)
+def _show_tags(view: View, place: StagePlace, tags: Sequence[StandingTag]) -> list[StageRow]:
+    stock = view.snapshot.find_stock(place)
     if stock is None:
         return []
-    shown, is_first = view.list_shown(repository), view.is_first(repository)
+    shown, is_first = view.list_shown(place), view.is_first(place)
     rows = []
     for tag in tags:
         cell = shown.get(tag.place.image)
@@ -179,7 +187,7 @@ def _show_tags(view: View, repository: str, tags: Sequence[StandingTag]) -> list
         word = WORDS[state]
         if cell is not None and is_shown:
             state, reason, word = cell.state, cell.reason, cell.word
-        promotion = view.find_promotion_of(str(tag.place.unpinned()), tag.digest)
+        promotion = view.find_promotion_of(place.connection, tag)
         rows.append(
             StageRow(
                 image=tag.place.image,
@@ -199,8 +207,8 @@ def _show_tags(view: View, repository: str, tags: Sequence[StandingTag]) -> list
 
 def _compare_stages(view: View, wanted: WantedDifferences) -> list[_Compared]:
     """Return what stands for each image in either stage, of those that meet the search."""
-    check_stage(view, wanted.first, wanted.second)
-    first, second = view.list_shown(wanted.first), view.list_shown(wanted.second)
+    first = view.list_shown(find_stage(view, wanted.first, wanted.first_connection))
+    second = view.list_shown(find_stage(view, wanted.second, wanted.second_connection))
     words = split_words(wanted.q)
     found = []
     for image in sorted({*first, *second}):

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from artifactory_provider.board.states import COUNTED
+from artifactory_provider.web.board.looking import StagePlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -77,7 +78,7 @@ class View:
         self.snapshot, self.rights = snapshot, rights
         self._answers: dict[Hashable, bytes] = {}
         self._answering = threading.Lock()
-        self._tags: dict[str, list[StandingTag]] = {}
+        self._tags: dict[StagePlace, list[StandingTag]] = {}
         self.pipelines: list[Pipeline] = [one for one in snapshot.pipelines if one.name in rights.dags]
 
     @cached_property
@@ -102,8 +103,9 @@ class View:
         return answer
 
     def prepare(self) -> None:
-        """Make what everybody needs of it."""
-        self.counts  # noqa: B018 - it is kept
+        """Make what everybody needs of it, once for all who come at the same time."""
+        with self._answering:
+            self.counts  # noqa: B018 - it is kept
 
     @cached_property
     def texts(self) -> list[str]:
@@ -115,45 +117,72 @@ class View:
         """How many rows have a cell or gate in each state."""
         return count(self.rows)
 
-    def may_read(self, repository: str) -> bool:
-        """Tell whether a repository is a stage of a ladder that they may see.
+    def find_place(self, repository: str, conn_id: str = "") -> StagePlace | None:
+        """Return where a stage stands that they may see; of several servers', the first ladder's.
 
         :param repository: the repository key.
+        :param conn_id: the connection of its server; empty for any.
         """
-        return any(stage.repository == repository for one in self.pipelines for stage in one.stages)
+        found = (
+            StagePlace(one.connection, repository)
+            for one in self.pipelines
+            if conn_id in {"", one.connection} and repository in {stage.repository for stage in one.stages}
+        )
+        return next(found, None)
 
-    def list_tags(self, repository: str) -> list[StandingTag]:
+    def list_tags(self, place: StagePlace) -> list[StandingTag]:
         """Return all tags of a stage, of the images of the ladders that they may see, by image and tag.
 
-        :param repository: the repository key.
+        :param place: where it stands.
         """
-        if repository not in self._tags:
-            stock = self.snapshot.find_stock(repository)
-            meant = [one.images for one in self.pipelines if repository in {stage.repository for stage in one.stages}]
-            images = {image for patterns in meant for image in stock.find_images(repository, patterns)} if stock else ()
-            self._tags[repository] = [
-                tag for image in sorted(images) if stock for _, tag in sorted(stock.tags(repository, image).items())
+        if place not in self._tags:
+            stock = self.snapshot.find_stock(place)
+            meant = [one.images for one in self.ladders_at(place)]
+            images = (
+                {image for patterns in meant for image in stock.find_images(place.repository, patterns)}
+                if stock
+                else set()
+            )
+            self._tags[place] = [
+                tag
+                for image in sorted(images)
+                if stock
+                for _, tag in sorted(stock.tags(place.repository, image).items())
             ]
-        return self._tags[repository]
+        return self._tags[place]
 
-    def list_shown(self, repository: str) -> dict[str, CellFinding]:
+    def list_shown(self, place: StagePlace) -> dict[str, CellFinding]:
         """Return what stands for each image in a stage: image → its cell.
 
-        :param repository: the repository key.
+        :param place: where it stands.
         """
         found: dict[str, CellFinding] = {}
         for row in self.rows:
-            for stage, cell in zip(row.finding.pipeline.stages, row.finding.cells, strict=True):
-                if stage.repository == repository and cell.shown is not None:
+            pipeline = row.finding.pipeline
+            if pipeline.connection != place.connection:
+                continue
+            for stage, cell in zip(pipeline.stages, row.finding.cells, strict=True):
+                if stage.repository == place.repository and cell.shown is not None:
                     found.setdefault(row.finding.image, cell)
         return found
 
-    def is_first(self, repository: str) -> bool:
+    def is_first(self, place: StagePlace) -> bool:
         """Tell whether a stage is the first of a ladder, to which no promotion brings images.
 
-        :param repository: the repository key.
+        :param place: where it stands.
         """
-        return any(one.stages[0].repository == repository for one in self.pipelines)
+        return any(one.stages[0].repository == place.repository for one in self.ladders_at(place))
+
+    def ladders_at(self, place: StagePlace) -> list[Pipeline]:
+        """Return the ladders with a stage that they may see.
+
+        :param place: where the stage stands.
+        """
+        return [
+            one
+            for one in self.pipelines
+            if one.connection == place.connection and place.repository in {stage.repository for stage in one.stages}
+        ]
 
     def find_promotion(self, row: RowFinding, level: int, cell: CellFinding) -> RecordedPromotion | None:
         """Return who has promoted what a cell shows, as far as they may know.
@@ -164,15 +193,15 @@ class View:
         """
         if cell.shown is None or level == 0:
             return None
-        return self.find_promotion_of(str(cell.shown.place.unpinned()), cell.shown.digest)
+        return self.find_promotion_of(row.pipeline.connection, cell.shown)
 
-    def find_promotion_of(self, target: str, digest: str) -> RecordedPromotion | None:
-        """Return who has promoted a digest to a tag, as far as they may know.
+    def find_promotion_of(self, conn_id: str, tag: StandingTag) -> RecordedPromotion | None:
+        """Return who has promoted what stands under a tag, as far as they may know.
 
-        :param target: ``repository/image:tag``.
-        :param digest: the digest.
+        :param conn_id: the connection of its server.
+        :param tag: what stands there.
         """
-        found = self.snapshot.promotions.find(target, digest)
+        found = self.snapshot.promotions.find(conn_id, str(tag.place.unpinned()), tag.digest)
         return found if found is not None and found.dag_id in self.rights.dags and self.rights.runs else None
 
     def _see(self, row: RowFinding, tasks: frozenset[str]) -> SeenRow:

@@ -16,7 +16,7 @@ from artifactory_provider.audit.trail import COLUMNS, Period, TrailRow, make_tra
 from artifactory_provider.promotion.planning.rendering import write_csv
 from artifactory_provider.tasks.forms import as_moment
 from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS, EventFilterDep, SessionDep
-from artifactory_provider.web.board.access import Name, RightsDep, check_stage, view_board
+from artifactory_provider.web.board.access import Name, RightsDep, find_stage, view_board
 from artifactory_provider.web.trail.airflow_internals import TooManyEvents, find_makers, read_promotions
 
 if TYPE_CHECKING:
@@ -92,13 +92,13 @@ def _find(session: Session, event_filter: Any, rights: Rights, wanted: WantedTra
     :raises HTTPException: when there is no such stage, the time is none, or the images were not looked at yet.
     """
     view, _ = view_board(rights)
-    check_stage(view, wanted.repository)
-    stock = view.snapshot.find_stock(wanted.repository)
+    place = find_stage(view, wanted.repository)
+    stock = view.snapshot.find_stock(place)
     survey = stock.survey(wanted.repository) if stock else None
     if survey is None:
         reason = view.snapshot.trouble or "They are looked at now: ask again in some seconds."
         raise HTTPException(503, f"What stands in the stage is not known. {reason}", {"Retry-After": "5"})
-    meant = [one.images for one in view.pipelines if wanted.repository in {stage.repository for stage in one.stages}]
+    meant = [one.images for one in view.ladders_at(place)]
 
     def was_read(image: str) -> bool:
         return any(patterns.match(image.partition("/")[2]) for patterns in meant)
