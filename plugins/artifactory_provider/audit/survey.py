@@ -110,6 +110,8 @@ class Survey:
 
     def __init__(self, repositories: Iterable[str] = (), images: Patterns | None = None) -> None:
         self.repositories = tuple(repositories)
+        # Thousands of tags are of few images, whose names are checked once.
+        self._refer_to = cache(ImageReference)
         self._is_meant = cache((images or Patterns()).match)
         self._tags: dict[Folder, StandingTag] = {}
         self._by_image: dict[Image, dict[str, StandingTag]] = {}
@@ -183,7 +185,7 @@ class Survey:
                 if not is_tag_folder(name):
                     self._manifests.setdefault((item.repository, image), set()).add(item.digest)
                 else:
-                    self._add_tag(item, ImageReference(item.repository, image, name, item.digest))
+                    self._add_tag(item, self._refer_to(item.repository, image).tagged(name).pinned(item.digest))
             except InvalidReference as error:
                 log.info("Passing over %s/%s, which no client can name: %s", item.repository, item.folder, error)
 
