@@ -164,7 +164,7 @@ def take_backfill(album: Album, instance: Instance) -> None:
 def take_board(album: Album, instance: Instance) -> None:
     """Take pictures of the board, of one image, and of a promotion that is about to be made."""
     name = "csi-provisioner"
-    album.take("board", "/plugin/board", _board_shows(name), width=1440, height=960)
+    album.take("board", f"/plugin/board?ladder={NIGHTLY}", _board_shows(name), width=1440, height=960)
     image = f"/plugin/board/image?image={name}&ladder={NIGHTLY}"
     album.take("board-image", image, _board_shows("History"), width=1440, height=1000)
     album.take("board-promote", "/plugin/board?q=csi-resizer", _open_promotion, width=1440, height=760)

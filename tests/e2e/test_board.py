@@ -167,8 +167,18 @@ def test_what_is_pushed_past_airflow_shows_within_a_refresh(airflow: Airflow, pa
 
 
 def test_the_page_of_an_image_tells_what_happened_to_it(page: Page, rolled_back: str) -> None:
+    page.goto(f"/plugin/board?ladder={LADDER}&q={IMAGE}")
     row(page).get_by_role("rowheader").get_by_role("link", name=IMAGE).click()
     page.wait_for_url("**/plugin/board/image?**")
     history = page.locator(".ab-history")
-    for text in ("promoted", "rolled back", "it crashes <b>often</b>", "promote_on_demand / admin"):
+    for text in ("promoted", "rolled back", "it is known now", "never again", "promote_on_demand / admin"):
         expect(history).to_contain_text(text)
+
+
+def test_airflows_home_says_what_needs_somebody(page: Page, rolled_back: str) -> None:
+    page.goto("/")
+    card = page.get_by_role("region", name="Promotions that need somebody")
+    expect(card).to_be_visible(timeout=60_000)
+    card.get_by_role("link", name=re.compile("drifted")).click()
+    page.wait_for_url("**/plugin/board?state=drift")
+    expect(row(page)).to_be_visible()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.audit.findings import HEADINGS, KINDS, Finding
-from artifactory_provider.promotion.planning.rendering import inert, inline_code
+from artifactory_provider.promotion.planning.rendering import inline_code, write_csv
 from artifactory_provider.promotion.reports import escape_markdown
 from artifactory_provider.verification.verdicts import printable
 
@@ -91,11 +90,8 @@ class AuditReport:
 
         :param file: an open text file.
         """
-        writer = csv.writer(file)
-        writer.writerow(_COLUMNS)
-        for finding in self.findings:
-            row = finding.as_dict()
-            writer.writerow([inert(_shown(str(row[name] or ""))) for name in _COLUMNS])
+        rows = (finding.as_dict() for finding in self.findings)
+        file.write(write_csv(_COLUMNS, ([_shown(str(row[name] or "")) for name in _COLUMNS] for row in rows)))
 
     def write_json(self, file: TextIO) -> None:
         """Write all findings as a JSON document, with what they come to.

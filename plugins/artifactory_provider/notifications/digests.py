@@ -123,11 +123,12 @@ def describe_audit(ti: Any, facts: Mapping[str, Any], *, wanted: frozenset[Event
     events: list[Event] = [one for one in ("digest", "failed") if one in wanted and (one == "digest" or has_failed)]
     if not events or not found["open"]:
         return None
+    count = f"{found['open']:,} open finding{'' if found['open'] == 1 else 's'}"
     lines = [f"{HEADINGS[kind]}: {number:,}" for kind, number in found["counts"].items()]
     lines += _some("Finding", (f"{one['finding']}: {one['what']}" for one in found["first"]), found["open"])
     return Message(
         event=events[0],
-        title=f"{facts['dag_id']}: {found['open']:,} open findings in {', '.join(found['by_repository'])}",
+        title=f"{facts['dag_id']}: {count} in {', '.join(found['by_repository'])}",
         lines=tuple(lines),
         links=(*run_links(ti.dag_id, ti.run_id, tab="plan"), *task_links(ti)),
         facts={**facts, **{name: found[name] for name in ("open", "accepted", "counts", "by_repository")}},

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Param
 
 from artifactory_provider.dags import promotion_dag, pushed_dag
 from artifactory_provider.notifications import PromotionNotifier
 from artifactory_provider.operators import (
+    ArtifactoryAcceptFindingsOperator,
+    ArtifactoryAuditOperator,
     ArtifactoryBatchReportOperator,
     ArtifactoryPlanOperator,
     ArtifactoryPromoteBatchOperator,
+    ArtifactoryPromoteOperator,
 )
 from artifactory_provider.pipelines import read_pipeline
 
@@ -35,3 +38,30 @@ with DAG("telling_bulk", schedule=None):
     promote = ArtifactoryPromoteBatchOperator.partial(task_id="promote").expand(chunk=plan.output)
     report = ArtifactoryBatchReportOperator(task_id="report", on_failure_callback=tell, on_success_callback=tell)
     promote >> report
+
+with DAG("telling_audit", schedule=None, params={"folder": Param(type="string")}):
+    unrecorded = ArtifactoryPromoteOperator(
+        task_id="promote",
+        source_repository="docker-dev",
+        target_repository="docker-qa",
+        image="telling-audit/unrecorded",
+        tag="1.0",
+        property_prefix=None,
+    )
+    audit = ArtifactoryAuditOperator(
+        task_id="audit",
+        repositories="docker-qa",
+        images="telling-audit/*",
+        csv_path="{{ params.folder }}/drift.csv",
+        json_path="{{ params.folder }}/drift.json",
+        on_success_callback=tell,
+    )
+    unrecorded >> audit
+
+with DAG("telling_acceptance", schedule=None, params={"findings": ["x"]}):
+    ArtifactoryAcceptFindingsOperator(
+        task_id="accept",
+        findings="{{ params.findings | join('\n') }}",
+        reason="brought by hand in the outage",
+        until="2099-01-01",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -23,6 +24,9 @@ from tests.integration.web.board_in_browser import (
     shared_session,
     show,
 )
+from tests.integration.web.test_ladder_tab import told
+from tests.integration.web.test_plan_tab import RUN as RUN_ID
+from tests.integration.web.test_plan_tab import store
 
 from artifactory_provider.board.states import CellState, GateState
 
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page, Route
 
+    from artifactory_provider.pipelines.standing import Standing
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 __all__ = ["address", "api_server", "browser", "headers", "page", "pipelines", "sandbox", "shared_session"]
@@ -90,7 +95,7 @@ def test_each_state_has_its_word_and_reason_and_who_and_when(page: Page) -> None
     show(page, EVERYTHING)
     open_board(page)
     for image, texts in {
-        "payments/api": ("current", "0aaaaaaa", "2 h ago", "nightly / jane"),
+        "payments/api": ("current", "0aaaaaaa", "2 h", "nightly / jane"),
         "payments/web": ("behind by 1", "waits for approval", "One of jane and carol may say yes."),
         "payments/jobs": ("verifying", "42 min of 4 h"),
         "payments/cron": ("failed", "test.status is 'failed'"),
@@ -230,6 +235,25 @@ def test_a_board_that_is_looked_at_now_is_asked_for_again_until_it_is_there(page
     open_board(page)
     expect(page.get_by_text("for the first time")).to_be_visible()
     expect(table_row(page, "payments/web")).to_be_visible()
+
+
+def test_the_tab_of_a_run_shows_where_its_images_stand_what_needs_somebody_first(page: Page) -> None:
+    images: list[tuple[str, int, Standing, str]] = [
+        ("payments/api", 2, "arrived", ""),
+        ("payments/web", 1, "waiting", f"qa.test.status is not set. {HOSTILE}"),
+    ]
+    store("running", told(*images))
+    page.goto(f"/dags/backfill/runs/{quote(RUN_ID, safe='')}/plugin/images")
+    rows = page.locator(".ab-page").get_by_role("row")
+    expect(rows.nth(1)).to_contain_text("payments/web")
+    expect(rows.nth(1)).to_contain_text(f"qa.test.status is not set. {HOSTILE}")
+    page.get_by_role("button", name="1 arrived").click()
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("payments/api")
+    assert page.evaluate("window.hurt") is None
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert "payments/api" in download.value.path().read_text()
 
 
 @pytest.mark.parametrize("lost", ["React", "ChakraUI.Dialog"])

@@ -1,6 +1,6 @@
 // The board: images by stages, with what each waits for.
 
-import { Button, h, useState } from "./airflow.js";
+import { Button, h, Link, useState } from "./airflow.js";
 import { ActionBar } from "./action_bar.js";
 import { useActions } from "./actions.js";
 import { BoardTable } from "./board_table.js";
@@ -107,6 +107,7 @@ function Nothing({ board, query, change }) {
 
 function Freshness({ board, isLoading, reload, actions, onDone }) {
   return [
+    h(Link, { key: "history", to: "/plugin/promotions", className: "ab-link" }, "All promotions"),
     board &&
       h(
         "span",

@@ -1,8 +1,8 @@
 // What stands in a stage, and what stands between two.
 
-import { absolute, Button, h, Link, pageOf, span } from "./airflow.js";
+import { Button, h, Link, pageOf } from "./airflow.js";
 import { imagePage } from "./links.js";
-import { By, Digest, State, Time } from "./parts.js";
+import { Age, By, Digest, State, Time } from "./parts.js";
 import { QUIET } from "./states.js";
 
 export function StageCell({ cell, row }) {
@@ -24,7 +24,7 @@ export function StageCell({ cell, row }) {
       "div",
       { className: "ab-line ab-muted" },
       h(Digest, { digest: cell.digest }),
-      h(Time, { at: cell.updated }),
+      h(Age, { at: cell.updated }),
       h(Whose, { cell }),
     ),
     cell.reason && !isTold && h("p", { className: "ab-why", title: cell.reason }, cell.reason),
@@ -40,13 +40,12 @@ function Whose({ cell }) {
 }
 
 function Waiting({ since, until }) {
-  const passed = Date.now() - new Date(since);
   const isOver = until && new Date(until) < Date.now();
   return h(
     "div",
     { className: "ab-muted ab-small" },
-    since && h("time", { dateTime: since, title: `since ${absolute(since)}` }, "for ", span(passed)),
-    until && h(Time, { at: until, prefix: `${since ? ", " : ""}${isOver ? "was to end" : "ends"} ` }),
+    h(Age, { at: since, prefix: "for " }),
+    h(Time, { at: until, prefix: `${since ? ", " : ""}${isOver ? "was to end" : "ends"} ` }),
   );
 }
 

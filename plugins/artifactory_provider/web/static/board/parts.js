@@ -1,6 +1,6 @@
 // Small parts that all pages of the board share.
 
-import { absolute, Button, h, Link, pageOf, relative, useEffect, useState, webAddress } from "./airflow.js";
+import { absolute, Button, h, Link, pageOf, relative, span, useEffect, useState, webAddress } from "./airflow.js";
 import { Icon } from "./icons.js";
 import { iconOf, toneOf } from "./states.js";
 
@@ -52,6 +52,12 @@ export function State({ state, word, title }) {
 export function Time({ at, prefix = "" }) {
   if (!at) return null;
   return h("time", { dateTime: at, title: absolute(at) }, prefix, relative(at));
+}
+
+/** How old something is; since when, where the pointer rests on it. */
+export function Age({ at, prefix = "" }) {
+  if (!at) return null;
+  return h("time", { dateTime: at, title: `since ${absolute(at)}` }, prefix, span(Date.now() - new Date(at)));
 }
 
 /** Make times tell how long ago they are while the page stays open. */
