@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.cli.output import progress, say, show, show_digest
-from artifactory_provider.cli.running import DONE, FAILED, INTERRUPTED, REFUSED, command, worst
+from artifactory_provider.cli.running import DONE, FAILED, INTERRUPTED, REFUSED, Usage, command, worst
 from artifactory_provider.cli.validate import read_input
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.promotion.batch import Progress
@@ -14,8 +14,10 @@ from artifactory_provider.retention import plan_headline, read_retention, report
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
     from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.retention import PlannedDeletion, RetentionReport
 
 _CODES = {"failed": FAILED, "refused": REFUSED}
 
@@ -26,12 +28,13 @@ def retention(args: Namespace) -> int:
     text, name = read_input(args.file)
     rules = read_retention(text, name=name)
     hook = ArtifactoryHook(args.conn_id)
-    made = hook.plan_retention(
-        rules,
-        repositories=Patterns(tuple(args.repository)) if args.repository else None,
-        images=Patterns(tuple(args.image)) if args.image else None,
-        largest=args.largest,
-    )
+    repositories = Patterns(tuple(args.repository)) if args.repository else None
+    images = Patterns(tuple(args.image)) if args.image else None
+    if args.undo:
+        if rules.attic is None or args.delete:
+            raise Usage("--undo brings back what lies in the attic of the rules: they have one then, and no --delete.")
+        return _show_report(hook.restore(rules.attic, repositories=repositories, images=images), [], args.output)
+    made = hook.plan_retention(rules, repositories=repositories, images=images, largest=args.largest)
     if not args.delete:
         show([_row(one.action, one.tag, one.kind, one.reason, args.output) for one in made.deletions], args.output)
         say(f"{plan_headline(made)}.{' With --delete, they go.' if made.to_delete() else ''}")
@@ -52,10 +55,13 @@ def retention(args: Namespace) -> int:
             "it does what is left."
         )
         return INTERRUPTED
-    kept = [one for one in made.deletions if one.action != "delete"]
-    rows = [_row(one.outcome, one.tag, one.kind, one.reason, args.output) for one in report.results]
-    show([*rows, *(_row(one.action, one.tag, one.kind, one.reason, args.output) for one in kept)], args.output)
-    say(f"{report_headline(report)}.")
+    return _show_report(report, [one for one in made.deletions if one.action != "delete"], args.output)
+
+
+def _show_report(report: RetentionReport, kept: Sequence[PlannedDeletion], output: str) -> int:
+    rows = [_row(one.outcome, one.tag, one.kind, one.reason, output) for one in report.results]
+    show([*rows, *(_row(one.action, one.tag, one.kind, one.reason, output) for one in kept)], output)
+    say(f"{report_headline(report)}.".capitalize())
     ends: list[str] = [*(one.action for one in kept), *(one.outcome for one in report.results)]
     return worst(_CODES.get(end, DONE) for end in ends)
 

@@ -22,7 +22,7 @@ from artifactory_provider.promotion.planning.sources import list_standing_tags
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.transfer import pin
-from artifactory_provider.retention import delete_planned, plan_retention
+from artifactory_provider.retention import delete_planned, plan_retention, restore
 from artifactory_provider.tasks.changes import ask_rules
 from artifactory_provider.tasks.rules import VariableRules, find_starter
 from artifactory_provider.verification.gate import promote_image_verified, promote_one_verified, promote_verified
@@ -431,6 +431,17 @@ class ArtifactoryHook(ServerHook):
                 client, rules, deletions, allowed=allowed, at_once=at_once, on_progress=on_progress
             )
         )
+
+    def restore(
+        self, attic: str, *, repositories: Patterns | None = None, images: Patterns | None = None
+    ) -> RetentionReport:
+        """Bring back what retention has moved to the attic, where its tag is free.
+
+        :param attic: the attic's repository key.
+        :param repositories: to which repositories something is brought back; None for all.
+        :param images: of which images something is brought back; None for all.
+        """
+        return self._run_client(lambda client: restore(client, attic, repositories=repositories, images=images))
 
     def list_tags(self, criteria: TagCriteria, *, with_times: bool = False) -> list[ListedTag]:
         """Return the tags that meet some criteria; see ``planning.sources.list_standing_tags``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from artifactory_provider.retention.attic import restore
 from artifactory_provider.retention.deletion import delete_planned
 from artifactory_provider.retention.document import InvalidRetention, read_retention
 from artifactory_provider.retention.plan import PlannedDeletion, RetentionPlan
@@ -35,4 +36,5 @@ __all__ = [
     "render_retention",
     "report_as_csv",
     "report_headline",
+    "restore",
 ]

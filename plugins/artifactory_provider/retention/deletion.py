@@ -17,6 +17,7 @@ from artifactory_provider.artifactory.errors import ArtifactoryError, Authentica
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.batch import Progress
 from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.retention.attic import place_in_attic, put_back_others
 from artifactory_provider.retention.look import look_at
 from artifactory_provider.retention.planner import make_plan
 from artifactory_provider.retention.report import DeletionResult, RetentionReport
@@ -106,15 +107,47 @@ async def _delete_wave(deed: _Deed, rows: Sequence[PlannedDeletion]) -> list[Del
         if row.tag in found:
             return found[row.tag]
         try:
-            await deed.ledger.client.delete_item(tag_path(row.tag.unpinned()))
+            outcome = await _remove(deed, row)
         except AuthenticationFailed:
             raise
         except ArtifactoryError as error:
             return _result(row, "failed", str(error), error)
-        log.info("Deleted %s: %s.", row.tag, row.reason)
-        return _result(row, "deleted", row.reason)
+        log.info("%s was %s: %s.", row.tag, outcome, row.reason)
+        return _result(row, outcome, row.reason)
 
-    return await concurrently(one, rows, at_once=deed.at_once)
+    return await _put_back_others(deed, rows, await concurrently(one, rows, at_once=deed.at_once))
+
+
+async def _remove(deed: _Deed, row: PlannedDeletion) -> Outcome:
+    """Move a tag to the attic, where there is one; otherwise, or from there, delete it."""
+    client, tag, attic = deed.ledger.client, row.tag.unpinned(), deed.rules.attic
+    if attic is None or row.kind == "attic":
+        await client.delete_item(tag_path(tag))
+        return "deleted"
+    await client.promote(tag, place_in_attic(attic, tag), copy=False)
+    return "moved"
+
+
+async def _put_back_others(
+    deed: _Deed, rows: Sequence[PlannedDeletion], results: list[DeletionResult]
+) -> list[DeletionResult]:
+    """Put back from the attic what was pushed while its tag went."""
+    moved = [result.tag for result in results if result.outcome == "moved"]
+    if deed.rules.attic is None or not moved:
+        return results
+    try:
+        others = await put_back_others(deed.ledger.client, deed.rules.attic, moved)
+    except AuthenticationFailed:
+        raise
+    except ArtifactoryError as error:
+        log.warning(
+            "Whether what was planned has gone to %s, and nothing else, is unknown: %s", deed.rules.attic, error
+        )
+        return results
+    return [
+        _result(row, "left", others[row.tag]) if row.tag in others else result
+        for row, result in zip(rows, results, strict=True)
+    ]
 
 
 async def _decide(deed: _Deed, rows: Sequence[PlannedDeletion]) -> dict[ImageReference, DeletionResult]:

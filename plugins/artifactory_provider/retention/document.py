@@ -17,7 +17,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
-from artifactory_provider.artifactory.references import check_repository
+from artifactory_provider.artifactory.references import InvalidReference, check_image, check_repository
 from artifactory_provider.policy.document import read_document
 from artifactory_provider.policy.fields import Fields
 from artifactory_provider.policy.problems import InvalidDocument, Problem, Problems
@@ -28,10 +28,11 @@ from artifactory_provider.retention.rules import SHORTEST_LIFE, RetentionRule, R
 if TYPE_CHECKING:
     from artifactory_provider.policy.document import Node
 
-_ROOT = ("version", "stages", "transit", "rules")
+_ROOT = ("version", "stages", "transit", "attic", "rules")
+_ATTIC = ("repository", "keep_for")
 _RULE = ("repositories", "images", "exclude_images", "tags", "backups", "leftovers")
 _TAGS = ("older_than", "reached", "keep_newest", "keep_for", "keep")
-_A_DAY = datetime.timedelta(days=1)
+_A_DAY, _A_WEEK = datetime.timedelta(days=1), datetime.timedelta(days=7)
 _STAGES = "Name the repositories of all stages, from the first to the last, such as [docker-dev, docker-qa]."
 
 
@@ -66,12 +67,34 @@ def _read_root(root: Node, problems: Problems, name: str) -> RetentionRules | No
         fields.add(root, f"There is one stage, {stages[0]}: nothing could be known to be needed later. {_STAGES}")
     for key in sorted({*stages} & {*transit}):
         fields.add(root, f"{key} is a stage and a transit repository: it can be one of them.")
+    attic, life = _read_attic(fields, (*stages, *transit))
     nodes = fields.read_list(fields.require("rules", "Give at least one rule: without any, nothing goes."))
     rules = [_read_rule(node, problems, stages, transit) for node in nodes]
     if problems.found or not rules:
         return None
     found = tuple(rule for rule in rules if rule is not None)
-    return RetentionRules(stages=stages, transit=transit, rules=found, name=name)
+    return RetentionRules(stages=stages, transit=transit, rules=found, attic=attic, attic_life=life, name=name)
+
+
+def _read_attic(root: Fields, others: tuple[str, ...]) -> tuple[str | None, datetime.timedelta]:
+    """Return the repository that tags are moved to first, if there is one, and how long they lie there."""
+    node = root.get("attic")
+    if node is None:
+        return None, _A_WEEK
+    fields = Fields(node, root.problems, _ATTIC)
+    advice = "Name a Docker repository of its own, such as docker-attic."
+    attic = fields.read(fields.require("repository", advice), check_repository)
+    life = fields.read_duration(fields.get("keep_for"))
+    if attic in others:
+        fields.add(node, f"{attic} is a stage or a transit repository. {advice}")
+    for key in others:
+        try:
+            check_image(key)
+        except InvalidReference:
+            fields.add(
+                node, f"{key} can be no part of an image's name, as images in the attic have it: leave attic out."
+            )
+    return attic, _A_WEEK if life is None else life.span
 
 
 def _read_rule(

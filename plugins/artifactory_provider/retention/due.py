@@ -61,6 +61,9 @@ def find_due(
     """
     for image in images:
         tags = seen.tags_of(image).values()
+        if image[0] == rules.attic:
+            yield from _due_in_attic(tags, rules.attic_life, now)
+            continue
         if (rule := rules.for_tags(*image)) is not None:
             # Under another name, an image that happens to be the same may have arrived for others.
             above = seen.tags_of((rule.reached, image[1])).values() if rule.reached else ()
@@ -99,6 +102,12 @@ def _due_leftovers(tags: Iterable[StandingTag], life: datetime.timedelta, now: d
         if step and age > life:
             what = "a pending tag" if step == "pending" else "the renamed source of a move"
             yield Due(tag, "leftover", f"{what} of a run that has ended: {_describe_age(age)}")
+
+
+def _due_in_attic(tags: Iterable[StandingTag], life: datetime.timedelta, now: datetime.datetime) -> Iterator[Due]:
+    for tag in tags:
+        if (age := age_of(tag, now)) > life:
+            yield Due(tag, "attic", f"it lies in the attic: {_describe_age(age)}")
 
 
 def _newest_first(tags: Iterable[StandingTag]) -> list[StandingTag]:

@@ -38,7 +38,8 @@ class Needs:
         self._newest: dict[Image, frozenset[str]] = {}
         self._replaced: dict[Image, dict[str, StandingTag]] = {}
         self._folders = {f"{key}/{part}" for key, image in seen.folders for part in _parents(image)}
-        for tag in seen:
+        # What lies in the attic stands nowhere, and waits for nothing.
+        for tag in (tag for tag in seen if tag.place.repository != rules.attic):
             if pending := PendingTag.read(tag.image, tag.name, tag.digest, tag.updated):
                 self._pending[pending.hex].append(tag)
             if is_own(tag):
@@ -73,6 +74,8 @@ class Needs:
         yield from self._find_marks(tag)
         if f"{tag.place.repository}/{tag.place.image}/{tag.name}" in self._folders:
             yield "another image lies in its folder, which goes as a whole"
+        if due.kind == "attic":
+            return
         subject = subject_of(tag.name)
         waiting = self.find_pending(subject or tag.digest, but=tag)
         if waiting is not None:

@@ -143,7 +143,7 @@ def _find_attachments(
     now: datetime.datetime,
 ) -> Iterator[Due]:
     """Yield what belongs to digests of which nothing is left, here or where they could be promoted from again."""
-    for image in images:
+    for image in (image for image in images if image[0] != rules.attic):
         earlier = set(rules.stages) - {image[0], *rules.later_than(image[0])}
         stays = seen.digests_of(image, without=going)
         for tag in seen.tags_of(image).values():

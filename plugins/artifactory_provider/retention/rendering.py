@@ -25,6 +25,8 @@ _OUTCOMES: dict[Outcome, str] = {
     "refused": "Refused: a stop, the policy or a missing approval forbids it now",
     "left": "Left, as something has come to need them since the plan",
     "gone": "Gone already",
+    "moved": "Moved to the attic",
+    "restored": "Brought back",
     "deleted": "Deleted",
 }
 
@@ -45,8 +47,7 @@ def report_headline(report: RetentionReport) -> str:
 
     :param report: what became of them.
     """
-    shown = [f"{number:,} {outcome}" for outcome, number in report.counts.items() if number or outcome == "deleted"]
-    return ", ".join(shown)
+    return ", ".join(f"{number:,} {outcome}" for outcome, number in report.counts.items() if number) or "nothing done"
 
 
 def render_retention(plan: RetentionPlan, limit: int = 50) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.retention.rules import Kind
 
-Outcome = Literal["deleted", "gone", "left", "refused", "failed"]
+Outcome = Literal["deleted", "moved", "restored", "gone", "left", "refused", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +19,9 @@ class DeletionResult:
 
     :param tag: repository, image and tag, with the digest that was planned.
     :param kind: what kind of tag it is.
-    :param outcome: ``deleted``; ``gone`` where it was not there any more; ``left`` where something had come to need
-        it, or it showed another digest; ``refused`` where a stop, a policy or an approval did not allow it; ``failed``.
+    :param outcome: ``deleted``; ``moved`` to the attic; ``restored`` from it; ``gone`` where it was not there any more;
+        ``left`` where something had come to need it, or it showed another digest; ``refused`` where a stop, a policy or
+        an approval did not allow it; ``failed``.
     :param reason: why, in words, where the outcome alone does not say it.
     :param error: why it failed.
     """

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from artifactory_provider.promotion.planning.patterns import Patterns
 
-Kind = Literal["tag", "backup", "leftover", "attachment"]
+Kind = Literal["tag", "backup", "leftover", "attachment", "attic"]
 """What a tag is: an image of its own; what a promotion has replaced; what a dead run has left; what belongs to a
-digest."""
+digest; what lies in the attic."""
 
 SHORTEST_LIFE = datetime.timedelta(hours=1)
 """No run takes longer between a pending tag and its end: younger ones are those of runs under way."""
@@ -66,18 +66,22 @@ class RetentionRules:
     :param stages: the repository keys of all stages, from the first to the last.
     :param transit: further repositories in which pending tags stand.
     :param rules: the rules.
+    :param attic: the repository that tags are moved to first; None where they are deleted at once.
+    :param attic_life: how long they lie there.
     :param name: what the document is called, for messages.
     """
 
     stages: tuple[str, ...]
     transit: tuple[str, ...] = ()
     rules: tuple[RetentionRule, ...]
+    attic: str | None = None
+    attic_life: datetime.timedelta = datetime.timedelta(days=7)
     name: str = "retention"
 
     @property
     def repositories(self) -> tuple[str, ...]:
         """All repositories that are looked at."""
-        return (*self.stages, *self.transit)
+        return (*self.stages, *self.transit, *((self.attic,) if self.attic else ()))
 
     @property
     def last(self) -> str:
@@ -101,8 +105,8 @@ class RetentionRules:
         return next((rule.leftovers for rule in self._match(repository, image) if rule.leftovers is not None), None)
 
     def names(self, repository: str, image: str) -> bool:
-        """Tell whether any rule is about an image."""
-        return bool(self._match(repository, image))
+        """Tell whether any rule is about an image, or it lies in the attic."""
+        return repository == self.attic or bool(self._match(repository, image))
 
     def _match(self, repository: str, image: str) -> list[RetentionRule]:
         return [rule for rule in self.rules if repository in rule.repositories and rule.images.match(image)]

@@ -60,7 +60,7 @@ def test_with_delete_it_deletes_and_a_second_run_finds_nothing(
     assert (ended.code, ended.err, ended.rows[0]["action"]) == (0, "1 deleted.\n", "deleted")
     assert sandbox.tags(DEV, image) == []
     again = run(f"retention {rules} --delete")
-    assert (again.code, again.err) == (0, "0 deleted.\n")
+    assert (again.code, again.err) == (0, "Nothing done.\n")
 
 
 def test_images_and_repositories_narrow_what_goes(run: Run, sandbox: RunningSandbox, image: str, rules: Path) -> None:
@@ -107,5 +107,22 @@ def test_a_tag_that_cannot_be_deleted_fails_it(
     push(sandbox, f"{DEV}/{image}:build-1", days=40)
     gateway.rule("DELETE", "build-1", does_work=False, reply=Reply(403, b"no"))
     ended = run(f"retention {rules} --delete")
-    assert (ended.code, ended.err) == (1, "0 deleted, 1 failed.\n")
+    assert (ended.code, ended.err) == (1, "1 failed.\n")
     assert "Delete/Overwrite" in ended.out
+
+
+def test_what_lies_in_the_attic_is_brought_back(run: Run, sandbox: RunningSandbox, image: str, rules: Path) -> None:
+    digest = push(sandbox, f"{DEV}/{image}:build-1", days=40)
+    attic = rules.read_text().replace("transit: [docker-transit]", "attic: {repository: docker-transit}")
+    rules.write_text(attic.replace(", docker-transit]", "]"))
+    assert run(f"retention {rules} --delete").err == "1 moved.\n"
+    assert sandbox.tags(DEV, image) == []
+    ended = run(f"retention {rules} --undo --image {image}")
+    assert (ended.code, ended.err) == (0, "1 restored.\n")
+    assert sandbox.digest(f"{DEV}/{image}:build-1") == digest
+
+
+@pytest.mark.parametrize("line", ["retention {rules} --undo", "retention {rules} --undo --delete"])
+def test_without_an_attic_there_is_nothing_to_bring_back(run: Run, rules: Path, line: str) -> None:
+    ended = run(line.format(rules=rules))
+    assert (ended.code, ended.err.partition(":")[0]) == (2, "--undo brings back what lies in the attic of the rules")

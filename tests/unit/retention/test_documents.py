@@ -10,6 +10,7 @@ import pytest
 from artifactory_provider.retention import InvalidRetention, read_retention
 
 HEAD = "version: 1\nstages: [docker-dev, docker-qa, docker-prod]\ntransit: [docker-transit]\nrules:\n"
+ATTIC = "version: 1\nstages: [a, b]\nrules: [{repositories: [b], backups: 1}]\n"
 DAY = datetime.timedelta(days=1)
 
 
@@ -81,6 +82,9 @@ def test_a_rule_that_makes_no_sense_is_refused_with_its_line(rule: str, said: st
         ("version: 1\nstages: [a, b]\nrules: []", "It is an empty list"),
         ("version: 1\nstages: [a, b]", "The field rules is missing"),
         ("version: 1\nstages: [a, b]\ntransit: [b]\nrules: [{repositories: [a], backups: 1}]", "can be one of them"),
+        (f"{ATTIC}attic: {{repository: a}}", "a is a stage or a transit repository"),
+        (f"{ATTIC}attic: {{keep_for: 1d}}", "The field repository is missing"),
+        (f"{ATTIC.replace('[a', '[A')}attic: {{repository: c}}", "A can be no part of an image's name"),
         ("", "It is empty"),
         ("[1, 2]", "an object is needed"),
         ("version: 1\nstages: &a [a, b]\nrules: *a", "Anchors and aliases"),

@@ -13,6 +13,7 @@ _RETENTION = make_command(
     ARG_REPOSITORIES,
     ARG_IMAGES,
     Arg(("--delete",), help="Delete what is shown, as far as nothing needs it by then", action="store_true"),
+    Arg(("--undo",), help="Bring back what lies in the attic of the rules, where its tag is free", action="store_true"),
     Arg(
         ("--largest",),
         help="How many tags may go; a larger plan is refused (default: 1000)",
