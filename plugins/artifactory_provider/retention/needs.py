@@ -101,9 +101,11 @@ class Needs:
         tag, later = due.tag, self._rules.later_than(due.tag.place.repository)
         if tag.name in self._find_newest(tag.image):
             yield "it is the newest release of its image here, which runs choose"
-        above = [one.place.repository for one in self._own[tag.digest] if one.place.repository in later]
-        if due.is_old and above and self._rules.last not in above:
-            yield f"{above[0]} shows its digest, and {self._rules.last} does not yet: it may climb"
+        above = [one.place for one in self._own[tag.digest] if one.place.repository in later]
+        arrived = {place.image for place in above if place.repository == self._rules.last}
+        climbing = next((place.repository for place in above if place.image not in arrived), None)
+        if due.is_old and climbing:
+            yield f"{climbing} shows its digest, and {self._rules.last} does not yet: it may climb"
 
     def _find_for_backup(self, tag: StandingTag) -> Iterator[str]:
         if tag.image not in self._replaced:

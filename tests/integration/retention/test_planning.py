@@ -126,6 +126,19 @@ async def test_what_has_begun_to_climb_stays_until_it_has_arrived_or_is_gone_abo
     assert await clean(direct, rules) == {f"{DEV}/{image}:nightly-1": "deleted"}
 
 
+async def test_an_image_of_the_same_bytes_that_has_arrived_does_not_end_the_climb_of_another(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"{DEV}/{image}:nightly-1", days=40, content=f"same {image}")
+    await bring(direct, f"{DEV}/{image}:nightly-1", f"{QA}/{image}-renamed:1")
+    push(sandbox, f"{PROD}/{image}-of-others:1", content=f"same {image}")
+    [text] = said(await plan(direct, rules_for(image, tags=OLD))).values()
+    assert text == "keep: docker-qa shows its digest, and docker-prod does not yet: it may climb"
+    await bring(direct, f"{QA}/{image}-renamed:1", f"{PROD}/{image}-renamed:1")
+    [text] = said(await plan(direct, rules_for(image, tags=OLD))).values()
+    assert text.startswith("delete")
+
+
 async def test_a_backup_stays_while_a_rollback_would_go_back_to_it_or_as_many_as_the_rules_want(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
