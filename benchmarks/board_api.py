@@ -46,11 +46,13 @@ stages:
   - {name: prod, repository: docker-prod}
 """
 _IMAGES, _STAGES = 5000, ("docker-dev", "docker-qa", "docker-staging", "docker-prod")
-_NEW, _OLD = "1.1.0", "1.0.0"
+_VERSIONS = 97
+"""Images have versions of their own: what is learnt of one set of tags helps few others."""
 _A_TRANSACTION = 500
 _ROUNDS, _VIEWERS = 3, 20
 _BETWEEN_LOOKS = 6.0
 """Seconds: the board lets the registry be looked at anew every five."""
+_BETWEEN_QUESTIONS = 0.15
 _BOARD = "/artifactory/board.json"
 _RECORD = {
     "source": "docker-dev/image:tag",
@@ -117,7 +119,7 @@ def _look(viewer: httpx.Client, *, refresh: bool) -> float:
     begun = time.monotonic()
     board = viewer.get(_BOARD, params={"refresh": refresh}).raise_for_status().json()
     while board["is_refreshing"]:
-        time.sleep(0.05)
+        time.sleep(_BETWEEN_QUESTIONS)
         board = viewer.get(_BOARD, params={"limit": 1}).raise_for_status().json()
     if board["trouble"] or board["found"] != _IMAGES or board["counts"]["drift"]:
         raise RuntimeError(f"the board says {board['trouble']}: {board['found']} rows, {board['counts']}")
@@ -154,13 +156,13 @@ def _fill(service: Service) -> None:
     """Store each image in each stage: the newer one in the first two, the older one in the last two, as promoted."""
     for start in range(0, _IMAGES, _A_TRANSACTION):
         numbers = range(start, min(start + _A_TRANSACTION, _IMAGES))
-        made = {(number, tag): make_image(f"app-{number}:{tag}") for number in numbers for tag in (_NEW, _OLD)}
+        made = {(number, tag): make_image(f"app-{number}:{tag}") for number in numbers for tag in _tags_of(number)}
         for image in made.values():
             write_contents(service, image)
         with service.database.writing() as tx:
             for number in numbers:
                 for level, repository in enumerate(_STAGES):
-                    tag = _NEW if level < 2 else _OLD
+                    tag = _tags_of(number)[level // 2]
                     place = Place(repository, f"team-{number % 40:02}/app-{number:04}")
                     store_image(tx, service, place, tag, made[number, tag], stamp("ci"))
     with service.database.writing() as tx:
@@ -179,3 +181,9 @@ def _fill(service: Service) -> None:
                 }.items()
             ),
         )
+
+
+def _tags_of(number: int) -> tuple[str, str]:
+    """Return the newer and the older tag of an image."""
+    major, minor = divmod(number, _VERSIONS)
+    return f"{major}.{minor + 1}.0", f"{major}.{minor}.0"

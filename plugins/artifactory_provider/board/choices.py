@@ -11,7 +11,7 @@ from artifactory_provider.promotion.planning.newest import TagVersions
 from artifactory_provider.promotion.selection import explain_doubt, explain_two_images
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from artifactory_provider.audit import StandingTag
     from artifactory_provider.pipelines.model import Pipeline, Stage
@@ -42,7 +42,7 @@ def choose_tags(pipeline: Pipeline, stages: Sequence[Mapping[str, StandingTag]])
     every = {tag: None for tags in stages for tag in tags}
     versions = pipeline.versions_of(every) or TagVersions(every)
     ranks = {tag: at for at, tag in enumerate(versions.ordered)}
-    chosen = [_choose_first(pipeline, stages[0], versions if len(stages[0]) == len(every) else None)]
+    chosen = [_choose_first(pipeline, stages[0], every, versions)]
     keeps = pipeline.takes_newest
     for level, tags in enumerate(stages[1:], 1):
         keeps = keeps and pipeline.stages[level].tags[0].template.text == _KEEPS_TAG
@@ -51,14 +51,23 @@ def choose_tags(pipeline: Pipeline, stages: Sequence[Mapping[str, StandingTag]])
     return chosen
 
 
-def _choose_first(pipeline: Pipeline, tags: Mapping[str, StandingTag], versions: TagVersions | None) -> Chosen:
+def _choose_first(
+    pipeline: Pipeline, tags: Mapping[str, StandingTag], every: Collection[str], versions: TagVersions
+) -> Chosen:
     """Return what a run would take.
 
-    :param versions: those of the tags, where they are known already.
+    :param every: the tags of all stages.
+    :param versions: those of them.
     """
     if pipeline.named_tag is not None:
         return Chosen(tags.get(pipeline.named_tag), 0)
-    choice = (versions or pipeline.versions_of(tags) or TagVersions(tags)).choose()
+    if len(tags) == len(every):
+        choice = versions.choose()
+    elif not versions.others and not tags.keys().isdisjoint(versions.ordered):
+        # Nothing is in doubt, so that the others change nothing: to read the tags once more would take as long again.
+        choice = versions.choose(without=[tag for tag in every if tag not in tags])
+    else:
+        choice = (pipeline.versions_of(tags) or TagVersions(tags)).choose()
     if choice is None:
         return Chosen(None if pipeline.takes_newest else _choose_latest(tags), 0)
     shown, digests = tags[choice.newest[0]], [tags[tag].digest for tag in choice.newest]

@@ -15,7 +15,7 @@ from artifactory_provider.promotion.rules import Change, find_marks
 from artifactory_provider.promotion.tags import can_have_backup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.audit import StandingTag
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from artifactory_provider.board.stock import Stock
     from artifactory_provider.pipelines.model import Pipeline, Stage
 
+_KEEPS_TAG = "{tag}"
 _NOTHING = GateFinding(state=GateState.NOTHING)
 _SHOWN = 3
 _UNREMARKABLE = {CellState.CURRENT, CellState.BEHIND, CellState.EMPTY}
@@ -36,7 +37,7 @@ def find_rows(pipeline: Pipeline, stock: Stock) -> Iterator[RowFinding]:
     """
     names = set(pipeline.images.exact)
     for stage in pipeline.stages:
-        names.update(image for image in stock.images(stage.repository) if pipeline.images.match(image))
+        names.update(stock.find_images(stage.repository, pipeline.images))
     for image in sorted(names):
         yield _find_row(pipeline, image, stock)
 
@@ -63,7 +64,9 @@ def _find_row(pipeline: Pipeline, image: str, stock: Stock) -> RowFinding:
     stages = [stock.tags(stage.repository, image) for stage in pipeline.stages]
     chosen = choose_tags(pipeline, stages)
     cells = tuple(_find_cell(pipeline, level, tags, chosen, stock) for level, tags in enumerate(stages))
-    gates = tuple(_find_gate(pipeline, level, chosen[level], stock) for level in range(len(stages) - 1))
+    gates = tuple(
+        _find_gate(pipeline, level, chosen[level], stages[level + 1], stock) for level in range(len(stages) - 1)
+    )
     return RowFinding(pipeline=pipeline, image=image, cells=cells, gates=gates)
 
 
@@ -80,15 +83,16 @@ def _find_cell(
         state, reason = CellState.UNKNOWN, doubt
     elif state is CellState.CURRENT and (behind or has_moved):
         state = CellState.BEHIND
-    drift = _find_drift(stock, tags) if level and state in _UNREMARKABLE else ""
+    others = [tag for tag in tags.values() if tag is not shown] if level and state in _UNREMARKABLE else []
+    drift = _find_drift(stock, others)
     if drift:
         state, reason = CellState.DRIFT, drift
     return CellFinding(shown=shown, state=state, reason=reason, behind=behind, tags=len(tags))
 
 
-def _find_drift(stock: Stock, tags: Mapping[str, StandingTag]) -> str:
-    """Return what is said of the tags of a cell that no promotion explains; nothing where there are none."""
-    judged = ((name, judge_tag(stock, tag, is_first=False)) for name, tag in tags.items() if tag.record is None)
+def _find_drift(stock: Stock, tags: Sequence[StandingTag]) -> str:
+    """Return what is said of those of a cell's other tags that no promotion explains; nothing where there are none."""
+    judged = ((tag.name, judge_tag(stock, tag, is_first=False)) for tag in tags)
     drifted = [(name, reason) for name, (state, reason) in judged if state is CellState.DRIFT]
     if not drifted:
         return ""
@@ -98,7 +102,9 @@ def _find_drift(stock: Stock, tags: Mapping[str, StandingTag]) -> str:
     return f"{name} stands there, too. {reason}{others}{more}{'.' if others else ''}"
 
 
-def _find_gate(pipeline: Pipeline, level: int, chosen: Chosen, stock: Stock) -> GateFinding:
+def _find_gate(
+    pipeline: Pipeline, level: int, chosen: Chosen, above: Mapping[str, StandingTag], stock: Stock
+) -> GateFinding:
     """Return what stands between a stage and the next, as far as what stands on the images tells it."""
     lower, upper = pipeline.stages[level], pipeline.stages[level + 1]
     if not stock.knows(lower.repository) or not stock.knows(upper.repository):
@@ -107,6 +113,10 @@ def _find_gate(pipeline: Pipeline, level: int, chosen: Chosen, stock: Stock) -> 
     if shown is None:
         return _NOTHING
     source = shown.place
+    if upper.tags[0].template.text == _KEEPS_TAG:  # most do, and to make the target's name takes a while
+        same = above.get(shown.name)
+        if same is not None and same.digest == shown.digest:
+            return _NOTHING
     try:
         target = upper.targets(source, created=shown.created)[0]
     except (InvalidPromotion, InvalidReference) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from artifactory_provider.audit import Explainer, Survey
@@ -9,11 +10,15 @@ from artifactory_provider.promotion.listing import Shown
 from artifactory_provider.promotion.tags import select_images
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.audit import Explanation, StandingTag
     from artifactory_provider.promotion.marks import Mark
+    from artifactory_provider.promotion.planning.patterns import Patterns
+
+_END = "\U0010ffff"
+"""Greater than all that names hold."""
 
 
 class Stock:
@@ -40,6 +45,7 @@ class Stock:
             for survey in (*surveys.values(), *([elsewhere] if elsewhere else []))
             for digest, mark in survey.rejected.items()
         }
+        self._images = {key: sorted(name for _, name in survey.images) for key, survey in surveys.items()}
         self._explainers = {key: Explainer(survey, known=known) for key, survey in surveys.items()}
 
     def knows(self, repository: str) -> bool:
@@ -56,12 +62,19 @@ class Stock:
         """
         return self._surveys.get(repository)
 
-    def images(self, repository: str) -> list[str]:
-        """Return the images of a repository, in their order.
+    def find_images(self, repository: str, patterns: Patterns) -> list[str]:
+        """Return the images of a repository that patterns mean, in their order.
 
         :param repository: the repository key.
+        :param patterns: the patterns.
         """
-        return sorted(image for _, image in self._surveys[repository].images) if self.knows(repository) else []
+        there = self._images.get(repository, [])
+        found = {name for name in patterns.exact if _has(there, name)}
+        for prefix in patterns.prefixes:
+            # Hundreds of ladders have the same stages: none looks at the images of all.
+            some = there[bisect_left(there, prefix) : bisect_left(there, prefix + _END)]
+            found.update(name for name in some if patterns.match(name))
+        return sorted(found)
 
     def tags(self, repository: str, image: str) -> dict[str, StandingTag]:
         """Return what the tags of an image show that are images of their own; none where it is not there.
@@ -110,3 +123,8 @@ class Stock:
         :param tag: what stands there.
         """
         return self._explainers[tag.place.repository].explain(tag)
+
+
+def _has(there: Sequence[str], name: str) -> bool:
+    at = bisect_left(there, name)
+    return at < len(there) and there[at] == name

@@ -25,6 +25,7 @@ from artifactory_provider.promotion.transfer import pin
 from artifactory_provider.retention import delete_planned, plan_retention, restore
 from artifactory_provider.tasks.changes import ask_rules
 from artifactory_provider.tasks.rules import VariableRules, find_starter
+from artifactory_provider.tasks.variables import read_variable
 from artifactory_provider.verification.gate import promote_image_verified, promote_one_verified, promote_verified
 from artifactory_provider.verification.outcomes import write_verdicts
 from artifactory_provider.verification.verification import verify, verify_many
@@ -82,9 +83,10 @@ class ArtifactoryHook(ServerHook):
         self._further = tuple(rules)
         self._rules: VariableRules | None = None
 
-    def rules(self) -> VariableRules:
+    def rules(self, *, read: Callable[[str], str | None] = read_variable) -> VariableRules:
         """Return what this Airflow's policy and stops say of promotions over the connection; the policy is read once.
 
+        :param read: returns a Variable's text, or None where there is no such one.
         :raises InvalidPolicy: when the policy is none, or the connection names one that is not there.
         :raises RulesUnreadable: when it cannot be read now.
         """
@@ -95,6 +97,7 @@ class ArtifactoryHook(ServerHook):
                 stop_variable=names.stop,
                 starter=find_starter(),
                 key=self.sealing_key,
+                read=read,
             ).with_rules(self._further)
         return self._rules
 

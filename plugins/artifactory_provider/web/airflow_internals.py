@@ -10,6 +10,7 @@ import json
 import logging
 import re
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from fastapi import Depends
@@ -257,14 +258,15 @@ def read_xcoms(session: Session, *, dag_id: str, run_id: str, key: str, limit: i
             .order_by(XComModel.timestamp)
             .limit(limit)
         )
-        return [decode_xcom(entry) for entry in session.scalars(query)]
+        read = find_xcom_reader()
+        return [read(entry) for entry in session.scalars(query)]
 
 
-def decode_xcom(entry: Any) -> Any:
-    """Return the value of what a task has handed on, from wherever it is kept.
+def find_xcom_reader() -> Callable[[Any], Any]:
+    """Return what reads Airflow's own entry of what a task has handed on, from wherever that is kept.
 
-    :param entry: Airflow's own entry of it.
-    :raises XComsUnreadable: where the XCom backend cannot read it.
+    What it returns raises ``XComsUnreadable`` where the XCom backend cannot read an entry.
+
     :raises AirflowLacks: where Airflow has changed.
     """
     with needed():
@@ -272,9 +274,7 @@ def decode_xcom(entry: Any) -> Any:
         from airflow.sdk.bases.xcom import BaseXCom
         from airflow.sdk.execution_time.xcom import XCom
 
-        if XCom is BaseXCom:
-            return XComModel.deserialize_value(entry)
-    return _ask_backend(XCom, entry)
+        return XComModel.deserialize_value if XCom is BaseXCom else partial(_ask_backend, XCom)
 
 
 def _ask_backend(backend: Any, entry: Any) -> Any:

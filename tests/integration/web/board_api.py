@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 BOARD = "/artifactory/board.json"
 NIGHT = datetime.datetime(2026, 11, 1, 2, tzinfo=datetime.UTC)
+CLOCK: list[float] = []
+"""The seconds that have gone by for the board."""
 STAGES = """
 stages:
   - {name: dev, repository: docker-dev, checks: [{property: test.status}], timeout: 4h}
@@ -78,7 +80,8 @@ def pipelines(
     folder.mkdir()
     fields = {"conn_type": "artifactory", "host": gateway.url, "login": sandbox.username, "password": sandbox.password}
     monkeypatch.setenv("AIRFLOW_CONN_ARTIFACTORY_DEFAULT", json.dumps(fields))
-    monkeypatch.setattr(access, "snapshots", Snapshots(lambda: folder))
+    CLOCK.clear()
+    monkeypatch.setattr(access, "snapshots", Snapshots(lambda: folder, clock=lambda: sum(CLOCK)))
 
     def write(name: str = "nightly", text: str = "images: [team/*]", *, stages: str = STAGES) -> None:
         (folder / f"{name}.yaml").write_text(f"{text}\n{stages}")
@@ -86,6 +89,11 @@ def pipelines(
 
     yield write
     access.snapshots.wait()
+
+
+def let_time_go_by() -> None:
+    """Let the snapshot grow old, so that the next who asks has the registry looked at anew."""
+    CLOCK.append(60)
 
 
 def store_dag(dag_id: str, *, is_stale: bool = False) -> None:

@@ -31,6 +31,7 @@ NEEDED = {
     "airflow.api_fastapi.core_api.security.get_user": {PLAN, PROMOTIONS},
     "airflow.api_fastapi.core_api.security.requires_access_asset": {PROMOTIONS},
     "airflow.api_fastapi.core_api.security.requires_access_dag": {PLAN},
+    "airflow.configuration.conf": set(),  # only the board asks
     "airflow.models.asset.AssetEvent": {PROMOTIONS},
     "airflow.models.asset.AssetModel": {PROMOTIONS},
     "airflow.models.dag.DagModel": set(),  # only a dry run's page asks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -91,6 +91,35 @@ def test_what_the_registry_shows_is_found_by_tag_and_by_digest(
     expect(page.get_by_role("rowheader").filter(has_text="team/")).to_have_count(1)
 
 
+def test_an_image_a_stage_and_two_stages_have_pages_that_axe_finds_nothing_serious_in(
+    page: Page, pipelines: Callable[..., None], sandbox: RunningSandbox
+) -> None:
+    pipelines(text="images: [team/*]")
+    sandbox.push_image("docker-dev/team/app:1.1", content="new")
+    digest = sandbox.push_image("docker-qa/team/app:1.0", content="old")
+    open_board(page)
+    table_row(page, "team/app").get_by_role("rowheader").get_by_role("link").click()
+    page.wait_for_url("**/plugin/board/image?image=team%2Fapp&ladder=nightly")
+    page.get_by_role("button", name="More of 1.0").click()
+    expect(page.get_by_role("definition").filter(has_text=digest)).to_be_visible()
+    assert serious_findings(page, ".ab-page") == []
+
+    page.get_by_role("link", name="What would change in qa").click()
+    page.wait_for_url("**/plugin/board/difference?from=docker-dev&to=docker-qa&q=team%2Fapp")
+    expect(table_row(page, "team/app")).to_contain_text("another tag")
+    assert serious_findings(page, ".ab-page") == []
+
+    page.get_by_role("link", name="docker-qa").click()
+    page.wait_for_url("**/plugin/board/stage?repository=docker-qa")
+    expect(table_row(page, "team/app")).to_contain_text("1.0")
+    assert serious_findings(page, ".ab-page") == []
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert digest in download.value.path().read_text()
+    page.get_by_role("link", name="Compare with prod").click()
+    expect(page.get_by_role("heading", name="docker-qa and docker-prod")).to_be_visible()
+
+
 def test_each_state_has_its_word_and_reason_and_who_and_when(page: Page) -> None:
     show(page, EVERYTHING)
     open_board(page)
@@ -172,6 +201,7 @@ def test_a_promotion_is_planned_confirmed_and_triggered_without_the_mouse(page: 
     expect(dialog).to_contain_text("done")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
+    expect(page.get_by_role("button", name="Actions for payments/web")).to_be_focused()
     assert sent == [
         {
             "logical_date": None,
@@ -184,6 +214,69 @@ def test_a_promotion_is_planned_confirmed_and_triggered_without_the_mouse(page: 
             },
         }
     ]
+
+
+def test_each_action_is_the_request_that_airflow_expects(page: Page) -> None:
+    sent: list[Any] = []
+    show(page, EVERYTHING, "hold", "stop", "resume", "retry", "answer")
+    page.route("**/api/v2/dags/**", lambda route: take(route, sent))
+    open_board(page)
+    dialog = page.get_by_role("dialog")
+
+    def finish(button: str, **fields: str) -> None:
+        for label, value in fields.items():
+            dialog.get_by_label(label).fill(value)
+        dialog.get_by_role("button", name=button, exact=True).click()
+        expect(dialog).to_contain_text("done")
+        dialog.get_by_role("button", name="Close").click()
+        expect(dialog).to_have_count(0)
+
+    page.get_by_role("button", name="Stop the line").click()
+    expect(dialog.get_by_role("button", name="Stop the line")).to_be_disabled()
+    finish("Stop the line", Reason="incident", Images="payments/* billing/*")
+    page.get_by_role("button", name="Let it go on").click()
+    finish("Let it go on", Reason="over")
+    for image in ("payments/api", "payments/jobs"):
+        page.get_by_role("checkbox", name=f"Choose {image}").check()
+    page.get_by_role("region", name="Chosen images").get_by_role("button", name="Hold").click()
+    dialog.get_by_label("Stage").select_option("prod")
+    finish("Hold", Reason="not yet")
+    page.get_by_role("button", name="Actions for payments/cron").click()
+    page.get_by_role("menuitem", name="Try again").click()
+    finish("Try again")
+    page.get_by_role("button", name="Approve or reject payments/web for prod").click()
+    dialog.get_by_label("Reject").check()
+    finish("Reject", Comment="no")
+
+    runs, api = "/api/v2/dags/does_{}/dagRuns", {"image": "payments/api", "tag": "1.0"}
+    hold = {"constant": "hold", "repository": "docker-prod", "reason": "not yet"}
+    stop = {"reason": "incident", "repositories": ["*"], "images": ["payments/*", "billing/*"]}
+    task = f"nightly/dagRuns/{RUN.run_id}/taskInstances/{RUN.task_id}/{RUN.map_index}"
+    assert sent == [
+        (runs.format("stop"), {"constant": "stop", **stop, "until": None, "also_rollbacks": False}),
+        (runs.format("resume"), {"constant": "resume", "reason": "over", "repositories": ["docker-prod"]}),
+        (runs.format("hold"), {**hold, **api}),
+        (runs.format("hold"), {**hold, **api, "image": "payments/jobs"}),
+        (
+            "/api/v2/dags/nightly/clearTaskInstances",
+            {
+                "dry_run": False,
+                "dag_run_id": RUN.run_id,
+                "only_failed": False,
+                "include_downstream": True,
+                "task_ids": [[RUN.task_id, RUN.map_index]],
+            },
+        ),
+        (f"/api/v2/dags/{task}/hitlDetails", {"chosen_options": ["Reject"], "params_input": {"comment": "no"}}),
+    ]
+
+
+def take(route: Route, sent: list[Any]) -> None:
+    """Be Airflow's API: note what is sent, and let each run succeed at once."""
+    if route.request.method != "GET":
+        body = route.request.post_data_json or {}
+        sent.append((urlsplit(route.request.url).path, body.get("conf", body)))
+    route.fulfill(json={"dag_run_id": "manual__1", "state": "success"})
 
 
 def take_runs(page: Page, sent: list[Any]) -> None:

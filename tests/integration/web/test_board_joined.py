@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pytest
 from tests.integration.web.board_api import (
     api_server,
     headers,
+    let_time_go_by,
     login,
     pipelines,
     read_board,
@@ -116,9 +118,7 @@ def test_a_task_that_has_failed_counts_until_another_tag_is_the_newest(
     gate = read_gate(api_server, headers)
     assert (gate["state"], "ladder.promote_to_qa has failed" in gate["reason"]) == ("failed", True)
     sandbox.push_image(f"docker-dev/{image}:1.1")
-    from artifactory_provider.web.board import access
-
-    access.snapshots.forget()
+    let_time_go_by()
     assert read_gate(api_server, headers)["state"] == "verifying"
 
 
@@ -178,6 +178,27 @@ def test_an_event_that_anybody_has_emitted_with_anything_breaks_nothing(
     store({"place": f"docker-qa/{image}", "extra": extra or {"x": 1}, "dag": "nightly", "run": RUN})
     board = read_board(api_server, headers)
     assert (board["trouble"], len(board["rows"])) == (None, 1)
+
+
+@pytest.mark.parametrize("name", ["HITLDetail", "TaskInstance", "XComModel", "AssetEvent", "create_session"])
+def test_a_name_that_airflow_lacks_costs_what_is_joined_and_not_the_board(
+    api_server: TestClient, headers: dict[str, str], image: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    find = builtins.__import__
+
+    def lacking(module: str, scope: Any = None, locals_: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        if (
+            name in (fromlist or ())
+            and (scope or {}).get("__name__") == "artifactory_provider.web.board.airflow_internals"
+        ):
+            raise ImportError(f"cannot import name {name!r} from {module!r} (/somewhere/secret.py)")
+        return find(module, scope, locals_, fromlist, level)
+
+    monkeypatch.setattr(builtins, "__import__", lacking)
+    board = read_board(api_server, headers)
+    assert f"lacks what it needs (cannot import name {name!r}" in board["trouble"]
+    assert "secret" not in board["trouble"]
+    assert [row["image"] for row in board["rows"]] == [image]
 
 
 async def test_who_may_not_know_of_runs_or_tasks_sees_what_the_registry_says_alone(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.gateway import Reply
-from tests.integration.web.board_api import BOARD, api_server, headers, pipelines, read_board, sandbox
+from tests.integration.web.board_api import BOARD, api_server, headers, let_time_go_by, pipelines, read_board, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +35,7 @@ def board(
 
 def renew(server: TestClient, headers: dict[str, str]) -> dict[str, Any]:
     """Return the board after the registry was looked at anew."""
-    from artifactory_provider.web.board import access
-
-    access.snapshots.forget()
+    let_time_go_by()
     return read_board(server, headers)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, func, or_, select
 
-from artifactory_provider.web.airflow_internals import XComsUnreadable, decode_xcom, needed
+from artifactory_provider.web.airflow_internals import XComsUnreadable, find_xcom_reader, needed
 from artifactory_provider.web.events import AssetEvent
 
 if TYPE_CHECKING:
@@ -185,11 +185,11 @@ def list_reports(session: Session, dag_ids: Sequence[str], *, key: str) -> list[
             .order_by(runs.c.run_after.desc(), XComModel.timestamp.desc())
             .limit(_MOST_REPORTS)
         )
-        found = list(reversed(session.execute(query).all()))
+        read, found = find_xcom_reader(), list(reversed(session.execute(query).all()))
     reports = []
     for entry, state in found:
         try:
-            value = decode_xcom(entry)
+            value = read(entry)
         except XComsUnreadable as error:
             log.info("What %s of %s has handed on cannot be read: %s", entry.task_id, entry.run_id, error)
         else:

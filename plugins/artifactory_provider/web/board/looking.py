@@ -6,9 +6,11 @@ import asyncio
 import datetime
 import logging
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.client import ArtifactoryClient
+from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.board.gates import judge_gates
 from artifactory_provider.board.rows import find_rows
@@ -21,12 +23,13 @@ from artifactory_provider.promotion.errors import RulesUnreadable
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.rules import Refusal
 from artifactory_provider.tasks.rules import Starter
+from artifactory_provider.tasks.variables import read_variable
 from artifactory_provider.web.airflow_internals import AirflowLacks
 from artifactory_provider.web.board.airflow_internals import open_session
 from artifactory_provider.web.board.joining import Promotions, find_all_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from artifactory_provider.artifactory.settings import ServerSettings
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_SERVERS_AT_ONCE = 8
 _ATTEMPTS, _PAUSE = 2, 2.0
 """Fewer than tasks make: the board looks again within a minute."""
 _LONGEST = 120.0
@@ -88,12 +92,13 @@ async def look(folder: Path, before: Snapshot) -> Snapshot:
     pipelines = tuple(read.pipelines.values())
     visit = _Visit(before, datetime.datetime.now(datetime.UTC))
     visit.troubles += [f"{name} cannot be read, so its ladder is not shown." for name in read.errors]
-    await asyncio.to_thread(visit.ask_airflow, pipelines)
+    joined = asyncio.create_task(asyncio.to_thread(visit.ask_airflow, pipelines))
     by_connection: dict[str, list[Pipeline]] = {}
     for pipeline in pipelines:
         by_connection.setdefault(pipeline.connection, []).append(pipeline)
-    for conn_id, own in by_connection.items():
-        await visit.ask_registry(conn_id, own)
+    # A server that does not answer keeps no other waiting, and Airflow's database is asked meanwhile.
+    await concurrently(lambda one: visit.ask_registry(*one, joined), by_connection.items(), at_once=_SERVERS_AT_ONCE)
+    await joined
     return visit.conclude(pipelines)
 
 
@@ -122,6 +127,8 @@ class _Visit:
         self._stops: dict[StopOrder, None] = {}
         self._tasks: Mapping[GateKey, list[TaskFinding]] = {}
         self._is_whole = True
+        # Hundreds of ladders ask for the same Variables: one read is as good as any other of this look.
+        self._read = cache(read_variable)
 
     def ask_airflow(self, pipelines: Sequence[Pipeline]) -> None:
         """Ask for what Airflow knows of all ladders, as few queries as there are kinds."""
@@ -135,14 +142,17 @@ class _Visit:
             log.warning("What Airflow's tasks are at cannot be told.", exc_info=error)
             self.troubles.append(f"What Airflow's tasks are at cannot be told now ({type(error).__name__}).")
 
-    async def ask_registry(self, conn_id: str, pipelines: Sequence[Pipeline]) -> None:
-        """Ask one server for all that its ladders need; what it does not say stays as it was."""
+    async def ask_registry(self, conn_id: str, pipelines: Sequence[Pipeline], joined: asyncio.Task[None]) -> None:
+        """Ask one server for all that its ladders need; what it does not say stays as it was.
+
+        :param joined: ends when Airflow has been asked.
+        """
         try:
             hook = ArtifactoryHook(conn_id)
             settings = await read_settings(hook)
             self._urls[conn_id] = settings.base_url
             async with asyncio.timeout(_LONGEST), ArtifactoryClient(settings) as client:
-                stock = await self._take_stock(client, pipelines)
+                stock = await self._take_stock(client, pipelines, joined)
                 for pipeline in pipelines:
                     self._rows += await self._judge(client, hook, pipeline, stock)
             self._stocks[conn_id] = stock
@@ -151,10 +161,14 @@ class _Visit:
                 log.warning("The ladders of the connection %s could not be looked at.", conn_id, exc_info=error)
             reason = str(error) if isinstance(error, ArtifactoryError) else type(error).__name__
             self.troubles.append(f"The server of the connection {conn_id} could not be asked: {reason}")
+            await joined
             self._keep(conn_id)
 
-    async def _take_stock(self, client: ArtifactoryClient, pipelines: Sequence[Pipeline]) -> Stock:
+    async def _take_stock(
+        self, client: ArtifactoryClient, pipelines: Sequence[Pipeline], joined: asyncio.Task[None]
+    ) -> Stock:
         found, failed = await survey(client, pipelines)
+        await joined
         if failed and not found:
             raise next(iter(failed.values()))
         old = self._before.stocks.get(pipelines[0].connection)
@@ -175,7 +189,7 @@ class _Visit:
     ) -> list[RowFinding]:
         rows = list(find_rows(pipeline, stock))
         try:
-            rules = await asyncio.to_thread(_read_rules, hook, pipeline)
+            rules = await asyncio.to_thread(_read_rules, hook, pipeline, self._read)
             await self._note_stops(rules)
             async with Ledger(client) as ledger:
                 rows = await judge_gates(rows, pipeline, ledger, rules)
@@ -214,7 +228,7 @@ class _Visit:
         )
 
 
-def _read_rules(hook: ArtifactoryHook, pipeline: Pipeline) -> VariableRules:
+def _read_rules(hook: ArtifactoryHook, pipeline: Pipeline, read: Callable[[str], str | None]) -> VariableRules:
     """Return what the rules say to whatever starts a ladder's runs by itself; to people, where nothing does."""
     starts = pipeline.starts
     starter = Starter("person")
@@ -222,4 +236,4 @@ def _read_rules(hook: ArtifactoryHook, pipeline: Pipeline) -> VariableRules:
         starter = Starter("schedule", dag_id=pipeline.name)
     elif starts.on_push or starts.on_verdict or starts.after:
         starter = Starter("event", dag_id=pipeline.name)
-    return hook.rules().with_rules(pipeline.rules()).started_by(starter)
+    return hook.rules(read=read).with_rules(pipeline.rules()).started_by(starter)

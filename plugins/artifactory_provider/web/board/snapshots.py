@@ -6,9 +6,11 @@ No request waits for Artifactory: what is known is answered at once, with its ag
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from artifactory_provider.web.board.looking import Snapshot, look
 from artifactory_provider.web.board.views import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from artifactory_provider.web.board.views import Rights
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _FRESH = 45.0
 """Seconds that a snapshot is good for."""
+_NEVER = 1_000_000
 _MOST_VIEWS = 16
 """People with the same rights share one; each holds no more than references."""
 _SHORTEST = 5.0
@@ -81,11 +84,6 @@ class Snapshots:
             view.prepare()
         return view, is_refreshing
 
-    def forget(self) -> None:
-        """Let the next who asks have the registry looked at anew, however fresh the snapshot is."""
-        with self._lock:
-            self._taken = self._begun = float("-inf")
-
     def wait(self) -> None:
         """Wait for the snapshot that is being taken, if one is."""
         if (thread := self._thread) is not None:
@@ -94,9 +92,24 @@ class Snapshots:
     def _take(self) -> None:
         before = self._current
         try:
-            found = asyncio.run(look(self._folder(), before))
+            with _without_full_collections():
+                found = asyncio.run(look(self._folder(), before))
         except Exception as error:
             log.warning("The board could not be renewed.", exc_info=error)
             found = replace(before, trouble=f"The board could not be renewed ({type(error).__name__}).")
         with self._lock:
             self._current, self._taken, self._thread = found, self._clock(), None
+
+
+@contextmanager
+def _without_full_collections() -> Iterator[None]:
+    """Keep Python from walking all that the server holds, again and again, while a look makes what all stays.
+
+    That took as long as the look itself. Young objects are collected as ever.
+    """
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*thresholds[:2], _NEVER)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from artifactory_provider.audit import StandingTag
+    from artifactory_provider.board.comparison import Difference as HowDifferent
     from artifactory_provider.board.findings import CellFinding
     from artifactory_provider.web.board.views import View
 
@@ -127,18 +128,18 @@ def send_stage(wanted: TagsDep, rights: RightsDep) -> Response:
 def show_difference(wanted: DifferencesDep, rights: RightsDep) -> Difference:
     """Return a page of two stages side by side: what stands for each image in either."""
     view, is_refreshing = view_board(rights, refresh=wanted.refresh)
-    every = _find_differences(view, wanted)
-    found = [row for row in every if wanted.difference in {"", row.difference}]
+    every = _compare_stages(view, wanted)
+    found = [one for one in every if wanted.difference in {"", one.difference}]
     return Difference(
         from_repository=wanted.first,
         to=wanted.second,
         as_of=view.snapshot.as_of,
         is_refreshing=is_refreshing,
         trouble=view.snapshot.trouble,
-        counts={name: sum(row.difference == name for row in every) for name in _DIFFERENCES},
+        counts={name: sum(one.difference == name for one in every) for name in _DIFFERENCES},
         found=len(found),
         start=wanted.start,
-        rows=found[wanted.start : wanted.start + wanted.limit],
+        rows=[_show_compared(one) for one in found[wanted.start : wanted.start + wanted.limit]],
     )
 
 
@@ -146,9 +147,17 @@ def show_difference(wanted: DifferencesDep, rights: RightsDep) -> Difference:
 def send_difference(wanted: DifferencesDep, rights: RightsDep) -> Response:
     """Send two stages side by side as CSV."""
     view, _ = view_board(rights)
-    found = [row for row in _find_differences(view, wanted) if wanted.difference in {"", row.difference}]
+    every = _compare_stages(view, wanted)
+    found = (_show_compared(one) for one in every if wanted.difference in {"", one.difference})
     cells = ((row.image, row.difference, *_cells(row.before), *_cells(row.after), row.compare) for row in found)
     return _send_csv(write_csv(_DIFFERENCE_COLUMNS, cells), "difference")
+
+
+class _Compared(NamedTuple):
+    image: str
+    difference: HowDifferent
+    before: StandingTag | None
+    after: StandingTag | None
 
 
 def _find_tags(view: View, wanted: WantedTags) -> list[StandingTag]:
@@ -188,24 +197,27 @@ def _show_tags(view: View, repository: str, tags: Sequence[StandingTag]) -> list
     return rows
 
 
-def _find_differences(view: View, wanted: WantedDifferences) -> list[DifferenceRow]:
+def _compare_stages(view: View, wanted: WantedDifferences) -> list[_Compared]:
+    """Return what stands for each image in either stage, of those that meet the search."""
     check_stage(view, wanted.first, wanted.second)
     first, second = view.list_shown(wanted.first), view.list_shown(wanted.second)
     words = split_words(wanted.q)
-    rows = []
+    found = []
     for image in sorted({*first, *second}):
         before, after = (_shown(cells.get(image)) for cells in (first, second))
         if not words or _has_all(words, *filter(None, (before, after))):
-            rows.append(
-                DifferenceRow(
-                    image=image,
-                    difference=compare(before, after),
-                    before=_show_side(before),
-                    after=_show_side(after),
-                    compare=link_changes(before, after),
-                )
-            )
-    return rows
+            found.append(_Compared(image, compare(before, after), before, after))
+    return found
+
+
+def _show_compared(one: _Compared) -> DifferenceRow:
+    return DifferenceRow(
+        image=one.image,
+        difference=one.difference,
+        before=_show_side(one.before),
+        after=_show_side(one.after),
+        compare=link_changes(one.before, one.after),
+    )
 
 
 def _shown(cell: CellFinding | None) -> StandingTag | None:

@@ -10,7 +10,7 @@ const APPS = {
 
 // What Airflow 3.3 puts on the window for plugins. It promises no versions of them.
 const NEEDED = {
-  React: ["createElement", "useEffect", "useState", "useMemo", "useRef", "useId"],
+  React: ["createElement", "lazy", "Suspense", "useEffect", "useState", "useMemo", "useRef", "useId"],
   ReactRouterDOM: ["Link", "useSearchParams", "useLocation", "useNavigate"],
   ChakraUI: ["Button", "Dialog", "Input", "Menu", "Portal", "Textarea"],
 };
@@ -27,21 +27,24 @@ function findMissing() {
 const say = (text) => () => text;
 
 async function load(module, name) {
+  try {
+    return { default: (await import(module))[name] };
+  } catch (error) {
+    console.error("The board's files cannot be loaded:", error);
+    const why = `one of its files cannot be loaded: ${error.message}`;
+    return { default: say(`The board cannot be shown, since ${why}. Load the page again.`) };
+  }
+}
+
+// Airflow imports this file once for all of them: each loads its own when it is shown.
+function make(module, name) {
   const missing = findMissing();
   if (missing.length > 0) {
     return say(`The board cannot be shown: this version of Airflow does not give plugins ${missing.join(", ")}.`);
   }
-  try {
-    return (await import(module))[name];
-  } catch (error) {
-    console.error("The board's files cannot be loaded:", error);
-    return say(
-      `The board cannot be shown, since one of its files cannot be loaded: ${error.message}. Load the page again.`,
-    );
-  }
+  const { createElement, lazy, Suspense } = globalThis.React;
+  const Loaded = lazy(() => load(module, name));
+  return (props) => createElement(Suspense, null, createElement(Loaded, props));
 }
 
-const loaded = await Promise.all(Object.values(APPS).map(([module, name]) => load(module, name)));
-Object.keys(APPS).forEach((name, place) => {
-  globalThis[name] = loaded[place];
-});
+for (const [app, [module, name]] of Object.entries(APPS)) globalThis[app] = make(module, name);

@@ -35,7 +35,11 @@ export function StageCell({ cell, row }) {
 function Whose({ cell }) {
   if (cell.by) return h("span", { className: "ab-by" }, h(By, { by: cell.by }));
   if (cell.pushed_by)
-    return h("span", { className: "ab-by", title: "Who pushed it, as Artifactory says" }, `pushed by ${cell.pushed_by}`);
+    return h(
+      "span",
+      { className: "ab-by", title: "Who pushed it, as Artifactory says" },
+      `pushed by ${cell.pushed_by}`,
+    );
   return null;
 }
 

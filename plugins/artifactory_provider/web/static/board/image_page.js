@@ -124,7 +124,7 @@ function Onward({ gate, ladder, image }) {
         h(
           Link,
           { to: differencePage(from.repository, to.repository, image), className: "ab-link" },
-          "What would change",
+          `What would change in ${gate.to}`,
         ),
     ),
   );
