@@ -159,7 +159,7 @@ async def test_the_requests_are_one_a_tag_and_some_for_looks(
     planning = len(gateway.requests)
     await delete_planned(client, rules, made.to_delete())
     assert sandbox.tags(DEV, image) == []
-    assert planning < 20
+    assert planning < 50, "listings of all that this server holds, and nothing for each tag"
     assert len(gateway.requests) - planning <= 200 + 5
 
 
