@@ -52,7 +52,7 @@ _A_TRANSACTION = 500
 _ROUNDS, _VIEWERS = 3, 20
 _BETWEEN_LOOKS = 6.0
 """Seconds: the board lets the registry be looked at anew every five."""
-_BETWEEN_QUESTIONS = 0.25
+_BETWEEN_QUESTIONS = 0.15
 _BOARD = "/artifactory/board.json"
 _RECORD = {
     "source": "docker-dev/image:tag",

@@ -53,7 +53,7 @@ FORM = {
 
 
 @dag(
-    dag_display_name="Audit: drift in stages",
+    dag_display_name="Audit the stages",
     schedule=CronTriggerTimetable("0 5 * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,

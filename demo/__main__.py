@@ -348,7 +348,7 @@ What to try:
  13. In the same browser, read who has promoted what into production, and on which verdicts (docs/audit-trail.md); with
      .json it is JSON:
        {home.airflow_url}/artifactory/trail.csv?repository=docker-prod
- 14. Trigger 'Audit: drift in stages' (audit_drift): its run's tab Plan says what no promotion explains in qa and
+ 14. Trigger 'Audit the stages' (audit_drift): its run's tab Plan says what no promotion explains in qa and
      prod, who has pushed it, and when. One tag was pushed to docker-prod past Airflow; bring another:
        skopeo copy --src-tls-verify=false --src-creds admin:password \\
          --dest-tls-verify=false --dest-creds admin:password \\

@@ -33,7 +33,7 @@ from artifactory_provider.promotion.planning.criteria import TagCriteria
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.planning.rollback import plan_rollback
 from artifactory_provider.promotion.request import NOTHING, PromotionOptions, make_promotions
-from artifactory_provider.tasks.metrics import ROLLBACKS, Tally
+from artifactory_provider.tasks.metrics import ROLLBACKS, Tally, count_promotions
 from artifactory_provider.tasks.rules import Answers
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def promote(args: Namespace) -> int:
             "the same command again: it does what is left."
         )
         return INTERRUPTED
+    count_promotions(report.results)
     return _report(wanted.left, report, args.output)
 
 

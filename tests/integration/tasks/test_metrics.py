@@ -18,9 +18,15 @@ from airflow.sdk.observability import stats
 from tests.integration.gateway import Reply
 from tests.integration.pipelines.climbing import push
 from tests.integration.tasks.receivers import sums
+from tests.unit.operators.asking import Asking, promotion
 
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.operators import ArtifactoryPromoteBatchOperator, ArtifactoryPromoteOperator
+from artifactory_provider.operators import (
+    ArtifactoryApprovalOperator,
+    ArtifactoryPromoteBatchOperator,
+    ArtifactoryPromoteOperator,
+)
+from artifactory_provider.promotion.errors import PromotionsFailed
 from artifactory_provider.promotion.record import PromotionRecord
 from artifactory_provider.promotion.reports import PromotionResult
 from artifactory_provider.promotion.rules import Refusal, Refused
@@ -234,6 +240,47 @@ def test_a_refusal_that_fails_the_task_is_refused_and_counts_by_its_rule(
     assert sums(found, "artifactory.promotions") == {("docker-qa", "refused"): 1}
     assert sum(sums(found, "artifactory.refusals").values()) == 1
     assert sums(found, "artifactory.waits") == {}
+
+
+def test_what_a_bulk_run_holds_back_for_want_of_a_verdict_is_unverified(
+    sandbox: RunningSandbox, image: str, context: Any, statsd: StatsdReceiver
+) -> None:
+    for tag, status in (("1", "passed"), ("2", "failed"), ("3", "")):
+        sandbox.push_image(f"docker-dev/{image}:{tag}", content=f"{image} {tag}")
+        if status:
+            sandbox.set_properties(f"docker-dev/{image}:{tag}", {"test.status": status})
+    task = ArtifactoryPromoteBatchOperator(
+        task_id="t",
+        promotions=[{"source": f"docker-dev/{image}:{tag}", "target": f"docker-qa/{image}:{tag}"} for tag in "123"],
+        checks=[PropertyCheck()],
+        confirmation_timeout=0,
+    )
+    with pytest.raises(PromotionsFailed):
+        task.execute(context)
+    assert sums(statsd.packets(), "artifactory.promotions") == {
+        ("docker-qa", "promoted"): 1,
+        ("docker-qa", "unverified"): 2,
+    }
+
+
+@pytest.mark.parametrize("answer", ["Approve", "Reject"])
+def test_a_question_counts_once_however_many_answer_it_and_tells_how_long_people_took(
+    monkeypatch: pytest.MonkeyPatch, statsd: StatsdReceiver, answer: str
+) -> None:
+    asking = Asking(monkeypatch)
+    task = ArtifactoryApprovalOperator(task_id="approve", promotions=[promotion()], count=2, fail_on_reject=False)
+    monkeypatch.setattr(task, "skip", lambda *_: None)
+    monkeypatch.setattr(task, "get_direct_relatives", lambda **_: [])
+    asking.start(task)
+    assert [(one.name, one.tags, one.value) for one in statsd.packets()] == [
+        ("artifactory.waits", (("repository", "docker-prod"), ("reason", "approval")), 1)
+    ]
+    asking.answer(task, "alice", "Approve")
+    assert statsd.packets() == []
+    asking.answer(task, "bob", answer)
+    assert [(one.name, one.tags) for one in statsd.packets()] == [
+        ("artifactory.wait_time", (("repository", "docker-prod"), ("reason", "approval")))
+    ]
 
 
 def test_ten_thousand_promotions_are_few_packets_and_their_times_are_drawn_evenly(statsd: StatsdReceiver) -> None:

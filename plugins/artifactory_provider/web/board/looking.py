@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.client import ArtifactoryClient
+from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.board.gates import judge_gates
 from artifactory_provider.board.rows import find_rows
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_SERVERS_AT_ONCE = 8
 _ATTEMPTS, _PAUSE = 2, 2.0
 """Fewer than tasks make: the board looks again within a minute."""
 _LONGEST = 120.0
@@ -90,12 +92,13 @@ async def look(folder: Path, before: Snapshot) -> Snapshot:
     pipelines = tuple(read.pipelines.values())
     visit = _Visit(before, datetime.datetime.now(datetime.UTC))
     visit.troubles += [f"{name} cannot be read, so its ladder is not shown." for name in read.errors]
-    await asyncio.to_thread(visit.ask_airflow, pipelines)
+    joined = asyncio.create_task(asyncio.to_thread(visit.ask_airflow, pipelines))
     by_connection: dict[str, list[Pipeline]] = {}
     for pipeline in pipelines:
         by_connection.setdefault(pipeline.connection, []).append(pipeline)
-    for conn_id, own in by_connection.items():
-        await visit.ask_registry(conn_id, own)
+    # A server that does not answer keeps no other waiting, and Airflow's database is asked meanwhile.
+    await concurrently(lambda one: visit.ask_registry(*one, joined), by_connection.items(), at_once=_SERVERS_AT_ONCE)
+    await joined
     return visit.conclude(pipelines)
 
 
@@ -139,14 +142,17 @@ class _Visit:
             log.warning("What Airflow's tasks are at cannot be told.", exc_info=error)
             self.troubles.append(f"What Airflow's tasks are at cannot be told now ({type(error).__name__}).")
 
-    async def ask_registry(self, conn_id: str, pipelines: Sequence[Pipeline]) -> None:
-        """Ask one server for all that its ladders need; what it does not say stays as it was."""
+    async def ask_registry(self, conn_id: str, pipelines: Sequence[Pipeline], joined: asyncio.Task[None]) -> None:
+        """Ask one server for all that its ladders need; what it does not say stays as it was.
+
+        :param joined: ends when Airflow has been asked.
+        """
         try:
             hook = ArtifactoryHook(conn_id)
             settings = await read_settings(hook)
             self._urls[conn_id] = settings.base_url
             async with asyncio.timeout(_LONGEST), ArtifactoryClient(settings) as client:
-                stock = await self._take_stock(client, pipelines)
+                stock = await self._take_stock(client, pipelines, joined)
                 for pipeline in pipelines:
                     self._rows += await self._judge(client, hook, pipeline, stock)
             self._stocks[conn_id] = stock
@@ -155,10 +161,14 @@ class _Visit:
                 log.warning("The ladders of the connection %s could not be looked at.", conn_id, exc_info=error)
             reason = str(error) if isinstance(error, ArtifactoryError) else type(error).__name__
             self.troubles.append(f"The server of the connection {conn_id} could not be asked: {reason}")
+            await joined
             self._keep(conn_id)
 
-    async def _take_stock(self, client: ArtifactoryClient, pipelines: Sequence[Pipeline]) -> Stock:
+    async def _take_stock(
+        self, client: ArtifactoryClient, pipelines: Sequence[Pipeline], joined: asyncio.Task[None]
+    ) -> Stock:
         found, failed = await survey(client, pipelines)
+        await joined
         if failed and not found:
             raise next(iter(failed.values()))
         old = self._before.stocks.get(pipelines[0].connection)

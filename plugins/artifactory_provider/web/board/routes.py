@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -70,10 +70,18 @@ class WantedRows:
 WantedDep = Annotated[WantedRows, Depends()]
 
 
-@router.get("/board.json")
-def show_board(wanted: WantedDep, rights: RightsDep) -> Board:
+@router.get("/board.json", response_model=Board)
+def show_board(wanted: WantedDep, rights: RightsDep) -> Response:
     """Return a page of the board; it never waits for Artifactory."""
     view, is_refreshing = view_board(rights, refresh=wanted.refresh)
+    body = view.remember(
+        (replace(wanted, refresh=False), is_refreshing),
+        lambda: _make_board(view, wanted, is_refreshing=is_refreshing).model_dump_json(by_alias=True).encode(),
+    )
+    return Response(body, media_type="application/json", headers=ANSWER_HEADERS)
+
+
+def _make_board(view: View, wanted: WantedRows, *, is_refreshing: bool) -> Board:
     met, counts = _find(view, wanted)
     found = [row for row in met if wanted.state in row.states] if wanted.state else met
     favourites = frozenset(filter(None, wanted.images.split(",")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from artifactory_provider.board.states import COUNTED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from artifactory_provider.audit import StandingTag
     from artifactory_provider.board.findings import CellFinding, GateFinding, RowFinding
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from artifactory_provider.pipelines.model import Pipeline
     from artifactory_provider.web.board.looking import Snapshot
     from artifactory_provider.web.history import RecordedPromotion
+
+
+_MOST_ANSWERS = 20
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class View:
 
     def __init__(self, snapshot: Snapshot, rights: Rights) -> None:
         self.snapshot, self.rights = snapshot, rights
+        self._answers: dict[Hashable, bytes] = {}
+        self._answering = threading.Lock()
         self._tags: dict[str, list[StandingTag]] = {}
         self.pipelines: list[Pipeline] = [one for one in snapshot.pipelines if one.name in rights.dags]
 
@@ -79,6 +85,21 @@ class View:
         """The rows of the ladders whose DAG they may read."""
         tasks = self.rights.dags_with_tasks
         return [self._see(row, tasks) for row in self.snapshot.rows if row.pipeline.name in self.rights.dags]
+
+    def remember(self, asked: Hashable, make: Callable[[], bytes]) -> bytes:
+        """Return the answer to a question, made once for all who ask the same.
+
+        :param asked: what is asked.
+        :param make: makes the answer.
+        """
+        with self._answering:
+            answer = self._answers.pop(asked, None)
+            if answer is None:
+                answer = make()
+            self._answers[asked] = answer
+            while len(self._answers) > _MOST_ANSWERS:
+                del self._answers[next(iter(self._answers))]
+        return answer
 
     def prepare(self) -> None:
         """Make what everybody needs of it."""
