@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,7 @@ from artifactory_provider.web.board.views import count
 if TYPE_CHECKING:
     from artifactory_provider.web.board.views import SeenRow, View
 
+Ladders = Annotated[Sequence[Name], Query(max_length=500)]
 _ANY_STATE = f"^({'|'.join(COUNTED)}|)$"
 
 
@@ -101,13 +103,13 @@ def _make_board(view: View, wanted: WantedRows, *, is_refreshing: bool) -> Board
 
 
 @router.get("/board/actions.json")
-def show_actions(user: UserDep, session: SessionDep, rights: RightsDep, ladder: Name = "") -> Actions:
-    """Return what the user may do: a run of a ladder and what concerns its tasks, where one is named.
+def show_actions(user: UserDep, session: SessionDep, rights: RightsDep, ladder: Ladders = ()) -> Actions:
+    """Return what the user may do: runs of ladders and what concerns their tasks, where some are named.
 
-    :param ladder: the ladder's name; empty for none.
+    :param ladder: the ladders' names.
     """
     view, _ = view_board(rights)
-    meant = next((one for one in view.pipelines if one.name == ladder), None)
+    meant = [one for one in view.pipelines if one.name in ladder]
     return Actions(actions=find_actions(session, user, meant), user=str(user.get_name()))
 
 
