@@ -23,6 +23,7 @@ from benchmarks import (
     policies,
     promotions,
     pushes,
+    retention,
     sandbox_promotions,
     sandbox_transfers,
     waits,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "boards": boards.measure,
     "parsing": parsing.measure,
     "pushes": pushes.measure,
+    "retention": retention.measure,
     "sandbox-promotions": sandbox_promotions.measure,
     "sandbox-transfers": sandbox_transfers.measure,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,7 @@ _TIME = "2026-11-01T12:00:00.000Z"
 
 
 def measure() -> Iterator[Result]:
-    """Audit and list in turns, each in a process of its own, and give the best of each."""
+    """Audit and list in turns, each in a process of its own, and give the median of the turns."""
     with tempfile.TemporaryDirectory() as root:
         data, queries = Path(root, "sandbox"), Path(root, "queries.json")
         with opened(data) as service, service.database.writing() as tx:
@@ -46,11 +47,14 @@ def measure() -> Iterator[Result]:
     audits = runs["audit"]
     if any(run["findings"] != _BY_HAND for run in audits):
         raise RuntimeError(f"there are {_BY_HAND} tags that no promotion explains, and others were found: {audits}")
-    seconds = {way: min(run["seconds"] for run in found) for way, found in runs.items()}
-    yield at_most("audit_50000", seconds["audit"] / seconds["list"], 1.2)
-    yield told("audit_50000_vs_bytes", seconds["audit"] / seconds["send"], "ratio, over the answers read as JSON")
+    ratio, of_bytes = (
+        statistics.median(one["seconds"] / other["seconds"] for one, other in zip(audits, runs[way], strict=True))
+        for way in ("list", "send")
+    )
+    yield at_most("audit_50000", ratio, 1.2)
+    yield told("audit_50000_vs_bytes", of_bytes, "ratio, over the answers read as JSON")
     yield at_most("audit_50000_memory", max(run["peak"] for run in audits), 400, "MiB, the peak of the process")
-    yield told("audit_50000_seconds", seconds["audit"], "s")
+    yield told("audit_50000_seconds", min(run["seconds"] for run in audits), "s")
     yield told("audit_50000_requests", audits[0]["queries"], "queries")
 
 

@@ -333,10 +333,12 @@ What to try:
      (stop_the_line), and look at what a dry run of the backfill says then.
   9. Trigger 'Promote on demand' (promote_on_demand) with coredns, the tag v1.10.1, from docker-dev to docker-qa: what
      the pipeline asks of the image, the form asks, too. 'Roll back' (rollback) takes a tag back to what it showed.
-  10. Pull what was promoted:
+  10. Trigger 'Retention' (retention) as its form stands, and open the run's tab Plan: what would go by
+     retention_rules.yaml, and what something needs still.
+  11. Pull what was promoted:
        skopeo inspect --tls-verify=false --creds admin:password \\
          docker://127.0.0.1:{home.ports.sandbox}/docker-prod/coredns:v1.11.0
- 11. Push a release of the storefront: 'Promote on push' (promote_pushed_on_push) starts, and waits for its tests.
+ 12. Push a release of the storefront: 'Promote on push' (promote_pushed_on_push) starts, and waits for its tests.
        skopeo copy --src-tls-verify=false --src-creds admin:password \\
          --dest-tls-verify=false --dest-creds admin:password \\
          docker://127.0.0.1:{home.ports.sandbox}/docker-dev/coredns:v1.11.0 \\

@@ -42,6 +42,7 @@ DAGS = (
     "promote_on_demand",
     "retag_backfill",
     "rollback",
+    "retention",
     "stop_the_line",
     "hold_or_reject",
     "audit_drift",

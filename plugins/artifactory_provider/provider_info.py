@@ -41,9 +41,11 @@ def get_provider_info() -> dict[str, Any]:
                         "override",
                         "plan",
                         "plan_one",
+                        "plan_retention",
                         "plan_rollback",
                         "promote",
                         "promote_batch",
+                        "retention",
                         "rollback",
                         "stop",
                     )

@@ -36,6 +36,7 @@ def test_every_dag_file_is_read_without_errors(dag_bag: DagBag) -> None:
         "promote_pushed_on_push",
         "promote_on_demand",
         "retag_backfill",
+        "retention",
         "rollback",
         "service_catalog_check",
         "stop_the_line",

@@ -52,8 +52,8 @@ def refresh(page: Page, text: str | re.Pattern[str]) -> None:
     """Press the board's button until the row says a text."""
 
     def says() -> bool:
-        page.get_by_role("button", name="Refresh").click()
-        page.wait_for_timeout(1500)
+        with page.expect_response(lambda answer: "/board.json" in answer.url):
+            page.get_by_role("button", name="Refresh").click()
         found = row(page).text_content(timeout=1000) if row(page).count() else ""
         return re.search(text, found or "") is not None
 

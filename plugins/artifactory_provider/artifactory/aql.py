@@ -65,7 +65,7 @@ class Item:
         :raises DigestUnknown: when there is no digest.
         :raises ValueError: when a time is none.
         """
-        repository, folder, name = (str(document[each]) for each in _FIELDS[:3])
+        repository, folder, name = str(document["repo"]), str(document["path"]), str(document["name"])
         sha256 = document.get("sha256")
         if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
             raise DigestUnknown(f"Queries do not tell the digest of {repository}/{folder}/{name}.")

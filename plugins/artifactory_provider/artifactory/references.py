@@ -146,6 +146,13 @@ class ImageReference:
         """Return the same reference with this digest."""
         return self._with(self.tag, check_digest(digest))
 
+    def tagged(self, tag: str) -> ImageReference:
+        """Return the same image with this tag.
+
+        :raises InvalidReference: when it is malformed.
+        """
+        return self._with(check_tag(tag), self.digest)
+
     def unpinned(self) -> ImageReference:
         """Return the reference to the tag, whatever it shows."""
         return self if self.digest is None else self._with(self.tag, None)

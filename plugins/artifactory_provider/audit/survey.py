@@ -33,7 +33,7 @@ from artifactory_provider.promotion.record import StandingRecord, take_records
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Mapping, Sequence
 
     from artifactory_provider.artifactory.aql import Item
     from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -110,10 +110,15 @@ class Survey:
 
     def __init__(self, repositories: Iterable[str] = (), images: Patterns | None = None) -> None:
         self.repositories = tuple(repositories)
+        # Thousands of tags are of few images, whose names are checked once.
+        self._refer_to = cache(ImageReference)
         self._is_meant = cache((images or Patterns()).match)
         self._tags: dict[Folder, StandingTag] = {}
         self._by_image: dict[Image, dict[str, StandingTag]] = {}
         self._manifests: dict[Image, set[str]] = {}
+        self._untagged: dict[Image, set[str]] = {}
+        self._hidden: dict[Folder, str] = {}
+        self._folders: set[Folder] = set()
         self._rejected: dict[str, Mark] = {}
         self._texts: dict[str, str] = {}
 
@@ -127,6 +132,11 @@ class Survey:
     def images(self) -> Sequence[Image]:
         """Repository and name of each image that has tags."""
         return tuple(self._by_image)
+
+    @property
+    def folders(self) -> Collection[Folder]:
+        """The folders of all images that have manifests, those that no client can name among them."""
+        return self._folders
 
     def tags_of(self, image: Image) -> Mapping[str, StandingTag]:
         """Return the tags of an image, attachments and all: tag → what stands there.
@@ -149,6 +159,23 @@ class Survey:
         :param digest: the digest.
         """
         return digest in self._manifests.get(image, ())
+
+    def digests_in(self, tag: StandingTag) -> tuple[str, ...]:
+        """Return the digests of the manifests in a tag's folder: what it shows, and what an index there hides.
+
+        :param tag: what stands there.
+        """
+        hidden = self._hidden.get(folder_of(tag.place.unpinned()))
+        return (tag.digest,) if hidden is None else (tag.digest, hidden)
+
+    def digests_of(self, image: Image, *, without: Collection[ImageReference]) -> set[str]:
+        """Return the digests that an image would have without some of its tags.
+
+        :param image: repository and image.
+        :param without: the tags, pinned.
+        """
+        tags = [tag for tag in self.tags_of(image).values() if tag.place not in without]
+        return {*self._untagged.get(image, ()), *(digest for tag in tags for digest in self.digests_in(tag))}
 
     def attachments_of(self, tag: StandingTag) -> list[StandingTag]:
         """Return the tags of what belongs to the digest of a tag.
@@ -179,11 +206,13 @@ class Survey:
             if not self._is_meant(image):
                 continue
             self.note_rejection(item)
+            self._folders.add((item.repository, image))
             try:
                 if not is_tag_folder(name):
-                    self._manifests.setdefault((item.repository, image), set()).add(item.digest)
+                    for kept in (self._manifests, self._untagged):
+                        kept.setdefault((item.repository, image), set()).add(item.digest)
                 else:
-                    self._add_tag(item, ImageReference(item.repository, image, name, item.digest))
+                    self._add_tag(item, self._refer_to(item.repository, image).tagged(name).pinned(item.digest))
             except InvalidReference as error:
                 log.info("Passing over %s/%s, which no client can name: %s", item.repository, item.folder, error)
 
@@ -200,7 +229,10 @@ class Survey:
         self._manifests.setdefault(image, set()).add(item.digest)
         is_index = item.name == LIST_FILE
         if folder in self._tags and not is_index:
+            self._hidden[folder] = item.digest
             return  # The index beside it is what the tag shows.
+        if folder in self._tags:
+            self._hidden[folder] = self._tags[folder].digest
         said, once = item.properties or {}, self._once
         properties = {once(name): values for name, values in said.items() if name not in _SERVERS_OWN}
         # Of thousands of tags, the values of each record would be most of what is kept.

@@ -202,8 +202,10 @@ def make_trail(
         shown[str(tag.place.unpinned())] = tag
         for record in _own_records(tag):
             records.setdefault((record.target, record.digest, record.run), record)
-    makers = find_makers({run for key in records if key not in told for run in key[2:]})
-    rows = [_tell_record(record, told.get(key), makers) for key, record in records.items()]
+    # Nobody is looked for who promoted at another time: years of records would be millions of tasks to look through.
+    inside = {key: record for key, record in records.items() if period.holds(_read_time(record.time))}
+    makers = find_makers({run for key in inside if key not in told for run in key[2:]})
+    rows = [_tell_record(record, told.get(key), makers) for key, record in inside.items()]
     rows += [
         _tell_event(event, shown.get(event.target), was_read=was_read(_image_of(event.target)))
         for key, event in told.items()

@@ -22,6 +22,7 @@ from artifactory_provider.promotion.planning.sources import list_standing_tags
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.transfer import pin
+from artifactory_provider.retention import delete_planned, plan_retention, restore
 from artifactory_provider.tasks.changes import ask_rules
 from artifactory_provider.tasks.rules import VariableRules, find_starter
 from artifactory_provider.tasks.variables import read_variable
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_provider.promotion.reports import PromotionReport
     from artifactory_provider.promotion.request import Attachments, OnConflict, Promotion
+    from artifactory_provider.retention import PlannedDeletion, RetentionPlan, RetentionReport, RetentionRules
     from artifactory_provider.tasks.changes import PlannedChange
     from artifactory_provider.tasks.rules import Answers
     from artifactory_provider.verification import Check
@@ -383,6 +385,66 @@ class ArtifactoryHook(ServerHook):
             return await ask_rules(client, await make(client), rules, connect=HttpConnections())
 
         return self._run_client(ask)
+
+    def plan_retention(
+        self,
+        rules: RetentionRules,
+        *,
+        repositories: Patterns | None = None,
+        images: Patterns | None = None,
+        largest: int | None = None,
+    ) -> RetentionPlan:
+        """Return what would go by rules of retention, and delete nothing; see ``retention.plan_retention``.
+
+        What a stop or the policy forbids now is planned as ``refused``.
+
+        :param rules: what may go.
+        :param repositories: of which repositories something goes; None for all of the rules.
+        :param images: of which images something goes; None for all of the rules.
+        :param largest: how many tags may go.
+        :raises InvalidPlan: when more would go.
+        """
+        allowed = self.rules()
+        return self._run_client(
+            lambda client: plan_retention(
+                client, rules, repositories=repositories, images=images, largest=largest, allowed=allowed
+            )
+        )
+
+    def delete_planned(
+        self,
+        rules: RetentionRules,
+        deletions: Sequence[PlannedDeletion],
+        *,
+        at_once: int = 16,
+        answers: Answers | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> RetentionReport:
+        """Delete those tags of a plan that may still go; one that fails does not stop the others.
+
+        :param rules: what may go.
+        :param deletions: what the plan says is to go.
+        :param at_once: how many requests are under way at a time, at most.
+        :param answers: what people have answered, where the policy asks them.
+        :param on_progress: called with how far it has come.
+        """
+        allowed = self.rules().with_answers([one.change for one in deletions], answers)
+        return self._run_client(
+            lambda client: delete_planned(
+                client, rules, deletions, allowed=allowed, at_once=at_once, on_progress=on_progress
+            )
+        )
+
+    def restore(
+        self, attic: str, *, repositories: Patterns | None = None, images: Patterns | None = None
+    ) -> RetentionReport:
+        """Bring back what retention has moved to the attic, where its tag is free.
+
+        :param attic: the attic's repository key.
+        :param repositories: to which repositories something is brought back; None for all.
+        :param images: of which images something is brought back; None for all.
+        """
+        return self._run_client(lambda client: restore(client, attic, repositories=repositories, images=images))
 
     def list_tags(self, criteria: TagCriteria, *, with_times: bool = False) -> list[ListedTag]:
         """Return the tags that meet some criteria; see ``planning.sources.list_standing_tags``.

@@ -1,4 +1,4 @@
-"""Airflow operators: plan, ask people, promote, promote many, report, roll back; hold, reject, stop the line; audit."""
+"""Airflow operators: plan, ask people, promote, report, roll back; hold, reject, stop the line; audit; retention."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from artifactory_provider.operators.override import ArtifactoryOverrideOperator
     from artifactory_provider.operators.plan import ArtifactoryPlanOperator
     from artifactory_provider.operators.plan_one import ArtifactoryPlanOneOperator
+    from artifactory_provider.operators.plan_retention import ArtifactoryPlanRetentionOperator
     from artifactory_provider.operators.plan_rollback import ArtifactoryPlanRollbackOperator
     from artifactory_provider.operators.promote import ArtifactoryPromoteOperator
     from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
+    from artifactory_provider.operators.retention import ArtifactoryRetentionOperator
     from artifactory_provider.operators.rollback import ArtifactoryRollbackOperator
     from artifactory_provider.operators.select import ArtifactorySelectOperator
     from artifactory_provider.operators.stop import ArtifactoryResumeOperator, ArtifactoryStopOperator
@@ -39,9 +41,11 @@ else:
             "override": ("ArtifactoryOverrideOperator",),
             "plan": ("ArtifactoryPlanOperator",),
             "plan_one": ("ArtifactoryPlanOneOperator",),
+            "plan_retention": ("ArtifactoryPlanRetentionOperator",),
             "plan_rollback": ("ArtifactoryPlanRollbackOperator",),
             "promote": ("ArtifactoryPromoteOperator",),
             "promote_batch": ("ArtifactoryPromoteBatchOperator",),
+            "retention": ("ArtifactoryRetentionOperator",),
             "rollback": ("ArtifactoryRollbackOperator",),
             "select": ("ArtifactorySelectOperator",),
             "stop": ("ArtifactoryResumeOperator", "ArtifactoryStopOperator"),
@@ -60,11 +64,13 @@ __all__ = [
     "ArtifactoryOverrideOperator",
     "ArtifactoryPlanOneOperator",
     "ArtifactoryPlanOperator",
+    "ArtifactoryPlanRetentionOperator",
     "ArtifactoryPlanRollbackOperator",
     "ArtifactoryPromoteBatchOperator",
     "ArtifactoryPromoteOperator",
     "ArtifactoryRejectOperator",
     "ArtifactoryResumeOperator",
+    "ArtifactoryRetentionOperator",
     "ArtifactoryRollbackOperator",
     "ArtifactorySelectOperator",
     "ArtifactoryStopOperator",

@@ -145,7 +145,9 @@ def as_moment(value: Any, *, name: str) -> datetime.datetime | None:
         if not isinstance(value, str | datetime.date):
             raise ValueError("no moment")
         moment = datetime.datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo is not None:
+            moment.astimezone(datetime.UTC)  # the first day of all may be one before it elsewhere
+    except (OverflowError, ValueError):
         raise InvalidPromotion(
             f"{name} is a moment such as '2026-11-01' or '2026-11-01T02:00:00+01:00', not {value!r:.200}."
         ) from None

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference, explain_no_text
-from artifactory_provider.policy import ContradictoryRules, InvalidPolicy
+from artifactory_provider.policy import ContradictoryRules
+from artifactory_provider.policy.problems import InvalidDocument
 from artifactory_provider.promotion.errors import InvalidPromotion, RulesUnreadable
 from artifactory_provider.promotion.reports import ChunkOutcome
 from artifactory_provider.tasks.refusals import PlanRefused, form_titles, in_form_words
@@ -92,7 +93,7 @@ def tell_problems(task: BaseOperator, ti: RuntimeTaskInstanceProtocol, *, names:
     """
     try:
         yield
-    except (ContradictoryRules, InvalidPolicy, InvalidPromotion, InvalidReference) as error:
+    except (ContradictoryRules, InvalidDocument, InvalidPromotion, InvalidReference) as error:
         reason = in_form_words(str(error), form_titles(task, names))
         ti.xcom_push(key=PLAN_PROBLEM, value=f"The plan was refused. {reason}")
         task.log.error("The plan was refused. %s", reason)
@@ -102,16 +103,17 @@ def tell_problems(task: BaseOperator, ti: RuntimeTaskInstanceProtocol, *, names:
         raise
 
 
-def end_dry_run(task: BaseOperator, context: Context, *, is_worth_a_run: bool) -> None:
+def end_dry_run(task: BaseOperator, context: Context, *, is_worth_a_run: bool, deed: str = "promoted") -> None:
     """Say that this was a dry run; where a field of the form made it one, its page offers to run the form for real.
 
     :param task: the task that has planned.
     :param context: its context.
     :param is_worth_a_run: whether a run for real would do anything.
+    :param deed: what that would do with tags, as a participle.
     """
     ti = context["ti"]
-    task.log.info("This is a dry run: nothing is promoted.")
-    ti.xcom_push(key=REPORT_SUMMARY, value="This was a dry run: **nothing was promoted**.\n")
+    task.log.info("This is a dry run: nothing is %s.", deed)
+    ti.xcom_push(key=REPORT_SUMMARY, value=f"This was a dry run: **nothing was {deed}**.\n")
     if is_worth_a_run and context.get("params", {}).get(_DRY_RUN_FIELD) is True:
         ti.xcom_push(key=DRY_RUN, value={"field": _DRY_RUN_FIELD, "titles": form_titles(task, context["params"])})
 

@@ -129,6 +129,8 @@ def _read_chunks(ti: RuntimeTaskInstanceProtocol, chunks: Any) -> tuple[list[lis
 
 def _headline(changes: Sequence[Change]) -> str:
     targets = ", ".join(sorted({change.target.repository for change in changes}))
+    if all(map(_is_deletion, changes)):
+        return f"Delete {len(changes):,} {'tag' if len(changes) == 1 else 'tags'} of {targets}?"
     if len(changes) == 1:
         return f"Promote {changes[0].source.unpinned()} to {changes[0].target}?"
     return f"Promote {len(changes):,} tags to {targets}?"
@@ -137,12 +139,19 @@ def _headline(changes: Sequence[Change]) -> str:
 def _render_changes(changes: Sequence[Change]) -> str:
     """Return what would go where, as tables: all of it by image, where there is much, and the first ones by tag."""
     rows = [
-        f"| {as_code(str(change.source.unpinned()))} | {as_code(_short(change.source))} "
-        f"| {as_code(str(change.target))} |"
+        f"| {as_code(str(change.source.unpinned()))} | {as_code(_short(change.source))} | {_show_end(change)} |"
         for change in changes[:_SHOWN]
     ]
     table = "\n".join(["| image | digest | becomes |", "|---|---|---|", *rows, *_more(len(changes))])
     return table if len(changes) <= _SHOWN else f"{_render_images(changes)}\n\n{table}"
+
+
+def _is_deletion(change: Change) -> bool:
+    return change.source.unpinned() == change.target
+
+
+def _show_end(change: Change) -> str:
+    return "*deleted*" if _is_deletion(change) else as_code(str(change.target))
 
 
 def _render_images(changes: Sequence[Change]) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EXAMPLE = re.compile(r"\Aexample:\n(?P<lines>(?:  airflow artifactory .+\n)+)\nexit codes:")
 IN_ORDER = (
     *("validate", "policy", "plan", "verify", "promote", "status", "diff", "audit", "trail", "accept"),
-    *("hold", "lift", "rollback", "reject", "stop", "resume"),
+    *("hold", "lift", "rollback", "reject", "stop", "resume", "retention"),
 )
 POLICY = """\
 version: 1

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import DAG
 
+SHIPPED = ("promotion_pipelines.py", "retag_backfill.py", "rollback.py", "promote_on_demand.py", "retention.py")
 DAGS = Path(__file__).parents[3] / "dags"
 
 
@@ -31,6 +32,7 @@ def dags(migrated_database: None) -> dict[str, DAG]:
     folder.mkdir(exist_ok=True)
     found: dict[str, DAG] = {}
     shutil.copytree(DAGS / "pipelines", folder / "pipelines", dirs_exist_ok=True)
-    for name in ("promotion_pipelines.py", "retag_backfill.py", "rollback.py", "promote_on_demand.py"):
-        found |= DagBag(shutil.copy(DAGS / name, folder)).dags
+    for name in ("retention_rules.yaml", *SHIPPED):
+        path = shutil.copy(DAGS / name, folder)
+        found |= DagBag(path).dags if name.endswith(".py") else {}
     return found

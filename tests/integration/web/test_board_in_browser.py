@@ -166,7 +166,7 @@ def test_a_screen_reader_has_names_for_all_and_axe_finds_nothing_serious(page: P
     page.get_by_role("button", name="Actions for payments/web").click()
     page.get_by_role("menuitem", name="Promote").click()
     expect(page.get_by_role("dialog")).to_contain_text("qa → prod")
-    page.wait_for_timeout(300)  # until the dialog has faded in: half transparent text has less contrast
+    expect(page.get_by_role("dialog")).to_have_css("opacity", "1")  # half transparent text has less contrast
     assert serious_findings(page, "[role=dialog]") == []
 
 

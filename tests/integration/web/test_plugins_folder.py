@@ -67,6 +67,7 @@ def test_without_installing_plugin_and_dags_work_and_only_the_connection_form_is
         "promote_pushed",
         "promote_pushed_on_push",
         "retag_backfill",
+        "retention",
         "rollback",
         "service_catalog_check",
         "stop_the_line",

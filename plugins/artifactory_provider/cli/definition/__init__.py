@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from artifactory_provider.cli.airflow_internals import GroupCommand
-from artifactory_provider.cli.definition import decisions, looks, policy, promotions
+from artifactory_provider.cli.definition import decisions, looks, policy, promotions, retention
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,12 @@ def get_commands() -> Sequence[CLICommand]:
         GroupCommand(
             name="artifactory",
             help="Promote Docker images through Artifactory repositories",
-            subcommands=(*promotions.COMMANDS, *looks.COMMANDS, *decisions.COMMANDS, *policy.COMMANDS),
+            subcommands=(
+                *promotions.COMMANDS,
+                *looks.COMMANDS,
+                *decisions.COMMANDS,
+                *retention.COMMANDS,
+                *policy.COMMANDS,
+            ),
         )
     ]

@@ -14,7 +14,7 @@ from artifactory_provider.web.board.airflow_internals import find_paused
 from artifactory_provider.web.board.models import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -93,12 +93,12 @@ _CLEAR = "/api/v2/dags/{}/clearTaskInstances"
 _ANSWER = "/api/v2/dags/{}/dagRuns/{{run_id}}/taskInstances/{{task_id}}/{{map_index}}/hitlDetails"
 
 
-def find_actions(session: Session, user: Any, ladders: Sequence[Pipeline]) -> list[Action]:
+def find_actions(session: Session, user: Any, ladders: Iterable[Pipeline]) -> list[Action]:
     """Return what a user may do.
 
     :param session: a session of Airflow's database.
     :param user: who is logged in.
-    :param ladders: the ladders whose own runs and tasks are meant, too; some that the user may read.
+    :param ladders: the ladders whose own runs and tasks are meant, too; ones that the user may read.
     """
     deeds = list(_DEEDS)
     dags = [ON_DEMAND, ROLLBACK]

@@ -29,6 +29,7 @@ from artifactory_provider.web.board.views import count
 if TYPE_CHECKING:
     from artifactory_provider.web.board.views import SeenRow, View
 
+Ladders = Annotated[Sequence[Name], Query(max_length=500)]
 _ANY_STATE = f"^({'|'.join(COUNTED)}|)$"
 
 
@@ -67,7 +68,6 @@ class WantedRows:
 
 
 WantedDep = Annotated[WantedRows, Depends()]
-LaddersDep = Annotated[Sequence[Name], Query(max_length=50)]
 
 
 @router.get("/board.json", response_model=Board)
@@ -103,8 +103,8 @@ def _make_board(view: View, wanted: WantedRows, *, is_refreshing: bool) -> Board
 
 
 @router.get("/board/actions.json")
-def show_actions(user: UserDep, session: SessionDep, rights: RightsDep, ladder: LaddersDep = ()) -> Actions:
-    """Return what the user may do: with runs of ladders and what concerns their tasks, where some are named.
+def show_actions(user: UserDep, session: SessionDep, rights: RightsDep, ladder: Ladders = ()) -> Actions:
+    """Return what the user may do: runs of ladders and what concerns their tasks, where some are named.
 
     :param ladder: the ladders' names.
     """

@@ -16,7 +16,7 @@ from artifactory_provider.audit.trail import COLUMNS, Period, TrailRow, make_tra
 from artifactory_provider.promotion.planning.rendering import write_csv
 from artifactory_provider.tasks.forms import as_moment
 from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS, EventFilterDep, SessionDep
-from artifactory_provider.web.board.access import Name, RightsDep, find_stage, view_board
+from artifactory_provider.web.board.access import ANSWER_HEADERS, Name, RightsDep, find_stage, view_board
 from artifactory_provider.web.trail.airflow_internals import TooManyEvents, find_makers, read_promotions
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def send_json(session: SessionDep, event_filter: EventFilterDep, rights: RightsD
             yield f"{',' if start else ''}\n{documents}"
         yield "\n]}\n"
 
-    return StreamingResponse(parts(), media_type="application/json", headers={"X-Content-Type-Options": "nosniff"})
+    return StreamingResponse(parts(), media_type="application/json", headers=ANSWER_HEADERS)
 
 
 @router.get("/trail.csv")
@@ -79,9 +79,9 @@ def send_csv(session: SessionDep, event_filter: EventFilterDep, rights: RightsDe
             yield write_csv(COLUMNS, cells).partition("\n")[2]
 
     headers = {
+        **ANSWER_HEADERS,
         "Content-Disposition": 'attachment; filename="trail.csv"',
         "X-As-Of": _show(view.snapshot.as_of) or "",
-        "X-Content-Type-Options": "nosniff",
     }
     return StreamingResponse(parts(), media_type="text/csv; charset=utf-8", headers=headers)
 

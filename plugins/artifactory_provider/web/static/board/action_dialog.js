@@ -38,7 +38,13 @@ export function ActionDialog({ title, confirm, isDangerous = false, isReady = tr
 
   return h(
     Dialog.Root,
-    { open: true, onOpenChange: ({ open }) => !open && !isBusy && close(), scrollBehavior: "inside", size: "lg" },
+    {
+      open: true,
+      onOpenChange: ({ open }) => !open && !isBusy && close(),
+      restoreFocus: false,
+      scrollBehavior: "inside",
+      size: "lg",
+    },
     h(
       Portal,
       null,

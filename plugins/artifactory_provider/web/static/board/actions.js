@@ -5,7 +5,7 @@ import { AnswerDialog } from "./answer_dialog.js";
 import { ClimbDialog } from "./climb_dialog.js";
 import { DecideDialog } from "./decide_dialog.js";
 import { PromoteDialog } from "./promote_dialog.js";
-import { boardUrl, useAll } from "./requests.js";
+import { boardUrl, useJson } from "./requests.js";
 import { RetryDialog } from "./retry_dialog.js";
 import { RollbackDialog } from "./rollback_dialog.js";
 import { ResumeDialog, StopDialog } from "./stop_dialogs.js";
@@ -25,6 +25,8 @@ const DIALOGS = {
 };
 // Of these, each DAG has its own.
 const OF_A_DAG = new Set(["run", "retry", "answer"]);
+// What may be done with several images at once.
+const CHOSEN_FOR = new Set(["promote", "run", "hold", "reject"]);
 
 /**
  * The actions that this user may take; ``open`` shows the dialog of one, with what it is about.
@@ -32,27 +34,30 @@ const OF_A_DAG = new Set(["run", "retry", "answer"]);
  * @param ladders the names of the ladders that are shown.
  */
 export function useActions(ladders) {
-  const told = useAll(ladders.map((ladder) => boardUrl("board/actions.json", { ladder })));
+  const told = useJson(boardUrl("board/actions.json", { ladder: ladders })).data;
   const [opened, setOpened] = useState(null);
+  const close = () => {
+    setOpened(null);
+    // Once the dialog is gone: until then it keeps the focus to itself.
+    setTimeout(() => opened.opener?.focus());
+  };
   return useMemo(() => {
     const known = new Map();
-    for (const action of told.flatMap((one) => one.actions)) {
+    for (const action of told?.actions ?? []) {
       known.set(OF_A_DAG.has(action.action) ? `${action.action} ${action.dag_id}` : action.action, action);
     }
     const find = (name, dagId) => known.get(OF_A_DAG.has(name) ? `${name} ${dagId}` : name);
-    const isNamed = (gate) => gate.may_answer.length === 0 || gate.may_answer.includes(told[0]?.user);
+    const isNamed = (gate) => gate.may_answer.length === 0 || gate.may_answer.includes(told?.user);
     const isAsked = (gate) => gate.state === "approval" && Boolean(gate.link?.task_id);
     return {
       may: (name, dagId) => find(name, dagId) !== undefined,
-      mayAny: ["promote", "run", "hold", "reject"].some((name) =>
-        told.some((one) => one.actions.some((each) => each.action === name)),
-      ),
+      mayAny: (told?.actions ?? []).some(({ action }) => CHOSEN_FOR.has(action)),
       mayAnswer: (gate) => isAsked(gate) && isNamed(gate) && find("answer", gate.link.dag_id) !== undefined,
       mayRetry: (gate) =>
         gate.state === "failed" && Boolean(gate.link?.task_id) && find("retry", gate.link.dag_id) !== undefined,
-      open: (name, items, onDone, more = {}) =>
-        setOpened({ name, items, onDone, more, action: find(name, more.ladder?.name) }),
-      dialog: opened && h(DIALOGS[opened.name], { ...opened, key: opened.name, onClose: () => setOpened(null) }),
+      open: (name, items, onDone, { opener = document.activeElement, ...more } = {}) =>
+        setOpened({ name, items, onDone, more, opener, action: find(name, more.ladder?.name) }),
+      dialog: opened && h(DIALOGS[opened.name], { ...opened, key: opened.name, onClose: close }),
     };
   }, [told, opened]);
 }

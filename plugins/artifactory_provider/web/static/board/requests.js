@@ -4,7 +4,6 @@ import { airflowUrl, useCallback, useEffect, useRef, useState } from "./airflow.
 
 const KEPT = 20;
 const kept = new Map();
-const NONE = Object.freeze([]);
 
 /** The address of one of the board's routes, with what is not empty of a query. */
 export function boardUrl(path, query = {}) {
@@ -103,22 +102,6 @@ export function useJson(url, every) {
   }, [url, isLoading, shown.data, shown.error, reload]);
 
   return { data: shown.data, error: shown.error, isLoading, reload };
-}
-
-/** Get JSON from several addresses, once; what does not come is left out. */
-export function useAll(urls) {
-  const [found, setFound] = useState(NONE);
-  const meant = urls.join(" ");
-  useEffect(() => {
-    let isMeant = true;
-    Promise.allSettled(urls.map((url) => send(url))).then((answers) => {
-      if (isMeant) setFound(answers.filter((one) => one.status === "fulfilled").map((one) => one.value));
-    });
-    return () => {
-      isMeant = false;
-    };
-  }, [meant]);
-  return found;
 }
 
 const dagUrl = (dagId, ...parts) => airflowUrl(["api/v2/dags", encodeURIComponent(dagId), ...parts].join("/"));

@@ -1,6 +1,6 @@
 // What may be done with one image: only what this user may, and what makes sense where it stands.
 
-import { h, Menu, Portal, useState } from "./airflow.js";
+import { h, Menu, Portal, useRef, useState } from "./airflow.js";
 import { Icon } from "./icons.js";
 
 const isStanding = (cell) => Boolean(cell.tag);
@@ -27,6 +27,7 @@ export function offersOf(row, actions) {
 
 export function RowMenu({ row, ladder, actions, onDone }) {
   const [isOpened, setOpened] = useState(false);
+  const trigger = useRef(null);
   const offers = offersOf(row, actions);
   if (offers.length === 0) return null;
   const button = { className: "ab-more", "aria-label": `Actions for ${row.image}` };
@@ -38,11 +39,11 @@ export function RowMenu({ row, ladder, actions, onDone }) {
       h(Icon, { name: "more" }),
     );
   }
-  const choose = (name, items) => actions.open(name, items, onDone, { ladder });
+  const choose = (name, items) => actions.open(name, items, onDone, { ladder, opener: trigger.current });
   return h(
     Menu.Root,
     { defaultOpen: true, positioning: { placement: "bottom-end" } },
-    h(Menu.Trigger, button, h(Icon, { name: "more" })),
+    h(Menu.Trigger, { ...button, ref: trigger }, h(Icon, { name: "more" })),
     h(
       Portal,
       null,

@@ -1,0 +1,182 @@
+"""Deleting what a plan says: each tag only while it shows what was planned, and nothing has come to need it since.
+
+The last look is a plan anew, made of what the registry shows right before: one look for some hundred tags. What it does
+not plan for deletion, with the same digest, is left. What belongs to digests goes at the end, after a look of its own.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from artifactory_provider.artifactory.concurrency import concurrently
+from artifactory_provider.artifactory.errors import ArtifactoryError, AuthenticationFailed
+from artifactory_provider.artifactory.layout import tag_path
+from artifactory_provider.promotion.batch import Progress
+from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.retention.attic import place_in_attic, put_back_others
+from artifactory_provider.retention.look import look_at
+from artifactory_provider.retention.planner import make_plan
+from artifactory_provider.retention.report import DeletionResult, RetentionReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.audit import Survey
+    from artifactory_provider.promotion.rules import Rules
+    from artifactory_provider.retention.plan import PlannedDeletion
+    from artifactory_provider.retention.report import Outcome
+    from artifactory_provider.retention.rules import RetentionRules
+
+log = logging.getLogger(__name__)
+
+_TAGS_A_LOOK = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Deed:
+    """What holds for all deletions of a run."""
+
+    ledger: Ledger
+    rules: RetentionRules
+    allowed: Rules | None
+    at_once: int
+    now: Callable[[], datetime.datetime]
+
+
+async def delete_planned(
+    client: ArtifactoryClient,
+    rules: RetentionRules,
+    deletions: Sequence[PlannedDeletion],
+    *,
+    allowed: Rules | None = None,
+    at_once: int = 16,
+    on_progress: Callable[[Progress], None] | None = None,
+    now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+) -> RetentionReport:
+    """Delete the tags of a plan that may still go; one that fails does not stop the others.
+
+    It is safe to run again after any end, and does what is left then.
+
+    :param client: an open client.
+    :param rules: what may go, as it was when the plan was made.
+    :param deletions: what the plan says is to go.
+    :param allowed: what may refuse changes beside what stands on the images: stops, the policy, missing approvals.
+    :param at_once: how many requests are under way at a time.
+    :param on_progress: called with how far it has come, after each wave.
+    :param now: returns the current moment.
+    :raises AuthenticationFailed: when the server does not accept the credentials any more.
+    """
+    results: list[DeletionResult] = []
+    async with Ledger(client) as ledger:
+        deed = _Deed(ledger=ledger, rules=rules, allowed=allowed, at_once=at_once, now=now)
+        for wave in _waves(deletions):
+            results += await _delete_wave(deed, wave)
+            if on_progress is not None:
+                failed = sum(result.outcome == "failed" for result in results)
+                on_progress(Progress(len(results), len(deletions), failed))
+    return RetentionReport(tuple(results))
+
+
+def _waves(deletions: Sequence[PlannedDeletion]) -> Iterator[list[PlannedDeletion]]:
+    """Yield the tags in parts that share a look, and after all of them what belongs to their digests."""
+    for _, group in groupby(sorted(deletions, key=_is_attachment), key=_is_attachment):
+        rows = list(group)
+        yield from (rows[start : start + _TAGS_A_LOOK] for start in range(0, len(rows), _TAGS_A_LOOK))
+
+
+def _is_attachment(row: PlannedDeletion) -> bool:
+    return row.kind == "attachment"
+
+
+async def _delete_wave(deed: _Deed, rows: Sequence[PlannedDeletion]) -> list[DeletionResult]:
+    try:
+        found = await _decide(deed, rows)
+    except AuthenticationFailed:
+        raise
+    except ArtifactoryError as error:
+        # Where nobody can tell what is needed, nothing goes.
+        return [_result(row, "failed", str(error), error) for row in rows]
+
+    async def one(row: PlannedDeletion) -> DeletionResult:
+        if row.tag in found:
+            return found[row.tag]
+        try:
+            outcome = await _remove(deed, row)
+        except AuthenticationFailed:
+            raise
+        except ArtifactoryError as error:
+            return _result(row, "failed", str(error), error)
+        log.info("%s was %s: %s.", row.tag, outcome, row.reason)
+        return _result(row, outcome, row.reason)
+
+    return await _put_back_others(deed, rows, await concurrently(one, rows, at_once=deed.at_once))
+
+
+async def _remove(deed: _Deed, row: PlannedDeletion) -> Outcome:
+    """Move a tag to the attic, where there is one; otherwise, or from there, delete it."""
+    client, tag, attic = deed.ledger.client, row.tag.unpinned(), deed.rules.attic
+    if attic is None or row.kind == "attic":
+        await client.delete_item(tag_path(tag))
+        return "deleted"
+    await client.promote(tag, place_in_attic(attic, tag), copy=False)
+    return "moved"
+
+
+async def _put_back_others(
+    deed: _Deed, rows: Sequence[PlannedDeletion], results: list[DeletionResult]
+) -> list[DeletionResult]:
+    """Put back from the attic what was pushed while its tag went."""
+    moved = [result.tag for result in results if result.outcome == "moved"]
+    if deed.rules.attic is None or not moved:
+        return results
+    try:
+        others = await put_back_others(deed.ledger.client, deed.rules.attic, moved)
+    except AuthenticationFailed:
+        raise
+    except ArtifactoryError as error:
+        log.warning(
+            "Whether what was planned has gone to %s, and nothing else, is unknown: %s", deed.rules.attic, error
+        )
+        return results
+    return [
+        _result(row, "left", others[row.tag]) if row.tag in others else result
+        for row, result in zip(rows, results, strict=True)
+    ]
+
+
+async def _decide(deed: _Deed, rows: Sequence[PlannedDeletion]) -> dict[ImageReference, DeletionResult]:
+    """Return what becomes of those tags that do not go after all."""
+    tags = [row.tag for row in rows]
+    seen = await look_at(deed.ledger.client, deed.rules, tags)
+    images = list(dict.fromkeys((tag.repository, tag.image) for tag in tags))
+    plan = await make_plan(deed.ledger, deed.rules, seen, images, now=deed.now(), is_last_look=True)
+    planned = {one.tag: one for one in plan.deletions}
+    found = {row.tag: result for row in rows if (result := _explain_stay(row, seen, planned.get(row.tag)))}
+    left = [row for row in rows if row.tag not in found]
+    if deed.allowed is not None and left:
+        refusals = await deed.allowed.find_refusals([row.change for row in left])
+        for row, refusal in zip(left, refusals, strict=True):
+            if refusal is not None:
+                found[row.tag] = _result(row, "refused", str(refusal))
+    return found
+
+
+def _explain_stay(row: PlannedDeletion, seen: Survey, planned: PlannedDeletion | None) -> DeletionResult | None:
+    standing = seen.find(row.tag)
+    if standing is None:
+        return _result(row, "gone", "it was gone already")
+    if standing.digest != row.tag.digest:
+        return _result(row, "left", f"it shows {standing.digest} now")
+    if planned is None:
+        return _result(row, "left", "by what stands there now, its time has not come")
+    return None if planned.action == "delete" else _result(row, "left", planned.reason)
+
+
+def _result(row: PlannedDeletion, outcome: Outcome, reason: str, error: Exception | None = None) -> DeletionResult:
+    return DeletionResult(tag=row.tag, kind=row.kind, outcome=outcome, reason=reason, error=error)

@@ -1,0 +1,161 @@
+"""Making a plan: whose time has come, what needs it still, and what belongs to digests that go."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from artifactory_provider.artifactory.diagnosis import check_promotable
+from artifactory_provider.artifactory.layout import subject_of
+from artifactory_provider.audit import take_survey
+from artifactory_provider.promotion.errors import InvalidPlan
+from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.retention.children import keep_children
+from artifactory_provider.retention.due import Due, age_of, find_due
+from artifactory_provider.retention.needs import Needs
+from artifactory_provider.retention.plan import PlannedDeletion, RetentionPlan
+from artifactory_provider.retention.rules import SHORTEST_LIFE, RetentionRules
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.references import ImageReference
+    from artifactory_provider.audit import StandingTag, Survey
+    from artifactory_provider.promotion.listing import Image
+    from artifactory_provider.promotion.planning.patterns import Patterns
+    from artifactory_provider.promotion.rules import Rules
+
+
+async def plan_retention(
+    client: ArtifactoryClient,
+    rules: RetentionRules,
+    *,
+    repositories: Patterns | None = None,
+    images: Patterns | None = None,
+    largest: int | None = None,
+    allowed: Rules | None = None,
+    now: datetime.datetime | None = None,
+) -> RetentionPlan:
+    """Return what would go, and what is kept although its time has come; nothing is changed.
+
+    :param client: an open client.
+    :param rules: what may go.
+    :param repositories: of which repositories something goes; None for all of the rules.
+    :param images: of which images something goes; None for all of the rules.
+    :param largest: how many tags may go at most.
+    :param allowed: what may refuse changes beside what stands on the images: stops, the policy.
+    :param now: the current moment; None for the clock's.
+    :raises InvalidPlan: when more would go.
+    :raises ArtifactoryError: when a repository cannot be read whole: nobody can tell then what is needed.
+    """
+    seen = await take_survey(client, rules.repositories)
+    await check_seen(client, rules, seen)
+    meant = [
+        image
+        for image in seen.images
+        if rules.names(*image)
+        and (repositories is None or repositories.match(image[0]))
+        and (images is None or images.match(image[1]))
+    ]
+    async with Ledger(client) as ledger:
+        plan = await make_plan(ledger, rules, seen, meant, now=now or datetime.datetime.now(datetime.UTC))
+    going = len(plan.to_delete())
+    if largest is not None and going > largest:
+        raise InvalidPlan(
+            f"{going:,} tags would go, and {largest:,} may: look at the plan in a dry run, then raise largest, or mean "
+            "fewer images."
+        )
+    return plan if allowed is None else await _apply(allowed, plan)
+
+
+async def _apply(allowed: Rules, plan: RetentionPlan) -> RetentionPlan:
+    """Return a plan in which what is forbidden now is refused."""
+    going = plan.to_delete()
+    answers = await allowed.find_refusals([row.change for row in going])
+    refusals = {row.tag: refusal for row, refusal in zip(going, answers, strict=True) if refusal is not None}
+    rows = [
+        replace(row, action="refused", reason=str(refusals[row.tag])) if row.tag in refusals else row
+        for row in plan.deletions
+    ]
+    return RetentionPlan(tuple(rows), plan.seen)
+
+
+async def check_seen(client: ArtifactoryClient, rules: RetentionRules, seen: Survey) -> None:
+    """Make sure that a repository in which nothing was seen is empty: what nobody may see seems to need nothing.
+
+    :param client: an open client.
+    :param rules: what may go.
+    :param seen: what was seen.
+    :raises ArtifactoryError: when one is not there, is of another kind, or is not shown to the connection's user.
+    """
+    shown = {repository for repository, _ in seen.images}
+    for key in rules.repositories:
+        if key not in shown:
+            await check_promotable(client, key)
+
+
+async def make_plan(
+    ledger: Ledger,
+    rules: RetentionRules,
+    seen: Survey,
+    images: Collection[Image],
+    *,
+    now: datetime.datetime,
+    is_last_look: bool = False,
+) -> RetentionPlan:
+    """Return what would go of some images.
+
+    :param ledger: what is known of the registry.
+    :param rules: what may go.
+    :param seen: all tags of these images, and wherever else their digests stand or wait.
+    :param images: the images.
+    :param now: the current moment.
+    :param is_last_look: whether what belongs to a digest waits until the digest is gone, and not only planned to go.
+    """
+    needs = Needs(seen, rules)
+    due = list(find_due(seen, rules, images, now=now))
+    kept = {one.tag.place: why for one in due if (why := needs.explain(one))}
+    going = {one.tag.place: one.tag for one in due if one.tag.place not in kept}
+    kept |= (children := await keep_children(ledger, seen, going))
+    going = {place: tag for place, tag in going.items() if place not in children}
+    attached = list(_find_attachments(seen, rules, images, needs, {} if is_last_look else going, now))
+    kept |= {one.tag.place: why for one in attached if (why := needs.explain(one))}
+    rows = [
+        PlannedDeletion(
+            tag=one.tag.place,
+            kind=one.kind,
+            action="keep" if one.tag.place in kept else "delete",
+            reason=kept.get(one.tag.place, one.why),
+        )
+        for one in (*due, *attached)
+    ]
+    return RetentionPlan(tuple(sorted(rows, key=lambda row: _order(rules, row))), len(seen))
+
+
+def _find_attachments(
+    seen: Survey,
+    rules: RetentionRules,
+    images: Collection[Image],
+    needs: Needs,
+    going: dict[ImageReference, StandingTag],
+    now: datetime.datetime,
+) -> Iterator[Due]:
+    """Yield what belongs to digests of which nothing is left, here or where they could be promoted from again."""
+    for image in (image for image in images if image[0] != rules.attic):
+        earlier = set(rules.stages) - {image[0], *rules.later_than(image[0])}
+        stays = seen.digests_of(image, without=going)
+        for tag in seen.tags_of(image).values():
+            subject = subject_of(tag.name)
+            if subject is None or subject in stays or age_of(tag, now) < SHORTEST_LIFE:
+                continue
+            before = [other for other in needs.find_standing(subject) if other.place.repository in earlier]
+            if all(other.place in going for other in before):
+                yield Due(tag, "attachment", f"it belongs to {subject}, of which no tag is left")
+
+
+def _order(rules: RetentionRules, row: PlannedDeletion) -> tuple[int, str, bool, str]:
+    """Earlier stages come first, and in each image the tags before what belongs to them."""
+    place = row.tag
+    return rules.repositories.index(place.repository), place.image, row.kind == "attachment", str(place.tag)

@@ -1,0 +1,26 @@
+"""A client that asks the sandbox itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from artifactory_provider.artifactory.authentication import Basic
+from artifactory_provider.artifactory.client import ArtifactoryClient
+from artifactory_provider.artifactory.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+
+@pytest.fixture
+async def direct(sandbox: RunningSandbox) -> AsyncIterator[ArtifactoryClient]:
+    """An administrator's client that asks the sandbox itself."""
+    settings = ServerSettings(
+        base_url=sandbox.url, authentication=Basic("admin", sandbox.password), longest_pause=0.01, verify=False
+    )
+    async with ArtifactoryClient(settings) as client:
+        yield client

@@ -1,0 +1,174 @@
+"""What a plan says goes, while it still holds; what has changed since is left, and said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.integration.gateway import Gateway, Reply, html
+from tests.integration.promotion.attaching import Pusher, cosign_tag
+from tests.integration.promotion.dev_to_qa import RefusesFrom
+from tests.integration.retention.stages import DEV, PROD, QA, bring, clean, grow_old, plan, push, rules_for, said
+
+from artifactory_provider.artifactory.errors import ArtifactoryError, AuthenticationFailed
+from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion.decisions import hold
+from artifactory_provider.promotion.tags import name_pending
+from artifactory_provider.retention import RetentionPlan, delete_planned
+
+if TYPE_CHECKING:
+    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+OLD = "older_than: 30d, keep_newest: 0"
+
+
+def nightly(number: int) -> str:
+    return f"nightly-{number}"
+
+
+async def change_since(plan: RetentionPlan, client: ArtifactoryClient, image: str) -> dict[str, str]:
+    """Delete what was planned before something changed; return tag → outcome and reason."""
+    report = await delete_planned(client, rules_for(image, tags=OLD), plan.to_delete())
+    return {str(one.tag.tag): f"{one.outcome}: {one.reason}" for one in report.results}
+
+
+async def test_what_has_changed_since_the_plan_is_left_and_said(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    digests = [push(sandbox, f"{DEV}/{image}:{nightly(number)}", days=40) for number in range(5)]
+    made = await plan(direct, rules_for(image, tags=OLD))
+    assert made.counts["delete"] == 5
+    other = push(sandbox, f"{DEV}/{image}:{nightly(0)}", content=f"another {image}")
+    await hold(direct, ImageReference(DEV, image, nightly(1)), reason="an audit", by="jane")
+    await bring(direct, f"{DEV}/{image}:{nightly(2)}", f"{QA}/{image}:1")
+    pending = name_pending(ImageReference(QA, image, "2", digests[3]), "run1").unpinned()
+    push(sandbox, str(pending), content=f"{DEV}/{image}:{nightly(3)}")
+    ended = await change_since(made, direct, image)
+    assert ended[nightly(0)] == f"left: it shows {other} now"
+    assert ended[nightly(1)].startswith("left: it is held: an audit")
+    assert ended[nightly(2)] == f"left: {QA} shows its digest, and {PROD} does not yet: it may climb"
+    assert ended[nightly(3)].startswith(f"left: {pending} waits with its digest")
+    assert ended[nightly(4)] == "deleted: it came 40d ago"
+    assert sandbox.tags(DEV, image) == [nightly(number) for number in range(4)]
+
+
+async def test_a_tag_that_was_written_again_is_young_though_it_shows_the_same(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"{DEV}/{image}:{nightly(0)}", days=40)
+    made = await plan(direct, rules_for(image, tags=OLD))
+    sandbox.delete(f"{DEV}/{image}:{nightly(0)}")
+    push(sandbox, f"{DEV}/{image}:{nightly(0)}")
+    assert await change_since(made, direct, image) == {
+        nightly(0): "left: by what stands there now, its time has not come"
+    }
+
+
+async def test_run_again_it_finds_gone_what_the_first_run_has_deleted(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"{DEV}/{image}:{nightly(0)}", days=40)
+    made = await plan(direct, rules_for(image, tags=OLD))
+    await change_since(made, direct, image)
+    assert await change_since(made, direct, image) == {nightly(0): "gone: it was gone already"}
+
+
+async def test_what_the_rules_of_promotions_forbid_is_refused(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"{DEV}/{image}:{nightly(0)}", days=40)
+    ended = await clean(direct, rules_for(image, tags=OLD), allowed=RefusesFrom(0))
+    assert ended == {f"{DEV}/{image}:{nightly(0)}": "refused"}
+    assert sandbox.tags(DEV, image) == [nightly(0)]
+
+
+@pytest.mark.parametrize("reply", [Reply(403), Reply(500), Reply(200, b"{}"), html()])
+async def test_where_the_server_does_not_tell_what_is_needed_nothing_goes(
+    client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str, reply: Reply
+) -> None:
+    push(sandbox, f"{DEV}/{image}:{nightly(0)}", days=40)
+    rules = rules_for(image, tags=OLD)
+    made = await plan(client, rules)
+    assert made.counts["delete"] == 1
+    gateway.rule("POST", "search/aql", reply=reply)
+    report = await delete_planned(client, rules, made.to_delete())
+    assert report.counts["deleted"] == 0
+    assert sandbox.tags(DEV, image) == [nightly(0)]
+    with pytest.raises(ArtifactoryError):
+        await plan(client, rules)
+
+
+async def test_an_answer_that_leaves_something_out_deletes_nothing(
+    client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"{DEV}/{image}:{nightly(0)}", days=40)
+    rules = rules_for(image, tags=OLD)
+    made = await plan(client, rules)
+
+    def trim(reply: Reply) -> Reply:
+        return Reply(reply.status, reply.body.replace(b'"range":{', b'"range":{"notification":"trimmed",'), {})
+
+    gateway.rule("POST", "search/aql", reply=trim, fits=lambda seen: b"property" in seen.body)
+    report = await delete_planned(client, rules, made.to_delete())
+    assert report.counts["failed"] == 1
+    assert sandbox.tags(DEV, image) == [nightly(0)]
+
+
+async def test_one_that_fails_stops_no_other(
+    client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str
+) -> None:
+    for number in range(3):
+        push(sandbox, f"{DEV}/{image}:{nightly(number)}", days=40)
+    gateway.rule("DELETE", nightly(1), does_work=False, reply=Reply(403, b"no"))
+    ended = await clean(client, rules_for(image, tags=OLD))
+    assert [ended[f"{DEV}/{image}:{nightly(number)}"] for number in range(3)] == ["deleted", "failed", "deleted"]
+
+
+async def test_credentials_that_are_accepted_no_more_end_it(
+    client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"{DEV}/{image}:{nightly(0)}", days=40)
+    gateway.rule("DELETE", nightly(0), does_work=False, reply=Reply(401, b"no"))
+    with pytest.raises(AuthenticationFailed):
+        await clean(client, rules_for(image, tags=OLD))
+
+
+async def test_what_belongs_to_a_digest_stays_where_its_tag_could_not_be_deleted(
+    client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str
+) -> None:
+    digest = push(sandbox, f"{DEV}/{image}:{nightly(0)}", days=40)
+    Pusher(sandbox, f"{DEV}/{image}").sign(digest, image)
+    signature = cosign_tag(digest, ".sig")
+    grow_old(sandbox, f"{DEV}/{image}:{signature}", days=40)
+    refused = gateway.rule("DELETE", nightly(0), does_work=False, reply=Reply(403, b"no"))
+    rules = rules_for(image, tags=OLD)
+    ended = await clean(client, rules)
+    assert ended == {f"{DEV}/{image}:{nightly(0)}": "failed", f"{DEV}/{image}:{signature}": "left"}
+    refused()
+    assert set((await clean(client, rules)).values()) == {"deleted"}
+
+
+async def test_the_requests_are_one_a_tag_and_some_for_looks(
+    client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str
+) -> None:
+    for number in range(200):
+        push(sandbox, f"{DEV}/{image}:{nightly(number)}", days=40)
+    rules = rules_for(image, tags=OLD)
+    made = await plan(client, rules)
+    planning = len(gateway.requests)
+    await delete_planned(client, rules, made.to_delete())
+    assert sandbox.tags(DEV, image) == []
+    assert planning < 50, "listings of all that this server holds, and nothing for each tag"
+    assert len(gateway.requests) - planning <= 200 + 5
+
+
+@pytest.mark.parametrize("odd", ["pending-", "a.b_c--d", "sha256-abc", "latest-previous-", "x" * 128, "-previous-0"])
+async def test_tags_with_odd_names_are_what_they_are(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, odd: str
+) -> None:
+    tag = odd if odd[0] != "-" else f"a{odd}"
+    push(sandbox, f"{DEV}/{image}:{tag}", days=40)
+    made = await plan(direct, rules_for(image, tags=OLD))
+    assert said(made) == {f"{DEV}/{image}:{tag}": "delete: it came 40d ago"}
+    assert [one.kind for one in made.deletions] == ["tag"]
