@@ -9,7 +9,7 @@ from artifactory_provider.artifactory.concurrency import concurrently
 from artifactory_provider.artifactory.errors import TagNotFound
 from artifactory_provider.artifactory.layout import subject_of
 from artifactory_provider.artifactory.manifests import InvalidManifest
-from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -105,5 +105,8 @@ async def _confirm(
 
 async def _stands(client: ArtifactoryClient, place: ImageReference, name: str) -> bool:
     is_digest = name.startswith("sha256:")
-    there = ImageReference(place.repository, place.image, None if is_digest else name, name if is_digest else None)
+    try:
+        there = ImageReference(place.repository, place.image, None if is_digest else name, name if is_digest else None)
+    except InvalidReference:
+        return False  # Whoever may annotate writes what a record names: what no server could have does not stand there.
     return await client.descriptor(there) is not None
