@@ -1,7 +1,8 @@
 """Deleting what a plan says: each tag only while it shows what was planned, and nothing has come to need it since.
 
 The last look is a plan anew, made of what the registry shows right before: one look for some hundred tags. What it does
-not plan for deletion, with the same digest, is left. What belongs to digests goes at the end, after a look of its own.
+not plan for deletion, with the same digest, is left. What an index refers to goes after the index, and what belongs to
+digests at the end, each after a look of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import datetime
 import logging
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.concurrency import concurrently
@@ -23,7 +23,7 @@ from artifactory_provider.retention.planner import make_plan
 from artifactory_provider.retention.report import DeletionResult, RetentionReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
@@ -72,26 +72,31 @@ async def delete_planned(
     :param now: returns the current moment.
     :raises AuthenticationFailed: when the server does not accept the credentials any more.
     """
-    results: list[DeletionResult] = []
     async with Ledger(client) as ledger:
         deed = _Deed(ledger=ledger, rules=rules, allowed=allowed, at_once=at_once, now=now)
-        for wave in _waves(deletions):
-            results += await _delete_wave(deed, wave)
-            if on_progress is not None:
-                failed = sum(result.outcome == "failed" for result in results)
-                on_progress(Progress(len(results), len(deletions), failed))
-    return RetentionReport(tuple(results))
+        ended: dict[ImageReference, DeletionResult] = {}
+
+        async def go_through(rows: Sequence[PlannedDeletion]) -> None:
+            for start in range(0, len(rows), _TAGS_A_LOOK):
+                wave = rows[start : start + _TAGS_A_LOOK]
+                ended.update({result.tag: result for result in await _delete_wave(deed, wave)})
+                if on_progress is not None:
+                    failed = sum(result.outcome == "failed" for result in ended.values())
+                    on_progress(Progress(len(ended), len(deletions), failed))
+
+        tags = [row for row in deletions if row.kind != "attachment"]
+        await go_through(tags)
+        await go_through(_find_freed(tags, ended))
+        await go_through([row for row in deletions if row.kind == "attachment"])
+    return RetentionReport(tuple(ended[row.tag] for row in deletions))
 
 
-def _waves(deletions: Sequence[PlannedDeletion]) -> Iterator[list[PlannedDeletion]]:
-    """Yield the tags in parts that share a look, and after all of them what belongs to their digests."""
-    for _, group in groupby(sorted(deletions, key=_is_attachment), key=_is_attachment):
-        rows = list(group)
-        yield from (rows[start : start + _TAGS_A_LOOK] for start in range(0, len(rows), _TAGS_A_LOOK))
-
-
-def _is_attachment(row: PlannedDeletion) -> bool:
-    return row.kind == "attachment"
+def _find_freed(
+    rows: Sequence[PlannedDeletion], ended: Mapping[ImageReference, DeletionResult]
+) -> list[PlannedDeletion]:
+    """Return what was left beside tags that went: what an index needs may go when the index has gone."""
+    gone = {(tag.repository, tag.image) for tag, result in ended.items() if result.outcome in {"deleted", "moved"}}
+    return [row for row in rows if ended[row.tag].outcome == "left" and (row.tag.repository, row.tag.image) in gone]
 
 
 async def _delete_wave(deed: _Deed, rows: Sequence[PlannedDeletion]) -> list[DeletionResult]:

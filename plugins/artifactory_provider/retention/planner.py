@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.diagnosis import check_promotable
@@ -18,7 +18,7 @@ from artifactory_provider.retention.plan import PlannedDeletion, RetentionPlan
 from artifactory_provider.retention.rules import SHORTEST_LIFE, RetentionRules
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
@@ -59,27 +59,26 @@ async def plan_retention(
         and (repositories is None or repositories.match(image[0]))
         and (images is None or images.match(image[1]))
     ]
+    at = now or datetime.datetime.now(datetime.UTC)
     async with Ledger(client) as ledger:
-        plan = await make_plan(ledger, rules, seen, meant, now=now or datetime.datetime.now(datetime.UTC))
+        plan = await make_plan(ledger, rules, seen, meant, now=at)
+        if allowed is not None and (refused := await _find_refused(allowed, plan)):
+            # What is refused stays, and so does what belongs to it.
+            plan = await make_plan(ledger, rules, seen, meant, now=at, refused=refused)
     going = len(plan.to_delete())
     if largest is not None and going > largest:
         raise InvalidPlan(
             f"{going:,} tags would go, and {largest:,} may: look at the plan in a dry run, then raise largest, or mean "
             "fewer images."
         )
-    return plan if allowed is None else await _apply(allowed, plan)
+    return plan
 
 
-async def _apply(allowed: Rules, plan: RetentionPlan) -> RetentionPlan:
-    """Return a plan in which what is forbidden now is refused."""
+async def _find_refused(allowed: Rules, plan: RetentionPlan) -> dict[ImageReference, str]:
+    """Return the tags whose deletion is forbidden now, and why."""
     going = plan.to_delete()
     answers = await allowed.find_refusals([row.change for row in going])
-    refusals = {row.tag: refusal for row, refusal in zip(going, answers, strict=True) if refusal is not None}
-    rows = [
-        replace(row, action="refused", reason=str(refusals[row.tag])) if row.tag in refusals else row
-        for row in plan.deletions
-    ]
-    return RetentionPlan(tuple(rows), plan.seen)
+    return {row.tag: str(refusal) for row, refusal in zip(going, answers, strict=True) if refusal is not None}
 
 
 async def check_seen(client: ArtifactoryClient, rules: RetentionRules, seen: Survey) -> None:
@@ -104,6 +103,7 @@ async def make_plan(
     *,
     now: datetime.datetime,
     is_last_look: bool = False,
+    refused: Mapping[ImageReference, str] = MappingProxyType({}),
 ) -> RetentionPlan:
     """Return what would go of some images.
 
@@ -112,13 +112,16 @@ async def make_plan(
     :param seen: all tags of these images, and wherever else their digests stand or wait.
     :param images: the images.
     :param now: the current moment.
-    :param is_last_look: whether what belongs to a digest waits until the digest is gone, and not only planned to go.
+    :param is_last_look: whether what belongs to a digest, or to an index, waits until that is gone, and not only
+        planned to go.
+    :param refused: the tags that may not go now, and why.
     """
     needs = Needs(seen, rules)
     due = list(find_due(seen, rules, images, now=now))
     kept = {one.tag.place: why for one in due if (why := needs.explain(one))}
     going = {one.tag.place: one.tag for one in due if one.tag.place not in kept}
-    kept |= (children := await keep_children(ledger, seen, going))
+    going = {place: tag for place, tag in going.items() if place not in refused}
+    kept |= (children := await keep_children(ledger, seen, going, is_last_look=is_last_look))
     going = {place: tag for place, tag in going.items() if place not in children}
     attached = list(_find_attachments(seen, rules, images, needs, {} if is_last_look else going, now))
     kept |= {one.tag.place: why for one in attached if (why := needs.explain(one))}
@@ -126,8 +129,8 @@ async def make_plan(
         PlannedDeletion(
             tag=one.tag.place,
             kind=one.kind,
-            action="keep" if one.tag.place in kept else "delete",
-            reason=kept.get(one.tag.place, one.why),
+            action="keep" if one.tag.place in kept else "refused" if one.tag.place in refused else "delete",
+            reason=kept.get(one.tag.place) or refused.get(one.tag.place) or one.why,
         )
         for one in (*due, *attached)
     ]
