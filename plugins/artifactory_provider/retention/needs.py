@@ -62,13 +62,6 @@ class Needs:
         """
         return next((tag for tag in self._pending.get(digest[_HEX], ()) if tag is not but), None)
 
-    def find_standing(self, digest: str) -> list[StandingTag]:
-        """Return the tags of their own that show a digest, in whatever stage.
-
-        :param digest: the digest.
-        """
-        return self._own.get(digest, [])
-
     def _find(self, due: Due) -> Iterator[str]:
         tag = due.tag
         yield from self._find_marks(tag)

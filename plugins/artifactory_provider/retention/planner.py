@@ -123,7 +123,7 @@ async def make_plan(
     going = {place: tag for place, tag in going.items() if place not in refused}
     kept |= (children := await keep_children(ledger, seen, going, is_last_look=is_last_look))
     going = {place: tag for place, tag in going.items() if place not in children}
-    attached = list(_find_attachments(seen, rules, images, needs, {} if is_last_look else going, now))
+    attached = list(_find_attachments(seen, rules, images, {} if is_last_look else going, now))
     kept |= {one.tag.place: why for one in attached if (why := needs.explain(one))}
     rows = [
         PlannedDeletion(
@@ -141,21 +141,40 @@ def _find_attachments(
     seen: Survey,
     rules: RetentionRules,
     images: Collection[Image],
-    needs: Needs,
-    going: dict[ImageReference, StandingTag],
+    going: Mapping[ImageReference, StandingTag],
     now: datetime.datetime,
 ) -> Iterator[Due]:
-    """Yield what belongs to digests of which nothing is left, here or where they could be promoted from again."""
-    for image in (image for image in images if image[0] != rules.attic):
-        earlier = set(rules.stages) - {image[0], *rules.later_than(image[0])}
-        stays = seen.digests_of(image, without=going)
-        for tag in seen.tags_of(image).values():
-            subject = subject_of(tag.name)
-            if subject is None or subject in stays or age_of(tag, now) < SHORTEST_LIFE:
-                continue
-            before = [other for other in needs.find_standing(subject) if other.place.repository in earlier]
-            if all(other.place in going for other in before):
-                yield Due(tag, "attachment", f"it belongs to {subject}, of which no tag is left")
+    """Yield what belongs to digests of which nothing is left, or nothing that looks for it here."""
+    meant = [image for image in images if image[0] != rules.attic]
+    attached = [
+        (tag, subject)
+        for image in meant
+        for tag in seen.tags_of(image).values()
+        if (subject := subject_of(tag.name)) is not None and age_of(tag, now) >= SHORTEST_LIFE
+    ]
+    homes = _find_homes(seen, rules, {subject for _, subject in attached}, going)
+    for tag, subject in attached:
+        later = rules.later_than(tag.place.repository)
+        if all(home[0] in later and _has_copy(seen, home, tag) for home in homes[subject]):
+            yield Due(tag, "attachment", f"it belongs to {subject}, of which no tag is left")
+
+
+def _find_homes(
+    seen: Survey, rules: RetentionRules, digests: Collection[str], going: Mapping[ImageReference, StandingTag]
+) -> dict[str, list[Image]]:
+    """Return in which images each digest is left: under a tag that does not go, or without one, as children are."""
+    homes: dict[str, list[Image]] = {digest: [] for digest in digests}
+    for image in seen.folders:
+        if image[0] != rules.attic:
+            for digest in seen.digests_of(image, without=going) & homes.keys():
+                homes[digest].append(image)
+    return homes
+
+
+def _has_copy(seen: Survey, image: Image, attachment: StandingTag) -> bool:
+    """Tell whether an image has the same attachment of its own: people may as well sign in one image for another."""
+    other = seen.tags_of(image).get(attachment.name)
+    return image != attachment.image and other is not None and other.digest == attachment.digest
 
 
 def _order(rules: RetentionRules, row: PlannedDeletion) -> tuple[int, str, bool, str]:

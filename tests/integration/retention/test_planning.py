@@ -207,6 +207,39 @@ async def test_what_belongs_to_a_digest_goes_with_its_last_tag_and_not_before(
     assert sandbox.tags(DEV, image) == []
 
 
+@pytest.mark.parametrize("repository", [DEV, QA, TRANSIT])
+async def test_what_is_signed_in_another_image_stays_while_its_digest_stands_anywhere(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, repository: str
+) -> None:
+    index = push(sandbox, f"{repository}/{image}:1.0", platforms=PLATFORMS)
+    child = Pusher(sandbox, f"{repository}/{image}").children(index)[0]
+    pusher = Pusher(sandbox, f"{DEV}/{image}/signatures")
+    signatures = [f"{DEV}/{image}/signatures:{cosign_tag(digest, '.sig')}" for digest in (index, child)]
+    for digest, signature in zip((index, child), signatures, strict=True):
+        pusher.sign(digest, signature)
+        grow_old(sandbox, signature, days=40)
+    rules = rules_for(image, tags=OLD)
+    assert said(await plan(direct, rules)) == {}
+    sandbox.delete(f"{repository}/{image}:1.0")
+    with sandbox.service.database.writing() as tx:
+        tx.execute("DELETE FROM items WHERE repository = ? AND path LIKE ?", (repository, f"{image}/sha256:%"))
+    assert set(said(await plan(direct, rules))) == set(signatures)
+
+
+async def test_what_a_later_stage_has_of_its_own_goes_from_the_first_with_its_digest(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    digest = push(sandbox, f"{DEV}/{image}:nightly-1", days=40)
+    Pusher(sandbox, f"{DEV}/{image}").sign(digest, image)
+    signature = f"{DEV}/{image}:{cosign_tag(digest, '.sig')}"
+    grow_old(sandbox, signature, days=40)
+    await bring(direct, f"{DEV}/{image}:nightly-1", f"{PROD}/{image}:1")
+    rules = rules_for(image, tags="reached: docker-prod, keep_newest: 0")
+    assert set((await clean(direct, rules)).values()) == {"deleted"}
+    assert sandbox.tags(DEV, image) == []
+    assert len(sandbox.tags(PROD, image)) == 2
+
+
 async def test_a_child_that_stands_under_a_tag_alone_stays_while_an_index_refers_to_it(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
