@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.concurrency import concurrently
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.audit import Survey
     from artifactory_provider.promotion.rules import Rules
-    from artifactory_provider.retention.plan import PlannedDeletion
+    from artifactory_provider.retention.plan import PlannedDeletion, RetentionPlan
     from artifactory_provider.retention.report import Outcome
     from artifactory_provider.retention.rules import RetentionRules
 
@@ -160,16 +161,23 @@ async def _decide(deed: _Deed, rows: Sequence[PlannedDeletion]) -> dict[ImageRef
     tags = [row.tag for row in rows]
     seen = await look_at(deed.ledger.client, deed.rules, tags)
     images = list(dict.fromkeys((tag.repository, tag.image) for tag in tags))
-    plan = await make_plan(deed.ledger, deed.rules, seen, images, now=deed.now(), is_last_look=True)
+    make = partial(make_plan, deed.ledger, deed.rules, seen, images, now=deed.now(), wave=frozenset(tags))
+    plan = await make()
+    if deed.allowed is not None and (refused := await _find_refused(deed.allowed, rows, plan)):
+        # What is refused stays, and so does what that needs.
+        plan = await make(refused=refused)
     planned = {one.tag: one for one in plan.deletions}
-    found = {row.tag: result for row in rows if (result := _explain_stay(row, seen, planned.get(row.tag)))}
-    left = [row for row in rows if row.tag not in found]
-    if deed.allowed is not None and left:
-        refusals = await deed.allowed.find_refusals([row.change for row in left])
-        for row, refusal in zip(left, refusals, strict=True):
-            if refusal is not None:
-                found[row.tag] = _result(row, "refused", str(refusal))
-    return found
+    return {row.tag: result for row in rows if (result := _explain_stay(row, seen, planned.get(row.tag)))}
+
+
+async def _find_refused(
+    allowed: Rules, rows: Sequence[PlannedDeletion], plan: RetentionPlan
+) -> dict[ImageReference, str]:
+    """Return those of some tags whose deletion is forbidden now, and why."""
+    going = {one.tag for one in plan.to_delete()}
+    left = [row for row in rows if row.tag in going]
+    refusals = await allowed.find_refusals([row.change for row in left]) if left else ()
+    return {row.tag: str(refusal) for row, refusal in zip(left, refusals, strict=True) if refusal is not None}
 
 
 def _explain_stay(row: PlannedDeletion, seen: Survey, planned: PlannedDeletion | None) -> DeletionResult | None:
@@ -180,7 +188,9 @@ def _explain_stay(row: PlannedDeletion, seen: Survey, planned: PlannedDeletion |
         return _result(row, "left", f"it shows {standing.digest} now")
     if planned is None:
         return _result(row, "left", "by what stands there now, its time has not come")
-    return None if planned.action == "delete" else _result(row, "left", planned.reason)
+    if planned.action == "delete":
+        return None
+    return _result(row, "refused" if planned.action == "refused" else "left", planned.reason)
 
 
 def _result(row: PlannedDeletion, outcome: Outcome, reason: str, error: Exception | None = None) -> DeletionResult:

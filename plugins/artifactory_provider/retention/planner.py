@@ -16,9 +16,12 @@ from artifactory_provider.retention.due import Due, age_of, find_due
 from artifactory_provider.retention.needs import Needs
 from artifactory_provider.retention.plan import PlannedDeletion, RetentionPlan
 from artifactory_provider.retention.rules import SHORTEST_LIFE, RetentionRules
+from artifactory_provider.retention.versions import keep_above, order_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+
+    from packaging.version import Version
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
@@ -102,7 +105,7 @@ async def make_plan(
     images: Collection[Image],
     *,
     now: datetime.datetime,
-    is_last_look: bool = False,
+    wave: Collection[ImageReference] | None = None,
     refused: Mapping[ImageReference, str] = MappingProxyType({}),
 ) -> RetentionPlan:
     """Return what would go of some images.
@@ -112,18 +115,23 @@ async def make_plan(
     :param seen: all tags of these images, and wherever else their digests stand or wait.
     :param images: the images.
     :param now: the current moment.
-    :param is_last_look: whether what belongs to a digest, or to an index, waits until that is gone, and not only
-        planned to go.
+    :param wave: at the last look, the tags that are to go next: whatever else stands counts as staying, and what
+        belongs to a digest, or to an index, waits until that is gone; None while only a plan is made.
     :param refused: the tags that may not go now, and why.
     """
     needs = Needs(seen, rules)
     due = list(find_due(seen, rules, images, now=now))
     kept = {one.tag.place: why for one in due if (why := needs.explain(one))}
     going = {one.tag.place: one.tag for one in due if one.tag.place not in kept}
-    going = {place: tag for place, tag in going.items() if place not in refused}
-    kept |= (children := await keep_children(ledger, seen, going, is_last_look=is_last_look))
-    going = {place: tag for place, tag in going.items() if place not in children}
-    attached = list(_find_attachments(seen, rules, images, {} if is_last_look else going, now))
+    is_meant = going.keys() if wave is None else wave
+    going = {place: tag for place, tag in going.items() if place in is_meant and place not in refused}
+    while found := {
+        **keep_above(seen, going),
+        **await keep_children(ledger, seen, going, is_last_look=wave is not None),
+    }:
+        kept |= found
+        going = {place: tag for place, tag in going.items() if place not in found}
+    attached = list(_find_attachments(seen, rules, images, going if wave is None else {}, now))
     kept |= {one.tag.place: why for one in attached if (why := needs.explain(one))}
     rows = [
         PlannedDeletion(
@@ -177,7 +185,8 @@ def _has_copy(seen: Survey, image: Image, attachment: StandingTag) -> bool:
     return image != attachment.image and other is not None and other.digest == attachment.digest
 
 
-def _order(rules: RetentionRules, row: PlannedDeletion) -> tuple[int, str, bool, str]:
-    """Earlier stages come first, and in each image the tags before what belongs to them."""
-    place = row.tag
-    return rules.repositories.index(place.repository), place.image, row.kind == "attachment", str(place.tag)
+def _order(rules: RetentionRules, row: PlannedDeletion) -> tuple[int, str, bool, Version, str]:
+    """Earlier stages come first, and in each image the tags before what belongs to them, the lowest versions first."""
+    place, name = row.tag, str(row.tag.tag)
+    repository = rules.repositories.index(place.repository)
+    return repository, place.image, row.kind == "attachment", order_of(name), name

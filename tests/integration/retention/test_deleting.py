@@ -27,6 +27,16 @@ if TYPE_CHECKING:
 OLD = "older_than: 30d, keep_newest: 0"
 
 
+class RefusesTag:
+    """Rules that refuse one tag."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+
+    async def find_refusals(self, changes: Sequence[Change]) -> list[Refusal | None]:
+        return [Refusal("Not now.") if change.source.tag == self.tag else None for change in changes]
+
+
 def nightly(number: int) -> str:
     return f"nightly-{number}"
 
@@ -55,6 +65,20 @@ async def test_what_has_changed_since_the_plan_is_left_and_said(
     assert ended[nightly(3)].startswith(f"left: {pending} waits with its digest")
     assert ended[nightly(4)] == "deleted: it came 40d ago"
     assert sandbox.tags(DEV, image) == [nightly(number) for number in range(4)]
+
+
+async def test_a_version_is_left_where_a_lower_one_is_kept_or_refused_since_the_plan(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    for version in ("1.7", "1.8", "1.9", "2.0"):
+        push(sandbox, f"{DEV}/{image}:{version}", days=40)
+    rules = rules_for(image, tags=OLD)
+    made = await plan(direct, rules)
+    refused = await delete_planned(direct, rules, made.to_delete(), allowed=RefusesTag("1.8"))
+    assert [one.outcome for one in refused.results] == ["deleted", "refused", "left"]
+    await hold(direct, ImageReference(DEV, image, "1.8"), reason="an audit", by="jane")
+    ended = await change_since(made, direct, image)
+    assert ended["1.9"] == "left: 1.8 stays, which is lower: runs of a range would choose that instead"
 
 
 async def test_a_tag_that_was_written_again_is_young_though_it_shows_the_same(
@@ -211,10 +235,6 @@ async def test_what_an_index_refers_to_stays_where_the_index_could_not_be_delete
 async def test_the_plan_keeps_what_an_index_refers_to_whose_deletion_is_refused(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, platform: str
 ) -> None:
-    class RefusesIndexes:
-        async def find_refusals(self, changes: Sequence[Change]) -> list[Refusal | None]:
-            return [Refusal("Not now.") if change.source.tag == nightly(1) else None for change in changes]
-
-    made = said(await plan_retention(direct, rules_for(image, tags=OLD), allowed=RefusesIndexes()))
+    made = said(await plan_retention(direct, rules_for(image, tags=OLD), allowed=RefusesTag(nightly(1))))
     assert made[f"{DEV}/{image}:{nightly(1)}"] == "refused: Not now."
     assert made[platform].startswith(f"keep: {DEV}/{image}:{nightly(1)} refers to it")

@@ -79,6 +79,32 @@ async def test_the_newest_release_stays_however_old_it_is(
     assert made[f"{DEV}/{image}:1.8.1"].startswith("delete")
 
 
+@pytest.mark.parametrize("like", ["{}", "v{}", "{}-alpine", "release-{}", "{}-1"])
+async def test_versions_go_from_the_lowest_up(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, like: str
+) -> None:
+    for version in ("2.0.0", "1.9.9", "1.9.8"):
+        push(sandbox, f"{DEV}/{image}:{like.format(version)}", days=40)
+    push(sandbox, f"{DEV}/{image}:3.0.0")
+    middle, lowest = (f"{DEV}/{image}:{like.format(version)}" for version in ("1.9.9", "1.9.8"))
+    await bring(direct, middle, f"{PROD}/{image}:{like.format('1.9.9')}")
+    made = said(await plan(direct, rules_for(image, tags="reached: docker-prod, keep_newest: 0")))
+    name = like.format("1.9.8")
+    assert made == {middle: f"keep: {name} stays, which is lower: runs of a range would choose that instead"}
+    rules = rules_for(image, tags=f"{OLD}, reached: docker-prod")
+    made = said(await plan(direct, rules))
+    assert [place for place, text in made.items() if text.startswith("delete")][:2] == [lowest, middle]
+
+
+async def test_a_tag_that_moves_along_with_exact_versions_is_no_lower_one(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"{DEV}/{image}:1.9.8", days=40)
+    push(sandbox, f"{DEV}/{image}:1.9.9")
+    sandbox.tag(f"{DEV}/{image}:1.9.9", f"{DEV}/{image}:1.9")
+    assert said(await plan(direct, rules_for(image, tags=OLD))) == {f"{DEV}/{image}:1.9.8": "delete: it came 40d ago"}
+
+
 async def test_a_held_tag_stays_until_the_hold_is_lifted(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
