@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from artifactory_provider.artifactory.layout import subject_of
 from artifactory_provider.audit import Explainer
 from artifactory_provider.promotion.planning.newest import TagVersions
-from artifactory_provider.promotion.tags import PendingTag, step_of
+from artifactory_provider.promotion.tags import PendingTag, backed_up_tag, step_of
 from artifactory_provider.retention.due import is_own
 
 if TYPE_CHECKING:
@@ -101,6 +101,9 @@ class Needs:
             yield f"{climbing} shows its digest, and {self._rules.last} does not yet: it may climb"
 
     def _find_for_backup(self, tag: StandingTag) -> Iterator[str]:
+        before = self._seen.tags_of(tag.image).get(backed_up_tag(tag.name, tag.digest) or "")
+        if before is not None and before.digest == tag.digest:
+            yield f"{before.name} shows its digest still: a promotion that is to replace it may be under way"
         if tag.image not in self._replaced:
             found: dict[str, StandingTag] = {}
             for other in filter(is_own, self._seen.tags_of(tag.image).values()):

@@ -183,6 +183,18 @@ async def test_a_backup_stays_while_a_rollback_would_go_back_to_it_or_as_many_as
     }
 
 
+async def test_a_backup_of_what_its_tag_shows_still_stays(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"{QA}/{image}:1", content=f"{image} 1")
+    await bring(direct, f"{QA}/{image}:1", f"{PROD}/{image}:1")
+    digest = str(sandbox.digest(f"{PROD}/{image}:1"))
+    backup = str(name_backup(ImageReference(PROD, image, "1"), digest).unpinned())
+    sandbox.tag(f"{PROD}/{image}:1", backup)
+    made = said(await plan(direct, rules_for(image, backups=0)))
+    assert made == {backup: "keep: 1 shows its digest still: a promotion that is to replace it may be under way"}
+
+
 async def test_leftovers_of_dead_runs_go_when_another_tag_shows_their_digest(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
