@@ -87,8 +87,12 @@ class Needs:
             yield "the server does not say when it came"
         if hold := tag.hold:
             yield f"it is held: {hold}"
-        if rejected := self._seen.rejects(tag.digest):
-            yield f"its digest is rejected, and this shows that: {rejected}"
+        for digest in self._seen.digests_in(tag):
+            if rejected := self._seen.rejects(digest):
+                what = "its digest" if digest == tag.digest else f"{digest} in its folder"
+                yield f"{what} is rejected, and this shows that: {rejected}"
+        if tag.is_index and (child := self._seen.find_rejected_child(tag.image)):
+            yield f"{child} is rejected, and may be a part of it: {self._seen.rejects(child)}"
 
     def _find_for_tag(self, due: Due) -> Iterator[str]:
         tag, later = due.tag, self._rules.later_than(due.tag.place.repository)

@@ -129,6 +129,18 @@ async def test_a_rejected_digest_stays_wherever_it_was_rejected_as_the_evidence(
     assert len(made) == 2
 
 
+async def test_an_index_with_a_rejected_child_stays_and_the_evidence_with_it(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    index = push(sandbox, f"{DEV}/{image}:nightly-1", days=40, platforms=PLATFORMS)
+    child = Pusher(sandbox, f"{DEV}/{image}").children(index)[0]
+    sandbox.tag(f"{DEV}/{image}@{child}", f"{DEV}/{image}:amd64")
+    await reject(direct, ImageReference(DEV, image, "amd64"), reason="loses orders", by="jane")
+    sandbox.delete(f"{DEV}/{image}:amd64")
+    [text] = said(await plan(direct, rules_for(image, tags=OLD))).values()
+    assert text.startswith(f"keep: {child} is rejected, and may be a part of it: loses orders")
+
+
 async def test_a_digest_that_waits_anywhere_under_a_pending_tag_stays(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
