@@ -89,10 +89,11 @@ def retention() -> None:
         is_wanted = get_current_context()["params"]["approval"]
         return policys or (rule_as_dict(ANYBODY) if is_wanted else {})
 
+    rule = find_rule(plan.output["approvals"])
     approve = ArtifactoryApprovalOperator(
         task_id="approve",
         chunks=plan.output,
-        rule=find_rule(plan.output["approvals"]),
+        rule=rule,
         subject="Delete the tags of this plan?",
         fail_on_reject=False,
     )
@@ -101,6 +102,7 @@ def retention() -> None:
         chunks=plan.output,
         retention=RULES,
         approval=approve.output,
+        rule=rule,
         report_path=f"{folder}{{{{ '/report.csv' if path else '' }}}}",
     )
 

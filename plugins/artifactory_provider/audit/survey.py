@@ -196,6 +196,14 @@ class Survey:
         """
         return self._rejected.get(digest)
 
+    def find_rejected_child(self, image: Image) -> str | None:
+        """Return the digest of a rejected manifest of an image that no tag leads to, or None.
+
+        :param image: repository and image.
+        """
+        untagged = self._untagged.get(image, ())
+        return next((digest for digest in self._rejected if digest in untagged), None)
+
     def add(self, items: Iterable[Item]) -> None:
         """Note manifests that were found, those of a folder together.
 

@@ -11,9 +11,9 @@ from artifactory_provider.artifactory.errors import TRANSIENT
 from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.promotion.errors import PromotionError, name_first
 from artifactory_provider.retention import render_deletions, report_as_csv, report_headline
-from artifactory_provider.tasks.arguments import check_literal
+from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literal
 from artifactory_provider.tasks.bulk import ProgressLog
-from artifactory_provider.tasks.deletions import check_document, pull_deletions, read_rules
+from artifactory_provider.tasks.deletions import check_asked, check_document, pull_deletions, read_rules
 from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import as_number, as_text
 from artifactory_provider.tasks.handover import REPORT_SUMMARY
@@ -40,6 +40,8 @@ class ArtifactoryRetentionOperator(ArtifactoryOperator):
     :param chunks: what the plan's task has returned. (templated)
     :param retention: what may go, as the plan's task has it. (templated)
     :param approval: what an ``ArtifactoryApprovalOperator`` has returned. (templated)
+    :param rule: who had to approve, as the ``ArtifactoryApprovalOperator`` was told: where that is not empty, nothing
+        goes without an approval, and neither does where it was to be handed on and is missing. (templated)
     :param override: what an override has returned, where a rule allows one. (templated)
     :param at_once: how many requests are under way at a time. (templated)
     :param report_path: CSV file that the whole report is written to, as ``ObjectStoragePath`` takes it. (templated)
@@ -52,6 +54,7 @@ class ArtifactoryRetentionOperator(ArtifactoryOperator):
         "chunks",
         "retention",
         "approval",
+        "rule",
         "override",
         "at_once",
         "report_path",
@@ -66,6 +69,7 @@ class ArtifactoryRetentionOperator(ArtifactoryOperator):
         chunks: Sequence[Mapping[str, Any]],
         retention: str,
         approval: Mapping[str, Any] | None = None,
+        rule: Mapping[str, Any] | str | None = NOT_GIVEN,
         override: Mapping[str, Any] | None = None,
         at_once: int = 16,
         report_path: str | None = None,
@@ -75,6 +79,7 @@ class ArtifactoryRetentionOperator(ArtifactoryOperator):
         self.chunks = chunks
         self.retention = retention
         self.approval = approval
+        self.rule = rule
         self.override = override
         self.at_once = at_once
         self.report_path = report_path
@@ -87,11 +92,13 @@ class ArtifactoryRetentionOperator(ArtifactoryOperator):
         path = as_text(self.report_path, name="report_path", wanted="a path")
         if path is not None:
             prepare_folder(path, name="report_path")
+        answers = Answers.read(self.approval, self.override)
+        check_asked(self.rule, answers)
         report = self._hook().delete_planned(
             read_rules(self.retention),
             pull_deletions(ti, self.chunks),
             at_once=as_number(self.at_once, name="at_once") or 16,
-            answers=Answers.read(self.approval, self.override),
+            answers=answers,
             on_progress=ProgressLog(self.log),
         )
         ti.xcom_push(key=REPORT_SUMMARY, value=render_deletions(report))

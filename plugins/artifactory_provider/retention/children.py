@@ -26,7 +26,7 @@ _READS_AT_ONCE = 8
 
 
 async def keep_children(
-    ledger: Ledger, seen: Survey, going: Mapping[ImageReference, StandingTag]
+    ledger: Ledger, seen: Survey, going: Mapping[ImageReference, StandingTag], *, is_last_look: bool = False
 ) -> dict[ImageReference, str]:
     """Return the tags that have to stay for an index that does, with the reason: nothing else holds what it refers to.
 
@@ -35,13 +35,16 @@ async def keep_children(
     :param ledger: what is known of the registry; it reads each index once.
     :param seen: what stands in the images of the tags.
     :param going: the tags that would go otherwise.
+    :param is_last_look: whether an index counts as long as it stands, and not only where it is not to go: its own
+        request may be refused, fail, or never be sent.
     """
     left = dict(going)
     kept: dict[ImageReference, str] = {}
     while True:
         only = _find_last_holders(seen, left)
         images = sorted({tag.image for tag in only.values()})
-        indexes = [tag for image in images for tag in seen.tags_of(image).values() if _may_refer(tag, left)]
+        indexes = [tag for image in images for tag in seen.tags_of(image).values() if _may_refer(tag)]
+        indexes = [index for index in indexes if is_last_look or index.place not in left]
         read = await concurrently(lambda tag: _read(ledger, tag), indexes, at_once=_READS_AT_ONCE)
         found = _find_needed(seen, only, indexes, read)
         if not found:
@@ -62,8 +65,8 @@ def _manifests(seen: Survey, tag: StandingTag) -> tuple[str, ...]:
     return seen.digests_in(tag)[tag.is_index :]
 
 
-def _may_refer(tag: StandingTag, going: Mapping[ImageReference, StandingTag]) -> bool:
-    return tag.is_index and tag.place not in going and subject_of(tag.name) is None
+def _may_refer(tag: StandingTag) -> bool:
+    return tag.is_index and subject_of(tag.name) is None
 
 
 def _find_needed(
@@ -78,6 +81,8 @@ def _find_needed(
     found = {}
     for place, tag in only.items():
         for index, children in known.get(tag.image, ()):
+            if index.place == place:
+                continue  # What lies in an index's own folder goes with it, by one request.
             if children is None:
                 found[place] = f"{index.place.unpinned()} may refer to it, and could not be read"
             elif not children.isdisjoint(_manifests(seen, tag)):

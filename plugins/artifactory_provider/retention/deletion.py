@@ -1,7 +1,8 @@
 """Deleting what a plan says: each tag only while it shows what was planned, and nothing has come to need it since.
 
 The last look is a plan anew, made of what the registry shows right before: one look for some hundred tags. What it does
-not plan for deletion, with the same digest, is left. What belongs to digests goes at the end, after a look of its own.
+not plan for deletion, with the same digest, is left. What an index refers to goes after the index, and what belongs to
+digests at the end, each after a look of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import datetime
 import logging
 from dataclasses import dataclass
-from itertools import groupby
+from functools import partial
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.concurrency import concurrently
@@ -23,13 +24,13 @@ from artifactory_provider.retention.planner import make_plan
 from artifactory_provider.retention.report import DeletionResult, RetentionReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.audit import Survey
     from artifactory_provider.promotion.rules import Rules
-    from artifactory_provider.retention.plan import PlannedDeletion
+    from artifactory_provider.retention.plan import PlannedDeletion, RetentionPlan
     from artifactory_provider.retention.report import Outcome
     from artifactory_provider.retention.rules import RetentionRules
 
@@ -72,26 +73,31 @@ async def delete_planned(
     :param now: returns the current moment.
     :raises AuthenticationFailed: when the server does not accept the credentials any more.
     """
-    results: list[DeletionResult] = []
     async with Ledger(client) as ledger:
         deed = _Deed(ledger=ledger, rules=rules, allowed=allowed, at_once=at_once, now=now)
-        for wave in _waves(deletions):
-            results += await _delete_wave(deed, wave)
-            if on_progress is not None:
-                failed = sum(result.outcome == "failed" for result in results)
-                on_progress(Progress(len(results), len(deletions), failed))
-    return RetentionReport(tuple(results))
+        ended: dict[ImageReference, DeletionResult] = {}
+
+        async def go_through(rows: Sequence[PlannedDeletion]) -> None:
+            for start in range(0, len(rows), _TAGS_A_LOOK):
+                wave = rows[start : start + _TAGS_A_LOOK]
+                ended.update({result.tag: result for result in await _delete_wave(deed, wave)})
+                if on_progress is not None:
+                    failed = sum(result.outcome == "failed" for result in ended.values())
+                    on_progress(Progress(len(ended), len(deletions), failed))
+
+        tags = [row for row in deletions if row.kind != "attachment"]
+        await go_through(tags)
+        await go_through(_find_freed(tags, ended))
+        await go_through([row for row in deletions if row.kind == "attachment"])
+    return RetentionReport(tuple(ended[row.tag] for row in deletions))
 
 
-def _waves(deletions: Sequence[PlannedDeletion]) -> Iterator[list[PlannedDeletion]]:
-    """Yield the tags in parts that share a look, and after all of them what belongs to their digests."""
-    for _, group in groupby(sorted(deletions, key=_is_attachment), key=_is_attachment):
-        rows = list(group)
-        yield from (rows[start : start + _TAGS_A_LOOK] for start in range(0, len(rows), _TAGS_A_LOOK))
-
-
-def _is_attachment(row: PlannedDeletion) -> bool:
-    return row.kind == "attachment"
+def _find_freed(
+    rows: Sequence[PlannedDeletion], ended: Mapping[ImageReference, DeletionResult]
+) -> list[PlannedDeletion]:
+    """Return what was left beside tags that went: what an index needs may go when the index has gone."""
+    gone = {(tag.repository, tag.image) for tag, result in ended.items() if result.outcome in {"deleted", "moved"}}
+    return [row for row in rows if ended[row.tag].outcome == "left" and (row.tag.repository, row.tag.image) in gone]
 
 
 async def _delete_wave(deed: _Deed, rows: Sequence[PlannedDeletion]) -> list[DeletionResult]:
@@ -155,16 +161,23 @@ async def _decide(deed: _Deed, rows: Sequence[PlannedDeletion]) -> dict[ImageRef
     tags = [row.tag for row in rows]
     seen = await look_at(deed.ledger.client, deed.rules, tags)
     images = list(dict.fromkeys((tag.repository, tag.image) for tag in tags))
-    plan = await make_plan(deed.ledger, deed.rules, seen, images, now=deed.now(), is_last_look=True)
+    make = partial(make_plan, deed.ledger, deed.rules, seen, images, now=deed.now(), wave=frozenset(tags))
+    plan = await make()
+    if deed.allowed is not None and (refused := await _find_refused(deed.allowed, rows, plan)):
+        # What is refused stays, and so does what that needs.
+        plan = await make(refused=refused)
     planned = {one.tag: one for one in plan.deletions}
-    found = {row.tag: result for row in rows if (result := _explain_stay(row, seen, planned.get(row.tag)))}
-    left = [row for row in rows if row.tag not in found]
-    if deed.allowed is not None and left:
-        refusals = await deed.allowed.find_refusals([row.change for row in left])
-        for row, refusal in zip(left, refusals, strict=True):
-            if refusal is not None:
-                found[row.tag] = _result(row, "refused", str(refusal))
-    return found
+    return {row.tag: result for row in rows if (result := _explain_stay(row, seen, planned.get(row.tag)))}
+
+
+async def _find_refused(
+    allowed: Rules, rows: Sequence[PlannedDeletion], plan: RetentionPlan
+) -> dict[ImageReference, str]:
+    """Return those of some tags whose deletion is forbidden now, and why."""
+    going = {one.tag for one in plan.to_delete()}
+    left = [row for row in rows if row.tag in going]
+    refusals = await allowed.find_refusals([row.change for row in left]) if left else ()
+    return {row.tag: str(refusal) for row, refusal in zip(left, refusals, strict=True) if refusal is not None}
 
 
 def _explain_stay(row: PlannedDeletion, seen: Survey, planned: PlannedDeletion | None) -> DeletionResult | None:
@@ -175,7 +188,9 @@ def _explain_stay(row: PlannedDeletion, seen: Survey, planned: PlannedDeletion |
         return _result(row, "left", f"it shows {standing.digest} now")
     if planned is None:
         return _result(row, "left", "by what stands there now, its time has not come")
-    return None if planned.action == "delete" else _result(row, "left", planned.reason)
+    if planned.action == "delete":
+        return None
+    return _result(row, "refused" if planned.action == "refused" else "left", planned.reason)
 
 
 def _result(row: PlannedDeletion, outcome: Outcome, reason: str, error: Exception | None = None) -> DeletionResult:

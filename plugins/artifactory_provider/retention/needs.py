@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from artifactory_provider.artifactory.layout import subject_of
 from artifactory_provider.audit import Explainer
 from artifactory_provider.promotion.planning.newest import TagVersions
-from artifactory_provider.promotion.tags import PendingTag, step_of
+from artifactory_provider.promotion.tags import PendingTag, backed_up_tag, step_of
 from artifactory_provider.retention.due import is_own
 
 if TYPE_CHECKING:
@@ -62,13 +62,6 @@ class Needs:
         """
         return next((tag for tag in self._pending.get(digest[_HEX], ()) if tag is not but), None)
 
-    def find_standing(self, digest: str) -> list[StandingTag]:
-        """Return the tags of their own that show a digest, in whatever stage.
-
-        :param digest: the digest.
-        """
-        return self._own.get(digest, [])
-
     def _find(self, due: Due) -> Iterator[str]:
         tag = due.tag
         yield from self._find_marks(tag)
@@ -94,8 +87,12 @@ class Needs:
             yield "the server does not say when it came"
         if hold := tag.hold:
             yield f"it is held: {hold}"
-        if rejected := self._seen.rejects(tag.digest):
-            yield f"its digest is rejected, and this shows that: {rejected}"
+        for digest in self._seen.digests_in(tag):
+            if rejected := self._seen.rejects(digest):
+                what = "its digest" if digest == tag.digest else f"{digest} in its folder"
+                yield f"{what} is rejected, and this shows that: {rejected}"
+        if tag.is_index and (child := self._seen.find_rejected_child(tag.image)):
+            yield f"{child} is rejected, and may be a part of it: {self._seen.rejects(child)}"
 
     def _find_for_tag(self, due: Due) -> Iterator[str]:
         tag, later = due.tag, self._rules.later_than(due.tag.place.repository)
@@ -108,6 +105,9 @@ class Needs:
             yield f"{climbing} shows its digest, and {self._rules.last} does not yet: it may climb"
 
     def _find_for_backup(self, tag: StandingTag) -> Iterator[str]:
+        before = self._seen.tags_of(tag.image).get(backed_up_tag(tag.name, tag.digest) or "")
+        if before is not None and before.digest == tag.digest:
+            yield f"{before.name} shows its digest still: a promotion that is to replace it may be under way"
         if tag.image not in self._replaced:
             found: dict[str, StandingTag] = {}
             for other in filter(is_own, self._seen.tags_of(tag.image).values()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.diagnosis import check_promotable
@@ -16,9 +16,12 @@ from artifactory_provider.retention.due import Due, age_of, find_due
 from artifactory_provider.retention.needs import Needs
 from artifactory_provider.retention.plan import PlannedDeletion, RetentionPlan
 from artifactory_provider.retention.rules import SHORTEST_LIFE, RetentionRules
+from artifactory_provider.retention.versions import keep_above, order_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
+
+    from packaging.version import Version
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
@@ -59,27 +62,26 @@ async def plan_retention(
         and (repositories is None or repositories.match(image[0]))
         and (images is None or images.match(image[1]))
     ]
+    at = now or datetime.datetime.now(datetime.UTC)
     async with Ledger(client) as ledger:
-        plan = await make_plan(ledger, rules, seen, meant, now=now or datetime.datetime.now(datetime.UTC))
+        plan = await make_plan(ledger, rules, seen, meant, now=at)
+        if allowed is not None and (refused := await _find_refused(allowed, plan)):
+            # What is refused stays, and so does what belongs to it.
+            plan = await make_plan(ledger, rules, seen, meant, now=at, refused=refused)
     going = len(plan.to_delete())
     if largest is not None and going > largest:
         raise InvalidPlan(
             f"{going:,} tags would go, and {largest:,} may: look at the plan in a dry run, then raise largest, or mean "
             "fewer images."
         )
-    return plan if allowed is None else await _apply(allowed, plan)
+    return plan
 
 
-async def _apply(allowed: Rules, plan: RetentionPlan) -> RetentionPlan:
-    """Return a plan in which what is forbidden now is refused."""
+async def _find_refused(allowed: Rules, plan: RetentionPlan) -> dict[ImageReference, str]:
+    """Return the tags whose deletion is forbidden now, and why."""
     going = plan.to_delete()
     answers = await allowed.find_refusals([row.change for row in going])
-    refusals = {row.tag: refusal for row, refusal in zip(going, answers, strict=True) if refusal is not None}
-    rows = [
-        replace(row, action="refused", reason=str(refusals[row.tag])) if row.tag in refusals else row
-        for row in plan.deletions
-    ]
-    return RetentionPlan(tuple(rows), plan.seen)
+    return {row.tag: str(refusal) for row, refusal in zip(going, answers, strict=True) if refusal is not None}
 
 
 async def check_seen(client: ArtifactoryClient, rules: RetentionRules, seen: Survey) -> None:
@@ -103,7 +105,8 @@ async def make_plan(
     images: Collection[Image],
     *,
     now: datetime.datetime,
-    is_last_look: bool = False,
+    wave: Collection[ImageReference] | None = None,
+    refused: Mapping[ImageReference, str] = MappingProxyType({}),
 ) -> RetentionPlan:
     """Return what would go of some images.
 
@@ -112,22 +115,30 @@ async def make_plan(
     :param seen: all tags of these images, and wherever else their digests stand or wait.
     :param images: the images.
     :param now: the current moment.
-    :param is_last_look: whether what belongs to a digest waits until the digest is gone, and not only planned to go.
+    :param wave: at the last look, the tags that are to go next: whatever else stands counts as staying, and what
+        belongs to a digest, or to an index, waits until that is gone; None while only a plan is made.
+    :param refused: the tags that may not go now, and why.
     """
     needs = Needs(seen, rules)
     due = list(find_due(seen, rules, images, now=now))
     kept = {one.tag.place: why for one in due if (why := needs.explain(one))}
     going = {one.tag.place: one.tag for one in due if one.tag.place not in kept}
-    kept |= (children := await keep_children(ledger, seen, going))
-    going = {place: tag for place, tag in going.items() if place not in children}
-    attached = list(_find_attachments(seen, rules, images, needs, {} if is_last_look else going, now))
+    is_meant = going.keys() if wave is None else wave
+    going = {place: tag for place, tag in going.items() if place in is_meant and place not in refused}
+    while found := {
+        **keep_above(seen, going),
+        **await keep_children(ledger, seen, going, is_last_look=wave is not None),
+    }:
+        kept |= found
+        going = {place: tag for place, tag in going.items() if place not in found}
+    attached = list(_find_attachments(seen, rules, images, going if wave is None else {}, now))
     kept |= {one.tag.place: why for one in attached if (why := needs.explain(one))}
     rows = [
         PlannedDeletion(
             tag=one.tag.place,
             kind=one.kind,
-            action="keep" if one.tag.place in kept else "delete",
-            reason=kept.get(one.tag.place, one.why),
+            action="keep" if one.tag.place in kept else "refused" if one.tag.place in refused else "delete",
+            reason=kept.get(one.tag.place) or refused.get(one.tag.place) or one.why,
         )
         for one in (*due, *attached)
     ]
@@ -138,24 +149,44 @@ def _find_attachments(
     seen: Survey,
     rules: RetentionRules,
     images: Collection[Image],
-    needs: Needs,
-    going: dict[ImageReference, StandingTag],
+    going: Mapping[ImageReference, StandingTag],
     now: datetime.datetime,
 ) -> Iterator[Due]:
-    """Yield what belongs to digests of which nothing is left, here or where they could be promoted from again."""
-    for image in (image for image in images if image[0] != rules.attic):
-        earlier = set(rules.stages) - {image[0], *rules.later_than(image[0])}
-        stays = seen.digests_of(image, without=going)
-        for tag in seen.tags_of(image).values():
-            subject = subject_of(tag.name)
-            if subject is None or subject in stays or age_of(tag, now) < SHORTEST_LIFE:
-                continue
-            before = [other for other in needs.find_standing(subject) if other.place.repository in earlier]
-            if all(other.place in going for other in before):
-                yield Due(tag, "attachment", f"it belongs to {subject}, of which no tag is left")
+    """Yield what belongs to digests of which nothing is left, or nothing that looks for it here."""
+    meant = [image for image in images if image[0] != rules.attic]
+    attached = [
+        (tag, subject)
+        for image in meant
+        for tag in seen.tags_of(image).values()
+        if (subject := subject_of(tag.name)) is not None and age_of(tag, now) >= SHORTEST_LIFE
+    ]
+    homes = _find_homes(seen, rules, {subject for _, subject in attached}, going)
+    for tag, subject in attached:
+        later = rules.later_than(tag.place.repository)
+        if all(home[0] in later and _has_copy(seen, home, tag) for home in homes[subject]):
+            yield Due(tag, "attachment", f"it belongs to {subject}, of which no tag is left")
 
 
-def _order(rules: RetentionRules, row: PlannedDeletion) -> tuple[int, str, bool, str]:
-    """Earlier stages come first, and in each image the tags before what belongs to them."""
-    place = row.tag
-    return rules.repositories.index(place.repository), place.image, row.kind == "attachment", str(place.tag)
+def _find_homes(
+    seen: Survey, rules: RetentionRules, digests: Collection[str], going: Mapping[ImageReference, StandingTag]
+) -> dict[str, list[Image]]:
+    """Return in which images each digest is left: under a tag that does not go, or without one, as children are."""
+    homes: dict[str, list[Image]] = {digest: [] for digest in digests}
+    for image in seen.folders:
+        if image[0] != rules.attic:
+            for digest in seen.digests_of(image, without=going) & homes.keys():
+                homes[digest].append(image)
+    return homes
+
+
+def _has_copy(seen: Survey, image: Image, attachment: StandingTag) -> bool:
+    """Tell whether an image has the same attachment of its own: people may as well sign in one image for another."""
+    other = seen.tags_of(image).get(attachment.name)
+    return image != attachment.image and other is not None and other.digest == attachment.digest
+
+
+def _order(rules: RetentionRules, row: PlannedDeletion) -> tuple[int, str, bool, Version, str]:
+    """Earlier stages come first, and in each image the tags before what belongs to them, the lowest versions first."""
+    place, name = row.tag, str(row.tag.tag)
+    repository = rules.repositories.index(place.repository)
+    return repository, place.image, row.kind == "attachment", order_of(name), name

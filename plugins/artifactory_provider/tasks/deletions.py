@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.promotion.errors import InvalidPlan
+from artifactory_provider.promotion.rules import Refusal, Refused
 from artifactory_provider.retention import PlannedDeletion, RetentionPlan, read_retention, render_retention
-from artifactory_provider.tasks.arguments import is_literal
+from artifactory_provider.tasks.arguments import NOT_GIVEN, is_literal
 from artifactory_provider.tasks.handover import APPROVALS, PLAN_SUMMARY, pull_chunk
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from artifactory_provider.retention import RetentionRules
+    from artifactory_provider.tasks.rules import Answers
 
 _CHUNK = 500
 
@@ -78,3 +80,22 @@ def pull_deletions(ti: RuntimeTaskInstanceProtocol, chunks: object) -> list[Plan
         return [PlannedDeletion.from_dict(row) for chunk in chunks for row in pull_chunk(ti, chunk)]
     except (InvalidReference, KeyError, TypeError) as error:
         raise InvalidPlan(f"The plan cannot be read, and nothing was deleted: {error}. Clear its task.") from error
+
+
+def check_asked(rule: object, answers: Answers) -> None:
+    """Make sure that people were asked where they had to be: the task that asks may have been marked as done.
+
+    :param rule: who had to approve; empty where nobody had to; ``NOT_GIVEN`` where the DAG asks nobody.
+    :param answers: what people have answered.
+    :raises Refused: when nothing was handed on of what had to be.
+    """
+    is_free = rule is NOT_GIVEN or rule == {} or rule == "{}"
+    if is_free or answers.approval is not None:
+        return
+    reason = (
+        "The rule for who has to approve is missing."
+        if rule in (None, "", "None")
+        else "An approval was asked for, and there is none."
+    )
+    advice = "Nothing was deleted. Clear the task that asks, and do not mark it as a success."
+    raise Refused(Refusal(reason, lifted_by=advice, may_pass=False, rule="approval"))

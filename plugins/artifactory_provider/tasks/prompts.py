@@ -34,7 +34,7 @@ _MARK = "Answers count for what is shown here, and for nothing else:"
 class Prompt:
     """What is asked of people.
 
-    :param of: the fingerprints of what is shown: of all of it or of its chunks, and of its parts.
+    :param of: the fingerprints of what is shown: of all of it, and of its chunks or parts.
     :param subject: the headline.
     :param body: what is shown, as Markdown.
     :param repositories: the repositories of the targets.
@@ -82,6 +82,8 @@ def read_prompt(
     else:
         groups, shown = _read_chunks(ti, asked)
         changes = [change for group in groups for change in group]
+        # Tasks of their own may have a chunk each, and one task may have all of them.
+        groups = [changes, *groups] if 1 < len(groups) < MOST_FINGERPRINTS else groups
     if not changes:
         return None
     words = [body.strip()] if body and body.strip() else []

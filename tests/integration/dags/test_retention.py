@@ -98,6 +98,16 @@ def test_what_nobody_has_approved_stays_where_the_policy_asks_for_approvals(
     assert len(sandbox.tags(DEV, image)) == 7
 
 
+@pytest.mark.parametrize("skipped", ["approve", "find_rule|approve"])
+def test_an_approval_that_the_form_asks_for_cannot_be_passed_by_marking_tasks_as_done(
+    sandbox: RunningSandbox, dag: DAG, image: str, old: list[str], skipped: str
+) -> None:
+    run = dag.test(run_conf=form(image, approval=True), mark_success_pattern=skipped)
+    assert run.state == "failed", explain(run)
+    assert states(run)["delete"] in {"failed", "up_for_retry"}
+    assert len(sandbox.tags(DEV, image)) == 7
+
+
 def test_a_stop_keeps_what_would_go_and_the_plan_says_so(
     sandbox: RunningSandbox, dag: DAG, image: str, old: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,20 +7,34 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.integration.gateway import Gateway, Reply, html
 from tests.integration.promotion.attaching import Pusher, cosign_tag
-from tests.integration.promotion.dev_to_qa import RefusesFrom
+from tests.integration.promotion.contents import is_whole
+from tests.integration.promotion.dev_to_qa import PLATFORMS, RefusesFrom
 from tests.integration.retention.stages import DEV, PROD, QA, bring, clean, grow_old, plan, push, rules_for, said
 
 from artifactory_provider.artifactory.errors import ArtifactoryError, AuthenticationFailed
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.decisions import hold
+from artifactory_provider.promotion.rules import Change, Refusal
 from artifactory_provider.promotion.tags import name_pending
-from artifactory_provider.retention import RetentionPlan, delete_planned
+from artifactory_provider.retention import RetentionPlan, delete_planned, plan_retention
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 OLD = "older_than: 30d, keep_newest: 0"
+
+
+class RefusesTag:
+    """Rules that refuse one tag."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+
+    async def find_refusals(self, changes: Sequence[Change]) -> list[Refusal | None]:
+        return [Refusal("Not now.") if change.source.tag == self.tag else None for change in changes]
 
 
 def nightly(number: int) -> str:
@@ -51,6 +65,20 @@ async def test_what_has_changed_since_the_plan_is_left_and_said(
     assert ended[nightly(3)].startswith(f"left: {pending} waits with its digest")
     assert ended[nightly(4)] == "deleted: it came 40d ago"
     assert sandbox.tags(DEV, image) == [nightly(number) for number in range(4)]
+
+
+async def test_a_version_is_left_where_a_lower_one_is_kept_or_refused_since_the_plan(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    for version in ("1.7", "1.8", "1.9", "2.0"):
+        push(sandbox, f"{DEV}/{image}:{version}", days=40)
+    rules = rules_for(image, tags=OLD)
+    made = await plan(direct, rules)
+    refused = await delete_planned(direct, rules, made.to_delete(), allowed=RefusesTag("1.8"))
+    assert [one.outcome for one in refused.results] == ["deleted", "refused", "left"]
+    await hold(direct, ImageReference(DEV, image, "1.8"), reason="an audit", by="jane")
+    ended = await change_since(made, direct, image)
+    assert ended["1.9"] == "left: 1.8 stays, which is lower: runs of a range would choose that instead"
 
 
 async def test_a_tag_that_was_written_again_is_young_though_it_shows_the_same(
@@ -172,3 +200,41 @@ async def test_tags_with_odd_names_are_what_they_are(
     made = await plan(direct, rules_for(image, tags=OLD))
     assert said(made) == {f"{DEV}/{image}:{tag}": "delete: it came 40d ago"}
     assert [one.kind for one in made.deletions] == ["tag"]
+
+
+@pytest.fixture
+def platform(sandbox: RunningSandbox, image: str) -> str:
+    """Tag the one manifest of an old index, as clients do that push each platform under a tag; return the tag."""
+    index = push(sandbox, f"{DEV}/{image}:{nightly(1)}", days=40, platforms=PLATFORMS)
+    [child, *_] = Pusher(sandbox, f"{DEV}/{image}").children(index)
+    sandbox.tag(f"{DEV}/{image}@{child}", f"{DEV}/{image}:amd64")
+    grow_old(sandbox, f"{DEV}/{image}:amd64", days=40)
+    with sandbox.service.database.writing() as tx:
+        tx.execute("DELETE FROM items WHERE repository = ? AND path = ?", (DEV, f"{image}/{child}"))
+    return f"{DEV}/{image}:amd64"
+
+
+async def test_what_an_index_refers_to_goes_after_it(
+    client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str, platform: str
+) -> None:
+    ended = await clean(client, rules_for(image, tags=OLD))
+    assert ended == {platform: "deleted", f"{DEV}/{image}:{nightly(1)}": "deleted"}
+    sent = [seen.path for seen in gateway.requests if seen.method == "DELETE"]
+    assert [path.rpartition("/")[2] for path in sent] == [nightly(1), "amd64"]
+
+
+async def test_what_an_index_refers_to_stays_where_the_index_could_not_be_deleted(
+    client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str, platform: str
+) -> None:
+    gateway.rule("DELETE", nightly(1), does_work=False, reply=Reply(403, b"no"))
+    ended = await clean(client, rules_for(image, tags=OLD))
+    assert ended == {platform: "left", f"{DEV}/{image}:{nightly(1)}": "failed"}
+    assert is_whole(sandbox, f"{DEV}/{image}", str(sandbox.digest(f"{DEV}/{image}:{nightly(1)}")))
+
+
+async def test_the_plan_keeps_what_an_index_refers_to_whose_deletion_is_refused(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, platform: str
+) -> None:
+    made = said(await plan_retention(direct, rules_for(image, tags=OLD), allowed=RefusesTag(nightly(1))))
+    assert made[f"{DEV}/{image}:{nightly(1)}"] == "refused: Not now."
+    assert made[platform].startswith(f"keep: {DEV}/{image}:{nightly(1)} refers to it")

@@ -79,6 +79,32 @@ async def test_the_newest_release_stays_however_old_it_is(
     assert made[f"{DEV}/{image}:1.8.1"].startswith("delete")
 
 
+@pytest.mark.parametrize("like", ["{}", "v{}", "{}-alpine", "release-{}", "{}-1"])
+async def test_versions_go_from_the_lowest_up(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, like: str
+) -> None:
+    for version in ("2.0.0", "1.9.9", "1.9.8"):
+        push(sandbox, f"{DEV}/{image}:{like.format(version)}", days=40)
+    push(sandbox, f"{DEV}/{image}:3.0.0")
+    middle, lowest = (f"{DEV}/{image}:{like.format(version)}" for version in ("1.9.9", "1.9.8"))
+    await bring(direct, middle, f"{PROD}/{image}:{like.format('1.9.9')}")
+    made = said(await plan(direct, rules_for(image, tags="reached: docker-prod, keep_newest: 0")))
+    name = like.format("1.9.8")
+    assert made == {middle: f"keep: {name} stays, which is lower: runs of a range would choose that instead"}
+    rules = rules_for(image, tags=f"{OLD}, reached: docker-prod")
+    made = said(await plan(direct, rules))
+    assert [place for place, text in made.items() if text.startswith("delete")][:2] == [lowest, middle]
+
+
+async def test_a_tag_that_moves_along_with_exact_versions_is_no_lower_one(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"{DEV}/{image}:1.9.8", days=40)
+    push(sandbox, f"{DEV}/{image}:1.9.9")
+    sandbox.tag(f"{DEV}/{image}:1.9.9", f"{DEV}/{image}:1.9")
+    assert said(await plan(direct, rules_for(image, tags=OLD))) == {f"{DEV}/{image}:1.9.8": "delete: it came 40d ago"}
+
+
 async def test_a_held_tag_stays_until_the_hold_is_lifted(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
@@ -101,6 +127,18 @@ async def test_a_rejected_digest_stays_wherever_it_was_rejected_as_the_evidence(
     made = said(await plan(direct, rules_for(image, tags=OLD)))
     assert {text.partition(",")[0] for text in made.values()} == {"keep: its digest is rejected"}
     assert len(made) == 2
+
+
+async def test_an_index_with_a_rejected_child_stays_and_the_evidence_with_it(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    index = push(sandbox, f"{DEV}/{image}:nightly-1", days=40, platforms=PLATFORMS)
+    child = Pusher(sandbox, f"{DEV}/{image}").children(index)[0]
+    sandbox.tag(f"{DEV}/{image}@{child}", f"{DEV}/{image}:amd64")
+    await reject(direct, ImageReference(DEV, image, "amd64"), reason="loses orders", by="jane")
+    sandbox.delete(f"{DEV}/{image}:amd64")
+    [text] = said(await plan(direct, rules_for(image, tags=OLD))).values()
+    assert text.startswith(f"keep: {child} is rejected, and may be a part of it: loses orders")
 
 
 async def test_a_digest_that_waits_anywhere_under_a_pending_tag_stays(
@@ -157,6 +195,18 @@ async def test_a_backup_stays_while_a_rollback_would_go_back_to_it_or_as_many_as
     }
 
 
+async def test_a_backup_of_what_its_tag_shows_still_stays(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"{QA}/{image}:1", content=f"{image} 1")
+    await bring(direct, f"{QA}/{image}:1", f"{PROD}/{image}:1")
+    digest = str(sandbox.digest(f"{PROD}/{image}:1"))
+    backup = str(name_backup(ImageReference(PROD, image, "1"), digest).unpinned())
+    sandbox.tag(f"{PROD}/{image}:1", backup)
+    made = said(await plan(direct, rules_for(image, backups=0)))
+    assert made == {backup: "keep: 1 shows its digest still: a promotion that is to replace it may be under way"}
+
+
 async def test_leftovers_of_dead_runs_go_when_another_tag_shows_their_digest(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
@@ -205,6 +255,39 @@ async def test_what_belongs_to_a_digest_goes_with_its_last_tag_and_not_before(
     assert set(ended.values()) == {"deleted"}
     assert next(iter(ended)) == f"{DEV}/{image}:young", "a tag is never without what belongs to it"
     assert sandbox.tags(DEV, image) == []
+
+
+@pytest.mark.parametrize("repository", [DEV, QA, TRANSIT])
+async def test_what_is_signed_in_another_image_stays_while_its_digest_stands_anywhere(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str, repository: str
+) -> None:
+    index = push(sandbox, f"{repository}/{image}:1.0", platforms=PLATFORMS)
+    child = Pusher(sandbox, f"{repository}/{image}").children(index)[0]
+    pusher = Pusher(sandbox, f"{DEV}/{image}/signatures")
+    signatures = [f"{DEV}/{image}/signatures:{cosign_tag(digest, '.sig')}" for digest in (index, child)]
+    for digest, signature in zip((index, child), signatures, strict=True):
+        pusher.sign(digest, signature)
+        grow_old(sandbox, signature, days=40)
+    rules = rules_for(image, tags=OLD)
+    assert said(await plan(direct, rules)) == {}
+    sandbox.delete(f"{repository}/{image}:1.0")
+    with sandbox.service.database.writing() as tx:
+        tx.execute("DELETE FROM items WHERE repository = ? AND path LIKE ?", (repository, f"{image}/sha256:%"))
+    assert set(said(await plan(direct, rules))) == set(signatures)
+
+
+async def test_what_a_later_stage_has_of_its_own_goes_from_the_first_with_its_digest(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    digest = push(sandbox, f"{DEV}/{image}:nightly-1", days=40)
+    Pusher(sandbox, f"{DEV}/{image}").sign(digest, image)
+    signature = f"{DEV}/{image}:{cosign_tag(digest, '.sig')}"
+    grow_old(sandbox, signature, days=40)
+    await bring(direct, f"{DEV}/{image}:nightly-1", f"{PROD}/{image}:1")
+    rules = rules_for(image, tags="reached: docker-prod, keep_newest: 0")
+    assert set((await clean(direct, rules)).values()) == {"deleted"}
+    assert sandbox.tags(DEV, image) == []
+    assert len(sandbox.tags(PROD, image)) == 2
 
 
 async def test_a_child_that_stands_under_a_tag_alone_stays_while_an_index_refers_to_it(

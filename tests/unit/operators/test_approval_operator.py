@@ -297,7 +297,7 @@ def test_what_is_shown_of_chunks_is_made_of_them_and_not_of_a_summary_that_someb
     assert len(asking.asked) < 50_000
 
 
-def test_a_plan_in_chunks_is_shown_and_approved_chunk_by_chunk(asking: Asking) -> None:
+def test_a_plan_in_chunks_is_shown_and_approved_chunk_by_chunk_and_as_a_whole(asking: Asking) -> None:
     chunks = []
     for number, image in enumerate(("api", "web")):
         asking.xcoms["plan", f"chunk_{number}"] = [promotion(image)]
@@ -308,7 +308,8 @@ def test_a_plan_in_chunks_is_shown_and_approved_chunk_by_chunk(asking: Asking) -
     assert "`docker-prod/web:1.4.2` |\n\nThe plan's own summary:\n\n**2 promotions: 2 promote**" in asking.asked
     document = asking.answer(task, "alice", "Approve")
     assert [is_enough(document, promotion(image), rule=ApprovalRule()) for image in ("api", "web")] == [True, True]
-    assert not is_enough(document, promotion(), promotion("web"), rule=ApprovalRule())
+    assert is_enough(document, promotion(), promotion("web"), rule=ApprovalRule())
+    assert not is_enough(document, promotion(), promotion("web", digest=DIGESTS["api"]), rule=ApprovalRule())
 
 
 def test_a_plan_that_is_made_anew_while_people_think_voids_their_answers(asking: Asking) -> None:
