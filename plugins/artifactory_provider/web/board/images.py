@@ -156,7 +156,7 @@ def _show_tag(view: View, pipeline: Pipeline, level: int, tag: StandingTag, know
         by=show_by(view.find_promotion_of(pipeline.connection, tag)) if level else None,
         pushed_by=tag.by or None,
         is_backup=is_backup(tag.name),
-        platforms=_show_platforms(contents) if contents else None,
+        platforms=_show_platforms(contents) if contents else [],
         size=contents.size if contents else None,
         attachments=None if attached is None else [_show_attached(one) for one in attached],
         labels=dict(contents.labels) if contents else {},

@@ -248,7 +248,7 @@ class ImageTag(Answer):
     :param by: which run promoted it.
     :param pushed_by: who has pushed it, where the registry says it.
     :param is_backup: whether it keeps what a promotion has replaced: a rollback can go back to it.
-    :param platforms: its platforms; None where they were not asked for, or are not known yet.
+    :param platforms: its platforms; none where they were not asked for, or are not known yet.
     :param size: bytes of all platforms together; None where that is not known.
     :param attachments: what belongs to its digest; None where that was not asked for, or is not known (yet).
     :param labels: such as ``org.opencontainers.image.revision``.
@@ -265,7 +265,7 @@ class ImageTag(Answer):
     by: By | None
     pushed_by: str | None
     is_backup: bool
-    platforms: list[Platform] | None
+    platforms: list[Platform]
     size: int | None
     attachments: list[Attachment] | None
     labels: dict[str, str]
