@@ -21,8 +21,8 @@ from artifactory_provider.web.airflow_internals import (
 from artifactory_provider.web.board.access import RightsDep, Start, view_board
 from artifactory_provider.web.board.airflow_internals import list_image_events
 from artifactory_provider.web.board.image_details import Details, ImageDetails
+from artifactory_provider.web.board.image_models import Attachment, Happening, Image, ImageStage, ImageTag, Platform
 from artifactory_provider.web.board.looking import StagePlace
-from artifactory_provider.web.board.models import Attachment, Happening, Image, ImageStage, ImageTag, Platform
 from artifactory_provider.web.board.showing import show_by, show_row, show_url
 from artifactory_provider.web.history import read_entries
 
