@@ -6,6 +6,7 @@ import datetime
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.integration.web.board_api import BOARD, api_server, headers, pipelines, read_board, sandbox
 
 from artifactory_provider.artifactory.authentication import Basic
@@ -18,7 +19,6 @@ from artifactory_provider.promotion.request import Promotion
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from fastapi.testclient import TestClient
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
@@ -183,3 +183,36 @@ async def promote(sandbox: RunningSandbox, source: str, repository: str) -> None
     settings = ServerSettings(base_url=sandbox.url, authentication=Basic(sandbox.username, sandbox.password))
     async with ArtifactoryClient(settings) as client:
         await promote_one(client, Promotion(source=from_, target=ImageReference(repository, from_.image, from_.tag)))
+
+
+@pytest.mark.parametrize(("further", "state"), [("", "ready"), ("other", "conflict")])
+async def test_all_tags_that_an_image_would_get_are_judged_and_the_worst_is_said(
+    api_server: TestClient,
+    headers: dict[str, str],
+    pipelines: Callable[..., None],
+    sandbox: RunningSandbox,
+    further: str,
+    state: str,
+) -> None:
+    stages = "stages: [{repository: docker-dev}, {repository: docker-qa, tags: ['{tag}', 'latest']}]"
+    pipelines(stages=stages)
+    await promote(sandbox, "docker-dev/team/app:1.0", "docker-qa")
+    if further:
+        sandbox.push_image("docker-qa/team/app:latest", content=further)
+    [gate] = read_board(api_server, headers)["rows"][0]["gates"]
+    assert (gate["state"], gate["target_tag"]) == (state, "latest")
+
+
+def test_people_who_may_see_the_same_share_one_view_whatever_else_they_may_read(
+    api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None]
+) -> None:
+    from artifactory_provider.web.board import access
+    from artifactory_provider.web.board.views import Rights
+
+    pipelines()
+    read_board(api_server, headers)
+    views = [
+        access.snapshots.view(Rights(frozenset({"nightly", f"other-{number}"}), runs=True, tasks=True))[0]
+        for number in range(50)
+    ]
+    assert len(set(map(id, views))) == 1

@@ -105,7 +105,7 @@ def test_a_server_that_does_not_answer_costs_what_the_image_is_made_of_and_no_mo
     assert page["is_refreshing"]
     assert page["stages"][0]["tags"][0]["tag"] == "1.0"
     tag = page["stages"][0]["tags"][0]
-    assert (tag["platforms"], tag["attachments"]) == (None, None)
+    assert (tag["platforms"], tag["attachments"]) == ([], None)
 
 
 def test_what_was_not_asked_is_not_said_to_be_none(

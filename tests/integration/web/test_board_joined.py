@@ -191,23 +191,13 @@ def test_an_event_of_nobodys_or_of_another_asset_explains_no_drift(
 def test_an_event_that_is_committed_late_is_read_with_the_next_look(
     api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox
 ) -> None:
-    from airflow.models.asset import AssetEvent
-    from airflow.utils.session import create_session
-    from sqlalchemy import update
-
     digest = sandbox.push_image(f"docker-qa/{image}:1.0", content="known")
-    store(
-        {"place": "docker-qa/other/app", "records": [record("docker-qa/other/app", "1")], "dag": "nightly", "run": RUN}
-    )
-    with create_session() as session:
-        session.execute(update(AssetEvent).values(id=AssetEvent.id + 1000))
+    told = {"place": f"docker-qa/{image}", "records": [record(f"docker-qa/{image}", "1.0", digest=digest)]}
+    other = {"place": "docker-qa/other/app", "records": [record("docker-qa/other/app", "1")]}
+    run = {"dag": "nightly", "run": RUN}
+    store(other | run, other | run, other | run)
     assert read_board(api_server, headers)["counts"]["drift"] == 1
-    told = record(f"docker-qa/{image}", "1.0", digest=digest)
-    kept = record("docker-qa/other/app", "1")
-    store(
-        {"place": f"docker-qa/{image}", "records": [told], "dag": "nightly", "run": RUN},
-        {"place": "docker-qa/other/app", "records": [kept], "dag": "nightly", "run": RUN},
-    )
+    store(told | run, other | run, other | run)  # an older moment than what is known by now
     let_time_go_by()
     assert read_board(api_server, headers)["counts"]["drift"] == 0
 

@@ -7,6 +7,7 @@ import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pytest
 from tests.integration.web.board_api import api_server, headers, login, pipelines, sandbox
 from tests.integration.web.test_promotions_page import NIGHT, store
 
@@ -15,7 +16,6 @@ from artifactory_provider.promotion.tags import name_run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from fastapi.testclient import TestClient
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
@@ -169,3 +169,13 @@ def test_nobody_learns_of_what_they_may_not_read(
     rows = read(api_server, login("viewer"))
     assert {row["target"] for row in rows} == {"docker-qa/team/app:2", "docker-qa/team/app:3"}
     assert "secret" not in str(rows)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-12:00", "0001-01-01T00:00%2B14:00"])
+def test_a_moment_that_is_none_elsewhere_is_refused(
+    api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None], moment: str
+) -> None:
+    pipelines()
+    assert read(api_server, headers) == []
+    answer = api_server.get(JSON, params={**QA, "from": moment}, headers=headers)
+    assert answer.status_code == 422

@@ -266,3 +266,17 @@ def test_fifty_thousand_promotions_are_joined_in_seconds() -> None:
     assert {row.told_by for row in rows} == {"both"}
     assert len(rows) == 50_000
     assert time.process_time() - begun < 15
+
+
+def test_who_promoted_at_another_time_is_not_looked_for() -> None:
+    asked: list[str] = []
+
+    def find(runs: Collection[str]) -> Mapping[str, Maker | None]:
+        asked.extend(runs)
+        return {}
+
+    december = Period(datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC))
+    assert make_trail([stands()], (), period=december, find_makers=find) == []
+    assert asked == []
+    make_trail([stands()], (), period=Period(), find_makers=find)
+    assert len(asked) == 1

@@ -21,8 +21,8 @@ from artifactory_provider.web.airflow_internals import (
 from artifactory_provider.web.board.access import RightsDep, Start, view_board
 from artifactory_provider.web.board.airflow_internals import list_image_events
 from artifactory_provider.web.board.image_details import Details, ImageDetails
+from artifactory_provider.web.board.image_models import Attachment, Happening, Image, ImageStage, ImageTag, Platform
 from artifactory_provider.web.board.looking import StagePlace
-from artifactory_provider.web.board.models import Attachment, Happening, Image, ImageStage, ImageTag, Platform
 from artifactory_provider.web.board.showing import show_by, show_row, show_url
 from artifactory_provider.web.history import read_entries
 
@@ -156,7 +156,7 @@ def _show_tag(view: View, pipeline: Pipeline, level: int, tag: StandingTag, know
         by=show_by(view.find_promotion_of(pipeline.connection, tag)) if level else None,
         pushed_by=tag.by or None,
         is_backup=is_backup(tag.name),
-        platforms=_show_platforms(contents) if contents else None,
+        platforms=_show_platforms(contents) if contents else [],
         size=contents.size if contents else None,
         attachments=None if attached is None else [_show_attached(one) for one in attached],
         labels=dict(contents.labels) if contents else {},

@@ -24,8 +24,8 @@ from artifactory_provider.web.board.access import (
     split_words,
     view_board,
 )
-from artifactory_provider.web.board.models import Difference, DifferenceRow, Side, Stage, StageRow
 from artifactory_provider.web.board.showing import show_by
+from artifactory_provider.web.board.stage_models import Difference, DifferenceRow, Side, Stage, StageRow
 
 if TYPE_CHECKING:
     import datetime

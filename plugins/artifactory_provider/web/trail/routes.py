@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import Response, StreamingResponse
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from artifactory_provider.web.board.views import Rights, View
+    from artifactory_provider.web.board.views import Rights
 
 _ROWS_A_PART = 500
 
@@ -54,10 +54,10 @@ WantedDep = Annotated[WantedTrail, Depends()]
 @router.get("/trail.json")
 def send_json(session: SessionDep, event_filter: EventFilterDep, rights: RightsDep, wanted: WantedDep) -> Response:
     """Send the trail as a JSON document, in parts: when the images were looked at, and the promotions."""
-    view, rows = _find(session, event_filter, rights, wanted)
+    as_of, trouble, rows = _find(session, event_filter, rights, wanted)
 
     def parts() -> Iterator[str]:
-        head = {"repository": wanted.repository, "as_of": _show(view.snapshot.as_of), "trouble": view.snapshot.trouble}
+        head = {"repository": wanted.repository, "as_of": _show(as_of), "trouble": trouble}
         yield f'{json.dumps(head)[:-1]}, "promotions": ['
         for start in range(0, len(rows), _ROWS_A_PART):
             documents = ",\n".join(json.dumps(row.as_dict()) for row in rows[start : start + _ROWS_A_PART])
@@ -70,7 +70,7 @@ def send_json(session: SessionDep, event_filter: EventFilterDep, rights: RightsD
 @router.get("/trail.csv")
 def send_csv(session: SessionDep, event_filter: EventFilterDep, rights: RightsDep, wanted: WantedDep) -> Response:
     """Send the trail as CSV, in parts; no cell is taken for a formula."""
-    view, rows = _find(session, event_filter, rights, wanted)
+    as_of, _, rows = _find(session, event_filter, rights, wanted)
 
     def parts() -> Iterator[str]:
         yield write_csv(COLUMNS, ())
@@ -81,12 +81,18 @@ def send_csv(session: SessionDep, event_filter: EventFilterDep, rights: RightsDe
     headers = {
         **ANSWER_HEADERS,
         "Content-Disposition": 'attachment; filename="trail.csv"',
-        "X-As-Of": _show(view.snapshot.as_of) or "",
+        "X-As-Of": _show(as_of) or "",
     }
     return StreamingResponse(parts(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _find(session: Session, event_filter: Any, rights: Rights, wanted: WantedTrail) -> tuple[View, Sequence[TrailRow]]:
+class _Found(NamedTuple):
+    as_of: datetime.datetime | None
+    trouble: str | None
+    rows: Sequence[TrailRow]
+
+
+def _find(session: Session, event_filter: Any, rights: Rights, wanted: WantedTrail) -> _Found:
     """Return the trail as a user may see it.
 
     :raises HTTPException: when there is no such stage, the time is none, or the images were not looked at yet.
@@ -98,6 +104,7 @@ def _find(session: Session, event_filter: Any, rights: Rights, wanted: WantedTra
     if survey is None:
         reason = view.snapshot.trouble or "They are looked at now: ask again in some seconds."
         raise HTTPException(503, f"What stands in the stage is not known. {reason}", {"Retry-After": "5"})
+    as_of = view.snapshot.times.get(place.connection)
     meant = [one.images for one in view.ladders_at(place)]
 
     def was_read(image: str) -> bool:
@@ -105,7 +112,7 @@ def _find(session: Session, event_filter: Any, rights: Rights, wanted: WantedTra
 
     try:
         period = Period(_read_moment(wanted.start, "from"), _read_moment(wanted.before, "before"))
-        period = period.known_at(view.snapshot.as_of)
+        period = period.known_at(as_of)
         rows = make_trail(
             (tag for tag in survey if was_read(f"{tag.place.repository}/{tag.place.image}")),
             read_promotions(session, event_filter, wanted.repository, period, may_read_runs=rights.runs),
@@ -115,7 +122,7 @@ def _find(session: Session, event_filter: Any, rights: Rights, wanted: WantedTra
         )
     except TooManyEvents as error:
         raise HTTPException(413, str(error)) from error
-    return view, rows
+    return _Found(as_of, view.snapshot.trouble, rows)
 
 
 def _read_moment(text: str, name: str) -> datetime.datetime | None:

@@ -145,7 +145,7 @@ function Details({ tag, stage, row, actions, onDone }) {
       ),
     fact(
       "Attachments",
-      tag.attachments.length
+      tag.attachments?.length
         ? h(
             "ul",
             null,
@@ -160,7 +160,9 @@ function Details({ tag, stage, row, actions, onDone }) {
               ),
             ),
           )
-        : "none that stand beside it",
+        : tag.attachments
+          ? "none that stand beside it"
+          : "not asked for, or not known yet",
     ),
     Object.entries(tag.labels).map(([name, value]) =>
       fact(LABELS[name] ?? name, name.endsWith(".source") ? h(Outside, { url: value }, value) : value),
