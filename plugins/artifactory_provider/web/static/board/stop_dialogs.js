@@ -80,7 +80,12 @@ export function ResumeDialog({ items: [stop], action, onClose, onDone }) {
       onClose,
       onDone,
     },
-    h("p", null, "What was stopped may be promoted again. Its reason was: ", h("q", null, stop.reason)),
+    h(
+      "p",
+      null,
+      "Every stop that names one of these repositories is lifted, and with * every stop there is: look at them all first. The reason of this one was: ",
+      h("q", null, stop.reason),
+    ),
     h(Reason, { value: reason, onChange: setReason }),
   );
 }
