@@ -49,6 +49,13 @@ FORM = {
         description="When it ends by itself. Empty: until somebody lets the line go on.",
     ),
     "also_rollbacks": Param(False, type="boolean", title="Rollbacks, too"),
+    "since": Param(
+        None,
+        type=["null", "string"],
+        format="date-time",
+        title="Only what was stopped at",
+        description="To go on: lifts the one order of that moment, for exactly these repositories and images.",
+    ),
 }
 
 
@@ -82,6 +89,8 @@ def stop_the_line() -> None:
         task_id="resume",
         reason="{{ params.reason }}",
         repositories="{{ (params.repositories if params.repositories != ['*'] else []) | join('\n') }}",
+        images="{{ params.images | join('\n') }}",
+        since="{{ params.since or '' }}",
     )
     choose() >> [stop, resume]
 

@@ -9,7 +9,7 @@ from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.tasks.arguments import check_literal
 from artifactory_provider.tasks.forms import as_bool, as_list, as_moment
 from artifactory_provider.tasks.rules import find_starter
-from artifactory_provider.tasks.stops import give_order, lift_orders, make_order, naming_any
+from artifactory_provider.tasks.stops import give_order, given_at, lift_orders, make_order, naming_any
 
 if TYPE_CHECKING:
     import datetime
@@ -87,23 +87,43 @@ class ArtifactoryResumeOperator(ArtifactoryOperator):
     :param reason: why, in one line of up to 500 characters. (templated)
     :param repositories: lifts the orders that name one of these patterns of repositories, written in the same way; all
         orders where none are given. (templated)
+    :param images: the patterns of the images of the order that is meant, with ``since``. (templated)
+    :param since: lifts only the order that was given at this moment, as ISO 8601, for exactly these repositories and
+        images, whatever else is stopped. (templated)
     :param artifactory_conn_id: the Airflow connection, which may name the Variable of the stops. (templated)
     :param kwargs: what every operator takes.
     :raises InvalidPromotion: when an argument makes no sense; for plain values at parse time.
     """
 
-    template_fields: Sequence[str] = ("reason", "repositories", "artifactory_conn_id")
+    template_fields: Sequence[str] = ("reason", "repositories", "images", "since", "artifactory_conn_id")
     ui_color = "#d4f9d8"
 
-    def __init__(self, *, reason: str, repositories: str | Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        reason: str,
+        repositories: str | Sequence[str] = (),
+        images: str | Sequence[str] = _EVERYTHING,
+        since: datetime.datetime | str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.reason = reason
         self.repositories = repositories
+        self.images = images
+        self.since = since
         check_literal(reason, check_reason)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Lift the orders, and return those that were."""
-        lifted = lift_orders(self._hook().stop_variable, naming_any(as_list(self.repositories, name="repositories")))
+        repositories = as_list(self.repositories, name="repositories")
+        since = as_moment(self.since, name="since")
+        if since is None:
+            is_meant = naming_any(repositories)
+        else:
+            images = as_list(self.images, name="images")
+            is_meant = given_at(since, repositories=repositories or _EVERYTHING, images=images or _EVERYTHING)
+        lifted = lift_orders(self._hook().stop_variable, is_meant)
         reason, by = check_reason(self.reason), find_starter().name
         for order in lifted:
             self.log.info("Lifted by %s (%s): %s", by, reason, order.to_dict())

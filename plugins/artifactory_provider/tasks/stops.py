@@ -66,6 +66,19 @@ def naming_any(repositories: Sequence[str]) -> Callable[[StopOrder], bool]:
     return lambda order: not meant or bool(meant & set(order.targets.repositories.include))
 
 
+def given_at(
+    since: datetime.datetime, *, repositories: Sequence[str], images: Sequence[str]
+) -> Callable[[StopOrder], bool]:
+    """Return what tells whether an order is one that somebody has seen, and no other.
+
+    :param since: when it was given, with a time zone.
+    :param repositories: its patterns of repositories.
+    :param images: its patterns of images.
+    """
+    seen = (since, set(repositories), set(images))
+    return lambda one: (one.since, set(one.targets.repositories.include), set(one.targets.images.include)) == seen
+
+
 def give_order(variable: str, order: StopOrder) -> Stop:
     """Stop the line, and return what is stopped now. One that stands there already, but for its time, is not added.
 

@@ -11,6 +11,7 @@ from airflow.sdk.execution_time.context import set_current_context
 
 from artifactory_provider.operators import ArtifactoryResumeOperator, ArtifactoryStopOperator
 from artifactory_provider.policy import InvalidPolicy, read_stop
+from artifactory_provider.promotion.errors import NothingToLift
 from artifactory_provider.tasks import variables
 
 
@@ -62,3 +63,15 @@ def test_a_stop_of_what_no_name_can_match_is_refused_and_stops_nothing(
     with pytest.raises(InvalidPolicy, match=r"The order to stop has .* and cannot be used"):
         run(task)
     assert airflow.texts == {}
+
+
+def test_one_order_of_several_is_lifted_by_its_moment_and_all_others_stand(airflow: Variables) -> None:
+    for reason, images in (("flaky tests", ["payments/*"]), ("breach", ["*"])):
+        run(ArtifactoryStopOperator(task_id="stop", reason=reason, images=images))
+    first, second = read_stop(airflow.texts["artifactory_stop"]).orders
+    given = {"repositories": ["*"], "since": first.since.isoformat().replace("+00:00", "Z")}
+    run(ArtifactoryResumeOperator(task_id="resume", reason="mended", images=["payments/*"], **given))
+    assert read_stop(airflow.texts["artifactory_stop"]).orders == (second,)
+    with pytest.raises(NothingToLift, match="breach"):
+        run(ArtifactoryResumeOperator(task_id="resume", reason="mended", images=["other/*"], **given))
+    assert read_stop(airflow.texts["artifactory_stop"]).orders == (second,)

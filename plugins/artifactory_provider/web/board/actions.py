@@ -83,8 +83,8 @@ _DEEDS = (
         "Let the line go on",
         "stop_the_line",
         {"action": "resume"},
-        {"reason": "reason", "repositories": "repositories"},
-        ("repositories",),
+        {name: name for name in ("reason", "repositories", "images", "since")},
+        ("repositories", "images"),
     ),
 )
 ON_DEMAND, ROLLBACK = "promote_on_demand", "rollback"

@@ -7,7 +7,8 @@ import { answer } from "./requests.js";
 export function AnswerDialog({ items, onClose, onDone }) {
   const [option, setOption] = useState("Approve");
   const [comment, setComment] = useState("");
-  const jobs = items.map(({ row, gate }) => ({
+  const questions = [...new Map(items.map((item) => [JSON.stringify(item.gate.link), item])).values()];
+  const jobs = questions.map(({ row, gate }) => ({
     name: `${row.image} → ${gate.to}`,
     run: () => answer(gate.link, option, { comment }).then(() => null),
   }));
@@ -24,6 +25,7 @@ export function AnswerDialog({ items, onClose, onDone }) {
           { key: `${row.image} ${gate.to}` },
           h("code", null, described(row, gate)),
           gate.reason && h("div", { className: "ab-small" }, gate.reason),
+          isOfMany(gate) && h("div", { className: "ab-small" }, "This question is about all images of its run."),
         ),
       ),
     ),
@@ -57,6 +59,9 @@ export function AnswerDialog({ items, onClose, onDone }) {
     ),
   );
 }
+
+/** A task that is not mapped may ask one question about many images. */
+const isOfMany = ({ link }) => (link.map_index ?? -1) < 0 && link.dag_id !== "promote_on_demand";
 
 function described(row, gate) {
   const source = row.cells.find((cell) => cell.stage === gate.from);

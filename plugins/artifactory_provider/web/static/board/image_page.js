@@ -7,7 +7,7 @@ import { Icon } from "./icons.js";
 import { boardPage, differencePage, stagePage } from "./links.js";
 import { By, Digest, Notice, Outside, Page, Pending, State, Time, useTicking } from "./parts.js";
 import { useQuery } from "./query.js";
-import { boardUrl, useJson } from "./requests.js";
+import { boardUrl, send, useJson } from "./requests.js";
 import { offersOf } from "./row_menu.js";
 import { StageTags } from "./image_tags.js";
 
@@ -22,7 +22,11 @@ export function ImagePage() {
     one?.as_of ? LIVE : SOON,
   );
   if (!image) return h(Page, { title: "Image" }, h(Notice, { title: "Which image?" }, "The address names none."));
-  const onDone = () => reload();
+  const onDone = () =>
+    send(boardUrl("board.json", { limit: 1, refresh: "true" })).then(
+      () => reload(),
+      () => reload(),
+    );
   return h(
     Page,
     {

@@ -6,6 +6,8 @@ import { By, Digest, Outside, State, Time } from "./parts.js";
 
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 const SHOWN = 10;
+// What a promotion has replaced is kept under such a tag.
+const BACKUP = /-previous-[0-9a-f]{12}$/;
 const LABELS = { "org.opencontainers.image.revision": "Source revision", "org.opencontainers.image.source": "Source" };
 
 /** Bytes as people read them: 12.3 MB. */
@@ -118,7 +120,12 @@ function TagRow({ tag, isOpen, onOpen }) {
 }
 
 function Details({ tag, stage, row, actions, onDone }) {
-  const rollBack = () => actions.open("roll_back", [row], onDone, { stage: stage.stage, version: tag.digest });
+  const rollBack = () =>
+    actions.open("roll_back", [row], onDone, {
+      stage: stage.stage,
+      tag: tag.tag.replace(BACKUP, ""),
+      version: tag.tag,
+    });
   return h(
     "dl",
     { className: "ab-facts" },
@@ -169,14 +176,11 @@ function Details({ tag, stage, row, actions, onDone }) {
     ),
     tag.url && fact("Artifactory", h(Outside, { url: tag.url }, "its page")),
     row &&
+      tag.is_backup &&
+      BACKUP.test(tag.tag) &&
       actions.may("roll_back") &&
-      isOlder(tag, stage, row) &&
       fact("Go back", h(Button, { size: "2xs", variant: "outline", onClick: rollBack }, `Roll back to ${tag.tag} …`)),
   );
 }
-
-/** Whether a rollback to it makes sense: another digest stands for the image in this stage now. */
-const isOlder = (tag, stage, row) =>
-  row.cells.some((cell) => cell.stage === stage.stage && cell.tag && cell.digest !== tag.digest);
 
 const fact = (name, value) => h("div", { key: name, className: "ab-fact" }, h("dt", null, name), h("dd", null, value));

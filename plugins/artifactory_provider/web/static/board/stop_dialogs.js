@@ -68,8 +68,8 @@ export function StopDialog({ action, onClose, onDone }) {
 
 export function ResumeDialog({ items: [stop], action, onClose, onDone }) {
   const [reason, setReason] = useState("");
-  const repositories = stop.repositories;
-  const run = () => start(action, { reason, repositories });
+  const { repositories, images, since } = stop;
+  const run = () => start(action, { reason, repositories, images, since });
   return h(
     ActionDialog,
     {
@@ -80,7 +80,12 @@ export function ResumeDialog({ items: [stop], action, onClose, onDone }) {
       onClose,
       onDone,
     },
-    h("p", null, "What was stopped may be promoted again. Its reason was: ", h("q", null, stop.reason)),
+    h(
+      "p",
+      null,
+      `The stop of ${repositories.join(" ")} for the images ${images.join(" ")} is lifted, and no other. Its reason was: `,
+      h("q", null, stop.reason),
+    ),
     h(Reason, { value: reason, onChange: setReason }),
   );
 }
