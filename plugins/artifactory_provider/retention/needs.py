@@ -12,8 +12,9 @@ from artifactory_provider.promotion.tags import PendingTag, backed_up_tag, step_
 from artifactory_provider.retention.due import is_own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
+    from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.audit import StandingTag, Survey
     from artifactory_provider.promotion.listing import Image
     from artifactory_provider.retention.due import Due
@@ -61,6 +62,15 @@ class Needs:
         :param but: a tag that does not count.
         """
         return next((tag for tag in self._pending.get(digest[_HEX], ()) if tag is not but), None)
+
+    def keep_last_copies(self, going: Mapping[ImageReference, StandingTag]) -> dict[ImageReference, str]:
+        """Return the leftovers that stay as all other tags with their digest are to go, with the reason.
+
+        :param going: the tags that would go otherwise.
+        """
+        leftovers = [tag for tag in going.values() if step_of(tag.name, tag.digest)]
+        alone = [tag for tag in leftovers if not self._is_shown_elsewhere(tag, without=going)]
+        return {tag.place: "no other tag that stays shows its digest" for tag in alone}
 
     def _find(self, due: Due) -> Iterator[str]:
         tag = due.tag
@@ -118,9 +128,9 @@ class Needs:
         if user := self._replaced[tag.image].get(tag.digest):
             yield f"a rollback of {user.place.unpinned()} goes back to it"
 
-    def _is_shown_elsewhere(self, tag: StandingTag) -> bool:
+    def _is_shown_elsewhere(self, tag: StandingTag, *, without: Collection[ImageReference] = ()) -> bool:
         """Tell whether a leftover is a copy: a pending tag of whatever image, a renamed source of its own."""
-        others = self._kept.get(tag.digest, [])
+        others = [other for other in self._kept.get(tag.digest, ()) if other.place not in without]
         is_copy = step_of(tag.name, tag.digest) == "pending"
         return any(is_copy or other.place.image == tag.place.image for other in others)
 

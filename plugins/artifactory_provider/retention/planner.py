@@ -126,6 +126,7 @@ async def make_plan(
     is_meant = going.keys() if wave is None else wave
     going = {place: tag for place, tag in going.items() if place in is_meant and place not in refused}
     while found := {
+        **needs.keep_last_copies(going),
         **keep_above(seen, going),
         **await keep_children(ledger, seen, going, is_last_look=wave is not None),
     }:
