@@ -9,9 +9,10 @@ from artifactory_provider.artifactory.layout import subject_of
 from artifactory_provider.audit import Explainer
 from artifactory_provider.promotion.planning.newest import TagVersions
 from artifactory_provider.promotion.tags import PendingTag, backed_up_tag, step_of
-from artifactory_provider.retention.due import is_own
+from artifactory_provider.retention.due import age_of, is_own
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Collection, Iterator, Mapping
 
     from artifactory_provider.artifactory.references import ImageReference
@@ -28,9 +29,10 @@ class Needs:
 
     :param seen: what stands in all repositories of the rules.
     :param rules: the rules, which name the stages.
+    :param now: the current moment.
     """
 
-    def __init__(self, seen: Survey, rules: RetentionRules) -> None:
+    def __init__(self, seen: Survey, rules: RetentionRules, *, now: datetime.datetime) -> None:
         self._seen, self._rules = seen, rules
         self._explainer = Explainer(seen)
         self._own: dict[str, list[StandingTag]] = defaultdict(list)
@@ -41,7 +43,10 @@ class Needs:
         self._folders = {f"{key}/{part}" for key, image in seen.folders for part in _parents(image)}
         # What lies in the attic stands nowhere, and waits for nothing.
         for tag in (tag for tag in seen if tag.place.repository != rules.attic):
-            if pending := PendingTag.read(tag.image, tag.name, tag.digest, tag.updated):
+            pending = PendingTag.read(tag.image, tag.name, tag.digest, tag.updated)
+            life = rules.for_leftovers(*tag.image)
+            # By the rules, what is older is of a run that has ended: two of these would keep each other for ever.
+            if pending is not None and (life is None or age_of(tag, now) <= life):
                 self._pending[pending.hex].append(tag)
             if is_own(tag):
                 self._own[tag.digest].append(tag)
