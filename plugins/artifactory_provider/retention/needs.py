@@ -9,11 +9,13 @@ from artifactory_provider.artifactory.layout import subject_of
 from artifactory_provider.audit import Explainer
 from artifactory_provider.promotion.planning.newest import TagVersions
 from artifactory_provider.promotion.tags import PendingTag, backed_up_tag, step_of
-from artifactory_provider.retention.due import is_own
+from artifactory_provider.retention.due import age_of, is_own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import datetime
+    from collections.abc import Collection, Iterator, Mapping
 
+    from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.audit import StandingTag, Survey
     from artifactory_provider.promotion.listing import Image
     from artifactory_provider.retention.due import Due
@@ -27,9 +29,10 @@ class Needs:
 
     :param seen: what stands in all repositories of the rules.
     :param rules: the rules, which name the stages.
+    :param now: the current moment.
     """
 
-    def __init__(self, seen: Survey, rules: RetentionRules) -> None:
+    def __init__(self, seen: Survey, rules: RetentionRules, *, now: datetime.datetime) -> None:
         self._seen, self._rules = seen, rules
         self._explainer = Explainer(seen)
         self._own: dict[str, list[StandingTag]] = defaultdict(list)
@@ -40,7 +43,10 @@ class Needs:
         self._folders = {f"{key}/{part}" for key, image in seen.folders for part in _parents(image)}
         # What lies in the attic stands nowhere, and waits for nothing.
         for tag in (tag for tag in seen if tag.place.repository != rules.attic):
-            if pending := PendingTag.read(tag.image, tag.name, tag.digest, tag.updated):
+            pending = PendingTag.read(tag.image, tag.name, tag.digest, tag.updated)
+            life = rules.for_leftovers(*tag.image)
+            # By the rules, what is older is of a run that has ended: two of these would keep each other for ever.
+            if pending is not None and (life is None or age_of(tag, now) <= life):
                 self._pending[pending.hex].append(tag)
             if is_own(tag):
                 self._own[tag.digest].append(tag)
@@ -61,6 +67,15 @@ class Needs:
         :param but: a tag that does not count.
         """
         return next((tag for tag in self._pending.get(digest[_HEX], ()) if tag is not but), None)
+
+    def keep_last_copies(self, going: Mapping[ImageReference, StandingTag]) -> dict[ImageReference, str]:
+        """Return the leftovers that stay as all other tags with their digest are to go, with the reason.
+
+        :param going: the tags that would go otherwise.
+        """
+        leftovers = [tag for tag in going.values() if step_of(tag.name, tag.digest)]
+        alone = [tag for tag in leftovers if not self._is_shown_elsewhere(tag, without=going)]
+        return {tag.place: "no other tag that stays shows its digest" for tag in alone}
 
     def _find(self, due: Due) -> Iterator[str]:
         tag = due.tag
@@ -118,9 +133,9 @@ class Needs:
         if user := self._replaced[tag.image].get(tag.digest):
             yield f"a rollback of {user.place.unpinned()} goes back to it"
 
-    def _is_shown_elsewhere(self, tag: StandingTag) -> bool:
+    def _is_shown_elsewhere(self, tag: StandingTag, *, without: Collection[ImageReference] = ()) -> bool:
         """Tell whether a leftover is a copy: a pending tag of whatever image, a renamed source of its own."""
-        others = self._kept.get(tag.digest, [])
+        others = [other for other in self._kept.get(tag.digest, ()) if other.place not in without]
         is_copy = step_of(tag.name, tag.digest) == "pending"
         return any(is_copy or other.place.image == tag.place.image for other in others)
 

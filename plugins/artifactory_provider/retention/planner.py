@@ -119,13 +119,14 @@ async def make_plan(
         belongs to a digest, or to an index, waits until that is gone; None while only a plan is made.
     :param refused: the tags that may not go now, and why.
     """
-    needs = Needs(seen, rules)
+    needs = Needs(seen, rules, now=now)
     due = list(find_due(seen, rules, images, now=now))
     kept = {one.tag.place: why for one in due if (why := needs.explain(one))}
     going = {one.tag.place: one.tag for one in due if one.tag.place not in kept}
     is_meant = going.keys() if wave is None else wave
     going = {place: tag for place, tag in going.items() if place in is_meant and place not in refused}
     while found := {
+        **needs.keep_last_copies(going),
         **keep_above(seen, going),
         **await keep_children(ledger, seen, going, is_last_look=wave is not None),
     }:

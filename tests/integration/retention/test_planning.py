@@ -230,6 +230,30 @@ async def test_leftovers_of_dead_runs_go_when_another_tag_shows_their_digest(
     )
 
 
+async def test_two_dead_pending_tags_of_a_digest_do_not_keep_each_other(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    digest = push(sandbox, f"{DEV}/{image}:1", content=f"shown {image}")
+    dead = [str(name_pending(ImageReference(QA, image, "1", digest), run).unpinned()) for run in ("run1", "run2")]
+    dead.append(str(name_pending(ImageReference(QA, image, "1", digest), "run3", TRANSIT).unpinned()))
+    for pending in dead:
+        push(sandbox, pending, content=f"shown {image}", days=2)
+    assert await clean(direct, rules_for(image)) == dict.fromkeys(sorted(dead), "deleted")
+
+
+async def test_a_leftover_stays_when_the_other_tags_with_its_digest_go(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    digest = push(sandbox, f"{DEV}/{image}:nightly-1", days=40)
+    moved = str(name_moved(ImageReference(DEV, image, "nightly-1", digest), "run1").unpinned())
+    sandbox.tag(f"{DEV}/{image}:nightly-1", moved)
+    grow_old(sandbox, moved, days=2)
+    assert said(await plan(direct, rules_for(image, tags=OLD))) == {
+        f"{DEV}/{image}:nightly-1": "delete: it came 40d ago",
+        moved: "keep: no other tag that stays shows its digest",
+    }
+
+
 async def test_what_nothing_explains_in_a_later_stage_stays(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
