@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from artifactory_provider.audit.acceptances import Acceptances, InvalidAcceptances, read_acceptances
-from artifactory_provider.audit.auditing import Audit, AuditScope, audit
+from artifactory_provider.audit.auditing import Audit, AuditScope, audit, survey_stages
 from artifactory_provider.audit.claims import Claim, Claims, Event
 from artifactory_provider.audit.explanation import Explainer, Explanation
 from artifactory_provider.audit.findings import Acceptance, Finding
@@ -33,5 +33,6 @@ __all__ = [
     "audit",
     "make_trail",
     "read_acceptances",
+    "survey_stages",
     "take_survey",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import gc
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.answers import readable
@@ -16,7 +16,7 @@ from artifactory_provider.audit.claims import Claims
 from artifactory_provider.audit.explanation import Explainer, describe_origin
 from artifactory_provider.audit.findings import Finding, in_order
 from artifactory_provider.audit.parts import find_children, find_lost_attachments, find_lost_children
-from artifactory_provider.audit.survey import Survey, take_survey
+from artifactory_provider.audit.survey import take_survey
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.tags import is_backup
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from artifactory_provider.audit.explanation import Explanation
     from artifactory_provider.audit.findings import FindingKind
     from artifactory_provider.audit.parts import Children
-    from artifactory_provider.audit.survey import StandingTag
+    from artifactory_provider.audit.survey import StandingTag, Survey
     from artifactory_provider.verification import Check
     from artifactory_provider.verification.evidence import Connect
 
@@ -74,36 +74,20 @@ class Audit:
     repositories: tuple[str, ...]
     findings: tuple[Finding, ...]
 
-    def without_known(self, claims: Claims) -> Audit:
-        """Return the same without what is not unexplained, after all, as others know of its promotion.
 
-        :param claims: what others remember of promotions.
-        """
-
-        def is_known(finding: Finding) -> bool:
-            place = (finding.place.repository, finding.place.image, str(finding.place.tag))
-            return finding.kind == "unexplained" and finding.place.digest in claims.known.get(place, ())
-
-        return replace(self, findings=tuple(one for one in self.findings if not is_known(one)))
-
-
-async def audit(client: ArtifactoryClient, scope: AuditScope) -> Audit:
+async def audit(client: ArtifactoryClient, scope: AuditScope, survey: Survey | None = None) -> Audit:
     """Look at all that stands in repositories, and return what is not as it should be; nothing is changed.
 
     :param client: an open client.
     :param scope: what is audited.
+    :param survey: what stands in its repositories, where somebody has looked already.
     :raises RepositoryNotFound: when one of the repositories is not there, which is no empty one.
     :raises UnsupportedRepository: when one is no local or federated Docker repository.
     :raises ArtifactoryError: when the server refuses queries, or cannot be asked: an audit that has not seen everything
         finds nothing out.
     """
-    with _collecting_seldom():
-        survey = await take_survey(client, scope.repositories, scope.images)
-    there = {repository for repository, _ in survey.images}
-    async with Ledger(client) as ledger:
-        for repository in survey.repositories:
-            if repository not in there:
-                await ledger.check_repository(repository)
+    if survey is None:
+        survey = await survey_stages(client, scope.repositories, scope.images)
     children = await find_children(client, survey)
     work = _Audit(scope, survey, children)
     async for tag in in_turns(survey):
@@ -113,6 +97,26 @@ async def audit(client: ArtifactoryClient, scope: AuditScope) -> Audit:
     work.note_lost("attachment_lost", await find_lost_attachments(client, survey))
     await work.find_unverified(client)
     return Audit(len(survey), survey.repositories, tuple(in_order(work.findings)))
+
+
+async def survey_stages(client: ArtifactoryClient, repositories: Sequence[str], images: Patterns) -> Survey:
+    """Return what stands in repositories that are all there.
+
+    :param client: an open client.
+    :param repositories: their keys.
+    :param images: which images are meant.
+    :raises RepositoryNotFound: when one of the repositories is not there, which is no empty one.
+    :raises UnsupportedRepository: when one is no local or federated Docker repository.
+    :raises ArtifactoryError: when the server refuses queries, or cannot be asked.
+    """
+    with _collecting_seldom():
+        survey = await take_survey(client, repositories, images)
+    there = {repository for repository, _ in survey.images}
+    async with Ledger(client) as ledger:
+        for repository in survey.repositories:
+            if repository not in there:
+                await ledger.check_repository(repository)
+    return survey
 
 
 @contextmanager

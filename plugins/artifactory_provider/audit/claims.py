@@ -48,27 +48,42 @@ class Claims:
     """What events claim, each later one over those before.
 
     :param events: the events, in any order; what is no promotion in them is passed over.
+    :param seen: when somebody began to look at what stands there: what is told after it is known, but may not have
+        stood there yet. None where that was done after all of them.
     """
 
-    def __init__(self, events: Iterable[Event] = ()) -> None:
+    def __init__(self, events: Iterable[Event] = (), *, seen: datetime.datetime | None = None) -> None:
         self.latest: dict[Place, Claim] = {}
         self.known: dict[Place, set[str]] = {}
+        self._seen = seen
         for event in sorted(events, key=lambda event: event.time):
             for promotion in _list_of(event.extra, "promotions"):
                 self._add(event, promotion)
             for removal in _list_of(event.extra, "removals"):
                 if tag := _read(removal.get("target"), removal.get("digest")):
-                    self.latest.pop(_place_of(tag), None)
+                    self._take_away(event, tag)
 
     def _add(self, event: Event, promotion: Mapping[str, Any]) -> None:
         source, target = (_read(_reference_of(promotion.get(end))) for end in ("source", "target"))
         if target is None or target.digest is None:
             return
         if source is not None and promotion.get("copy") is False:
-            self.latest.pop(_place_of(source), None)
+            self._take_away(event, source)
         self.known.setdefault(_place_of(target), set()).add(target.digest)
-        if promotion.get("outcome") == "promoted":
+        if promotion.get("outcome") != "promoted":
+            return
+        if self._was_seen(event):
             self.latest[_place_of(target)] = Claim(target, event.time, event.teller)
+        else:
+            self.latest.pop(_place_of(target), None)
+
+    def _take_away(self, event: Event, tag: ImageReference) -> None:
+        self.latest.pop(_place_of(tag), None)
+        if tag.digest is not None and self._was_seen(event):
+            self.known.get(_place_of(tag), set()).discard(tag.digest)
+
+    def _was_seen(self, event: Event) -> bool:
+        return self._seen is None or event.time <= self._seen
 
 
 def _place_of(tag: ImageReference) -> Place:

@@ -133,6 +133,14 @@ class Survey:
         """Repository and name of each image that has tags."""
         return tuple(self._by_image)
 
+    def images_by_need(self) -> list[Image]:
+        """Return the images, those first that have tags without a record: others have to explain these."""
+
+        def has_records(image: Image) -> bool:
+            return all(tag.record or subject_of(tag.name) for tag in self._by_image[image].values())
+
+        return sorted(self._by_image, key=lambda image: (has_records(image), image))
+
     @property
     def folders(self) -> Collection[Folder]:
         """The folders of all images that have manifests, those that no client can name among them."""

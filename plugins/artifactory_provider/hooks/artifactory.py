@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.manifests import manifest_path
-from artifactory_provider.audit import audit, take_survey
+from artifactory_provider.audit import audit, survey_stages
 from artifactory_provider.hooks.base import ServerHook
 from artifactory_provider.hooks.connections import DEFAULT_CONNECTION, explain_unknown_keys, rules_of
 from artifactory_provider.hooks.http_connections import HttpConnections
@@ -301,33 +301,25 @@ class ArtifactoryHook(ServerHook):
         """
         return self._run_client(lambda client: lift_rejection(client, image, reason=reason, by=by))
 
-    def audit(self, scope: AuditScope) -> Audit:
+    def audit(self, scope: AuditScope, survey: Survey | None = None) -> Audit:
         """Look at all that stands in repositories, and return what is not as it should be; see ``audit.audit``.
 
         :param scope: what is audited; where it names no checks, those of the policy are asked that hold for everybody.
+        :param survey: what stands in its repositories, where ``survey`` has looked already.
         """
         policy = self.rules().policy
         if scope.checks_of is None and policy is not None:
             scope = replace(scope, checks_of=lambda target: policy.required_checks(target, origin="person"))
-        return self._run_client(lambda client: audit(client, replace(scope, connect=HttpConnections())))
+        return self._run_client(lambda client: audit(client, replace(scope, connect=HttpConnections()), survey))
 
     def survey(self, repositories: Sequence[str], images: Patterns) -> Survey:
-        """Return all that stands in repositories, with what is said of it, by few requests; see ``audit.take_survey``.
+        """Return all that stands in repositories, with what is said of it; see ``audit.survey_stages``.
 
         :param repositories: their keys.
         :param images: which images are meant.
         :raises RepositoryNotFound: when one of the repositories is not there, which is no empty one.
         """
-
-        async def look(client: ArtifactoryClient) -> Survey:
-            found = await take_survey(client, repositories, images)
-            there = {repository for repository, _ in found.images}
-            async with Ledger(client) as ledger:
-                for repository in set(found.repositories) - there:
-                    await ledger.check_repository(repository)
-            return found
-
-        return self._run_client(look)
+        return self._run_client(lambda client: survey_stages(client, repositories, images))
 
     def plan(
         self,

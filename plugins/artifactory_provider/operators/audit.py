@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from airflow.sdk import Context
+    from airflow.sdk import Asset, AssetAlias, Context
 
     from artifactory_provider.audit import Audit
 
 _EVENTS_ARE_READ_OF = datetime.timedelta(days=90)
 _MOST_EVENTS = 1000
-_MOST_IMAGES = 100
+_MOST_IMAGES = 2000
 
 
 class ArtifactoryAuditOperator(ArtifactoryOperator):
@@ -119,15 +119,22 @@ class ArtifactoryAuditOperator(ArtifactoryOperator):
 
     def _audit(self, context: Context, repositories: Sequence[str], *, after: datetime.datetime) -> Audit:
         patterns = Patterns(as_list(self.images, name="images") or ("*",))
-        aliases = [repository_alias(key) for key in repositories]
-        events = list(read_events(context, aliases, after=after, limit=_MOST_EVENTS))
-        scope = AuditScope(repositories=tuple(repositories), images=patterns, claims=Claims(events))
-        found = self._hook().audit(scope)
-        # Tasks that name their image tell of it on its own asset alone: asked for where nothing else explains a tag.
-        images = {(one.place.repository, one.place.image) for one in found.findings if one.kind == "unexplained"}
-        assets = [image_asset(*image) for image in sorted(images)[:_MOST_IMAGES]]
-        events += read_events(context, assets, after=after, limit=_MOST_EVENTS)
-        return found.without_known(Claims(events))
+        hook, seen = self._hook(), datetime.datetime.now(datetime.UTC)
+        survey = hook.survey(repositories, patterns)
+        # Tasks that name their image tell of it on its own asset alone.
+        images = survey.images_by_need()
+        if len(images) > _MOST_IMAGES:
+            self.log.warning(
+                "Of %d images, Airflow is asked for the events of %d, those first that have tags without a record.",
+                len(images),
+                _MOST_IMAGES,
+            )
+        assets: list[Asset | AssetAlias] = [
+            *map(repository_alias, repositories),
+            *(image_asset(*image) for image in images[:_MOST_IMAGES]),
+        ]
+        claims = Claims(read_events(context, assets, after=after, limit=_MOST_EVENTS), seen=seen)
+        return hook.audit(AuditScope(repositories=tuple(repositories), images=patterns, claims=claims), survey)
 
 
 class ArtifactoryAcceptFindingsOperator(ArtifactoryOperator):

@@ -193,6 +193,34 @@ async def test_what_events_tell_of_is_found_gone_or_put_back_unless_a_later_prom
     assert names(await look(direct, image, claims=Claims(events))) == names(found)
 
 
+async def test_what_a_removal_or_a_move_has_taken_is_not_explained_by_the_promotion_before_it(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"docker-dev/{image}:1")
+    record = await promote(direct, promotion(image, property_prefix=None))
+    assert (await look(direct, image, claims=Claims([told(record, ago=9)]))).findings == ()
+    removed = {"target": f"docker-qa/{image}:1", "digest": record.target.digest}
+    events = [told(record, ago=9), told(removals=[removed], ago=5)]
+    assert names(await look(direct, image, claims=Claims(events))) == ["unexplained docker-qa:1"]
+
+
+async def test_what_is_promoted_while_an_audit_looks_is_neither_changed_nor_gone(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    events = []
+    for tag in ("1", "2"):
+        push(sandbox, f"docker-dev/{image}:{tag}")
+        record = await promote(direct, promotion(image, tag=tag, property_prefix=None))
+        events.append(told(replace(record, target=record.target.pinned(f"sha256:{tag * 64}")), ago=1))
+        events.append(told(record, ago=2))
+    sandbox.delete(f"docker-qa/{image}:2")
+    seen = datetime.datetime.now(datetime.UTC)
+    late = Claims(events, seen=seen - datetime.timedelta(seconds=90))
+    assert (await look(direct, image, claims=late)).findings == ()
+    found = await look(direct, image, claims=Claims(events, seen=seen))
+    assert names(found) == ["changed docker-qa:1", "gone docker-qa:2"]
+
+
 async def test_a_rejected_digest_that_stands_in_a_stage_is_found_and_so_is_one_of_a_platform(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
