@@ -25,7 +25,8 @@ export function AnswerDialog({ items, onClose, onDone }) {
           { key: `${row.image} ${gate.to}` },
           h("code", null, described(row, gate)),
           gate.reason && h("div", { className: "ab-small" }, gate.reason),
-          isOfMany(gate) && h("div", { className: "ab-small" }, "This question is about all images of its run."),
+          gate.covers > 1 &&
+            h("div", { className: "ab-small" }, `One answer is about all ${gate.covers} images that its run asks about.`),
         ),
       ),
     ),
@@ -59,9 +60,6 @@ export function AnswerDialog({ items, onClose, onDone }) {
     ),
   );
 }
-
-/** A task that is not mapped may ask one question about many images. */
-const isOfMany = ({ link }) => (link.map_index ?? -1) < 0 && link.dag_id !== "promote_on_demand";
 
 function described(row, gate) {
   const source = row.cells.find((cell) => cell.stage === gate.from);
