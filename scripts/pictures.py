@@ -99,27 +99,39 @@ def shrink(file: Path) -> None:
 
 
 def main() -> int:
-    """Play the demo, take all pictures, and stop everything."""
+    """Play the demo, take all pictures, or those of the parts that are named, and stop everything."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    parts = {"board": (take_board, True), "pages": (take_pages, False)}
+    try:
+        for name in sys.argv[1:] or parts:
+            take, with_past = parts[name]
+            _play(take, with_past=with_past)
+    except (DemoError, httpx.HTTPError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _play(take: Callable[[Album, Instance, Home], None], *, with_past: bool) -> None:
+    """Take some pictures of an instance of their own."""
     progress = Progress()
     home = Home.create("pictures", fresh=True)
-    instance = Instance(home, progress)
+    instance = Instance(home, progress, with_past=with_past)
     try:
         instance.start()
         FOLDER.mkdir(parents=True, exist_ok=True)
         with open_browser() as browser:
-            album = Album(browser, home, progress)
-            take_night(album, instance, home)
-            take_backfill(album, instance)
-            take_board(album, instance)
-            take_policy(album, instance)
-            album.take("promotions", "/plugin/promotions", _tab_shows("Outcome"), width=1440)
-    except (DemoError, httpx.HTTPError) as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
+            take(Album(browser, home, progress), instance, home)
     finally:
         instance.stop()
-    return 0
+
+
+def take_pages(album: Album, instance: Instance, home: Home) -> None:
+    """Take the pictures of a night, a backfill, the policy, and of what was promoted then."""
+    take_night(album, instance, home)
+    take_backfill(album, instance)
+    take_policy(album, instance)
+    album.take("promotions", "/plugin/promotions", _tab_shows("Outcome"), width=1440)
 
 
 def take_night(album: Album, instance: Instance, home: Home) -> None:
@@ -161,9 +173,16 @@ def take_backfill(album: Album, instance: Instance) -> None:
     album.take("backfill-plan", f"{page}/plugin/plan", _tab_shows("Report"))
 
 
-def take_board(album: Album, instance: Instance) -> None:
-    """Take pictures of the board, of one image, and of a promotion that is about to be made."""
-    name = "csi-provisioner"
+def take_board(album: Album, instance: Instance, home: Home) -> None:
+    """Take pictures of the board while a night waits, of one image, and of a promotion that is about to be made."""
+    api, name = instance.api, "csi-provisioner"
+    api.trigger("service_catalog_check")
+    run = _wait(lambda: api.newest_run(NIGHTLY, "asset_triggered"), "the night begins")
+    _wait(
+        lambda: _states(api, NIGHTLY, run).count(("promote_to_prod", "success")) >= len(IMAGES) // 2,
+        "half of the images are in prod",
+    )
+    _wait(lambda: ("approve_prod", "awaiting_input") in _states(api, NIGHTLY, run), "one waits for its approval")
     album.take("board", f"/plugin/board?ladder={NIGHTLY}", _board_shows(name), width=1440, height=960)
     image = f"/plugin/board/image?image={name}&ladder={NIGHTLY}"
     album.take("board-image", image, _board_shows("History"), width=1440, height=1000)
