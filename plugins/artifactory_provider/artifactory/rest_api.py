@@ -60,6 +60,18 @@ class Repository:
         return self.kind in {"local", "federated"} and self.package_type in {"docker", "oci"}
 
 
+@dataclass(frozen=True, slots=True)
+class FolderContent:
+    """What lies directly in a folder: the names of its files and folders.
+
+    :param files: the names of the files.
+    :param folders: the names of the folders.
+    """
+
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
 class RestApi:
     """The REST API."""
 
@@ -172,6 +184,31 @@ class RestApi:
         :raises NotFound: when there is no such item.
         """
         return await self._read_time(path, "lastUpdated", "time of its last change")
+
+    async def list_folder(self, path: str) -> FolderContent | None:
+        """Return what lies directly in a folder, or None where there is no such folder.
+
+        :param path: ``<repository>/<path of the folder>``.
+        :raises ArtifactoryError: when the server does not tell.
+        """
+        answer = await self._server.request(
+            "GET", await self._storage_url(path), allowed=(200, 404), needs=f"Read on {path!r}"
+        )
+        if answer.status == 404:
+            if answer.is_html:
+                raise answer.unexpected("the content of a folder")
+            return None
+        try:
+            children = [(child["uri"], child["folder"]) for child in answer.document()["children"]]
+            if not all(isinstance(uri, str) and isinstance(is_folder, bool) for uri, is_folder in children):
+                raise TypeError
+        except (KeyError, TypeError) as error:
+            raise answer.unexpected("the content of a folder") from error
+        found = [(uri.removeprefix("/"), is_folder) for uri, is_folder in children]
+        return FolderContent(
+            files=tuple(name for name, is_folder in found if not is_folder),
+            folders=tuple(name for name, is_folder in found if is_folder),
+        )
 
     async def delete_item(self, path: str) -> None:
         """Delete an item, with all that is below it; one that is gone already is no error.

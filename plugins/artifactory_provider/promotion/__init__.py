@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.batch import Progress, promote_image, promote_many
     from artifactory_provider.promotion.errors import (
         AttachmentLost,
+        FolderShared,
         InvalidPlan,
         InvalidPromotion,
         NothingToRestore,
@@ -37,6 +38,7 @@ else:
             "batch": ("Progress", "promote_image", "promote_many"),
             "errors": (
                 "AttachmentLost",
+                "FolderShared",
                 "InvalidPlan",
                 "InvalidPromotion",
                 "NothingToRestore",
@@ -61,6 +63,7 @@ else:
 __all__ = [
     "Attachment",
     "AttachmentLost",
+    "FolderShared",
     "InvalidPlan",
     "InvalidPromotion",
     "NotVerified",

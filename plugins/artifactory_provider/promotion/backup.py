@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.answers import readable
 from artifactory_provider.artifactory.errors import ArtifactoryError
-from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import check_digest
 from artifactory_provider.promotion.errors import (
@@ -19,6 +18,7 @@ from artifactory_provider.promotion.errors import (
 )
 from artifactory_provider.promotion.guards import may_delete_layers
 from artifactory_provider.promotion.marks import check_reason
+from artifactory_provider.promotion.removal import check_movable, remove_tag
 from artifactory_provider.promotion.request import Promotion, PromotionOptions
 from artifactory_provider.promotion.rules import Refused
 from artifactory_provider.promotion.tags import BACKUP_INFIX, name_backup
@@ -53,10 +53,13 @@ async def keep_previous(
     :param within: the seconds that the backup tag may take to show it.
     :param at_last: called right before anything is changed; what it raises keeps it from that.
     :raises TargetConflict: when the target tag does not show it any more.
+    :raises FolderShared: when it would have to be renamed, and another image lies in its folder.
     """
     client = ledger.client
     backup = name_backup(target, digest)
     must_move = may_delete_layers(client)
+    if must_move:
+        await check_movable(client, target)
     if await is_shown(client, backup):
         if not must_move:
             log.info("%s is kept already.", backup)
@@ -151,6 +154,6 @@ async def _name_others(client: ArtifactoryClient, target: ImageReference) -> str
 
 async def _drop(client: ArtifactoryClient, backup: ImageReference) -> None:
     try:
-        await client.delete_item(tag_path(backup))
+        await remove_tag(client, backup)
     except ArtifactoryError as error:
         log.warning("%s is left behind: %s", backup, error)

@@ -56,6 +56,10 @@ class SourceRemains(PromotionError):
     """The image was to be moved and is in the target, but the source tag still shows it."""
 
 
+class FolderShared(PromotionError):
+    """Another image lies in the folder of a tag that was to be moved; both are where they were."""
+
+
 class TargetUnverified(PromotionError):
     """The target does not answer with the whole of what was promoted.
 

@@ -19,6 +19,7 @@ from artifactory_provider.artifactory.errors import PermissionDenied, RequestRef
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.errors import TargetConflict
 from artifactory_provider.promotion.queries import Question
+from artifactory_provider.promotion.removal import check_movable
 from artifactory_provider.promotion.request import NOTHING
 from artifactory_provider.promotion.tags import can_have_backup, name_pending
 from artifactory_provider.promotion.transfer import retry
@@ -133,6 +134,7 @@ async def check_permissions(
     :param before: the other digest that the target tag shows.
     :param is_put_up: whether the pending tag is there already.
     :raises PermissionDenied: naming the permission that is missing, and all that are needed there.
+    :raises FolderShared: when the source is to be moved, and another image lies in its folder.
     """
     options = promotion.options
     asks = options.attachments != "none" or ledger.is_shared
@@ -155,6 +157,7 @@ async def check_permissions(
             await _ask(ledger, ledger.client.check_may_push(source), source, needs)
 
         await ledger.permit(source, ask_both, what="move")
+        await check_movable(ledger.client, source)
 
 
 async def check_claim(

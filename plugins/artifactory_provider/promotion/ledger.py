@@ -35,6 +35,7 @@ from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.each_tag import EachTag
 from artifactory_provider.promotion.listing import Image, Listing, image_of
 from artifactory_provider.promotion.queries import Question, find_together, tags_of
+from artifactory_provider.promotion.removal import remove_tag
 
 if TYPE_CHECKING:
     import datetime
@@ -258,7 +259,7 @@ class Ledger:
         :param place: repository, image and tag, a name that is given once.
         """
         try:
-            await self._once(("drop", place.unpinned()), lambda: self.client.delete_item(tag_path(place)))
+            await self._once(("drop", place.unpinned()), lambda: remove_tag(self.client, place))
         except ArtifactoryError as error:
             log.warning("%s is left behind: %s", place, error)
 

@@ -18,6 +18,7 @@ from artifactory_provider.artifactory.errors import (
 )
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.errors import SourceRemains
+from artifactory_provider.promotion.removal import check_movable, is_shared, taken_along
 from artifactory_provider.promotion.tags import name_moved
 from artifactory_provider.promotion.transfer import is_shown, request, retry
 
@@ -37,6 +38,7 @@ async def remove_source(client: ArtifactoryClient, source: ImageReference, run: 
     :param source: repository, image, tag and digest; the digest has been verified in the target.
     :param run: the run's identifier.
     :raises SourceRemains: when the tag could not be removed.
+    :raises FolderShared: when another image lies in its folder.
     """
     moved = name_moved(source, run)
     if not await is_shown(client, source):
@@ -60,22 +62,25 @@ async def finish_move(client: ArtifactoryClient, source: ImageReference, run: st
     :param source: repository, image, tag and digest.
     :param run: the run's identifier, the same as that of the try before.
     :raises SourceRemains: when the tag could not be removed.
+    :raises FolderShared: when another image lies in its folder.
     """
     moved = name_moved(source, run)
     if await client.descriptor(moved) is not None:
         await _settle(client, source, moved)
+    await check_movable(client, source)
     await remove_source(client, source, run)
 
 
 async def _settle(client: ArtifactoryClient, source: ImageReference, moved: ImageReference) -> None:
-    """Delete what was renamed, or put it back when it is not what was promoted."""
+    """Delete what was renamed, or put it back when it is not what was promoted, or not that alone."""
     found = await client.descriptor(moved)
     if found is None:
         raise SourceRemains(
             f"{source} was to be removed after it was promoted, and whether it was is unclear: run the promotion again "
             "to finish it; check that the user of the connection has Delete/Overwrite and Deploy/Cache on the source."
         )
-    if found.digest == moved.digest:
+    is_promoted = found.digest == moved.digest
+    if is_promoted and not await is_shared(client, moved):
         await client.delete_item(tag_path(moved))
         log.info("Removed %s.", source)
         return
@@ -86,4 +91,6 @@ async def _settle(client: ArtifactoryClient, source: ImageReference, moved: Imag
             "its own before you delete that."
         )
     await request(client, moved, source, copy=False)
+    if is_promoted:
+        raise taken_along(tag)
     log.info("%s had been moved to %s meanwhile: that was put back.", tag, found.digest)

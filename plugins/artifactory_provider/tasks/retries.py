@@ -20,6 +20,7 @@ from artifactory_provider.artifactory.errors import (
 from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.policy import ContradictoryRules, InvalidPolicy
 from artifactory_provider.promotion.errors import (
+    FolderShared,
     InvalidPromotion,
     NothingToLift,
     NothingToRestore,
@@ -42,6 +43,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
             exception=[
                 AuthenticationFailed,
                 ContradictoryRules,
+                FolderShared,
                 InvalidPolicy,
                 InvalidPromotion,
                 InvalidReference,

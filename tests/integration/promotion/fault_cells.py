@@ -107,6 +107,7 @@ class Watch:
 
 _PATHS: tuple[tuple[str, str, str, bool | None], ...] = (
     ("DELETE", r"/docker-(qa|transit)/.*/pending-[^/]*-run0-", "drop", None),
+    ("GET", r"/api/storage/docker-(qa|transit)/.*/pending-[^/]*-run0-", "dropped folder", None),
     ("DELETE", r"/docker-(qa|dev|transit)/.*/pending-", "permission", False),
     ("HEAD", r"/docker-qa/.*/manifests/1$", "permission", False),
     ("POST", r"/docker-dev/.*/blobs/uploads/", "upload begun", False),
@@ -118,6 +119,8 @@ _PATHS: tuple[tuple[str, str, str, bool | None], ...] = (
     ("PUT", r"/api/storage/docker-(qa|transit)/", "record", None),
     ("HEAD", r"/docker-dev/.*/manifests/1$", "source HEAD", True),
     ("HEAD", r"/docker-dev/.*/manifests/moved-", "moved HEAD", True),
+    ("GET", r"/api/storage/docker-dev/.*/1$", "source folder", False),
+    ("GET", r"/api/storage/docker-dev/.*/moved-", "moved folder", True),
     ("DELETE", r"/docker-dev/.*/moved-", "delete moved", None),
     ("PUT", r"/docker-qa/.*/blobs/uploads/", "referrer blob", None),
     ("PUT", r"/docker-qa/.*/manifests/sha256:", "referrer manifest", None),
@@ -146,8 +149,12 @@ REQUESTS: dict[str, tuple[Way, ...]] = {
     "moved HEAD": MOVES,
     "delete moved": MOVES,
     "drop": TWO_PHASES,
+    "source folder": MOVES,
+    "moved folder": MOVES,
+    "dropped folder": TWO_PHASES,
 }
-"""Each kind of request, in the order of a promotion, with the ways of promoting that make it."""
+"""Each kind of request, with the ways of promoting that make it: in the order of a promotion, and at last what lies in
+the folder of a tag that is to be moved, and to be deleted."""
 
 WITHOUT_QUERIES = frozenset({"blob check", "child check"})
 _WITH_DIGESTS = frozenset(

@@ -101,7 +101,7 @@ class Scene:
         self.belonging = (pusher.sign(digest, f"signature {self.name}"), pusher.refer(digest, f"SBOM {self.name}"))
         for image in self.healthy:
             self._push(image, PLATFORMS[:1])
-        if self.cell.request == "drop":
+        if self.cell.request in {"drop", "dropped folder"}:
             target = ImageReference("docker-qa", self.afflicted, "1", digest)
             left = name_pending(target, "run0", self.transit)
             self.sandbox.push_image(f"{left.repository}/{left.image}:{left.tag}")
@@ -126,7 +126,7 @@ class Scene:
             pending_repository=self.transit,
             confirmation_timeout=patience,
             run="run1",
-            pending_timeout=0 if self.cell.request == "drop" else 3600,
+            pending_timeout=0 if self.cell.request in {"drop", "dropped folder"} else 3600,
         )
         places = [
             (self._source(image, digest), ImageReference("docker-qa", image, "1"))

@@ -116,7 +116,8 @@ class Scene:
             for found in [self.sandbox.tags(repository, image)]
         }
         properties = self.sandbox.properties(self.target)
-        unlike = {"promotion.time", "promotion.source"}
+        # Each scene has an image, and children, of its own.
+        unlike = {"promotion.time", "promotion.source", "promotion.target", "promotion.children"}
         if not self.promotion.options.two_phase:
             unlike |= {"promotion.replaced"}
         own = {name for name in properties if name.startswith("promotion.")} - unlike

@@ -28,6 +28,7 @@ FAIL = [
     promotion_errors.InvalidPromotion,
     promotion_errors.SourceMoved,
     promotion_errors.SourceIncomplete,
+    promotion_errors.FolderShared,
     promotion_errors.TargetConflict,
     promotion_errors.NothingToRestore,
     promotion_errors.NothingToLift,
