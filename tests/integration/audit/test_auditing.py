@@ -276,6 +276,29 @@ async def test_a_finding_has_the_same_name_each_time_and_another_one_for_another
     assert other.name != first.name
 
 
+async def test_a_finding_that_has_become_worse_has_another_name(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"docker-dev/{image}:1", platforms=PLATFORMS)
+    first = await promote(direct, promotion(image))
+    checks = (PropertyCheck(name="qa.test"), PropertyCheck(name="qa.scan"))
+    claimed = replace(first, target=first.target.pinned(f"sha256:{'1' * 64}"))
+    children = Pusher(sandbox, f"docker-qa/{image}").children(str(first.target.digest))
+    kept: set[str] = set()
+    for number, news in enumerate(({}, {"qa.test": "failed"}, {"qa.test": "passed"})):
+        sandbox.set_properties(f"docker-qa/{image}:1", news or {"unrelated": "x"})
+        if number < len(children):
+            place = ImageReference("docker-qa", image, digest=children[number])
+            await reject(direct, place, reason="CVE-2026-1", by="jane")
+        claimed = replace(claimed, target=claimed.target.pinned(f"sha256:{str(number) * 64}"))
+        claims = Claims([told(claimed, ago=-120)])
+        found = (await look(direct, image, "docker-qa", checks_of=lambda _: checks, claims=claims)).findings
+        new = {one.name for one in found} - kept
+        wanted = {"changed", "not_verified"} | ({"rejected"} if number < len(children) else set())
+        assert {name.partition(":")[0] for name in new} == wanted
+        kept |= new
+
+
 async def test_a_repository_that_is_not_there_is_no_empty_one(direct: ArtifactoryClient, image: str) -> None:
     with pytest.raises(RepositoryNotFound, match="docker-prd"):
         await look(direct, image, "docker-prd")
