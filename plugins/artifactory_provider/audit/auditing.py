@@ -238,7 +238,8 @@ class _Audit:
 
 
 def _describe(claim: Claim) -> str:
-    return f"{claim.teller} has promoted {claim.tag.digest} to it at {claim.time:%Y-%m-%d %H:%M UTC}."
+    moment = claim.time.astimezone(datetime.UTC)
+    return f"{claim.teller} has promoted {claim.tag.digest} to it at {moment:%Y-%m-%d %H:%M UTC}."
 
 
 def _name_unmet(verification: Verification) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -154,5 +155,5 @@ def _describe(record: StandingRecord) -> str:
     return f"It was promoted from {source} at {time} by the run {run}."
 
 
-def _minute(moment: object) -> str:
-    return f"{moment:%Y-%m-%d %H:%M UTC}"
+def _minute(moment: datetime.datetime) -> str:
+    return f"{moment.astimezone(datetime.UTC):%Y-%m-%d %H:%M UTC}"
