@@ -134,7 +134,7 @@ def _collecting_seldom() -> Iterator[None]:
 class _Audit:
     def __init__(self, scope: AuditScope, survey: Survey, children: Children) -> None:
         self.scope, self.survey, self.children = scope, survey, children
-        self.explainer = Explainer(survey, known=scope.claims.known, children=children)
+        self.explainer = Explainer(survey, known=scope.claims.known, shown=scope.claims.shown, children=children)
         self.findings: list[Finding] = []
         self._others = {one: {*survey.repositories} - {one} for one in survey.repositories}
         self._moved: set[str] = set()

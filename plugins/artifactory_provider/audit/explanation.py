@@ -58,6 +58,7 @@ class Explainer:
     :param survey: what stands there.
     :param known: (repository, image, tag) → digests that were promoted there as others know, such as Airflow's asset
         events; for promotions without a record.
+    :param shown: (repository, image, tag) → digests that it has shown at any time, as they know.
     :param children: digest of an index → the digests of its children, to which servers before 7.111.0 give tags.
     """
 
@@ -66,10 +67,12 @@ class Explainer:
         survey: Survey,
         *,
         known: Mapping[tuple[str, str, str], Collection[str]] | None = None,
+        shown: Mapping[tuple[str, str, str], Collection[str]] | None = None,
         children: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self._survey = survey
         self._known = known or {}
+        self._shown = shown or {}
         self._children = children or {}
         self._replaced: dict[Image, dict[str, set[str]]] = {}
 
@@ -110,7 +113,9 @@ class Explainer:
         return index is not None and tag.digest in self._children.get(index.digest, ())
 
     def _was_replaced(self, tag: StandingTag, before: str) -> bool:
-        """Return whether a record says that a tag has shown this digest: its own, which came along, or a later one."""
+        """Return whether a tag has shown this digest, as a record says, its own or a later one, or as others know."""
+        if tag.digest in self._shown.get((*tag.image, before), ()):
+            return True
         if tag.image not in self._replaced:
             self._replaced[tag.image] = self._read_shown(tag.image)
         return tag.digest in self._replaced[tag.image].get(before, ())

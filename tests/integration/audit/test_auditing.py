@@ -221,6 +221,19 @@ async def test_what_is_promoted_while_an_audit_looks_is_neither_changed_nor_gone
     assert names(found) == ["changed docker-qa:1", "gone docker-qa:2"]
 
 
+async def test_a_backup_of_what_was_promoted_without_a_record_is_explained_by_the_events(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    events = []
+    for ago in (9, 6, 3):
+        push(sandbox, f"docker-dev/{image}:1")
+        record = await promote(direct, promotion(image, property_prefix=None, on_conflict="backup"))
+        events.append(told(record, ago=ago))
+    assert (await look(direct, image, claims=Claims(events))).findings == ()
+    assert (await look(direct, image, claims=Claims(events[1:]))).findings == ()  # The second one tells of the first.
+    assert len((await look(direct, image, claims=Claims(events[2:]))).findings) == 1
+
+
 async def test_a_rejected_digest_that_stands_in_a_stage_is_found_and_so_is_one_of_a_platform(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
