@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from artifactory_provider.audit.survey import StandingTag, Survey
     from artifactory_provider.verification import Check
     from artifactory_provider.verification.evidence import Connect
+    from artifactory_provider.verification.verification import Verification
 
     ChecksOf = Callable[[ImageReference], Sequence[Check]]
 
@@ -133,7 +134,7 @@ def _collecting_seldom() -> Iterator[None]:
 class _Audit:
     def __init__(self, scope: AuditScope, survey: Survey, children: Children) -> None:
         self.scope, self.survey, self.children = scope, survey, children
-        self.explainer = Explainer(survey, known=scope.claims.known, children=children)
+        self.explainer = Explainer(survey, known=scope.claims.known, shown=scope.claims.shown, children=children)
         self.findings: list[Finding] = []
         self._others = {one: {*survey.repositories} - {one} for one in survey.repositories}
         self._moved: set[str] = set()
@@ -152,7 +153,7 @@ class _Audit:
         elif explanation.kind in {"pending", "moved"} and tag.updated and self._now - tag.updated > _UNDER_WAY:
             self._note("left_behind", tag, f"{explanation.words} {describe_origin(tag)}")
         elif claim := self._find_other_claim(tag, explanation):
-            self._note("changed", tag, f"{_describe(claim)} {explanation.words}")
+            self._note("changed", tag, f"{_describe(claim)} {explanation.words}", parts=(str(claim.tag.digest),))
         self._look_at_rejections(tag)
         if explanation.kind in _IMAGES_OF_THEIR_OWN and self.scope.checks_of:
             checks = self.scope.checks_of(tag.place.unpinned())
@@ -188,7 +189,8 @@ class _Audit:
             found = await verify_each(ledger, asked, connect=self.scope.connect)
         for (tag, _), verification in zip(self._to_verify, found, strict=True):
             if verification.state not in {State.PASSED, State.SUPERSEDED}:
-                self._note("not_verified", tag, f"A rule of today would not let it through: {verification.reason}")
+                words = f"A rule of today would not let it through: {verification.reason}"
+                self._note("not_verified", tag, words, parts=_name_unmet(verification))
 
     def _note_record(self, tag: StandingTag) -> None:
         record = tag.record
@@ -215,11 +217,14 @@ class _Audit:
     def _look_at_rejections(self, tag: StandingTag) -> None:
         if subject_of(tag.name):
             return
-        for digest in (tag.digest, *self.children.get(tag.digest, ())):
-            if mark := self.survey.rejects(digest):
-                what = "It" if digest == tag.digest else f"Its child {digest}"
-                self._note("rejected", tag, f"{what} is rejected: {mark}. It stands there still.")
-                return
+        marks = {one: self.survey.rejects(one) for one in (tag.digest, *self.children.get(tag.digest, ()))}
+        rejected = tuple(digest for digest, mark in marks.items() if mark)
+        if not rejected:
+            return
+        first = rejected[0]
+        what = "It" if first == tag.digest else f"Its child {first}"
+        more = f" So are {len(rejected) - 1:,} more of its digests." if rejected[1:] else ""
+        self._note("rejected", tag, f"{what} is rejected: {marks[first]}.{more} It stands there still.", parts=rejected)
 
     def _is_gone(self, tag: ImageReference) -> bool:
         return self.survey.find(tag) is None and str(tag.unpinned()) not in self._moved
@@ -233,7 +238,16 @@ class _Audit:
 
 
 def _describe(claim: Claim) -> str:
-    return f"{claim.teller} has promoted {claim.tag.digest} to it at {claim.time:%Y-%m-%d %H:%M UTC}."
+    moment = claim.time.astimezone(datetime.UTC)
+    return f"{claim.teller} has promoted {claim.tag.digest} to it at {moment:%Y-%m-%d %H:%M UTC}."
+
+
+def _name_unmet(verification: Verification) -> tuple[str, ...]:
+    """Return which checks have not passed, and how: who accepts that one is pending has not accepted that it fails."""
+    unmet = tuple(
+        f"{name}={verdict.state.value}" for name, verdict in verification.verdicts if verdict.state is not State.PASSED
+    )
+    return unmet or (verification.state.value,)
 
 
 def _read_source(tag: StandingTag) -> ImageReference | None:

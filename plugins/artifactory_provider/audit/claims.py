@@ -55,6 +55,7 @@ class Claims:
     def __init__(self, events: Iterable[Event] = (), *, seen: datetime.datetime | None = None) -> None:
         self.latest: dict[Place, Claim] = {}
         self.known: dict[Place, set[str]] = {}
+        self.shown: dict[Place, set[str]] = {}
         self._seen = seen
         for event in sorted(events, key=lambda event: event.time):
             for promotion in _list_of(event.extra, "promotions"):
@@ -70,6 +71,7 @@ class Claims:
         if source is not None and promotion.get("copy") is False:
             self._take_away(event, source)
         self.known.setdefault(_place_of(target), set()).add(target.digest)
+        self.shown.setdefault(_place_of(target), set()).update({target.digest, str(promotion.get("replaced"))})
         if promotion.get("outcome") != "promoted":
             return
         if self._was_seen(event):

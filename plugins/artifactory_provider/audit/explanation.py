@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -57,6 +58,7 @@ class Explainer:
     :param survey: what stands there.
     :param known: (repository, image, tag) → digests that were promoted there as others know, such as Airflow's asset
         events; for promotions without a record.
+    :param shown: (repository, image, tag) → digests that it has shown at any time, as they know.
     :param children: digest of an index → the digests of its children, to which servers before 7.111.0 give tags.
     """
 
@@ -65,10 +67,12 @@ class Explainer:
         survey: Survey,
         *,
         known: Mapping[tuple[str, str, str], Collection[str]] | None = None,
+        shown: Mapping[tuple[str, str, str], Collection[str]] | None = None,
         children: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self._survey = survey
         self._known = known or {}
+        self._shown = shown or {}
         self._children = children or {}
         self._replaced: dict[Image, dict[str, set[str]]] = {}
 
@@ -109,7 +113,9 @@ class Explainer:
         return index is not None and tag.digest in self._children.get(index.digest, ())
 
     def _was_replaced(self, tag: StandingTag, before: str) -> bool:
-        """Return whether a record says that a tag has shown this digest: its own, which came along, or a later one."""
+        """Return whether a tag has shown this digest, as a record says, its own or a later one, or as others know."""
+        if tag.digest in self._shown.get((*tag.image, before), ()):
+            return True
         if tag.image not in self._replaced:
             self._replaced[tag.image] = self._read_shown(tag.image)
         return tag.digest in self._replaced[tag.image].get(before, ())
@@ -154,5 +160,5 @@ def _describe(record: StandingRecord) -> str:
     return f"It was promoted from {source} at {time} by the run {run}."
 
 
-def _minute(moment: object) -> str:
-    return f"{moment:%Y-%m-%d %H:%M UTC}"
+def _minute(moment: datetime.datetime) -> str:
+    return f"{moment.astimezone(datetime.UTC):%Y-%m-%d %H:%M UTC}"

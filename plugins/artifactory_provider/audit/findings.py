@@ -76,7 +76,8 @@ class Finding:
     :param kind: what it is.
     :param place: repository, image and tag, with the digest that it is about.
     :param words: what there is to know of it: one or two sentences.
-    :param parts: the digests and tags that are lost; empty for other kinds.
+    :param parts: what it is about besides the place: the digests and tags that are lost, the digests that are rejected,
+        the checks that have not passed, the digest that was promoted last.
     :param by: who has pushed what stands there; nothing where that is not known, or nothing stands there.
     :param pushed: when that was pushed.
     :param since: when it came there.
@@ -99,7 +100,7 @@ class Finding:
 
     @property
     def name(self) -> str:
-        """Its name, the same for the same kind, place, digest and lost parts: an acceptance holds for these alone."""
+        """Its name, the same for the same kind, place, digest and parts: an acceptance holds for these alone."""
         digest = str(self.place.digest).removeprefix("sha256:")[:12]
         lost = f"+{hashlib.sha256(' '.join(sorted(self.parts)).encode()).hexdigest()[:8]}" if self.parts else ""
         return f"{self.kind}:{self.place.unpinned()}@{digest}{lost}"

@@ -42,7 +42,8 @@ class ArtifactoryAuditOperator(ArtifactoryOperator):
     rules; nothing is changed.
 
     The report stands on the run's tab *Plan*. Where there are findings that nobody has accepted, an event on the asset
-    ``drift_asset()`` says how many, and a ``PromotionNotifier`` tells them in one message.
+    ``drift_asset()`` says how many, and a ``PromotionNotifier`` tells them in one message. Airflow keeps no event of a
+    task that fails: with ``on_findings="fail"`` there is the message alone.
 
     :param repositories: the keys of the repositories into which only promotions should bring anything: a list, or a
         text with one a line. None for those of all stages but the first of the pipelines in ``folder``. (templated)

@@ -137,7 +137,7 @@ def emit_drift(context: Context, found: Mapping[str, Any]) -> None:
 def read_events(
     context: Context, assets: Iterable[Asset | AssetAlias], *, after: datetime.datetime, limit: int
 ) -> Iterator[Event]:
-    """Yield what tasks have told of promotions: of each asset or alias the latest events.
+    """Yield what tasks have told of promotions: of each asset or alias the latest events, without those made by hand.
 
     :param context: a task's context.
     :param assets: images, or aliases of repositories.
@@ -148,6 +148,8 @@ def read_events(
     accessors: Any = type(context["inlet_events"])
     for asset in assets:
         for told in accessors([asset])[asset].after(after.isoformat()).ascending(False).limit(limit):
-            if told.timestamp and isinstance(told.extra, dict):
+            # Others than tasks may create events by Airflow's API, with any extra: these tell of no promotion.
+            is_of_task = told.source_dag_id and told.source_task_id
+            if told.timestamp and is_of_task and isinstance(told.extra, dict) and "from_rest_api" not in told.extra:
                 teller = f"The run {told.source_run_id} of the DAG {told.source_dag_id}"
                 yield Event(told.timestamp, teller, told.extra)

@@ -221,6 +221,19 @@ async def test_what_is_promoted_while_an_audit_looks_is_neither_changed_nor_gone
     assert names(found) == ["changed docker-qa:1", "gone docker-qa:2"]
 
 
+async def test_a_backup_of_what_was_promoted_without_a_record_is_explained_by_the_events(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    events = []
+    for ago in (9, 6, 3):
+        push(sandbox, f"docker-dev/{image}:1")
+        record = await promote(direct, promotion(image, property_prefix=None, on_conflict="backup"))
+        events.append(told(record, ago=ago))
+    assert (await look(direct, image, claims=Claims(events))).findings == ()
+    assert (await look(direct, image, claims=Claims(events[1:]))).findings == ()  # The second one tells of the first.
+    assert len((await look(direct, image, claims=Claims(events[2:]))).findings) == 1
+
+
 async def test_a_rejected_digest_that_stands_in_a_stage_is_found_and_so_is_one_of_a_platform(
     direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
 ) -> None:
@@ -274,6 +287,29 @@ async def test_a_finding_has_the_same_name_each_time_and_another_one_for_another
     push(sandbox, f"docker-qa/{image}:1")
     [other] = (await look(direct, image)).findings
     assert other.name != first.name
+
+
+async def test_a_finding_that_has_become_worse_has_another_name(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"docker-dev/{image}:1", platforms=PLATFORMS)
+    first = await promote(direct, promotion(image))
+    checks = (PropertyCheck(name="qa.test"), PropertyCheck(name="qa.scan"))
+    claimed = replace(first, target=first.target.pinned(f"sha256:{'1' * 64}"))
+    children = Pusher(sandbox, f"docker-qa/{image}").children(str(first.target.digest))
+    kept: set[str] = set()
+    for number, news in enumerate(({}, {"qa.test": "failed"}, {"qa.test": "passed"})):
+        sandbox.set_properties(f"docker-qa/{image}:1", news or {"unrelated": "x"})
+        if number < len(children):
+            place = ImageReference("docker-qa", image, digest=children[number])
+            await reject(direct, place, reason="CVE-2026-1", by="jane")
+        claimed = replace(claimed, target=claimed.target.pinned(f"sha256:{str(number) * 64}"))
+        claims = Claims([told(claimed, ago=-120)])
+        found = (await look(direct, image, "docker-qa", checks_of=lambda _: checks, claims=claims)).findings
+        new = {one.name for one in found} - kept
+        wanted = {"changed", "not_verified"} | ({"rejected"} if number < len(children) else set())
+        assert {name.partition(":")[0] for name in new} == wanted
+        kept |= new
 
 
 async def test_a_repository_that_is_not_there_is_no_empty_one(direct: ArtifactoryClient, image: str) -> None:

@@ -106,3 +106,12 @@ def test_of_more_than_a_hundred_images_each_is_explained_by_its_event(
         place = f"docker-qa/{image}/{number}:1"
         tell(place, sandbox.push_image(place), ago=60)
     assert audit(dag, f"{image}/*") == []
+
+
+@pytest.mark.parametrize("told", [{"by": {}}, {"extra": {"from_rest_api": True}}])
+def test_an_event_that_somebody_has_created_by_airflows_api_explains_nothing(
+    sandbox: RunningSandbox, dag: DAG, image: str, told: dict[str, Any]
+) -> None:
+    place = f"docker-qa/{image}:1"
+    tell(place, sandbox.push_image(place), ago=60, **told)
+    assert audit(dag, image) == ["unexplained 1"]
