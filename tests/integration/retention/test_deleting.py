@@ -111,6 +111,32 @@ async def test_what_the_rules_of_promotions_forbid_is_refused(
     assert sandbox.tags(DEV, image) == [nightly(0)]
 
 
+async def test_what_is_stopped_after_the_look_is_refused_in_its_own_turn(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    for number in range(3):
+        push(sandbox, f"{DEV}/{image}:{nightly(number)}", days=40)
+    # The plan's look asks once, and each of the first two requests.
+    ended = await clean(direct, rules_for(image, tags=OLD), allowed=RefusesFrom(3), at_once=1)
+    assert list(ended.values()) == ["deleted", "deleted", "refused"]
+
+
+async def test_a_deletion_with_an_unclear_end_is_not_sent_again_over_what_was_pushed_since(
+    client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"{DEV}/{image}:{nightly(0)}", days=40)
+    made = await plan(client, rules_for(image, tags=OLD))
+    new: list[str] = []
+
+    def push_anew(reply: Reply) -> Reply:
+        new.append(sandbox.push_image(f"{DEV}/{image}:{nightly(0)}", content=f"new {image}"))
+        return Reply(503, b"no")
+
+    gateway.rule("DELETE", nightly(0), times=1, reply=push_anew)
+    assert await change_since(made, client, image) == {nightly(0): f"left: it shows {new[0]} now"}
+    assert sandbox.digest(f"{DEV}/{image}:{nightly(0)}") == new[0]
+
+
 @pytest.mark.parametrize("reply", [Reply(403), Reply(500), Reply(200, b"{}"), html()])
 async def test_where_the_server_does_not_tell_what_is_needed_nothing_goes(
     client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str, reply: Reply
@@ -188,7 +214,7 @@ async def test_the_requests_are_one_a_tag_and_some_for_looks(
     await delete_planned(client, rules, made.to_delete())
     assert sandbox.tags(DEV, image) == []
     assert planning < 50, "listings of all that this server holds, and nothing for each tag"
-    assert len(gateway.requests) - planning <= 200 + 5
+    assert len(gateway.requests) - planning <= 200 + 5 * 2, "a look for each hundred"
 
 
 @pytest.mark.parametrize("odd", ["pending-", "a.b_c--d", "sha256-abc", "latest-previous-", "x" * 128, "-previous-0"])
