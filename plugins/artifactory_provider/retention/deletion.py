@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.concurrency import concurrently
+from artifactory_provider.artifactory.diagnosis import check_promotable
 from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, AuthenticationFailed
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.batch import Progress
@@ -73,7 +74,11 @@ async def delete_planned(
     :param on_progress: called with how far it has come, after each wave.
     :param now: returns the current moment.
     :raises AuthenticationFailed: when the server does not accept the credentials any more.
+    :raises ArtifactoryError: before anything goes, when a repository of the rules is not there or not shown to the user
+        any more: what stands there could need what goes.
     """
+    for key in rules.repositories if deletions else ():
+        await check_promotable(client, key)
     async with Ledger(client) as ledger:
         deed = _Deed(ledger=ledger, rules=rules, allowed=allowed, at_once=at_once, now=now)
         ended: dict[ImageReference, DeletionResult] = {}

@@ -11,6 +11,7 @@ from tests.integration.promotion.contents import is_whole
 from tests.integration.promotion.dev_to_qa import PLATFORMS, RefusesFrom
 from tests.integration.retention.stages import DEV, PROD, QA, bring, clean, grow_old, plan, push, rules_for, said
 
+from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.errors import ArtifactoryError, AuthenticationFailed
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.decisions import hold
@@ -19,9 +20,9 @@ from artifactory_provider.promotion.tags import name_pending
 from artifactory_provider.retention import RetentionPlan, delete_planned, plan_retention
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.settings import ServerSettings
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 OLD = "older_than: 30d, keep_newest: 0"
@@ -153,6 +154,23 @@ async def test_where_the_server_does_not_tell_what_is_needed_nothing_goes(
         await plan(client, rules)
 
 
+@pytest.mark.parametrize("user", ["reader", "stranger"])
+async def test_where_a_stage_is_not_shown_any_more_since_the_plan_nothing_goes(
+    direct: ArtifactoryClient,
+    settings: Callable[..., ServerSettings],
+    sandbox: RunningSandbox,
+    image: str,
+    user: str,
+) -> None:
+    push(sandbox, f"{DEV}/{image}:{nightly(0)}", days=40)
+    rules = rules_for(image, tags=OLD)
+    made = await plan(direct, rules)
+    async with ArtifactoryClient(settings(username=user)) as client:
+        with pytest.raises(ArtifactoryError):
+            await delete_planned(client, rules, made.to_delete())
+    assert sandbox.tags(DEV, image) == [nightly(0)]
+
+
 async def test_an_answer_that_leaves_something_out_deletes_nothing(
     client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str
 ) -> None:
@@ -214,7 +232,8 @@ async def test_the_requests_are_one_a_tag_and_some_for_looks(
     await delete_planned(client, rules, made.to_delete())
     assert sandbox.tags(DEV, image) == []
     assert planning < 50, "listings of all that this server holds, and nothing for each tag"
-    assert len(gateway.requests) - planning <= 200 + 5 * 2, "a look for each hundred"
+    looks, repositories = 2 * 5, len(rules.repositories)
+    assert len(gateway.requests) - planning <= 200 + looks + repositories
 
 
 @pytest.mark.parametrize("odd", ["pending-", "a.b_c--d", "sha256-abc", "latest-previous-", "x" * 128, "-previous-0"])
