@@ -210,15 +210,20 @@ class RestApi:
             folders=tuple(name for name, is_folder in found if is_folder),
         )
 
-    async def delete_item(self, path: str) -> None:
+    async def delete_item(
+        self, path: str, *, once: bool = False, at_last: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         """Delete an item, with all that is below it; one that is gone already is no error.
 
         :param path: ``<repository>/<path of the item>``.
+        :param once: whether it is not sent again after an unclear end: something else may stand there by then.
+        :param at_last: called right before it is sent; what it raises keeps it from being sent.
         """
         answer = await self._server.request(
             "DELETE",
             f"{await self._server.base()}/{_quote_path(path)}",
-            repeatable=True,
+            repeatable=not once,
+            at_last=at_last,
             allowed=(200, 202, 204, 404),
             needs=f"Delete/Overwrite on {path!r}",
         )

@@ -14,10 +14,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.concurrency import concurrently
-from artifactory_provider.artifactory.errors import ArtifactoryError, AuthenticationFailed
+from artifactory_provider.artifactory.diagnosis import check_promotable
+from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError, AuthenticationFailed
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.batch import Progress
 from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.promotion.rules import Refused
 from artifactory_provider.retention.attic import place_in_attic, put_back_others
 from artifactory_provider.retention.look import look_at
 from artifactory_provider.retention.planner import make_plan
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TAGS_A_LOOK = 500
+_TAGS_A_LOOK = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,11 @@ async def delete_planned(
     :param on_progress: called with how far it has come, after each wave.
     :param now: returns the current moment.
     :raises AuthenticationFailed: when the server does not accept the credentials any more.
+    :raises ArtifactoryError: before anything goes, when a repository of the rules is not there or not shown to the user
+        any more: what stands there could need what goes.
     """
+    for key in rules.repositories if deletions else ():
+        await check_promotable(client, key)
     async with Ledger(client) as ledger:
         deed = _Deed(ledger=ledger, rules=rules, allowed=allowed, at_once=at_once, now=now)
         ended: dict[ImageReference, DeletionResult] = {}
@@ -87,17 +93,28 @@ async def delete_planned(
 
         tags = [row for row in deletions if row.kind != "attachment"]
         await go_through(tags)
-        await go_through(_find_freed(tags, ended))
-        await go_through([row for row in deletions if row.kind == "attachment"])
+        await go_through(_find_unfinished(tags, ended))
+        attached = [row for row in deletions if row.kind == "attachment"]
+        await go_through(attached)
+        await go_through(_find_unfinished(attached, ended))
     return RetentionReport(tuple(ended[row.tag] for row in deletions))
 
 
-def _find_freed(
+def _find_unfinished(
     rows: Sequence[PlannedDeletion], ended: Mapping[ImageReference, DeletionResult]
 ) -> list[PlannedDeletion]:
-    """Return what was left beside tags that went: what an index needs may go when the index has gone."""
+    """Return what another look may let go.
+
+    That is what ended unclearly, and what was left beside tags that went: what an index needs goes after the index.
+    """
     gone = {(tag.repository, tag.image) for tag, result in ended.items() if result.outcome in {"deleted", "moved"}}
-    return [row for row in rows if ended[row.tag].outcome == "left" and (row.tag.repository, row.tag.image) in gone]
+
+    def is_unfinished(row: PlannedDeletion) -> bool:
+        result = ended[row.tag]
+        is_freed = result.outcome == "left" and (row.tag.repository, row.tag.image) in gone
+        return is_freed or isinstance(result.error, TRANSIENT)
+
+    return [row for row in rows if is_unfinished(row)]
 
 
 async def _delete_wave(deed: _Deed, rows: Sequence[PlannedDeletion]) -> list[DeletionResult]:
@@ -116,6 +133,8 @@ async def _delete_wave(deed: _Deed, rows: Sequence[PlannedDeletion]) -> list[Del
             outcome = await _remove(deed, row)
         except AuthenticationFailed:
             raise
+        except Refused as error:
+            return _result(row, "refused", str(error))
         except ArtifactoryError as error:
             return _result(row, "failed", str(error), error)
         log.info("%s was %s: %s.", row.tag, outcome, row.reason)
@@ -127,10 +146,18 @@ async def _delete_wave(deed: _Deed, rows: Sequence[PlannedDeletion]) -> list[Del
 async def _remove(deed: _Deed, row: PlannedDeletion) -> Outcome:
     """Move a tag to the attic, where there is one; otherwise, or from there, delete it."""
     client, tag, attic = deed.ledger.client, row.tag.unpinned(), deed.rules.attic
+
+    async def ask() -> None:
+        """Refuse what has come to be forbidden while the request waited for its turn."""
+        if deed.allowed is not None:
+            [refusal] = await deed.allowed.find_refusals([row.change])
+            if refusal is not None:
+                raise Refused(refusal)
+
     if attic is None or row.kind == "attic":
-        await client.delete_item(tag_path(tag))
+        await client.delete_item(tag_path(tag), once=True, at_last=ask)
         return "deleted"
-    await client.promote(tag, place_in_attic(attic, tag), copy=False)
+    await client.promote(tag, place_in_attic(attic, tag), copy=False, at_last=ask)
     return "moved"
 
 

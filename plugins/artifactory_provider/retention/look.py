@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from artifactory_provider.retention.rules import RetentionRules
 
 _MANIFESTS_A_SPAN = 1000
+_WAITING = {"path": {"$match": f"*/{PENDING_PREFIX}*"}}
 
 
 async def look_at(client: ArtifactoryClient, rules: RetentionRules, tags: Sequence[ImageReference]) -> Survey:
@@ -43,9 +44,19 @@ async def look_at(client: ArtifactoryClient, rules: RetentionRules, tags: Sequen
     return found
 
 
+async def add_waiting(client: ArtifactoryClient, seen: Survey) -> None:
+    """Add to what was seen the pending tags of all other repositories: runs choose where their images wait.
+
+    :param client: an open client.
+    :param seen: what was seen.
+    :raises ArtifactoryError: when the server refuses queries, or cannot be asked.
+    """
+    found = await client.find_items({**_WAITING, **any_manifest()})
+    seen.add(item for item in found if item.repository not in seen.repositories)
+
+
 def _elsewhere(rules: RetentionRules, digests: Iterable[str]) -> dict[str, Any]:
-    """Return the criteria of manifests in any stage that have one of some digests, or wait to be promoted."""
+    """Return the criteria of manifests in any stage that have one of some digests, or wait anywhere."""
     repositories = any_of([{"repo": key} for key in rules.repositories])
-    wanted = [{"sha256": digest.removeprefix("sha256:")} for digest in sorted(digests)]
-    waiting = {"path": {"$match": f"*/{PENDING_PREFIX}*"}}
-    return {"$and": [repositories, any_manifest(), any_of([*wanted, waiting])]}
+    wanted = any_of([{"sha256": digest.removeprefix("sha256:")} for digest in sorted(digests)])
+    return {"$and": [any_manifest(), any_of([{"$and": [repositories, wanted]}, _WAITING])]}

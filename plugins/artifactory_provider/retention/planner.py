@@ -13,6 +13,7 @@ from artifactory_provider.promotion.errors import InvalidPlan
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.retention.children import keep_children
 from artifactory_provider.retention.due import Due, age_of, find_due
+from artifactory_provider.retention.look import add_waiting
 from artifactory_provider.retention.needs import Needs
 from artifactory_provider.retention.plan import PlannedDeletion, RetentionPlan
 from artifactory_provider.retention.rules import SHORTEST_LIFE, RetentionRules
@@ -55,6 +56,7 @@ async def plan_retention(
     """
     seen = await take_survey(client, rules.repositories)
     await check_seen(client, rules, seen)
+    await add_waiting(client, seen)
     meant = [
         image
         for image in seen.images

@@ -57,7 +57,8 @@ class Registry:
         own = {name: digest for name, digest in shown.items() if name not in made}
         needed = {name for name in own if name[0] == PROD}
         needed |= {name for name in shown if self._is_held(name) or shown[name] in self._rejected()}
-        waiting = [tag[8:20] for _, tag in made if tag.startswith("pending-")]
+        # The rules take what is older than a day for left behind.
+        waiting = [name[1][8:20] for name in made if name[1].startswith("pending-") and self._age(name) <= 1]
         needed |= {name for name, digest in own.items() if digest[7:19] in waiting}
         needed |= {name for name in own if self._age(name) < 1}
         for key in (DEV, QA):

@@ -11,6 +11,7 @@ from tests.integration.promotion.contents import is_whole
 from tests.integration.promotion.dev_to_qa import PLATFORMS, RefusesFrom
 from tests.integration.retention.stages import DEV, PROD, QA, bring, clean, grow_old, plan, push, rules_for, said
 
+from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.errors import ArtifactoryError, AuthenticationFailed
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.decisions import hold
@@ -19,9 +20,9 @@ from artifactory_provider.promotion.tags import name_pending
 from artifactory_provider.retention import RetentionPlan, delete_planned, plan_retention
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.settings import ServerSettings
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 OLD = "older_than: 30d, keep_newest: 0"
@@ -111,6 +112,32 @@ async def test_what_the_rules_of_promotions_forbid_is_refused(
     assert sandbox.tags(DEV, image) == [nightly(0)]
 
 
+async def test_what_is_stopped_after_the_look_is_refused_in_its_own_turn(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    for number in range(3):
+        push(sandbox, f"{DEV}/{image}:{nightly(number)}", days=40)
+    # The plan's look asks once, and each of the first two requests.
+    ended = await clean(direct, rules_for(image, tags=OLD), allowed=RefusesFrom(3), at_once=1)
+    assert list(ended.values()) == ["deleted", "deleted", "refused"]
+
+
+async def test_a_deletion_with_an_unclear_end_is_not_sent_again_over_what_was_pushed_since(
+    client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"{DEV}/{image}:{nightly(0)}", days=40)
+    made = await plan(client, rules_for(image, tags=OLD))
+    new: list[str] = []
+
+    def push_anew(reply: Reply) -> Reply:
+        new.append(sandbox.push_image(f"{DEV}/{image}:{nightly(0)}", content=f"new {image}"))
+        return Reply(503, b"no")
+
+    gateway.rule("DELETE", nightly(0), times=1, reply=push_anew)
+    assert await change_since(made, client, image) == {nightly(0): f"left: it shows {new[0]} now"}
+    assert sandbox.digest(f"{DEV}/{image}:{nightly(0)}") == new[0]
+
+
 @pytest.mark.parametrize("reply", [Reply(403), Reply(500), Reply(200, b"{}"), html()])
 async def test_where_the_server_does_not_tell_what_is_needed_nothing_goes(
     client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str, reply: Reply
@@ -125,6 +152,23 @@ async def test_where_the_server_does_not_tell_what_is_needed_nothing_goes(
     assert sandbox.tags(DEV, image) == [nightly(0)]
     with pytest.raises(ArtifactoryError):
         await plan(client, rules)
+
+
+@pytest.mark.parametrize("user", ["reader", "stranger"])
+async def test_where_a_stage_is_not_shown_any_more_since_the_plan_nothing_goes(
+    direct: ArtifactoryClient,
+    settings: Callable[..., ServerSettings],
+    sandbox: RunningSandbox,
+    image: str,
+    user: str,
+) -> None:
+    push(sandbox, f"{DEV}/{image}:{nightly(0)}", days=40)
+    rules = rules_for(image, tags=OLD)
+    made = await plan(direct, rules)
+    async with ArtifactoryClient(settings(username=user)) as client:
+        with pytest.raises(ArtifactoryError):
+            await delete_planned(client, rules, made.to_delete())
+    assert sandbox.tags(DEV, image) == [nightly(0)]
 
 
 async def test_an_answer_that_leaves_something_out_deletes_nothing(
@@ -188,7 +232,8 @@ async def test_the_requests_are_one_a_tag_and_some_for_looks(
     await delete_planned(client, rules, made.to_delete())
     assert sandbox.tags(DEV, image) == []
     assert planning < 50, "listings of all that this server holds, and nothing for each tag"
-    assert len(gateway.requests) - planning <= 200 + 5
+    looks, repositories = 2 * 5, len(rules.repositories)
+    assert len(gateway.requests) - planning <= 200 + looks + repositories
 
 
 @pytest.mark.parametrize("odd", ["pending-", "a.b_c--d", "sha256-abc", "latest-previous-", "x" * 128, "-previous-0"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,7 @@ from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.decisions import hold, lift_hold, reject
 from artifactory_provider.promotion.tags import name_backup, name_moved, name_pending
+from artifactory_provider.retention import delete_planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,6 +151,20 @@ async def test_a_digest_that_waits_anywhere_under_a_pending_tag_stays(
     push(sandbox, str(pending.unpinned()), content=f"waits {image}")
     [text] = said(await plan(direct, rules_for(image, tags=OLD))).values()
     assert text == f"keep: {pending.unpinned()} waits with its digest: a promotion is under way, or was left behind"
+
+
+async def test_a_digest_that_waits_in_a_repository_that_the_rules_do_not_name_stays(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    digest = push(sandbox, f"{DEV}/{image}:nightly-1", days=40, content=f"waits {image}")
+    rules = replace(rules_for(image, tags=OLD), transit=())
+    made = await plan(direct, rules)
+    assert made.counts["delete"] == 1
+    pending = name_pending(ImageReference(QA, f"{image}-renamed", "1", digest), "run1", TRANSIT)
+    push(sandbox, str(pending.unpinned()), content=f"waits {image}")
+    assert (await plan(direct, rules)).counts["delete"] == 0
+    report = await delete_planned(direct, rules, made.to_delete())
+    assert report.counts["left"] == 1
 
 
 async def test_what_has_begun_to_climb_stays_until_it_has_arrived_or_is_gone_above(
