@@ -166,7 +166,7 @@ class StandingRecord:
             {
                 name.removeprefix(f"{prefix}."): "; ".join(properties[name])
                 for name in names[_FIXED:]
-                if name in properties
+                if name in properties and tuple(properties[name]) != (NOTHING,)
             },
         )
 
@@ -236,12 +236,12 @@ async def write_record(
         "run": options.run,
         "replaced": replaced,
         "attachments": str(len(parts.attachments)),
-        # Always, as those of the source's own record would come along otherwise.
+        # These always, as those of the source's own record would come along otherwise.
         ATTACHMENT_NAMES: _name_first(parts.attachments) or NOTHING,
         "children": _name_all(parts.children),
-        **({"verdicts": join_verdicts(options.verdicts)} if options.verdicts else {}),
-        **({"approvals": options.approvals} if options.approvals else {}),
-        **({"override": options.override} if options.override else {}),
+        "verdicts": join_verdicts(options.verdicts) or NOTHING,
+        "approvals": options.approvals or NOTHING,
+        "override": options.override or NOTHING,
         **options.properties,
     }
     properties = {f"{options.property_prefix}.{name}": value for name, value in record.items()}

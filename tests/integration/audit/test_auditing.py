@@ -15,7 +15,7 @@ from tests.integration.promotion.dev_to_qa import PLATFORMS, TRANSIT, promotion
 
 from artifactory_provider.artifactory.errors import RepositoryNotFound
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.audit import Audit, AuditScope, Claims, Event, audit
+from artifactory_provider.audit import Audit, AuditScope, Claims, Event, audit, take_survey
 from artifactory_provider.promotion import PromotionOptions, make_promotions, promote_many
 from artifactory_provider.promotion.decisions import reject
 from artifactory_provider.promotion.planning.patterns import Patterns
@@ -263,6 +263,28 @@ async def test_what_would_not_pass_todays_checks_is_found_and_an_override_counts
     found = await look(direct, image, checks_of=lambda tag: checks if tag.repository == "docker-qa" else ())
     assert names(found) == ["not_verified docker-qa:bad", "not_verified docker-qa:none"]
     assert "A rule of today would not let it through: qa.test is 'failed'." in found.findings[0].words
+
+
+async def test_an_override_for_one_stage_counts_in_no_later_one(
+    direct: ArtifactoryClient, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"docker-dev/{image}:1")
+    source, target = ImageReference("docker-qa", image, "1"), ImageReference("docker-prod", image, "1")
+    said: dict[str, Any] = {
+        "override": "jane until 2099: the outage",
+        "approvals": "joe",
+        "verdicts": ("qa.test=failed",),
+    }
+    await promote(direct, promotion(image, **said))
+    await promote(direct, promotion(image, source=source, target=target))
+    checks = (PropertyCheck(name="qa.test"),)
+    assert names(await look(direct, image, checks_of=lambda _: checks)) == ["not_verified docker-prod:1"]
+    survey = await take_survey(direct, STAGES, Patterns((image,)))
+    records = {tag.place.repository: tag.record for tag in survey}
+    assert {key: set(record.said) for key, record in records.items() if record} == {
+        "docker-qa": {"override", "approvals", "verdicts"},
+        "docker-prod": set(),
+    }
 
 
 async def test_a_pending_tag_that_nobody_ends_is_found_once_no_run_can_be_at_it_any_more(
