@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from artifactory_provider.artifactory.errors import TRANSIENT, ArtifactoryError,
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.promotion.batch import Progress
 from artifactory_provider.promotion.ledger import Ledger
+from artifactory_provider.promotion.queries import Question, find_together
 from artifactory_provider.promotion.rules import Refused
 from artifactory_provider.retention.attic import place_in_attic, put_back_others
 from artifactory_provider.retention.look import look_at
@@ -140,7 +141,8 @@ async def _delete_wave(deed: _Deed, rows: Sequence[PlannedDeletion]) -> list[Del
         log.info("%s was %s: %s.", row.tag, outcome, row.reason)
         return _result(row, outcome, row.reason)
 
-    return await _put_back_others(deed, rows, await concurrently(one, rows, at_once=deed.at_once))
+    results = await concurrently(one, rows, at_once=deed.at_once)
+    return await _put_back_others(deed, rows, await _find_standing(deed, results))
 
 
 async def _remove(deed: _Deed, row: PlannedDeletion) -> Outcome:
@@ -159,6 +161,30 @@ async def _remove(deed: _Deed, row: PlannedDeletion) -> Outcome:
         return "deleted"
     await client.promote(tag, place_in_attic(attic, tag), copy=False, at_last=ask)
     return "moved"
+
+
+async def _find_standing(deed: _Deed, results: list[DeletionResult]) -> list[DeletionResult]:
+    """Tell of what was said to be deleted and stands still: a proxy may have answered 404 in the server's place."""
+    deleted = tuple(result.tag.unpinned() for result in results if result.outcome == "deleted")
+    if not deleted:
+        return results
+    try:
+        seen = await find_together(deed.ledger.client, [Question(tags=deleted)])
+    except AuthenticationFailed:
+        raise
+    except ArtifactoryError as error:
+        log.warning("Whether %d tags have gone is unknown: %s", len(deleted), error)
+        return results
+    reason = (
+        "its deletion was answered as done, and it stands still: check that no proxy answers in Artifactory's place"
+    )
+
+    def check(result: DeletionResult) -> DeletionResult:
+        shown = seen.shows(result.tag.unpinned()) if result.outcome == "deleted" else None
+        is_there = shown is not None and shown.digest == result.tag.digest
+        return replace(result, outcome="failed", reason=reason) if is_there else result
+
+    return [check(result) for result in results]
 
 
 async def _put_back_others(

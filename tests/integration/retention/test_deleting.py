@@ -197,6 +197,14 @@ async def test_one_that_fails_stops_no_other(
     assert [ended[f"{DEV}/{image}:{nightly(number)}"] for number in range(3)] == ["deleted", "failed", "deleted"]
 
 
+async def test_what_stands_still_though_its_deletion_was_answered_with_404_has_failed(
+    client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str
+) -> None:
+    push(sandbox, f"{DEV}/{image}:{nightly(0)}", days=40)
+    gateway.rule("DELETE", nightly(0), does_work=False, reply=Reply(404, b"<html>no</html>"))
+    assert await clean(client, rules_for(image, tags=OLD)) == {f"{DEV}/{image}:{nightly(0)}": "failed"}
+
+
 async def test_credentials_that_are_accepted_no_more_end_it(
     client: ArtifactoryClient, gateway: Gateway, sandbox: RunningSandbox, image: str
 ) -> None:
