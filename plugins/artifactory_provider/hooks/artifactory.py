@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.manifests import manifest_path
-from artifactory_provider.audit import audit, survey_stages
-from artifactory_provider.hooks.base import ServerHook
-from artifactory_provider.hooks.connections import DEFAULT_CONNECTION, explain_unknown_keys, rules_of
+from artifactory_provider.hooks.connections import DEFAULT_CONNECTION, explain_unknown_keys
 from artifactory_provider.hooks.http_connections import HttpConnections
-from artifactory_provider.hooks.seals import sealing_key
-from artifactory_provider.policy import DEFAULT_POLICY_NAME, DEFAULT_STOP_NAME
+from artifactory_provider.hooks.upkeep import UpkeepHook
 from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.bulk_selection import list_image_names, select_many
 from artifactory_provider.promotion.decisions import hold, lift_hold, lift_rejection, reject
@@ -22,10 +18,7 @@ from artifactory_provider.promotion.planning.sources import list_standing_tags
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.promotion.selection import Candidate, select
 from artifactory_provider.promotion.transfer import pin
-from artifactory_provider.retention import delete_planned, plan_retention, restore
 from artifactory_provider.tasks.changes import ask_rules
-from artifactory_provider.tasks.rules import VariableRules, find_starter
-from artifactory_provider.tasks.variables import read_variable
 from artifactory_provider.verification.gate import promote_image_verified, promote_one_verified, promote_verified
 from artifactory_provider.verification.outcomes import write_verdicts
 from artifactory_provider.verification.verification import verify, verify_many
@@ -36,9 +29,6 @@ if TYPE_CHECKING:
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_provider.artifactory.references import ImageReference
-    from artifactory_provider.audit import Audit, AuditScope, Survey
-    from artifactory_provider.hooks.connections import RuleNames
-    from artifactory_provider.policy.rules import Rule
     from artifactory_provider.promotion.batch import Progress
     from artifactory_provider.promotion.bulk_selection import Selected
     from artifactory_provider.promotion.planning.change import ChangePlan
@@ -49,14 +39,13 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.record import PromotionRecord
     from artifactory_provider.promotion.reports import PromotionReport
     from artifactory_provider.promotion.request import Attachments, OnConflict, Promotion
-    from artifactory_provider.retention import PlannedDeletion, RetentionPlan, RetentionReport, RetentionRules
     from artifactory_provider.tasks.changes import PlannedChange
     from artifactory_provider.tasks.rules import Answers
     from artifactory_provider.verification import Check
     from artifactory_provider.verification.verification import Verification
 
 
-class ArtifactoryHook(ServerHook):
+class ArtifactoryHook(UpkeepHook):
     """Talk to JFrog Artifactory: promote images, read what tags show, ask for verdicts.
 
     It is an ``HttpHook``, so ``run(endpoint)`` sends any request of the REST API too. What is unsafe there is
@@ -75,51 +64,6 @@ class ArtifactoryHook(ServerHook):
     default_conn_name = DEFAULT_CONNECTION
     conn_type = "artifactory"
     hook_name = "JFrog Artifactory"
-
-    def __init__(
-        self, artifactory_conn_id: str = default_conn_name, *, method: str = "GET", rules: Sequence[Rule] = ()
-    ) -> None:
-        super().__init__(artifactory_conn_id, method=method)
-        self._further = tuple(rules)
-        self._rules: VariableRules | None = None
-
-    def rules(self, *, read: Callable[[str], str | None] = read_variable) -> VariableRules:
-        """Return what this Airflow's policy and stops say of promotions over the connection; the policy is read once.
-
-        :param read: returns a Variable's text, or None where there is no such one.
-        :raises InvalidPolicy: when the policy is none, or the connection names one that is not there.
-        :raises RulesUnreadable: when it cannot be read now.
-        """
-        if self._rules is None:
-            names = self._rule_names()
-            self._rules = VariableRules.read(
-                policy_variable=names.policy,
-                stop_variable=names.stop,
-                starter=find_starter(),
-                key=self.sealing_key,
-                read=read,
-            ).with_rules(self._further)
-        return self._rules
-
-    def sealing_key(self) -> bytes:
-        """Return the key that seals what people answer about promotions over the connection, for asking and promoting.
-
-        :raises InvalidSettings: when the connection that it is made of has no password.
-        """
-        return sealing_key(self._rule_names().seal or self.artifactory_conn_id)
-
-    @property
-    def stop_variable(self) -> str:
-        """The Airflow Variable that holds the orders to stop promotions over the connection."""
-        return self._rule_names().stop or DEFAULT_STOP_NAME
-
-    @property
-    def policy_variable(self) -> str:
-        """The Airflow Variable that holds the policy of promotions over the connection."""
-        return self._rule_names().policy or DEFAULT_POLICY_NAME
-
-    def _rule_names(self) -> RuleNames:
-        return rules_of(self.get_connection(self.artifactory_conn_id).extra_dejson)
 
     def pin(self, source: ImageReference) -> str:
         """Return the digest that a tag shows now.
@@ -301,26 +245,6 @@ class ArtifactoryHook(ServerHook):
         """
         return self._run_client(lambda client: lift_rejection(client, image, reason=reason, by=by))
 
-    def audit(self, scope: AuditScope, survey: Survey | None = None) -> Audit:
-        """Look at all that stands in repositories, and return what is not as it should be; see ``audit.audit``.
-
-        :param scope: what is audited; where it names no checks, those of the policy are asked that hold for everybody.
-        :param survey: what stands in its repositories, where ``survey`` has looked already.
-        """
-        policy = self.rules().policy
-        if scope.checks_of is None and policy is not None:
-            scope = replace(scope, checks_of=lambda target: policy.required_checks(target, origin="person"))
-        return self._run_client(lambda client: audit(client, replace(scope, connect=HttpConnections()), survey))
-
-    def survey(self, repositories: Sequence[str], images: Patterns) -> Survey:
-        """Return all that stands in repositories, with what is said of it; see ``audit.survey_stages``.
-
-        :param repositories: their keys.
-        :param images: which images are meant.
-        :raises RepositoryNotFound: when one of the repositories is not there, which is no empty one.
-        """
-        return self._run_client(lambda client: survey_stages(client, repositories, images))
-
     def plan(
         self,
         criteria: TagCriteria,
@@ -377,66 +301,6 @@ class ArtifactoryHook(ServerHook):
             return await ask_rules(client, await make(client), rules, connect=HttpConnections())
 
         return self._run_client(ask)
-
-    def plan_retention(
-        self,
-        rules: RetentionRules,
-        *,
-        repositories: Patterns | None = None,
-        images: Patterns | None = None,
-        largest: int | None = None,
-    ) -> RetentionPlan:
-        """Return what would go by rules of retention, and delete nothing; see ``retention.plan_retention``.
-
-        What a stop or the policy forbids now is planned as ``refused``.
-
-        :param rules: what may go.
-        :param repositories: of which repositories something goes; None for all of the rules.
-        :param images: of which images something goes; None for all of the rules.
-        :param largest: how many tags may go.
-        :raises InvalidPlan: when more would go.
-        """
-        allowed = self.rules()
-        return self._run_client(
-            lambda client: plan_retention(
-                client, rules, repositories=repositories, images=images, largest=largest, allowed=allowed
-            )
-        )
-
-    def delete_planned(
-        self,
-        rules: RetentionRules,
-        deletions: Sequence[PlannedDeletion],
-        *,
-        at_once: int = 16,
-        answers: Answers | None = None,
-        on_progress: Callable[[Progress], None] | None = None,
-    ) -> RetentionReport:
-        """Delete those tags of a plan that may still go; one that fails does not stop the others.
-
-        :param rules: what may go.
-        :param deletions: what the plan says is to go.
-        :param at_once: how many requests are under way at a time, at most.
-        :param answers: what people have answered, where the policy asks them.
-        :param on_progress: called with how far it has come.
-        """
-        allowed = self.rules().with_answers([one.change for one in deletions], answers)
-        return self._run_client(
-            lambda client: delete_planned(
-                client, rules, deletions, allowed=allowed, at_once=at_once, on_progress=on_progress
-            )
-        )
-
-    def restore(
-        self, attic: str, *, repositories: Patterns | None = None, images: Patterns | None = None
-    ) -> RetentionReport:
-        """Bring back what retention has moved to the attic, where its tag is free.
-
-        :param attic: the attic's repository key.
-        :param repositories: to which repositories something is brought back; None for all.
-        :param images: of which images something is brought back; None for all.
-        """
-        return self._run_client(lambda client: restore(client, attic, repositories=repositories, images=images))
 
     def list_tags(self, criteria: TagCriteria, *, with_times: bool = False) -> list[ListedTag]:
         """Return the tags that meet some criteria; see ``planning.sources.list_standing_tags``.
