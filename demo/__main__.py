@@ -121,6 +121,7 @@ def up(*, is_empty: bool) -> int:
             _stop_leftovers("up")
             home = Home.create("up", fresh=False)
             _start(Instance(home, progress, with_past=not is_empty))
+        home.write_environment()
     asyncio.run(_say_what_to_try(home))
     return 0
 
@@ -333,9 +334,9 @@ What to try:
      (stop_the_line), and look at what a dry run of the backfill says then.
   9. Trigger 'Promote on demand' (promote_on_demand) with coredns, the tag v1.10.1, from docker-dev to docker-qa: what
      the pipeline asks of the image, the form asks, too. 'Roll back' (rollback) takes a tag back to what it showed.
-  10. Trigger 'Retention' (retention) as its form stands, and open the run's tab Plan: what would go by
+ 10. Trigger 'Retention' (retention) as its form stands, and open the run's tab Plan: what would go by
      retention_rules.yaml, and what something needs still.
-  11. Pull what was promoted:
+ 11. Pull what was promoted:
        skopeo inspect --tls-verify=false --creds admin:password \\
          docker://127.0.0.1:{home.ports.sandbox}/docker-prod/coredns:v1.11.0
  12. Push a release of the storefront: 'Promote on push' (promote_pushed_on_push) starts, and waits for its tests.
@@ -345,17 +346,21 @@ What to try:
          docker://127.0.0.1:{home.ports.sandbox}/docker-dev/storefront/web:2.0.0
        make verdict IMAGE=storefront/web STATUS=passed
      'Promote on push' (promote_pushed) takes up by hand what stands there.
- 12. Watch what Airflow's metrics are told of all this; docs/metrics.md has a dashboard for them.
+ 13. Watch what Airflow's metrics are told of all this; docs/metrics.md has a dashboard for them.
        tail -f {home.shown_path}/metrics.log
- 13. In the same browser, read who has promoted what into production, and on which verdicts (docs/audit-trail.md); with
+ 14. In the same browser, read who has promoted what into production, and on which verdicts (docs/audit-trail.md); with
      .json it is JSON:
        {home.airflow_url}/artifactory/trail.csv?repository=docker-prod
- 14. Trigger 'Audit the stages' (audit_drift): its run's tab Plan says what no promotion explains in qa and
+ 15. Trigger 'Audit the stages' (audit_drift): its run's tab Plan says what no promotion explains in qa and
      prod, who has pushed it, and when. One tag was pushed to docker-prod past Airflow; bring another:
        skopeo copy --src-tls-verify=false --src-creds admin:password \\
          --dest-tls-verify=false --dest-creds admin:password \\
          docker://127.0.0.1:{home.ports.sandbox}/docker-dev/coredns:v1.11.0 \\
          docker://127.0.0.1:{home.ports.sandbox}/docker-prod/coredns:by-hand
+ 16. Look and promote from a terminal (docs/command-line.md):
+       . {home.shown_path}/environment
+       .venv/bin/airflow artifactory status coredns
+       .venv/bin/airflow artifactory plan docker-dev docker-qa --image 'csi-*'
 
 'make down' stops everything; what was promoted is there again after the next 'make up'.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import sqlite3
@@ -138,6 +139,12 @@ class Home:
             "AIRFLOW_HOME": str(self.path / "airflow"),
             **{f"AIRFLOW__{key}": value for key, value in self._airflow_options().items()},
         }
+
+    def write_environment(self) -> None:
+        """Write what a shell has to read before commands find this Airflow: ``. <home>/environment``."""
+        own = {key: value for key, value in self.environment().items() if key.startswith(("AIRFLOW", "PYTHONPATH"))}
+        text = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in own.items())
+        _write_private(self.path / "environment", text)
 
     def _keep_write_ahead_log(self) -> None:
         """Have SQLite let the parts of Airflow read while one of them writes; the file itself remembers it."""

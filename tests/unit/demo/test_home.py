@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 import subprocess
 import sys
@@ -122,3 +123,15 @@ def test_a_folder_that_cannot_be_written_to_is_said_in_a_sentence(homes: Path, m
     monkeypatch.setattr("demo.__main__.HOMES", homes / "file" / "demo")
     with pytest.raises(DemoError, match=r"cannot be written to \(Not a directory\)"):
         demo.__main__.run()
+
+
+def test_a_shell_that_reads_the_environment_finds_this_airflow() -> None:
+    home = Home.create("up", fresh=False)
+    home.write_environment()
+    file = home.path / "environment"
+    assert file.stat().st_mode & 0o777 == 0o600
+    shown = subprocess.run(
+        ["sh", "-c", f". {shlex.quote(str(file))} && env"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    expected = {f"{key}={value}" for key, value in home.environment().items() if key.startswith("AIRFLOW")}
+    assert expected <= set(shown)
