@@ -105,7 +105,7 @@ async def test_results_that_are_trimmed_for_ever_are_an_error_and_not_the_end(
 async def test_a_server_that_sends_pages_in_no_order_is_not_asked_for_ever(
     client: ArtifactoryClient, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rest_api, "_ITEMS_A_PAGE", 2)
+    monkeypatch.setattr(rest_api, "ITEMS_A_PAGE", 2)
     first, second = ({"results": [_item(tag) for tag in tags]} for tags in ("12", "34"))
     for page, times in ((first, 1), (second, 1), (first, None)):
         gateway.rule("POST", QUERY, times=times, reply=Reply(200, json.dumps(page).encode()))
