@@ -85,7 +85,7 @@ async def test_a_server_that_sends_one_page_for_ever_is_not_asked_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sandbox.push_image(f"docker-dev/{image}:1")
-    monkeypatch.setattr(rest_api, "_ITEMS_A_PAGE", 2)
+    monkeypatch.setattr(rest_api, "ITEMS_A_PAGE", 2)
     found = {"repo": "docker-dev", "name": "manifest.json", "sha256": "0" * 64}
     page = {"results": [{**found, "path": f"{image}/{tag}"} for tag in ("1", "2")]}
     gateway.rule("POST", QUERY, reply=Reply(200, json.dumps(page).encode(), {"Content-Type": "application/json"}))
