@@ -227,7 +227,8 @@ class _Audit:
         self._note("rejected", tag, f"{what} is rejected: {marks[first]}.{more} It stands there still.", parts=rejected)
 
     def _is_gone(self, tag: ImageReference) -> bool:
-        return self.survey.find(tag) is None and str(tag.unpinned()) not in self._moved
+        was_removed = (tag.repository, tag.image, str(tag.tag)) in self.scope.claims.removed
+        return self.survey.find(tag) is None and not was_removed and str(tag.unpinned()) not in self._moved
 
     def _note_gone(self, tag: ImageReference, said: str) -> None:
         self.findings.append(Finding("gone", tag, f"{said} It is not there any more, and no move has taken it."))

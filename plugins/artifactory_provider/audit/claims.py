@@ -56,6 +56,7 @@ class Claims:
         self.latest: dict[Place, Claim] = {}
         self.known: dict[Place, set[str]] = {}
         self.shown: dict[Place, set[str]] = {}
+        self.removed: set[Place] = set()
         self._seen = seen
         for event in sorted(events, key=lambda event: event.time):
             for promotion in _list_of(event.extra, "promotions"):
@@ -70,6 +71,7 @@ class Claims:
             return
         if source is not None and promotion.get("copy") is False:
             self._take_away(event, source)
+        self.removed.discard(_place_of(target))
         self.known.setdefault(_place_of(target), set()).add(target.digest)
         self.shown.setdefault(_place_of(target), set()).update({target.digest, str(promotion.get("replaced"))})
         if promotion.get("outcome") != "promoted":
@@ -81,6 +83,7 @@ class Claims:
 
     def _take_away(self, event: Event, tag: ImageReference) -> None:
         self.latest.pop(_place_of(tag), None)
+        self.removed.add(_place_of(tag))
         if tag.digest is not None and self._was_seen(event):
             self.known.get(_place_of(tag), set()).discard(tag.digest)
 

@@ -18,7 +18,14 @@ from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.tasks.acceptances import accept_findings, find_acceptances
 from artifactory_provider.tasks.arguments import check_literal
-from artifactory_provider.tasks.assets import drift_alias, emit_drift, image_asset, read_events, repository_alias
+from artifactory_provider.tasks.assets import (
+    drift_alias,
+    emit_drift,
+    image_asset,
+    read_events,
+    removals_asset,
+    repository_alias,
+)
 from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import as_list, as_moment
 from artifactory_provider.tasks.handover import AUDIT, REPORT_SUMMARY
@@ -132,6 +139,7 @@ class ArtifactoryAuditOperator(ArtifactoryOperator):
             )
         assets: list[Asset | AssetAlias] = [
             *map(repository_alias, repositories),
+            *map(removals_asset, repositories),
             *(image_asset(*image) for image in images[:_MOST_IMAGES]),
         ]
         claims = Claims(read_events(context, assets, after=after, limit=_MOST_EVENTS), seen=seen)

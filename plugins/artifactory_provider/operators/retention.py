@@ -12,6 +12,7 @@ from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.promotion.errors import PromotionError, name_first
 from artifactory_provider.retention import render_deletions, report_as_csv, report_headline
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literal
+from artifactory_provider.tasks.assets import emit_removals, removals_alias
 from artifactory_provider.tasks.bulk import ProgressLog
 from artifactory_provider.tasks.deletions import check_asked, check_document, pull_deletions, read_rules
 from artifactory_provider.tasks.files import prepare_folder, write_file
@@ -36,6 +37,7 @@ class ArtifactoryRetentionOperator(ArtifactoryOperator):
 
     Right before, each has to show the digest that was planned, and nothing may have come to need it: what has changed
     is left, and told. It is safe to run again after any end. The XCom ``report_summary`` has the report as Markdown.
+    Events on ``removals_asset(repository)`` name what is gone, so that no audit misses it.
 
     :param chunks: what the plan's task has returned. (templated)
     :param retention: what may go, as the plan's task has it. (templated)
@@ -85,6 +87,7 @@ class ArtifactoryRetentionOperator(ArtifactoryOperator):
         self.report_path = report_path
         check_document(retention)
         check_literal(at_once, partial(as_number, name="at_once"))
+        self.outlets = [*self.outlets, removals_alias()]
 
     def execute(self, context: Context) -> dict[str, int]:
         """Delete what may go, and return how many there are of each outcome."""
@@ -102,6 +105,7 @@ class ArtifactoryRetentionOperator(ArtifactoryOperator):
             on_progress=ProgressLog(self.log),
         )
         ti.xcom_push(key=REPORT_SUMMARY, value=render_deletions(report))
+        emit_removals(context, (one.tag for one in report.results if one.outcome in {"deleted", "moved"}))
         self.log.info("%s.", report_headline(report))
         if path is not None:
             text = report_as_csv(report)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SCHEME = "artifactory"
 _DRIFT = "x-artifactory-audit://drift"
+_REMOVALS = "x-artifactory-removals"
+_REMOVALS_AN_EVENT = 500
 
 
 def image_asset(repository: str, image: str) -> Asset:
@@ -66,6 +68,23 @@ def drift_asset() -> Asset:
     Its extra has ``open`` and ``accepted``, how many there are, ``counts`` by kind, and ``by_repository``.
     """
     return Asset(name="drift", uri=_DRIFT)
+
+
+def removals_asset(repository: str) -> Asset:
+    """Return the asset of what was taken out of a repository on purpose: an event on it names tags.
+
+    Its extra is ``{"removals": [{"target": "repository/image:tag", "digest": …}, …]}``, at most 500 an event.
+
+    :param repository: the repository key.
+    :raises InvalidReference: when it is malformed.
+    """
+    key = check_repository(repository)
+    return Asset(name=f"removals:{key}", uri=f"{_REMOVALS}://{key}")
+
+
+def removals_alias() -> AssetAlias:
+    """Return the alias by which a task tells what it has taken out of whichever repositories."""
+    return AssetAlias(_REMOVALS)
 
 
 def drift_alias() -> AssetAlias:
@@ -123,6 +142,21 @@ def emit_promotion(
             context["outlet_events"][outlet].add(asset, extra=extra)
         elif isinstance(outlet, Asset) and outlet.uri == asset.uri:
             context["outlet_events"][outlet].extra.update(extra)
+
+
+def emit_removals(context: Context, tags: Iterable[ImageReference]) -> None:
+    """Emit which tags a task has taken out of their repositories; ``removals_alias`` is an outlet of it.
+
+    :param context: its context.
+    :param tags: the tags, each with the digest that it showed.
+    """
+    removed: dict[str, list[dict[str, str | None]]] = {}
+    for tag in tags:
+        removed.setdefault(tag.repository, []).append({"target": str(tag.unpinned()), "digest": tag.digest})
+    for repository, removals in removed.items():
+        for start in range(0, len(removals), _REMOVALS_AN_EVENT):
+            extra: dict[str, Any] = {"removals": removals[start : start + _REMOVALS_AN_EVENT]}
+            context["outlet_events"][removals_alias()].add(removals_asset(repository), extra=extra)
 
 
 def emit_drift(context: Context, found: Mapping[str, Any]) -> None:

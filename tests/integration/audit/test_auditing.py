@@ -145,6 +145,9 @@ async def test_a_promoted_tag_that_is_gone_is_found_by_what_the_next_stage_says(
     found = await look(direct, image)
     assert names(found) == ["gone docker-qa:1"]
     assert f"docker-prod/{image}:1 was promoted from it at 20" in found.findings[0].words
+    removed = {"target": f"docker-qa/{image}:1", "digest": found.findings[0].place.digest}
+    on_purpose = Claims([told(removals=[removed])])
+    assert (await look(direct, image, claims=on_purpose)).findings == ()
 
 
 async def test_what_a_move_has_taken_is_not_gone(

@@ -15,6 +15,7 @@ from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.request import Promotion
 from artifactory_provider.retention import read_retention
+from artifactory_provider.tasks.assets import removals_asset
 from artifactory_provider.tasks.handover import PLAN_PROBLEM, PLAN_SUMMARY, REPORT_SUMMARY
 
 if TYPE_CHECKING:
@@ -44,6 +45,19 @@ def form(image: str, **changes: Any) -> dict[str, Any]:
     return {**fields, "report_path": None, **changes}
 
 
+def removals(dag_run: Any) -> list[str]:
+    """Return the tags that the events of a run say are gone on purpose."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    uri = removals_asset(DEV).uri
+    query = select(AssetEvent.extra).join(AssetModel, AssetModel.id == AssetEvent.asset_id).where(AssetModel.uri == uri)
+    with create_session() as session:
+        extras = session.scalars(query.where(AssetEvent.source_run_id == dag_run.run_id)).all()
+        return sorted(removal["target"] for extra in extras for removal in extra["removals"])
+
+
 def test_a_dry_run_shows_the_plan_and_deletes_nothing(
     sandbox: RunningSandbox, dag: DAG, image: str, old: list[str]
 ) -> None:
@@ -70,6 +84,7 @@ def test_a_run_deletes_what_its_plan_says_and_the_next_finds_nothing(
     [folder] = tmp_path.iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["plan.csv", "report.csv"]
     assert "deleted,docker-dev" in (folder / "report.csv").read_text()
+    assert removals(run) == [f"{DEV}/{image}:build-0", f"{DEV}/{image}:build-1"]
     again = dag.test(run_conf=form(image))
     assert (again.state, told(again, REPORT_SUMMARY)) == ("success", ["**Nothing was to be deleted.**\n"])
 
