@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from artifactory_provider.audit.acceptances import DEFAULT_ACCEPTANCES_NAME
 from artifactory_provider.audit.auditing import AuditScope
+from artifactory_provider.audit.claims import Claims
 from artifactory_provider.audit.reports import AuditReport, headline
 from artifactory_provider.cli.folder import find_folder
 from artifactory_provider.cli.output import count, is_for_programs, say, show
@@ -15,12 +18,17 @@ from artifactory_provider.hooks.artifactory import ArtifactoryHook
 from artifactory_provider.pipelines import read_folder
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.tasks.acceptances import accept_findings, find_acceptances
+from artifactory_provider.tasks.assets import EVENTS_ARE_READ_OF
 from artifactory_provider.tasks.files import write_file
 from artifactory_provider.tasks.forms import as_moment
+from artifactory_provider.web.board.airflow_internals import open_session
+from artifactory_provider.web.trail.airflow_internals import TooManyEvents, read_events
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
+    from artifactory_provider.audit.claims import Event
     from artifactory_provider.audit.findings import Finding
 
 
@@ -28,9 +36,12 @@ if TYPE_CHECKING:
 def audit(args: Namespace) -> int:
     """Audit stages, and show the findings."""
     repositories = args.repository or read_folder(find_folder(args.folder)).find_targets(args.conn_id)
-    scope = AuditScope(repositories=tuple(dict.fromkeys(repositories)), images=Patterns(tuple(args.image or ("*",))))
+    repositories, images = tuple(dict.fromkeys(repositories)), Patterns(tuple(args.image or ("*",)))
     acceptances = find_acceptances(DEFAULT_ACCEPTANCES_NAME)
-    found = ArtifactoryHook(args.conn_id).audit(scope)
+    hook, seen = ArtifactoryHook(args.conn_id), datetime.datetime.now(datetime.UTC)
+    survey = hook.survey(repositories, images)
+    claims = Claims(_read_events(repositories, after=seen - EVENTS_ARE_READ_OF), seen=seen)
+    found = hook.audit(AuditScope(repositories=repositories, images=images, claims=claims), survey)
     report = AuditReport.of(found, acceptances, at=datetime.datetime.now(datetime.UTC))
     show([_row(one, args.output) for one in (report.findings if args.accepted else report.open)], args.output)
     if args.csv:
@@ -52,6 +63,21 @@ def accept(args: Namespace) -> int:
     show([one.as_dict() for one in given], args.output)
     say(f"{count(len(given), 'finding')} accepted until {args.until}: then told again.")
     return DONE
+
+
+def _read_events(repositories: Sequence[str], *, after: datetime.datetime) -> list[Event]:
+    """Return what tasks have told of repositories; nothing, and why, where Airflow's database cannot be asked."""
+    try:
+        with open_session() as session:
+            return [event for one in repositories for event in read_events(session, one, after=after)]
+    except TooManyEvents as error:
+        raise OSError(str(error)) from error
+    except SQLAlchemyError as error:
+        say(
+            f"Airflow's database could not be asked for its events ({type(error).__name__}): promotions without a "
+            "record are findings, and what only an event tells of is not missed."
+        )
+        return []
 
 
 def _row(finding: Finding, output: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.tasks.acceptances import accept_findings, find_acceptances
 from artifactory_provider.tasks.arguments import check_literal
 from artifactory_provider.tasks.assets import (
+    EVENTS_ARE_READ_OF,
     drift_alias,
     emit_drift,
     image_asset,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     from artifactory_provider.audit import Audit
 
-_EVENTS_ARE_READ_OF = datetime.timedelta(days=90)
 _MOST_EVENTS = 1000
 _MOST_IMAGES = 2000
 
@@ -100,7 +100,7 @@ class ArtifactoryAuditOperator(ArtifactoryOperator):
         repositories = self._find_repositories()
         now = datetime.datetime.now(datetime.UTC)
         acceptances = find_acceptances(DEFAULT_ACCEPTANCES_NAME)
-        found = self._audit(context, repositories, after=now - _EVENTS_ARE_READ_OF)
+        found = self._audit(context, repositories, after=now - EVENTS_ARE_READ_OF)
         report = AuditReport.of(found, acceptances, at=now)
         document = report.as_dict()
         for path, write in ((self.csv_path, report.write_csv), (self.json_path, report.write_json)):

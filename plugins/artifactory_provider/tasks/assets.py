@@ -8,6 +8,7 @@ What an audit finds is an event on an asset of its own, and what others have tol
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias
@@ -17,7 +18,6 @@ from artifactory_provider.audit.claims import Event
 from artifactory_provider.tasks.arguments import is_literal, is_mapped
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from urllib.parse import SplitResult
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from artifactory_provider.promotion.record import PromotionRecord
 
 SCHEME = "artifactory"
+EVENTS_ARE_READ_OF = datetime.timedelta(days=90)
+"""How far back audits ask what tasks have told."""
 _DRIFT = "x-artifactory-audit://drift"
 _REMOVALS = "x-artifactory-removals"
 _REMOVALS_AN_EVENT = 500
@@ -182,8 +184,18 @@ def read_events(
     accessors: Any = type(context["inlet_events"])
     for asset in assets:
         for told in accessors([asset])[asset].after(after.isoformat()).ascending(False).limit(limit):
-            # Others than tasks may create events by Airflow's API, with any extra: these tell of no promotion.
-            is_of_task = told.source_dag_id and told.source_task_id
-            if told.timestamp and is_of_task and isinstance(told.extra, dict) and "from_rest_api" not in told.extra:
-                teller = f"The run {told.source_run_id} of the DAG {told.source_dag_id}"
-                yield Event(told.timestamp, teller, told.extra)
+            if event := as_event(told):
+                yield event
+
+
+def as_event(told: Any) -> Event | None:
+    """Return what a task has told; None for what others have.
+
+    Others than tasks may create events by Airflow's API, with any extra: these tell of no promotion.
+
+    :param told: an asset event, as Airflow gives it to tasks or has it in its database.
+    """
+    is_of_task = told.source_dag_id and told.source_task_id
+    if told.timestamp and is_of_task and isinstance(told.extra, dict) and "from_rest_api" not in told.extra:
+        return Event(told.timestamp, f"The run {told.source_run_id} of the DAG {told.source_dag_id}", told.extra)
+    return None

@@ -88,6 +88,20 @@ def test_the_trail_of_a_stage_joins_records_with_events_and_says_where_they_diff
     ]
 
 
+def test_an_audit_at_a_terminal_knows_what_tasks_have_told(
+    run: Run, sandbox: RunningSandbox, dag: DAG, image: str
+) -> None:
+    for tag in "12":
+        sandbox.push_image(f"docker-dev/{image}:{tag}", content=f"{image} {tag}")
+    assert dag.test(run_conf={"image": image}).state == "success"
+    sandbox.push_image(f"docker-qa/{image}:1", content="a hotfix")
+    ended = run(f"audit --repository docker-qa --image {image} --output json")
+    assert ended.code == 3
+    [finding] = ended.rows
+    assert finding["finding"].startswith(f"unexplained:docker-qa/{image}:1@")
+    assert "of the DAG trailed has promoted sha256:" in finding["what"]
+
+
 def test_a_time_that_was_over_before_has_nothing(run: Run, sandbox: RunningSandbox, image: str) -> None:
     sandbox.push_image(f"docker-dev/{image}:1")
     assert run(f"promote docker-dev/{image}:1 docker-qa").code == 0

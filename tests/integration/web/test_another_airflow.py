@@ -21,6 +21,7 @@ from artifactory_provider.web import airflow_internals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
 PLAN, PROMOTIONS = "/artifactory/plans/other_airflow/run", "/artifactory/promotions"
 NEEDED = {
@@ -43,7 +44,10 @@ NEEDED = {
 }
 FILES = Path(airflow_internals.__file__).parent
 MODULES = sorted({path.stem for path in FILES.glob("*.py")} - {"__init__", "plugin"})
-OWN = [f"artifactory_provider.web.{module}" for module in MODULES]
+PAGES = "artifactory_provider.web"
+OWN = [f"{PAGES}.{module}" for module in MODULES]
+OF_PLUGIN = [f"{PAGES}.plugin"]
+"""What the server itself has: it imports the pages at their first request."""
 
 # A server of its own, which from its start on hides from the pages all that they take from Airflow's inside.
 START = """
@@ -110,19 +114,23 @@ def headers(api_server: TestClient) -> dict[str, str]:
 @pytest.fixture
 def fresh_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the server import its pages anew, now and after the test."""
-    from artifactory_provider import web
 
-    def forget() -> dict[str, Any]:
-        for module in MODULES:
-            vars(web).pop(module, None)  # it stands in the package, too
-        return {name: sys.modules.pop(name) for name in OWN if name in sys.modules}
+    def forget() -> dict[str, ModuleType]:
+        found = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith(f"{PAGES}.")}
+        for name in found:
+            vars(sys.modules[PAGES]).pop(name.split(".")[2], None)  # it stands in the package, too
+        return found
 
+    kept = {name: sys.modules[name] for name in OF_PLUGIN if name in sys.modules}
     saved = forget()
+    sys.modules.update(kept)
     yield
     monkeypatch.undo()
     forget()
     sys.modules.update(saved)
-    vars(web).update({name.rpartition(".")[2]: module for name, module in saved.items()})
+    for name, module in saved.items():
+        package, _, own = name.rpartition(".")
+        setattr(sys.modules[package], own, module)
 
 
 def hide(monkeypatch: pytest.MonkeyPatch, hidden: str) -> None:

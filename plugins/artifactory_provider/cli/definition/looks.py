@@ -83,7 +83,7 @@ _AUDIT = make_command(
     ARG_CONN_ID,
     more=(
         "It ends with 0 where there are no findings but accepted ones, and with 3 where there are. Asset events of "
-        "this Airflow are not asked, as the DAG audit_drift asks them: promotions without a record are findings here."
+        "this Airflow explain what has no record, as they do in the DAG audit_drift."
     ),
     example="audit --repository docker-qa --image 'payments/*'",
 )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, or_, select
 
 from artifactory_provider.audit.trail import Maker, ToldPromotion, read_told
 from artifactory_provider.promotion.tags import name_run
-from artifactory_provider.tasks.assets import SCHEME
+from artifactory_provider.tasks.assets import SCHEME, as_event, removals_asset
 from artifactory_provider.web.airflow_internals import needed
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from artifactory_provider.audit.claims import Event
     from artifactory_provider.audit.trail import Period
 
 MOST_EVENTS = 100_000
@@ -95,6 +96,34 @@ def _read_event(event: Any, started: str, user: str | None) -> Iterator[ToldProm
     maker = Maker(*place, index, started, user or "") if all(place) else None
     extra = event.extra if isinstance(event.extra, dict) else {}
     yield from read_told(event.timestamp, extra, maker, run=name_run(*place, index) if maker else f"event {event.id}")
+
+
+def read_events(session: Session, repository: str, *, after: datetime.datetime) -> Iterator[Event]:
+    """Yield what tasks have told of a repository: of promotions into it, and of what was taken out on purpose.
+
+    :param session: a session of Airflow's database, of somebody who may read all of it.
+    :param repository: the repository key.
+    :param after: how far back, with a time zone.
+    :raises TooManyEvents: when there are very many.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.asset import AssetEvent, AssetModel
+
+        uri = AssetModel.uri
+        of_images = uri.startswith(f"{SCHEME}://{repository}/", autoescape=True)
+        query = (
+            select(AssetEvent)
+            .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+            .where(or_(of_images, uri == removals_asset(repository).uri), AssetEvent.timestamp >= after)
+            .order_by(AssetEvent.id)
+            .limit(MOST_EVENTS + 1)
+        )
+        for number, told in enumerate(session.scalars(query)):
+            if number == MOST_EVENTS:
+                raise TooManyEvents
+            if event := as_event(told):
+                yield event
 
 
 def find_makers(
