@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from airflow.sdk import Param, dag, get_current_context, task
 
+from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.operators import (
     ArtifactoryHoldOperator,
     ArtifactoryLiftOperator,
     ArtifactoryRejectOperator,
 )
-from artifactory_provider.tasks import check_conf
+from artifactory_provider.tasks import RETRY_POLICY, check_conf
 
 FORM = {
     "decision": Param(
@@ -36,6 +37,13 @@ FORM = {
     "repository": Param("docker-prod", type="string", minLength=1, maxLength=64, title="Repository"),
     "image": Param(type="string", minLength=1, maxLength=400, title="Image", description="Example: payments/api"),
     "tag": Param(type="string", minLength=1, maxLength=128, title="Tag", description="Example: 1.4.2"),
+    "digest": Param(
+        None,
+        type=["null", "string"],
+        pattern="^sha256:[0-9a-f]{64}$",
+        title="Digest",
+        description="What the tag has to show still, or nothing is changed. Empty: whatever it shows.",
+    ),
     "reason": Param(
         type="string",
         pattern=r"\S",
@@ -58,12 +66,18 @@ def hold_or_reject() -> None:
     """Write on an image what somebody has decided about it."""
     image = {name: f"{{{{ params.{name} | trim }}}}" for name in ("repository", "image", "tag", "reason")}
 
-    @task.branch
+    @task.branch(retry_policy=RETRY_POLICY)
     def choose() -> str:
-        """Do what the form says."""
+        """Do what the form says, if the tag still shows what it was filled in about."""
         context = get_current_context()
         check_conf(context)
-        return str(context["params"]["decision"])
+        form = context["params"]
+        if form["digest"]:
+            from artifactory_provider.hooks import ArtifactoryHook
+
+            repository, image, tag = (str(form[name]).strip() for name in ("repository", "image", "tag"))
+            ArtifactoryHook().pin(ImageReference(repository, image, tag, form["digest"]))
+        return str(form["decision"])
 
     choose() >> [
         ArtifactoryHoldOperator(task_id="hold", **image),

@@ -22,34 +22,33 @@ PASSWORD = "p4ss:wörd/+with=oddities"
 _IMAGES = (f"team/app-{number}" for number in itertools.count(1))
 
 
-@pytest.fixture(scope="session")
-def sandbox(artifactory_sandbox_factory: Callable[..., RunningSandbox]) -> RunningSandbox:
-    """One sandbox for all: each test has image names of its own."""
-    docker: dict[str, dict[str, str]] = {
-        key: {} for key in ("docker-dev", "docker-qa", "docker-prod", "docker-transit")
-    }
-    others = {
+_MAY = {
+    "reader": {"docker-dev": ["read"], "docker-qa": ["read"]},
+    "deployer": {"docker-dev": ["read"], "docker-qa": ["read", "deploy"]},
+    "stranger": {},
+    "blind-deployer": {"docker-dev": ["read"], "docker-qa": ["deploy"]},
+}
+SANDBOX: dict[str, Any] = {
+    "repositories": {
+        **{key: {} for key in ("docker-dev", "docker-qa", "docker-prod", "docker-transit")},
         "docker-virtual": {"class": "virtual"},
         "docker-remote": {"class": "remote"},
         "generic-local": {"package_type": "generic"},
-    }
-    may = {
-        "reader": {"docker-dev": ["read"], "docker-qa": ["read"]},
-        "deployer": {"docker-dev": ["read"], "docker-qa": ["read", "deploy"]},
-        "stranger": {},
-        "blind-deployer": {"docker-dev": ["read"], "docker-qa": ["deploy"]},
-    }
-    return artifactory_sandbox_factory(
-        {
-            "repositories": docker | others,
-            "users": {"admin": {"password": PASSWORD, "admin": True}} | {name: {"password": PASSWORD} for name in may},
-            "permissions": [
-                {"repositories": [repository], "users": {name: actions}}
-                for name, targets in may.items()
-                for repository, actions in targets.items()
-            ],
-        }
-    )
+    },
+    "users": {"admin": {"password": PASSWORD, "admin": True}, **{name: {"password": PASSWORD} for name in _MAY}},
+    "permissions": [
+        {"repositories": [repository], "users": {name: actions}}
+        for name, targets in _MAY.items()
+        for repository, actions in targets.items()
+    ],
+}
+"""What the sandbox of these tests has."""
+
+
+@pytest.fixture(scope="session")
+def sandbox(artifactory_sandbox_factory: Callable[..., RunningSandbox]) -> RunningSandbox:
+    """One sandbox for all: each test has image names of its own."""
+    return artifactory_sandbox_factory(SANDBOX)
 
 
 @pytest.fixture

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
     from airflow.sdk import DAG
 
-SHIPPED = ("promotion_pipelines.py", "retag_backfill.py", "rollback.py", "promote_on_demand.py", "retention.py")
+SHIPPED = (
+    "promotion_pipelines.py",
+    "retag_backfill.py",
+    "rollback.py",
+    "promote_on_demand.py",
+    "retention.py",
+    "hold_or_reject.py",
+)
 DAGS = Path(__file__).parents[3] / "dags"
 
 

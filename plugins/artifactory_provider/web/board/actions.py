@@ -32,6 +32,7 @@ class _Deed(NamedTuple):
 
 
 _TAG = {name: name for name in ("repository", "image", "tag", "reason")}
+_SEEN = {**_TAG, "digest": "digest"}
 _DEEDS = (
     _Deed(
         "promote",
@@ -66,10 +67,10 @@ _DEEDS = (
         ("images", "tags", "repositories", "target_tags"),
     ),
     _Deed("roll_back", "Roll back", "rollback", {}, {**_TAG, "version": "version", "approval": "approval"}),
-    _Deed("hold", "Hold the tag", "hold_or_reject", {"decision": "hold"}, _TAG),
-    _Deed("lift_hold", "Lift the hold", "hold_or_reject", {"decision": "lift_hold"}, _TAG),
-    _Deed("reject", "Reject the digest", "hold_or_reject", {"decision": "reject"}, _TAG),
-    _Deed("lift_rejection", "Lift the rejection", "hold_or_reject", {"decision": "lift_rejection"}, _TAG),
+    _Deed("hold", "Hold the tag", "hold_or_reject", {"decision": "hold"}, _SEEN),
+    _Deed("lift_hold", "Lift the hold", "hold_or_reject", {"decision": "lift_hold"}, _SEEN),
+    _Deed("reject", "Reject the digest", "hold_or_reject", {"decision": "reject"}, _SEEN),
+    _Deed("lift_rejection", "Lift the rejection", "hold_or_reject", {"decision": "lift_rejection"}, _SEEN),
     _Deed(
         "stop",
         "Stop the line",

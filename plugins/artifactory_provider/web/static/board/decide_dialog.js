@@ -27,7 +27,8 @@ export function DecideDialog({ name, items, more, action, onClose, onDone }) {
   );
   const jobs = cells.map(({ row, cell }) => ({
     name: `${cell.repository}/${row.image}:${cell.tag}`,
-    run: () => start(action, { repository: cell.repository, image: row.image, tag: cell.tag, reason }),
+    run: () =>
+      start(action, { repository: cell.repository, image: row.image, tag: cell.tag, digest: cell.digest, reason }),
   }));
   const what = items.length === 1 ? items[0].image : `${items.length} images`;
   return h(
