@@ -8,12 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.integration.conftest import SANDBOX
 from tests.integration.tasks.receivers import OtlpReceiver, StatsdReceiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow.sdk import DAG
+
+    from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+
+@pytest.fixture(scope="module")
+def sandbox(artifactory_sandbox_factory: Callable[..., RunningSandbox]) -> RunningSandbox:
+    """A sandbox without what others have promoted: their modules run the same DAG."""
+    return artifactory_sandbox_factory(SANDBOX)
 
 
 @pytest.fixture(autouse=True)
