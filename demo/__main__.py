@@ -361,6 +361,8 @@ What to try:
        . {home.shown_path}/environment
        .venv/bin/airflow artifactory status coredns
        .venv/bin/airflow artifactory plan docker-dev docker-qa --image 'csi-*'
+ 17. Have people told what waits for them, fails or is late: a connection, and the line 'notify' in
+     dags/pipelines/_defaults.yaml (docs/notifications.md).
 
 'make down' stops everything; what was promoted is there again after the next 'make up'.
 """
