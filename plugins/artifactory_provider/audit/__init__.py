@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from artifactory_provider.audit.acceptances import Acceptances, InvalidAcceptances, read_acceptances
 from artifactory_provider.audit.auditing import Audit, AuditScope, audit, survey_stages
-from artifactory_provider.audit.claims import Claim, Claims, Event
+from artifactory_provider.audit.event_log import Event, EventLog, LastPromotion
 from artifactory_provider.audit.explanation import Explainer, Explanation
 from artifactory_provider.audit.findings import Acceptance, Finding
 from artifactory_provider.audit.reports import AuditReport
@@ -17,13 +17,13 @@ __all__ = [
     "Audit",
     "AuditReport",
     "AuditScope",
-    "Claim",
-    "Claims",
     "Event",
+    "EventLog",
     "Explainer",
     "Explanation",
     "Finding",
     "InvalidAcceptances",
+    "LastPromotion",
     "Maker",
     "Period",
     "StandingTag",

@@ -12,7 +12,7 @@ from artifactory_provider.artifactory.answers import readable
 from artifactory_provider.artifactory.concurrency import in_turns
 from artifactory_provider.artifactory.layout import subject_of
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
-from artifactory_provider.audit.claims import Claims
+from artifactory_provider.audit.event_log import EventLog
 from artifactory_provider.audit.explanation import Explainer, describe_origin
 from artifactory_provider.audit.findings import Finding, in_order
 from artifactory_provider.audit.parts import find_children, find_lost_attachments, find_lost_children
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from artifactory_provider.artifactory.client import ArtifactoryClient
-    from artifactory_provider.audit.claims import Claim
+    from artifactory_provider.audit.event_log import LastPromotion
     from artifactory_provider.audit.explanation import Explanation
     from artifactory_provider.audit.findings import FindingKind
     from artifactory_provider.audit.parts import Children
@@ -50,14 +50,14 @@ class AuditScope:
 
     :param repositories: the keys of the repositories into which only promotions should bring anything.
     :param images: which images are meant.
-    :param claims: what others remember of promotions.
+    :param events: what others remember of promotions.
     :param checks_of: returns the checks that a rule of today asks of what is promoted to a tag.
     :param connect: how checks reach other services.
     """
 
     repositories: tuple[str, ...]
     images: Patterns = field(default_factory=Patterns)
-    claims: Claims = field(default_factory=Claims)
+    events: EventLog = field(default_factory=EventLog)
     checks_of: ChecksOf | None = None
     connect: Connect | None = None
 
@@ -134,7 +134,7 @@ def _collecting_seldom() -> Iterator[None]:
 class _Audit:
     def __init__(self, scope: AuditScope, survey: Survey, children: Children) -> None:
         self.scope, self.survey, self.children = scope, survey, children
-        self.explainer = Explainer(survey, known=scope.claims.known, shown=scope.claims.shown, children=children)
+        self.explainer = Explainer(survey, known=scope.events.known, shown=scope.events.shown, children=children)
         self.findings: list[Finding] = []
         self._others = {one: {*survey.repositories} - {one} for one in survey.repositories}
         self._moved: set[str] = set()
@@ -147,13 +147,13 @@ class _Audit:
         explanation = self.explainer.explain(tag)
         self._note_record(tag)
         if explanation.kind == "unexplained":
-            claim = self.scope.claims.latest.get((*tag.image, tag.name))
-            said = f" {_describe(claim)}" if claim and claim.tag.digest != tag.digest else ""
+            last = self.scope.events.latest.get((*tag.image, tag.name))
+            said = f" {_describe(last)}" if last and last.tag.digest != tag.digest else ""
             self._note("unexplained", tag, f"{explanation.words}{said}")
         elif explanation.kind in {"pending", "moved"} and tag.updated and self._now - tag.updated > _UNDER_WAY:
             self._note("left_behind", tag, f"{explanation.words} {describe_origin(tag)}")
-        elif claim := self._find_other_claim(tag, explanation):
-            self._note("changed", tag, f"{_describe(claim)} {explanation.words}", parts=(str(claim.tag.digest),))
+        elif last := self._find_other_promotion(tag, explanation):
+            self._note("changed", tag, f"{_describe(last)} {explanation.words}", parts=(str(last.tag.digest),))
         self._look_at_rejections(tag)
         if explanation.kind in _IMAGES_OF_THEIR_OWN and self.scope.checks_of:
             checks = self.scope.checks_of(tag.place.unpinned())
@@ -162,10 +162,10 @@ class _Audit:
 
     def find_gone(self) -> None:
         """Find what was promoted here and is not there any more, though nobody has moved it on."""
-        for (repository, image, _), claim in self.scope.claims.latest.items():
+        for (repository, image, _), last in self.scope.events.latest.items():
             is_meant = repository in self.survey.repositories and self.scope.images.match(image)
-            if is_meant and self._is_gone(claim.tag):
-                self._note_gone(claim.tag, _describe(claim))
+            if is_meant and self._is_gone(last.tag):
+                self._note_gone(last.tag, _describe(last))
         for tag in self._sources:
             record = tag.record
             source = _read_source(tag)
@@ -203,16 +203,16 @@ class _Audit:
             if source and self.scope.images.match(source.image) and not is_backup(str(source.tag)):
                 self._sources.append(tag)
 
-    def _find_other_claim(self, tag: StandingTag, explanation: Explanation) -> Claim | None:
+    def _find_other_promotion(self, tag: StandingTag, explanation: Explanation) -> LastPromotion | None:
         """Return what was promoted to a tag after what it shows now, if anything was: somebody has put it back."""
-        place, claims = (*tag.image, tag.name), self.scope.claims
-        claim = claims.latest.get(place)
-        if claim is None or claim.tag.digest == tag.digest:
+        place, events = (*tag.image, tag.name), self.scope.events
+        last = events.latest.get(place)
+        if last is None or last.tag.digest == tag.digest:
             return None
         moment = _read_moment(explanation.record.time) if explanation.record else None
         # What nobody tells of was promoted elsewhere, and the event may be that of a long run that has ended since.
-        lag = datetime.timedelta() if tag.digest in claims.known[place] else _UNDER_WAY
-        return claim if moment is None or moment < claim.time - lag else None
+        lag = datetime.timedelta() if tag.digest in events.known[place] else _UNDER_WAY
+        return last if moment is None or moment < last.time - lag else None
 
     def _look_at_rejections(self, tag: StandingTag) -> None:
         if subject_of(tag.name):
@@ -227,7 +227,7 @@ class _Audit:
         self._note("rejected", tag, f"{what} is rejected: {marks[first]}.{more} It stands there still.", parts=rejected)
 
     def _is_gone(self, tag: ImageReference) -> bool:
-        was_removed = (tag.repository, tag.image, str(tag.tag)) in self.scope.claims.removed
+        was_removed = (tag.repository, tag.image, str(tag.tag)) in self.scope.events.removed
         return self.survey.find(tag) is None and not was_removed and str(tag.unpinned()) not in self._moved
 
     def _note_gone(self, tag: ImageReference, said: str) -> None:
@@ -238,9 +238,9 @@ class _Audit:
         self.findings.append(Finding(kind, tag.place, words, parts, by, tag.created, tag.updated))
 
 
-def _describe(claim: Claim) -> str:
-    moment = claim.time.astimezone(datetime.UTC)
-    return f"{claim.teller} has promoted {claim.tag.digest} to it at {moment:%Y-%m-%d %H:%M UTC}."
+def _describe(last: LastPromotion) -> str:
+    moment = last.time.astimezone(datetime.UTC)
+    return f"{last.teller} has promoted {last.tag.digest} to it at {moment:%Y-%m-%d %H:%M UTC}."
 
 
 def _name_unmet(verification: Verification) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from artifactory_provider.artifactory.answers import readable
-from artifactory_provider.artifactory.references import ImageReference, InvalidReference
+from artifactory_provider.audit.event_log import read_told_records
 from artifactory_provider.promotion.record import join_verdicts
 from artifactory_provider.promotion.tags import backed_up_tag, is_backup
 
@@ -355,31 +355,15 @@ def read_told(
     :param maker: who emitted it; None where no task has.
     :param run: what names the run in records.
     """
-    promotions = extra.get("promotions")
-    for one in promotions if isinstance(promotions, list) else []:
-        if not isinstance(one, dict) or one.get("outcome") != "promoted":
-            continue
-        source, target = (_read_end(one.get(end)) for end in ("source", "target"))
-        if source is None or target is None or target.digest is None:
-            continue
-        verdicts, replaced = one.get("verdicts"), one.get("replaced")
-        told = [str(verdict) for verdict in verdicts] if isinstance(verdicts, list) else []
-        yield ToldPromotion(
-            time,
-            str(target.unpinned()),
-            str(source.unpinned()),
-            target.digest,
-            replaced if isinstance(replaced, str) else "",
-            join_verdicts(told),
-            run,
-            maker,
-        )
-
-
-def _read_end(described: Any) -> ImageReference | None:
-    text = described.get("reference") if isinstance(described, dict) else None
-    try:
-        reference = ImageReference.parse(text) if isinstance(text, str) else None
-    except InvalidReference:
-        return None
-    return reference if reference is not None and reference.tag is not None else None
+    for told in read_told_records(extra):
+        if told.outcome == "promoted" and told.source is not None:
+            yield ToldPromotion(
+                time,
+                str(told.target.unpinned()),
+                str(told.source.unpinned()),
+                str(told.target.digest),
+                told.replaced,
+                join_verdicts(told.verdicts),
+                run,
+                maker,
+            )

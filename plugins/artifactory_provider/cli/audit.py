@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from artifactory_provider.audit.acceptances import DEFAULT_ACCEPTANCES_NAME
 from artifactory_provider.audit.auditing import AuditScope
-from artifactory_provider.audit.claims import Claims
+from artifactory_provider.audit.event_log import EventLog
 from artifactory_provider.audit.reports import AuditReport, headline
 from artifactory_provider.cli.folder import find_folder
 from artifactory_provider.cli.output import count, is_for_programs, say, show
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from artifactory_provider.audit.claims import Event
+    from artifactory_provider.audit.event_log import Event
     from artifactory_provider.audit.findings import Finding
 
 
@@ -40,8 +40,8 @@ def audit(args: Namespace) -> int:
     acceptances = find_acceptances(DEFAULT_ACCEPTANCES_NAME)
     hook, seen = ArtifactoryHook(args.conn_id), datetime.datetime.now(datetime.UTC)
     survey = hook.survey(repositories, images)
-    claims = Claims(_read_events(repositories, after=seen - EVENTS_ARE_READ_OF), seen=seen)
-    found = hook.audit(AuditScope(repositories=repositories, images=images, claims=claims), survey)
+    events = EventLog(_read_events(repositories, after=seen - EVENTS_ARE_READ_OF), seen=seen)
+    found = hook.audit(AuditScope(repositories=repositories, images=images, events=events), survey)
     report = AuditReport.of(found, acceptances, at=datetime.datetime.now(datetime.UTC))
     show([_row(one, args.output) for one in (report.findings if args.accepted else report.open)], args.output)
     if args.csv:

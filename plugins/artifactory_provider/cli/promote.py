@@ -33,7 +33,7 @@ from artifactory_provider.promotion.planning.criteria import TagCriteria
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.planning.rollback import plan_rollback
 from artifactory_provider.promotion.request import NOTHING, PromotionOptions, make_promotions
-from artifactory_provider.tasks.metrics import ROLLBACKS, Tally, count_promotions
+from artifactory_provider.tasks.metrics import ROLLBACKS, PromotionTally, count_promotions
 from artifactory_provider.tasks.rules import Answers
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def rollback(args: Namespace) -> int:
         properties={"by": by},
     )
     try:
-        with Tally(ROLLBACKS) as tally, tally.of(promotion):
+        with PromotionTally(ROLLBACKS) as tally, tally.of(promotion):
             record = tally.add_record(hook.promote(promotion, answers=Answers(is_rollback=True)))
     except KeyboardInterrupt:
         say(f"Interrupted. {go_on}")

@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from artifactory_provider.audit.acceptances import DEFAULT_ACCEPTANCES_NAME
 from artifactory_provider.audit.auditing import AuditScope
-from artifactory_provider.audit.claims import Claims
+from artifactory_provider.audit.event_log import EventLog
 from artifactory_provider.audit.reports import AuditReport, headline
 from artifactory_provider.operators.base import ArtifactoryOperator
 from artifactory_provider.pipelines import read_folder
@@ -142,8 +142,8 @@ class ArtifactoryAuditOperator(ArtifactoryOperator):
             *map(removals_asset, repositories),
             *(image_asset(*image) for image in images[:_MOST_IMAGES]),
         ]
-        claims = Claims(read_events(context, assets, after=after, limit=_MOST_EVENTS), seen=seen)
-        return hook.audit(AuditScope(repositories=tuple(repositories), images=patterns, claims=claims), survey)
+        events = EventLog(read_events(context, assets, after=after, limit=_MOST_EVENTS), seen=seen)
+        return hook.audit(AuditScope(repositories=tuple(repositories), images=patterns, events=events), survey)
 
 
 class ArtifactoryAcceptFindingsOperator(ArtifactoryOperator):

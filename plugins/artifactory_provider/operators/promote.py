@@ -20,7 +20,7 @@ from artifactory_provider.promotion.rules import Refused
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literal, check_present, is_known, is_literal
 from artifactory_provider.tasks.bulk import fail_if_lasting
 from artifactory_provider.tasks.forms import as_bool, as_pairs, as_text, as_verdicts
-from artifactory_provider.tasks.metrics import Tally
+from artifactory_provider.tasks.metrics import PromotionTally
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.task_state import identify_run, pin_for_all_tries
 from artifactory_provider.tasks.waiting import (
@@ -180,13 +180,13 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, and return the record as a JSON object."""
-        return self._promote(context, Tally())
+        return self._promote(context, PromotionTally())
 
     def resume(self, context: Context, event: object = None) -> dict[str, Any]:
         """Promote once more after a wait, and return the record as a JSON object."""
-        return self._promote(context, Tally(waited=find_waited(context)))
+        return self._promote(context, PromotionTally(waited=find_waited(context)))
 
-    def _promote(self, context: Context, tally: Tally) -> dict[str, Any]:
+    def _promote(self, context: Context, tally: PromotionTally) -> dict[str, Any]:
         check_present(self, self._given)
         properties = as_pairs(self.properties, name="properties")
         verdicts = as_verdicts(self.verdicts)
@@ -206,7 +206,7 @@ class ArtifactoryPromoteOperator(ImagePromotionOperator):
                 raise
 
     def _send(
-        self, hook: ArtifactoryHook, promotion: Promotion, answers: Answers, tally: Tally
+        self, hook: ArtifactoryHook, promotion: Promotion, answers: Answers, tally: PromotionTally
     ) -> PromotionRecord | PromotionReport:
         with tally.of(promotion):
             if not promotion.is_whole_image:

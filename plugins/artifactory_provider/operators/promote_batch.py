@@ -25,7 +25,7 @@ from artifactory_provider.tasks.bulk import (
 from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import as_bool, as_number, as_text
 from artifactory_provider.tasks.handover import pull_chunk, push_outcome
-from artifactory_provider.tasks.metrics import Tally
+from artifactory_provider.tasks.metrics import PromotionTally
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.task_state import identify_run
 from artifactory_provider.tasks.waiting import (
@@ -168,13 +168,13 @@ class ArtifactoryPromoteBatchOperator(LineageOperator, BaseAsyncOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote what is left, and return counts and the first failures."""
-        with Tally() as self._tally:
+        with PromotionTally() as self._tally:
             return self._promote_all(context)
 
     def resume(self, context: Context, event: object = None) -> dict[str, Any]:
         """Promote what is left after a wait, and return counts and the first failures."""
         self._may_have_promoted = True
-        with Tally(waited=find_waited(context)) as self._tally:
+        with PromotionTally(waited=find_waited(context)) as self._tally:
             return self._promote_all(context)
 
     def _promote_all(self, context: Context) -> dict[str, Any]:

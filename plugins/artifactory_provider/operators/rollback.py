@@ -12,7 +12,7 @@ from artifactory_provider.promotion.marks import check_reason
 from artifactory_provider.promotion.request import check_record
 from artifactory_provider.tasks.arguments import NOT_GIVEN, check_literal, check_present
 from artifactory_provider.tasks.forms import as_text
-from artifactory_provider.tasks.metrics import ROLLBACKS, Tally
+from artifactory_provider.tasks.metrics import ROLLBACKS, PromotionTally
 from artifactory_provider.tasks.rules import Answers, find_starter
 from artifactory_provider.tasks.task_state import PinnedDigest, identify_run
 
@@ -121,7 +121,7 @@ class ArtifactoryRollbackOperator(ImagePromotionOperator):
             run=identify_run(context),
         )
         answers = replace(Answers.read(self.approval, self.override), is_rollback=True)
-        with Tally(ROLLBACKS) as tally, tally.of(promotion):
+        with PromotionTally(ROLLBACKS) as tally, tally.of(promotion):
             record = tally.add_record(hook.promote(promotion, answers=answers))
         pinned.forget()
         return self._report(context, promotion, record)

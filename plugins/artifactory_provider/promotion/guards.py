@@ -39,7 +39,7 @@ _KEEPS_SHARED_LAYERS = (7, 117, 1)
 """From this version on, overwriting a tag keeps the layers that other tags share (JFrog, "Docker Repositories")."""
 
 
-class Server(Protocol):
+class VersionedServer(Protocol):
     """What is known of a server; a client that has asked it something is one."""
 
     @property
@@ -48,7 +48,7 @@ class Server(Protocol):
 
 
 def check_conflict(
-    client: Server, promotion: Promotion, source: Shown | None, before: Shown | None, digest: str
+    client: VersionedServer, promotion: Promotion, source: Shown | None, before: Shown | None, digest: str
 ) -> None:
     """Refuse what the conflict policy does not allow, and what known defects of servers would spoil.
 
@@ -86,7 +86,7 @@ def check_conflict(
         )
 
 
-def _check_replaced(client: Server, promotion: Promotion, before: Shown | None) -> None:
+def _check_replaced(client: VersionedServer, promotion: Promotion, before: Shown | None) -> None:
     """Refuse to replace something else than what was to be replaced: whoever asked for it has not seen that."""
     expected = promotion.options.replaces
     if expected is None or (before.digest if before else NOTHING) == expected:
@@ -100,7 +100,7 @@ def _check_replaced(client: Server, promotion: Promotion, before: Shown | None) 
     )
 
 
-def may_delete_layers(client: Server) -> bool:
+def may_delete_layers(client: VersionedServer) -> bool:
     """Return whether the server may delete layers that other tags need when a tag is overwritten.
 
     :param client: a client that has asked the server something.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, AssetAlias
 
 from artifactory_provider.artifactory.references import check_image, check_repository
-from artifactory_provider.audit.claims import Event
+from artifactory_provider.audit.event_log import Event
 from artifactory_provider.tasks.arguments import is_literal, is_mapped
 
 if TYPE_CHECKING:

@@ -69,7 +69,7 @@ METRICS = (PROMOTIONS, ROLLBACKS, LEAD_TIME, REFUSALS, WAITS, WAIT_TIME, LOOKS, 
 """All that there are; docs/metrics.md says what each means."""
 
 
-class Tally:
+class PromotionTally:
     """Counts, at the end of a task's work, what became of its promotions: each of them once, however often it looks.
 
     A context manager around that work. Where the task waits at its end, and looks again, only what it has promoted

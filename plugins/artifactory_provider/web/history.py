@@ -52,7 +52,7 @@ class RecordedPromotion(BaseModel):
     user: str | None
 
 
-class Entry(NamedTuple):
+class HistoryEntry(NamedTuple):
     """What one event tells.
 
     :param event: the event.
@@ -65,7 +65,7 @@ class Entry(NamedTuple):
     promotions: Sequence[RecordedPromotion]
 
 
-def read_entries(events: Iterable[AssetEvent], *, words: Sequence[str], outcome: str) -> list[Entry]:
+def read_entries(events: Iterable[AssetEvent], *, words: Sequence[str], outcome: str) -> list[HistoryEntry]:
     """Return what events tell, without those of which no promotion is meant.
 
     :param events: the events.
@@ -78,7 +78,7 @@ def read_entries(events: Iterable[AssetEvent], *, words: Sequence[str], outcome:
         image = event.uri.removeprefix(f"{SCHEME}://")
         meant = [each for each in found if (not outcome or each.outcome == outcome) and _has_all(each, image, words)]
         if meant:
-            entries.append(Entry(event, image, meant))
+            entries.append(HistoryEntry(event, image, meant))
     return entries
 
 

@@ -26,7 +26,7 @@ from artifactory_provider.web.airflow_internals import (
     list_asset_uris,
 )
 from artifactory_provider.web.events import EventQuery
-from artifactory_provider.web.history import Entry, RecordedPromotion, read_entries
+from artifactory_provider.web.history import HistoryEntry, RecordedPromotion, read_entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +126,7 @@ def show_promotions(
 
 def _look_up(
     session: Session, event_filter: Any, wanted: Wanted, *, may_read_runs: bool, most_of_a_run: int | None
-) -> tuple[list[Entry], str | None]:
+) -> tuple[list[HistoryEntry], str | None]:
     """Return a page's entries, and where the next one begins."""
     asked = EventQuery(
         uri_start=f"{SCHEME}://{wanted.repository}{'/' if wanted.repository else ''}",

@@ -15,7 +15,7 @@ from tests.integration.promotion.dev_to_qa import PLATFORMS, TRANSIT, promotion
 
 from artifactory_provider.artifactory.errors import RepositoryNotFound
 from artifactory_provider.artifactory.references import ImageReference
-from artifactory_provider.audit import Audit, AuditScope, Claims, Event, audit, take_survey
+from artifactory_provider.audit import Audit, AuditScope, Event, EventLog, audit, take_survey
 from artifactory_provider.promotion import PromotionOptions, make_promotions, promote_many
 from artifactory_provider.promotion.decisions import reject
 from artifactory_provider.promotion.planning.patterns import Patterns
@@ -146,8 +146,8 @@ async def test_a_promoted_tag_that_is_gone_is_found_by_what_the_next_stage_says(
     assert names(found) == ["gone docker-qa:1"]
     assert f"docker-prod/{image}:1 was promoted from it at 20" in found.findings[0].words
     removed = {"target": f"docker-qa/{image}:1", "digest": found.findings[0].place.digest}
-    on_purpose = Claims([told(removals=[removed])])
-    assert (await look(direct, image, claims=on_purpose)).findings == ()
+    on_purpose = EventLog([told(removals=[removed])])
+    assert (await look(direct, image, events=on_purpose)).findings == ()
 
 
 async def test_what_a_move_has_taken_is_not_gone(
@@ -161,7 +161,7 @@ async def test_what_a_move_has_taken_is_not_gone(
         direct, promotion(image, source=source, target=ImageReference("docker-prod", image, "old"), copy=False)
     )
     assert (await look(direct, image)).findings == ()
-    assert (await look(direct, image, claims=Claims([told(first, ago=2), told(moved)]))).findings == ()
+    assert (await look(direct, image, events=EventLog([told(first, ago=2), told(moved)]))).findings == ()
 
 
 async def test_what_events_tell_of_is_found_gone_or_put_back_unless_a_later_promotion_did_that(
@@ -185,7 +185,7 @@ async def test_what_events_tell_of_is_found_gone_or_put_back_unless_a_later_prom
     removed = {"target": f"docker-qa/{image}:removed", "digest": sandbox.digest(f"docker-qa/{image}:removed")}
     sandbox.delete(f"docker-qa/{image}:removed")
     events.append(told(removals=[removed]))
-    found = await look(direct, image, claims=Claims(reversed(events)))
+    found = await look(direct, image, events=EventLog(reversed(events)))
     assert names(found) == ["changed docker-qa:back", "gone docker-qa:gone"]
     assert "The run nightly of the DAG promote has promoted sha256:" in found.findings[0].words
     again = ImageReference("docker-qa", image, stood["again"][0])
@@ -193,7 +193,7 @@ async def test_what_events_tell_of_is_found_gone_or_put_back_unless_a_later_prom
         direct, promotion(image, source=again, target=ImageReference("docker-qa", image, "again"), on_conflict="backup")
     )
     events.append(told(rolled, ago=-100))
-    assert names(await look(direct, image, claims=Claims(events))) == names(found)
+    assert names(await look(direct, image, events=EventLog(events))) == names(found)
 
 
 async def test_what_a_removal_or_a_move_has_taken_is_not_explained_by_the_promotion_before_it(
@@ -201,10 +201,10 @@ async def test_what_a_removal_or_a_move_has_taken_is_not_explained_by_the_promot
 ) -> None:
     push(sandbox, f"docker-dev/{image}:1")
     record = await promote(direct, promotion(image, property_prefix=None))
-    assert (await look(direct, image, claims=Claims([told(record, ago=9)]))).findings == ()
+    assert (await look(direct, image, events=EventLog([told(record, ago=9)]))).findings == ()
     removed = {"target": f"docker-qa/{image}:1", "digest": record.target.digest}
     events = [told(record, ago=9), told(removals=[removed], ago=5)]
-    assert names(await look(direct, image, claims=Claims(events))) == ["unexplained docker-qa:1"]
+    assert names(await look(direct, image, events=EventLog(events))) == ["unexplained docker-qa:1"]
 
 
 async def test_what_is_promoted_while_an_audit_looks_is_neither_changed_nor_gone(
@@ -218,9 +218,9 @@ async def test_what_is_promoted_while_an_audit_looks_is_neither_changed_nor_gone
         events.append(told(record, ago=2))
     sandbox.delete(f"docker-qa/{image}:2")
     seen = datetime.datetime.now(datetime.UTC)
-    late = Claims(events, seen=seen - datetime.timedelta(seconds=90))
-    assert (await look(direct, image, claims=late)).findings == ()
-    found = await look(direct, image, claims=Claims(events, seen=seen))
+    late = EventLog(events, seen=seen - datetime.timedelta(seconds=90))
+    assert (await look(direct, image, events=late)).findings == ()
+    found = await look(direct, image, events=EventLog(events, seen=seen))
     assert names(found) == ["changed docker-qa:1", "gone docker-qa:2"]
 
 
@@ -232,9 +232,9 @@ async def test_a_backup_of_what_was_promoted_without_a_record_is_explained_by_th
         push(sandbox, f"docker-dev/{image}:1")
         record = await promote(direct, promotion(image, property_prefix=None, on_conflict="backup"))
         events.append(told(record, ago=ago))
-    assert (await look(direct, image, claims=Claims(events))).findings == ()
-    assert (await look(direct, image, claims=Claims(events[1:]))).findings == ()  # The second one tells of the first.
-    assert len((await look(direct, image, claims=Claims(events[2:]))).findings) == 1
+    assert (await look(direct, image, events=EventLog(events))).findings == ()
+    assert (await look(direct, image, events=EventLog(events[1:]))).findings == ()  # The second one tells of the first.
+    assert len((await look(direct, image, events=EventLog(events[2:]))).findings) == 1
 
 
 async def test_a_rejected_digest_that_stands_in_a_stage_is_found_and_so_is_one_of_a_platform(
@@ -329,8 +329,8 @@ async def test_a_finding_that_has_become_worse_has_another_name(
             place = ImageReference("docker-qa", image, digest=children[number])
             await reject(direct, place, reason="CVE-2026-1", by="jane")
         claimed = replace(claimed, target=claimed.target.pinned(f"sha256:{str(number) * 64}"))
-        claims = Claims([told(claimed, ago=-120)])
-        found = (await look(direct, image, "docker-qa", checks_of=lambda _: checks, claims=claims)).findings
+        events = EventLog([told(claimed, ago=-120)])
+        found = (await look(direct, image, "docker-qa", checks_of=lambda _: checks, events=events)).findings
         new = {one.name for one in found} - kept
         wanted = {"changed", "not_verified"} | ({"rejected"} if number < len(children) else set())
         assert {name.partition(":")[0] for name in new} == wanted

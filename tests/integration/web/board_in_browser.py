@@ -24,10 +24,10 @@ from artifactory_provider.web.board.models import (
     By,
     Cell,
     Gate,
-    Ladder,
     LadderStage,
-    Row,
-    StopOrder,
+    ShownLadder,
+    ShownRow,
+    ShownStop,
     TaskLink,
 )
 
@@ -145,11 +145,11 @@ def gate(level: int, *, state: GateState = GateState.NOTHING, **more: Any) -> Ga
     return Gate.model_validate({**shown, **more})
 
 
-def row(image: str, *, cells: Sequence[Cell] = (), gates: Sequence[Gate] = (), owner: str = "payments") -> Row:
+def row(image: str, *, cells: Sequence[Cell] = (), gates: Sequence[Gate] = (), owner: str = "payments") -> ShownRow:
     """Return an image that stands everywhere, but for what is given."""
     given = {one.stage: one for one in cells}
     between = {one.to: one for one in gates}
-    return Row(
+    return ShownRow(
         image=image,
         ladder="nightly",
         owner=owner,
@@ -158,7 +158,7 @@ def row(image: str, *, cells: Sequence[Cell] = (), gates: Sequence[Gate] = (), o
     )
 
 
-def board(rows: Sequence[Row], *, start: int = 0, found: int | None = None, **more: Any) -> Board:
+def board(rows: Sequence[ShownRow], *, start: int = 0, found: int | None = None, **more: Any) -> Board:
     """Return a page of a board."""
     counts = dict.fromkeys(COUNTED, 0)
     for one in rows:
@@ -169,7 +169,7 @@ def board(rows: Sequence[Row], *, start: int = 0, found: int | None = None, **mo
         "as_of": NOW,
         "is_refreshing": False,
         "trouble": None,
-        "ladders": [Ladder(name="nightly", title="Nightly", owner="payments", stages=stages)],
+        "ladders": [ShownLadder(name="nightly", title="Nightly", owner="payments", stages=stages)],
         "owners": ["payments"],
         "counts": counts,
         "stops": [],
@@ -215,7 +215,7 @@ def serious_findings(page: Page, part: str) -> list[str]:
     ]
 
 
-STOP = StopOrder(repositories=["docker-prod"], images=["*"], reason="incident 4711", by="jane", since=NOW, until=None)
+STOP = ShownStop(repositories=["docker-prod"], images=["*"], reason="incident 4711", by="jane", since=NOW, until=None)
 
 
 def show(page: Page, shown: Board | Sequence[Board], *names: ActionName) -> list[dict[str, list[str]]]:

@@ -22,7 +22,7 @@ from artifactory_provider.artifactory.manifests import UnusableManifest, read_re
 from artifactory_provider.promotion.listing import image_of
 from artifactory_provider.promotion.queries import Question
 from artifactory_provider.verification.signing.documents import Unreadable, read_object
-from artifactory_provider.verification.signing.findings import Finding, Standing, flawed
+from artifactory_provider.verification.signing.findings import SigningFinding, Standing, flawed
 from artifactory_provider.verification.signing.layers import Layer, Source, list_layers
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Examination(Protocol):
         :param annotations: those of a manifest or layer.
         """
 
-    async def judge(self, layer: Layer, content: bytes) -> Finding | None:
+    async def judge(self, layer: Layer, content: bytes) -> SigningFinding | None:
         """Return what a document is worth, or None where it is of another kind.
 
         :param layer: what is said of it.
@@ -89,12 +89,14 @@ class Attached:
         """Return the bytes of the digest's own manifest or index."""
         return (await self._read_manifest(str(self._place.digest))).content
 
-    def list_unread(self) -> list[Finding]:
+    def list_unread(self) -> list[SigningFinding]:
         """Return that more is attached than was read, where it is so."""
         reason = f"not read, as {_MOST_READ} documents and {_MOST_BYTES} bytes are at most"
         return [flawed("the oldest", reason)] if self._is_exhausted else []
 
-    async def examine_referrers(self, artifact_types: Collection[str], examination: Examination) -> list[Finding]:
+    async def examine_referrers(
+        self, artifact_types: Collection[str], examination: Examination
+    ) -> list[SigningFinding]:
         """Return what the OCI referrers of some types are worth.
 
         :param artifact_types: the types.
@@ -106,13 +108,13 @@ class Attached:
             return [_explain("its list of referrers", error)]
         return await self.examine(sources, examination)
 
-    async def examine(self, sources: Iterable[Source], examination: Examination) -> list[Finding]:
+    async def examine(self, sources: Iterable[Source], examination: Examination) -> list[SigningFinding]:
         """Return what the documents in some manifests are worth.
 
         :param sources: the manifests.
         :param examination: what is looked for.
         """
-        findings: list[Finding] = []
+        findings: list[SigningFinding] = []
         for source in sources:
             if examination.is_worth_reading(source.annotations):
                 findings += await self._examine_manifest(source, examination)
@@ -130,7 +132,7 @@ class Attached:
             if one.artifact_type in artifact_types
         ]
 
-    async def _examine_manifest(self, source: Source, examination: Examination) -> list[Finding]:
+    async def _examine_manifest(self, source: Source, examination: Examination) -> list[SigningFinding]:
         if not self._may_read(0):
             return []
         try:
@@ -140,7 +142,9 @@ class Attached:
         found = [await self._examine_layer(place, descriptor, examination) for place, descriptor in layers]
         return [finding for finding in found if finding is not None]
 
-    async def _examine_layer(self, place: str, descriptor: dict[str, Any], examination: Examination) -> Finding | None:
+    async def _examine_layer(
+        self, place: str, descriptor: dict[str, Any], examination: Examination
+    ) -> SigningFinding | None:
         try:
             layer = Layer.read(descriptor, place)
             if not (examination.is_worth_reading(layer.annotations) and self._may_read(layer.size)):
@@ -203,7 +207,7 @@ async def _ask(evidence: Evidence, places: tuple[ImageReference, ...]) -> dict[I
     return {place: {tag: digest for tag, digest in tags.items() if digest} for place, tags in shown.items()}
 
 
-def _explain(place: str, error: Exception) -> Finding:
+def _explain(place: str, error: Exception) -> SigningFinding:
     if isinstance(error, ArtifactoryError) and not isinstance(error, _FLAWS):
-        return Finding(Standing.UNKNOWN, f"{place}: {error}", error=error)
+        return SigningFinding(Standing.UNKNOWN, f"{place}: {error}", error=error)
     return flawed(place, error)

@@ -34,7 +34,7 @@ class Standing(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SigningFinding:
     """One signature or attestation that was found, or a reason why there is none to find.
 
     :param standing: what it is worth.
@@ -49,16 +49,16 @@ class Finding:
     error: ArtifactoryError | None = None
 
 
-def flawed(place: str, reason: object) -> Finding:
+def flawed(place: str, reason: object) -> SigningFinding:
     """Return that something is there and no good.
 
     :param place: what it is and where it stands.
     :param reason: what is wrong with it.
     """
-    return Finding(Standing.FLAWED, f"{place}: {printable(str(reason), longest=_LONGEST).rstrip('.')}")
+    return SigningFinding(Standing.FLAWED, f"{place}: {printable(str(reason), longest=_LONGEST).rstrip('.')}")
 
 
-def has_valid(findings: Sequence[Finding]) -> bool:
+def has_valid(findings: Sequence[SigningFinding]) -> bool:
     """Return whether one of some findings is enough to pass.
 
     :param findings: the findings.
@@ -66,7 +66,7 @@ def has_valid(findings: Sequence[Finding]) -> bool:
     return any(finding.standing is Standing.VALID for finding in findings)
 
 
-def decide(findings: Sequence[Finding], *, what: str, nothing: str, waits: bool) -> Verdict:
+def decide(findings: Sequence[SigningFinding], *, what: str, nothing: str, waits: bool) -> Verdict:
     """Return what all findings come to: one that is valid is enough, and the others are told.
 
     :param findings: what was found.
@@ -97,7 +97,7 @@ def decide(findings: Sequence[Finding], *, what: str, nothing: str, waits: bool)
     )
 
 
-def _tell(findings: Sequence[Finding]) -> str:
+def _tell(findings: Sequence[SigningFinding]) -> str:
     counted = Counter(finding.reason for finding in findings)
     told = [f"{reason} ({times} times)" if times > 1 else reason for reason, times in counted.items()]
     more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from artifactory_provider.verification.signing.claims import read_claim
 from artifactory_provider.verification.signing.documents import read_base64
 from artifactory_provider.verification.signing.dsse import Statement
-from artifactory_provider.verification.signing.findings import Finding, Standing, flawed
+from artifactory_provider.verification.signing.findings import SigningFinding, Standing, flawed
 from artifactory_provider.verification.signing.keys import find_signer
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Judge:
     keys: tuple[PublicKey, ...]
     condition: Condition | None = None
 
-    def judge_claim(self, place: str, payload: bytes, signature: str | None) -> Finding:
+    def judge_claim(self, place: str, payload: bytes, signature: str | None) -> SigningFinding:
         """Return what a signature of a simple signing payload is worth.
 
         :param place: where it stands.
@@ -46,7 +46,7 @@ class Judge:
             return flawed(place, f"it is of another digest, {claimed:.80}")
         return self._weigh(place, find_signer(self.keys, [signed], payload))
 
-    def judge_message(self, place: str, signature: bytes, manifest: bytes) -> Finding:
+    def judge_message(self, place: str, signature: bytes, manifest: bytes) -> SigningFinding:
         """Return what a signature of the manifest itself is worth.
 
         :param place: where it stands.
@@ -55,7 +55,7 @@ class Judge:
         """
         return self._weigh(place, find_signer(self.keys, [signature], manifest))
 
-    def judge_envelope(self, place: str, envelope: Envelope, is_wanted: Callable[[str], bool]) -> Finding | None:
+    def judge_envelope(self, place: str, envelope: Envelope, is_wanted: Callable[[str], bool]) -> SigningFinding | None:
         """Return what an attestation is worth; None where it is of another kind.
 
         :param place: where it stands.
@@ -74,15 +74,15 @@ class Judge:
             return finding
         missed = self.condition.explain(statement.predicate)
         if missed is not None:
-            return Finding(
+            return SigningFinding(
                 Standing.UNMET, f"{place}: it does not meet {self.condition.text!r:.120}, as {missed}", signer
             )
         return finding
 
-    def _weigh(self, place: str, signer: PublicKey | None) -> Finding:
+    def _weigh(self, place: str, signer: PublicKey | None) -> SigningFinding:
         if not self.keys:
-            return Finding(Standing.VALID, f"{place}, whose it is was not verified")
+            return SigningFinding(Standing.VALID, f"{place}, whose it is was not verified")
         if signer is None:
             keys = f"the key {self.keys[0].fingerprint}" if len(self.keys) == 1 else f"any of {len(self.keys)} keys"
-            return Finding(Standing.OTHER_KEY, f"{place}: not made with {keys}")
-        return Finding(Standing.VALID, f"{place}, made with the key {signer.fingerprint}", signer)
+            return SigningFinding(Standing.OTHER_KEY, f"{place}: not made with {keys}")
+        return SigningFinding(Standing.VALID, f"{place}, made with the key {signer.fingerprint}", signer)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from artifactory_provider.verification.conditions import Condition
     from artifactory_provider.verification.evidence import Evidence, Subject
-    from artifactory_provider.verification.signing.findings import Finding
+    from artifactory_provider.verification.signing.findings import SigningFinding
     from artifactory_provider.verification.signing.layers import Layer
 
 _TYPE_ANNOTATIONS = ("predicateType", "dev.sigstore.bundle.predicateType")
@@ -155,7 +155,7 @@ class _Look:
     def is_worth_reading(self, annotations: Mapping[str, str]) -> bool:
         return all(self._is_wanted(annotations[name]) for name in _TYPE_ANNOTATIONS if name in annotations)
 
-    async def judge(self, layer: Layer, content: bytes) -> Finding | None:
+    async def judge(self, layer: Layer, content: bytes) -> SigningFinding | None:
         place, parse = layer.place, self._readings.parse
         if layer.media_type == BUNDLE:
             return await self._judge_bundle(place, await parse(read_bundle, content))
@@ -165,7 +165,7 @@ class _Look:
             return await parse(self._judge.judge_claim, place, content, layer.annotations.get(SIGNATURE_ANNOTATION))
         return await parse(self._judge_envelope, place, content)
 
-    async def _judge_bundle(self, place: str, bundle: Envelope | MessageSignature) -> Finding | None:
+    async def _judge_bundle(self, place: str, bundle: Envelope | MessageSignature) -> SigningFinding | None:
         if isinstance(bundle, Envelope):
             return await self._readings.parse(self._judge.judge_envelope, place, bundle, self._is_wanted)
         if self._check.media_type != SIMPLE_SIGNING:
@@ -173,7 +173,7 @@ class _Look:
         manifest = await self._attached.read_subject()
         return await self._readings.parse(self._judge.judge_message, place, bundle.signature, manifest)
 
-    def _judge_envelope(self, place: str, content: bytes) -> Finding | None:
+    def _judge_envelope(self, place: str, content: bytes) -> SigningFinding | None:
         envelope = Envelope.read(read_object(content, "its envelope"))
         return self._judge.judge_envelope(place, envelope, self._is_wanted)
 

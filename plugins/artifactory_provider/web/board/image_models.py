@@ -7,10 +7,10 @@ from pydantic import AwareDatetime  # noqa: TC002 - pydantic reads annotations
 from artifactory_provider.board.details import Kind  # noqa: TC001 - pydantic reads annotations
 from artifactory_provider.board.history import What  # noqa: TC001 - pydantic reads annotations
 from artifactory_provider.board.states import CellState  # noqa: TC001 - pydantic reads annotations
-from artifactory_provider.web.board.models import Answer, By, Row
+from artifactory_provider.web.board.models import BoardAnswer, By, ShownRow
 
 
-class Attachment(Answer):
+class ShownAttachment(BoardAnswer):
     """What belongs to a digest but stands elsewhere.
 
     :param kind: what it is.
@@ -25,7 +25,7 @@ class Attachment(Answer):
     media_type: str
 
 
-class Platform(Answer):
+class Platform(BoardAnswer):
     """One platform of an image.
 
     :param name: such as ``linux/arm64/v8``.
@@ -38,7 +38,7 @@ class Platform(Answer):
     size: int | None
 
 
-class ImageTag(Answer):
+class ImageTag(BoardAnswer):
     """A tag of an image in one stage.
 
     :param tag: the tag.
@@ -70,12 +70,12 @@ class ImageTag(Answer):
     is_backup: bool
     platforms: list[Platform]
     size: int | None
-    attachments: list[Attachment] | None
+    attachments: list[ShownAttachment] | None
     labels: dict[str, str]
     url: str
 
 
-class ImageStage(Answer):
+class ImageStage(BoardAnswer):
     """An image in one stage.
 
     :param stage: the stage's name.
@@ -90,7 +90,7 @@ class ImageStage(Answer):
     tags: list[ImageTag]
 
 
-class Happening(Answer):
+class Happening(BoardAnswer):
     """Something that happened to a tag.
 
     :param time: when.
@@ -123,7 +123,7 @@ class Happening(Answer):
     approvals: str
 
 
-class Image(Answer):
+class Image(BoardAnswer):
     """The page of an image.
 
     :param image: its name.
@@ -143,6 +143,6 @@ class Image(Answer):
     as_of: AwareDatetime | None
     is_refreshing: bool
     trouble: str | None
-    row: Row | None
+    row: ShownRow | None
     stages: list[ImageStage]
     history: list[Happening]

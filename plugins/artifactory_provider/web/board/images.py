@@ -21,7 +21,14 @@ from artifactory_provider.web.airflow_internals import (
 from artifactory_provider.web.board.access import RightsDep, Start, view_board
 from artifactory_provider.web.board.airflow_internals import list_image_events
 from artifactory_provider.web.board.image_details import Details, ImageDetails
-from artifactory_provider.web.board.image_models import Attachment, Happening, Image, ImageStage, ImageTag, Platform
+from artifactory_provider.web.board.image_models import (
+    Happening,
+    Image,
+    ImageStage,
+    ImageTag,
+    Platform,
+    ShownAttachment,
+)
 from artifactory_provider.web.board.looking import StagePlace
 from artifactory_provider.web.board.showing import show_by, show_row, show_url
 from artifactory_provider.web.history import read_entries
@@ -168,8 +175,8 @@ def _show_platforms(contents: Contents) -> list[Platform]:
     return [Platform(name=one.name, digest=one.digest, size=one.size) for one in contents.platforms]
 
 
-def _show_attached(one: AttachedPart) -> Attachment:
-    return Attachment(kind=one.kind, tag=one.tag, digest=one.digest, media_type=one.media_type)
+def _show_attached(one: AttachedPart) -> ShownAttachment:
+    return ShownAttachment(kind=one.kind, tag=one.tag, digest=one.digest, media_type=one.media_type)
 
 
 def _tell(view: View, pipeline: Pipeline, image: str, session: Session, event_filter: Any) -> list[Happening]:

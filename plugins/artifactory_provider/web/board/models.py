@@ -10,7 +10,7 @@ from artifactory_provider.board.states import CellState, GateState  # noqa: TC00
 from artifactory_provider.web.texts import make_sendable
 
 
-class Answer(BaseModel):
+class BoardAnswer(BaseModel):
     """What is sent: whatever text others have written, it can be."""
 
     @model_validator(mode="before")
@@ -19,7 +19,7 @@ class Answer(BaseModel):
         return make_sendable(values)
 
 
-class TaskLink(Answer):
+class TaskLink(BoardAnswer):
     """A task instance of Airflow, for links to its page and log.
 
     :param dag_id: the DAG.
@@ -45,7 +45,7 @@ class By(TaskLink):
     started: str | None
 
 
-class Cell(Answer):
+class Cell(BoardAnswer):
     """What a stage shows of an image.
 
     :param stage: the stage's name.
@@ -78,7 +78,7 @@ class Cell(Answer):
     url: str
 
 
-class Gate(Answer):
+class Gate(BoardAnswer):
     """What stands between an image in one stage and the next stage.
 
     :param from_stage: the name of the stage before; ``from`` in JSON.
@@ -111,7 +111,7 @@ class Gate(Answer):
     digest: str | None
 
 
-class Row(Answer):
+class ShownRow(BoardAnswer):
     """One image on one ladder.
 
     :param image: the image name.
@@ -128,7 +128,7 @@ class Row(Answer):
     gates: list[Gate]
 
 
-class LadderStage(Answer):
+class LadderStage(BoardAnswer):
     """A stage of a ladder.
 
     :param name: what it is called.
@@ -141,7 +141,7 @@ class LadderStage(Answer):
     connection: str
 
 
-class Ladder(Answer):
+class ShownLadder(BoardAnswer):
     """The stages of a pipeline.
 
     :param name: the pipeline's name, and its DAG's.
@@ -158,7 +158,7 @@ class Ladder(Answer):
     stages: list[LadderStage]
 
 
-class StopOrder(Answer):
+class ShownStop(BoardAnswer):
     """An order to stop the line.
 
     :param repositories: patterns of the repositories that stop.
@@ -177,7 +177,7 @@ class StopOrder(Answer):
     until: AwareDatetime | None
 
 
-class Board(Answer):
+class Board(BoardAnswer):
     """A page of the board.
 
     :param as_of: when the server was looked at that was not for the longest time; None where none was yet.
@@ -195,13 +195,13 @@ class Board(Answer):
     as_of: AwareDatetime | None
     is_refreshing: bool
     trouble: str | None
-    ladders: list[Ladder]
+    ladders: list[ShownLadder]
     owners: list[str]
     counts: dict[str, int]
-    stops: list[StopOrder]
+    stops: list[ShownStop]
     found: int
     start: int
-    rows: list[Row]
+    rows: list[ShownRow]
 
 
 ActionName = Literal[
@@ -220,7 +220,7 @@ ActionName = Literal[
 ]
 
 
-class Action(Answer):
+class Action(BoardAnswer):
     """Something that the user may do, by a request to Airflow's own REST API with the user's own session.
 
     :param action: what it is. ``retry`` clears the task of a gate's ``link``, ``answer`` answers the question of one;
@@ -246,7 +246,7 @@ class Action(Answer):
     is_paused: bool
 
 
-class Actions(Answer):
+class Actions(BoardAnswer):
     """What the user may do; what is not there, or not allowed, is left out.
 
     :param actions: the actions.

@@ -5,26 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from artifactory_provider.links.artifactory import image_url
-from artifactory_provider.web.board.models import By, Cell, Gate, Ladder, LadderStage, Row, StopOrder, TaskLink
+from artifactory_provider.web.board.models import (
+    By,
+    Cell,
+    Gate,
+    LadderStage,
+    ShownLadder,
+    ShownRow,
+    ShownStop,
+    TaskLink,
+)
 
 if TYPE_CHECKING:
     from artifactory_provider.audit import StandingTag
     from artifactory_provider.board.findings import GateFinding
     from artifactory_provider.board.tasks import TaskFinding
     from artifactory_provider.pipelines.model import Pipeline, Stage
-    from artifactory_provider.policy import StopOrder as GivenOrder
+    from artifactory_provider.policy import StopOrder
     from artifactory_provider.web.board.looking import Snapshot
     from artifactory_provider.web.board.views import SeenRow
     from artifactory_provider.web.history import RecordedPromotion
 
 
-def show_ladder(pipeline: Pipeline, snapshot: Snapshot) -> Ladder:
+def show_ladder(pipeline: Pipeline, snapshot: Snapshot) -> ShownLadder:
     """Return the stages of a pipeline.
 
     :param pipeline: the pipeline.
     :param snapshot: where it is from.
     """
-    return Ladder(
+    return ShownLadder(
         name=pipeline.name,
         title=pipeline.title or pipeline.name,
         owner=pipeline.owner,
@@ -36,12 +45,12 @@ def show_ladder(pipeline: Pipeline, snapshot: Snapshot) -> Ladder:
     )
 
 
-def show_stop(order: GivenOrder) -> StopOrder:
+def show_stop(order: StopOrder) -> ShownStop:
     """Return an order to stop.
 
     :param order: the order.
     """
-    return StopOrder(
+    return ShownStop(
         repositories=list(order.targets.repositories.include),
         images=list(order.targets.images.include),
         reason=order.reason,
@@ -51,7 +60,7 @@ def show_stop(order: GivenOrder) -> StopOrder:
     )
 
 
-def show_row(row: SeenRow, snapshot: Snapshot) -> Row:
+def show_row(row: SeenRow, snapshot: Snapshot) -> ShownRow:
     """Return a row.
 
     :param row: the row as the user may see it.
@@ -59,7 +68,7 @@ def show_row(row: SeenRow, snapshot: Snapshot) -> Row:
     """
     pipeline = row.finding.pipeline
     steps = zip(pipeline.stages, pipeline.stages[1:], row.gates, strict=False)
-    return Row(
+    return ShownRow(
         image=row.finding.image,
         ladder=pipeline.name,
         owner=pipeline.owner,

@@ -6,10 +6,10 @@ from pydantic import AwareDatetime, Field
 
 from artifactory_provider.board.comparison import Difference as HowDifferent  # noqa: TC001 - pydantic reads annotations
 from artifactory_provider.board.states import CellState  # noqa: TC001 - pydantic reads annotations
-from artifactory_provider.web.board.models import Answer, By
+from artifactory_provider.web.board.models import BoardAnswer, By
 
 
-class StageRow(Answer):
+class StageRow(BoardAnswer):
     """A tag that stands in a stage.
 
     :param image: the image name.
@@ -36,7 +36,7 @@ class StageRow(Answer):
     pushed_by: str | None
 
 
-class Stage(Answer):
+class ShownStage(BoardAnswer):
     """All that stands in a stage.
 
     :param repository: its repository key.
@@ -57,7 +57,7 @@ class Stage(Answer):
     rows: list[StageRow]
 
 
-class Side(Answer):
+class Side(BoardAnswer):
     """What one of two stages shows.
 
     :param tag: the tag.
@@ -74,7 +74,7 @@ class Side(Answer):
     source: str
 
 
-class DifferenceRow(Answer):
+class DifferenceRow(BoardAnswer):
     """An image in two stages.
 
     :param image: the image name.
@@ -91,7 +91,7 @@ class DifferenceRow(Answer):
     compare: str
 
 
-class Difference(Answer):
+class Difference(BoardAnswer):
     """Two stages side by side.
 
     :param from_repository: the first stage's repository key; ``from`` in JSON.

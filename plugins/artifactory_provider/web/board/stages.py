@@ -25,7 +25,7 @@ from artifactory_provider.web.board.access import (
     view_board,
 )
 from artifactory_provider.web.board.showing import show_by
-from artifactory_provider.web.board.stage_models import Difference, DifferenceRow, Side, Stage, StageRow
+from artifactory_provider.web.board.stage_models import Difference, DifferenceRow, ShownStage, Side, StageRow
 
 if TYPE_CHECKING:
     import datetime
@@ -101,12 +101,12 @@ DifferencesDep = Annotated[WantedDifferences, Depends()]
 
 
 @router.get("/board/stage.json")
-def show_stage(wanted: TagsDep, rights: RightsDep) -> Stage:
+def show_stage(wanted: TagsDep, rights: RightsDep) -> ShownStage:
     """Return a page of all that stands in a stage."""
     view, is_refreshing = view_board(rights, refresh=wanted.refresh)
     place = find_stage(view, wanted.repository, wanted.connection)
     found = _find_tags(view, place, wanted.q)
-    return Stage(
+    return ShownStage(
         repository=wanted.repository,
         as_of=view.snapshot.as_of,
         is_refreshing=is_refreshing,

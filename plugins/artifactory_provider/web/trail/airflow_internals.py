@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from artifactory_provider.audit.claims import Event
+    from artifactory_provider.audit.event_log import Event
     from artifactory_provider.audit.trail import Period
 
 MOST_EVENTS = 100_000

@@ -9,7 +9,7 @@ from artifactory_provider.artifactory.references import ImageReference, InvalidR
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Place = tuple[str, str, str]
 """Repository, image and tag."""
@@ -30,8 +30,48 @@ class Event:
     extra: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldRecord:
+    """A promotion's record, as an event has it.
+
+    :param source: repository, image and tag of where it came from; None where that cannot be read.
+    :param target: repository, image, tag and digest of what it became.
+    :param outcome: ``promoted``, or ``unchanged`` where the target showed the digest already.
+    :param is_move: whether the source's tag was taken away.
+    :param replaced: the digest that the target's tag showed before; nothing where it showed none.
+    :param verdicts: the verdicts that it was made on.
+    """
+
+    source: ImageReference | None
+    target: ImageReference
+    outcome: str
+    is_move: bool
+    replaced: str
+    verdicts: tuple[str, ...]
+
+
+def read_told_records(extra: Mapping[str, Any]) -> Iterator[ToldRecord]:
+    """Yield the records that an event tells of; what anybody else has emitted is passed over.
+
+    :param extra: the event's extra.
+    """
+    for told in _list_of(extra, "promotions"):
+        source, target = (_read(_reference_of(told.get(end))) for end in ("source", "target"))
+        if target is None or target.digest is None:
+            continue
+        replaced, verdicts = told.get("replaced"), told.get("verdicts")
+        yield ToldRecord(
+            source=source,
+            target=target,
+            outcome=str(told.get("outcome")),
+            is_move=told.get("copy") is False,
+            replaced=replaced if isinstance(replaced, str) else "",
+            verdicts=tuple(map(str, verdicts)) if isinstance(verdicts, list) else (),
+        )
+
+
 @dataclass(frozen=True, slots=True)
-class Claim:
+class LastPromotion:
     """That a tag shows a digest.
 
     :param tag: repository, image, tag and digest.
@@ -44,8 +84,8 @@ class Claim:
     teller: str
 
 
-class Claims:
-    """What events claim, each later one over those before.
+class EventLog:
+    """What events tell, each later one over those before.
 
     :param events: the events, in any order; what is no promotion in them is passed over.
     :param seen: when somebody began to look at what stands there: what is told after it is known, but may not have
@@ -53,33 +93,31 @@ class Claims:
     """
 
     def __init__(self, events: Iterable[Event] = (), *, seen: datetime.datetime | None = None) -> None:
-        self.latest: dict[Place, Claim] = {}
+        self.latest: dict[Place, LastPromotion] = {}
         self.known: dict[Place, set[str]] = {}
         self.shown: dict[Place, set[str]] = {}
         self.removed: set[Place] = set()
         self._seen = seen
         for event in sorted(events, key=lambda event: event.time):
-            for promotion in _list_of(event.extra, "promotions"):
-                self._add(event, promotion)
+            for told in read_told_records(event.extra):
+                self._add(event, told)
             for removal in _list_of(event.extra, "removals"):
                 if tag := _read(removal.get("target"), removal.get("digest")):
                     self._take_away(event, tag)
 
-    def _add(self, event: Event, promotion: Mapping[str, Any]) -> None:
-        source, target = (_read(_reference_of(promotion.get(end))) for end in ("source", "target"))
-        if target is None or target.digest is None:
-            return
-        if source is not None and promotion.get("copy") is False:
-            self._take_away(event, source)
-        self.removed.discard(_place_of(target))
-        self.known.setdefault(_place_of(target), set()).add(target.digest)
-        self.shown.setdefault(_place_of(target), set()).update({target.digest, str(promotion.get("replaced"))})
-        if promotion.get("outcome") != "promoted":
+    def _add(self, event: Event, told: ToldRecord) -> None:
+        if told.source is not None and told.is_move:
+            self._take_away(event, told.source)
+        place, digest = _place_of(told.target), str(told.target.digest)
+        self.removed.discard(place)
+        self.known.setdefault(place, set()).add(digest)
+        self.shown.setdefault(place, set()).update({digest, told.replaced})
+        if told.outcome != "promoted":
             return
         if self._was_seen(event):
-            self.latest[_place_of(target)] = Claim(target, event.time, event.teller)
+            self.latest[place] = LastPromotion(told.target, event.time, event.teller)
         else:
-            self.latest.pop(_place_of(target), None)
+            self.latest.pop(place, None)
 
     def _take_away(self, event: Event, tag: ImageReference) -> None:
         self.latest.pop(_place_of(tag), None)
