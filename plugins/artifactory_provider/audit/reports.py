@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from artifactory_provider.audit.findings import HEADINGS, KINDS, Finding
-from artifactory_provider.promotion.planning.rendering import inline_code, write_csv
+from artifactory_provider.promotion.csv_text import write_csv
+from artifactory_provider.promotion.planning.rendering import inline_code
 from artifactory_provider.promotion.reports import escape_markdown
 from artifactory_provider.verification.verdicts import printable
 

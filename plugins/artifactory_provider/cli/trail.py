@@ -12,8 +12,8 @@ from artifactory_provider.audit.trail import COLUMNS, Period, make_trail
 from artifactory_provider.cli.output import count, is_for_programs, say, show, show_digest
 from artifactory_provider.cli.running import DONE, Usage, command
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
+from artifactory_provider.promotion.csv_text import write_csv
 from artifactory_provider.promotion.planning.patterns import Patterns
-from artifactory_provider.promotion.planning.rendering import write_csv
 from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import as_moment
 from artifactory_provider.web.board.airflow_internals import open_session

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from artifactory_provider.promotion.csv_text import write_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -107,13 +108,12 @@ class PromotionReport:
         }
 
     def write_csv(self, file: TextIO) -> None:
-        """Write all results as CSV, with a header.
+        """Write all results as CSV, with a header; no cell is taken for a formula by a spreadsheet.
 
         :param file: an open text file.
         """
-        writer = csv.DictWriter(file, _COLUMNS)
-        writer.writeheader()
-        writer.writerows(result.as_dict() for result in self.results)
+        rows = (result.as_dict() for result in self.results)
+        file.write(write_csv(_COLUMNS, ([row[name] for name in _COLUMNS] for row in rows)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from artifactory_provider.promotion.planning.rendering import inline_code, shorten_digest, write_csv
+from artifactory_provider.promotion.csv_text import write_csv
+from artifactory_provider.promotion.planning.rendering import inline_code, shorten_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

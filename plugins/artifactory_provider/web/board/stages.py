@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from artifactory_provider.board.comparison import compare, link_changes, revision_of, source_of
 from artifactory_provider.board.rows import judge_tag
 from artifactory_provider.board.states import WORDS
-from artifactory_provider.promotion.planning.rendering import write_csv
+from artifactory_provider.promotion.csv_text import write_csv
 from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS
 from artifactory_provider.web.board.access import (
     ANSWER_HEADERS,

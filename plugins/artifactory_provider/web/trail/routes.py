@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import Response, StreamingResponse
 
 from artifactory_provider.audit.trail import COLUMNS, Period, TrailRow, make_trail
-from artifactory_provider.promotion.planning.rendering import write_csv
+from artifactory_provider.promotion.csv_text import write_csv
 from artifactory_provider.tasks.forms import as_moment
 from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS, EventFilterDep, SessionDep
 from artifactory_provider.web.board.access import ANSWER_HEADERS, Name, RightsDep, find_stage, view_board
