@@ -48,6 +48,16 @@ def test_a_stage_is_shown_tag_by_tag_searched_and_paged_on_the_server(
     assert [row["tag"] for row in rows] == [f"1.{number}" for number in range(12)]
 
 
+def test_more_than_a_page_of_a_stage_is_one_answer_where_that_is_asked_for(
+    api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None], sandbox: RunningSandbox
+) -> None:
+    pipelines()
+    for number in range(501):
+        sandbox.push_image(f"docker-dev/team/app:1.{number}", content="the same")
+    whole = read_board(api_server, headers, f"{STAGE}.json", repository="docker-dev", limit=100_000)
+    assert len(whole["rows"]) == whole["found"] == 501
+
+
 def test_two_stages_are_compared_image_by_image_with_a_link_to_what_changed(
     api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None], sandbox: RunningSandbox
 ) -> None:

@@ -15,7 +15,6 @@ from artifactory_provider.promotion.csv_text import write_csv
 from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS
 from artifactory_provider.web.board.access import (
     ANSWER_HEADERS,
-    Limit,
     Name,
     RightsDep,
     Start,
@@ -66,7 +65,7 @@ class WantedTags:
     connection: Name = ""
     q: Text = ""
     start: Start = 0
-    limit: Limit = 100
+    limit: Annotated[int, Query(ge=1, le=100_000)] = 100
     refresh: bool = False
 
 
@@ -92,7 +91,7 @@ class WantedDifferences:
     q: Text = ""
     difference: Annotated[str, Query(pattern=_ANY_DIFFERENCE)] = ""
     start: Start = 0
-    limit: Limit = 100
+    limit: Annotated[int, Query(ge=1, le=100_000)] = 100
     refresh: bool = False
 
 

@@ -9,13 +9,14 @@ import { boardUrl, useJson } from "./requests.js";
 
 const LIMIT = 100;
 const LIVE = 60000;
+const ALL = { csv: {}, json: { limit: 100000 } };
 
 /** Where the same can be had as a file, all pages of it. */
 export function Downloads({ path, query }) {
-  return ["csv", "json"].map((kind) =>
+  return Object.entries(ALL).map(([kind, all]) =>
     h(
       "a",
-      { key: kind, className: "ab-link", href: boardUrl(`${path}.${kind}`, query), download: "" },
+      { key: kind, className: "ab-link", href: boardUrl(`${path}.${kind}`, { ...query, ...all }), download: "" },
       kind.toUpperCase(),
     ),
   );
