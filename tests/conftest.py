@@ -12,6 +12,8 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xdist.remote import Producer
 
 # In CI the same examples every time: what new ones find is found at a desk, not in somebody else's change. How long one
@@ -32,6 +34,16 @@ os.environ |= {
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _own_process() -> Iterator[None]:
+    """Put back what a command, or a job of Airflow's, sets for its process: here it shares one with all other tests."""
+    before = os.environ.get("_AIRFLOW_PROCESS_CONTEXT")
+    yield
+    os.environ.pop("_AIRFLOW_PROCESS_CONTEXT", None)
+    if before is not None:
+        os.environ["_AIRFLOW_PROCESS_CONTEXT"] = before
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -47,10 +47,9 @@ def test_a_variable_is_found_as_airflow_finds_it_and_none_where_there_is_none() 
     assert StoredSecretsBackend().get_connection("artifactory_that_is_not_there") is None
 
 
-def test_it_stands_where_airflows_own_stood_and_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_stands_where_airflows_own_stood_and_the_environment_comes_first() -> None:
     from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
 
-    monkeypatch.delenv("_AIRFLOW_PROCESS_CONTEXT", raising=False)
     for _ in range(2):
         use_database()
         names = [type(one).__name__ for one in ensure_secrets_backend_loaded()]
