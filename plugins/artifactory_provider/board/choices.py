@@ -117,12 +117,14 @@ def _count_newer(
     shown: StandingTag | None, below: Sequence[Mapping[str, StandingTag]], ranks: Mapping[str, int]
 ) -> int:
     """Return how many versions that are newer than what is shown the stages before have."""
-    there = [(ranks[tag], standing.digest) for tags in below for tag, standing in tags.items() if tag in ranks]
+    if shown is not None and ranks.get(shown.name) == 0:
+        return 0
+    there = [(ranks[tag], standing.place.digest) for tags in below for tag, standing in tags.items() if tag in ranks]
     if shown is None:
         return len({digest for _, digest in there})
     # Where the tag has another name here, the digest tells which version it is.
-    same = [rank for rank, digest in there if digest == shown.digest]
-    rank = min([*same, *([ranks[shown.name]] if shown.name in ranks else [])], default=None)
-    if rank is None:
+    rank = min([rank for rank, digest in there if digest == shown.digest], default=len(ranks))
+    rank = min(rank, ranks.get(shown.name, rank))
+    if rank == len(ranks):
         return 0
     return len({digest for other, digest in there if other < rank and digest != shown.digest})
