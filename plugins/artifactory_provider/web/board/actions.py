@@ -12,6 +12,7 @@ from artifactory_provider.pipelines.model import ON_PUSH
 from artifactory_provider.web.airflow_internals import may, may_trigger
 from artifactory_provider.web.board.airflow_internals import find_paused
 from artifactory_provider.web.board.models import Action
+from artifactory_provider.web.board.shipped import BULK, ON_DEMAND, ROLLBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +38,7 @@ _DEEDS = (
     _Deed(
         "promote",
         "Promote",
-        "promote_on_demand",
+        ON_DEMAND,
         {},
         {
             "image": "image",
@@ -53,7 +54,7 @@ _DEEDS = (
     _Deed(
         "promote_many",
         "Promote many",
-        "retag_backfill",
+        BULK,
         {},
         {
             "images": "images",
@@ -66,7 +67,7 @@ _DEEDS = (
         },
         ("images", "tags", "repositories", "target_tags"),
     ),
-    _Deed("roll_back", "Roll back", "rollback", {}, {**_TAG, "version": "version", "approval": "approval"}),
+    _Deed("roll_back", "Roll back", ROLLBACK, {}, {**_TAG, "version": "version", "approval": "approval"}),
     _Deed("hold", "Hold the tag", "hold_or_reject", {"decision": "hold"}, _SEEN),
     _Deed("lift_hold", "Lift the hold", "hold_or_reject", {"decision": "lift_hold"}, _SEEN),
     _Deed("reject", "Reject the digest", "hold_or_reject", {"decision": "reject"}, _SEEN),
@@ -88,7 +89,6 @@ _DEEDS = (
         ("repositories", "images"),
     ),
 )
-ON_DEMAND, ROLLBACK = "promote_on_demand", "rollback"
 _RUNS = "/api/v2/dags/{}/dagRuns"
 _CLEAR = "/api/v2/dags/{}/clearTaskInstances"
 _ANSWER = "/api/v2/dags/{}/dagRuns/{{run_id}}/taskInstances/{{task_id}}/{{map_index}}/hitlDetails"

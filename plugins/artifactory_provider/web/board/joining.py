@@ -1,42 +1,26 @@
-"""What Airflow knows of the board's images: who has promoted them by which run, and what tasks are at."""
+"""Who has promoted the board's images, and by which run, as far as Airflow's events tell it."""
 
 from __future__ import annotations
 
 import datetime
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from artifactory_provider.artifactory.references import is_tag
-from artifactory_provider.board.tasks import TaskFinding
 from artifactory_provider.pipelines.model import ON_PUSH
-from artifactory_provider.pipelines.standing import ReadReport
-from artifactory_provider.promotion.selection import NEWEST
 from artifactory_provider.tasks.assets import SCHEME
-from artifactory_provider.tasks.ladders import LADDER
-from artifactory_provider.web.board.airflow_internals import list_newer_events, list_reports, list_tasks
+from artifactory_provider.web.board.airflow_internals import list_newer_events
+from artifactory_provider.web.board.shipped import CONNECTION, SHIPPED
 from artifactory_provider.web.history import read_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy.orm import Session
 
-    from artifactory_provider.board.tasks import Deed, GateKey, Stand
     from artifactory_provider.pipelines.model import Pipeline
-    from artifactory_provider.pipelines.standing import Row
-    from artifactory_provider.web.board.airflow_internals import ReportRow, TaskRow
     from artifactory_provider.web.history import RecordedPromotion
 
-_FAILED_FOR = datetime.timedelta(days=14)
 _MOST_KNOWN = 200_000
-_ON_DEMAND = "promote_on_demand"
-_SHIPPED = (_ON_DEMAND, "retag_backfill", "rollback")
-_DEFAULT = "artifactory_default"
-"""The connection of the shipped DAGs."""
 _LATE = datetime.timedelta(minutes=10)
-_ON_DEMAND_DEEDS: Mapping[str, Deed] = {"approve": "approve", "override": "override", "promote": "promote"}
-_STANDS: Mapping[str, Stand] = {"deferred": "waits", "awaiting_input": "waits", "failed": "failed"}
-_DEEDS: Sequence[tuple[str, Deed]] = (("verify_", "verify"), ("approve_", "approve"), ("promote_to_", "promote"))
 
 
 class Promotions:
@@ -80,7 +64,7 @@ class Promotions:
         :param session: a session of Airflow's database.
         :param pipelines: the ladders, which tell of their DAGs which servers they promote on.
         """
-        connections: dict[str, str] = dict.fromkeys(_SHIPPED, _DEFAULT)
+        connections: dict[str, str] = dict.fromkeys(SHIPPED, CONNECTION)
         for pipeline in pipelines:
             connections |= {pipeline.name: pipeline.connection, f"{pipeline.name}{ON_PUSH}": pipeline.connection}
         self._shared = _find_shared(pipelines)
@@ -125,138 +109,3 @@ def _split(target: str) -> tuple[str, str, str]:
     repository, _, rest = target.partition("/")
     image, _, tag = rest.rpartition(":")
     return repository, image, tag
-
-
-class _Step(NamedTuple):
-    deed: Deed
-    target: str
-
-
-def find_all_tasks(
-    session: Session, pipelines: Sequence[Pipeline], *, now: datetime.datetime
-) -> dict[GateKey, list[TaskFinding]]:
-    """Return what tasks of ladders, and of promotions on demand, are at, the newest last.
-
-    :param session: a session of Airflow's database.
-    :param pipelines: the ladders.
-    :param now: the moment.
-    """
-    by_dag = {name: one for one in pipelines for name in (one.name, f"{one.name}{ON_PUSH}")}
-    found: dict[GateKey, list[TaskFinding]] = {}
-    arrived: dict[tuple[str, str], list[tuple[str, Row]]] = {}
-    for report in list_reports(session, list(by_dag), key=LADDER):
-        pipeline = by_dag[report.dag_id]
-        for target, row in _read_rows(report, pipeline):
-            if row.standing == "arrived":
-                arrived.setdefault((report.dag_id, report.run_id), []).append((target, row))
-            elif (made := _read_standing(report, row, target)) is not None:
-                found.setdefault((pipeline.connection, target, row.image), []).append(made)
-    for task in list_tasks(session, [*by_dag, _ON_DEMAND], failed_since=now - _FAILED_FOR):
-        ladder = by_dag.get(task.dag_id)
-        for one in _read_task(task, ladder, arrived.get((task.dag_id, task.run_id), ())):
-            conn_id = ladder.connection if ladder else _DEFAULT
-            found.setdefault((conn_id, one.target, one.image), []).append(one)
-    return found
-
-
-def _read_task(task: TaskRow, pipeline: Pipeline | None, arrived: Sequence[tuple[str, Row]]) -> Iterator[TaskFinding]:
-    """Yield what a task is at with each image; nothing for what is no step of an image.
-
-    :param pipeline: its ladder; None for a promotion on demand.
-    :param arrived: what the tasks of a fleet have brought to where people are asked: target repository and row.
-    """
-    if pipeline is None:
-        yield from _read_on_demand(task)
-        return
-    step = _find_step(task.task_id.rpartition(".")[2], pipeline)
-    image, _, tag = task.label.rpartition(":")
-    if step is not None and image:
-        # The label of a question is the target.
-        yield _describe(task, step, image.removeprefix(f"{step.target}/") if step.deed == "approve" else image, tag)
-    elif step is not None and step.deed == "approve":
-        asked = [row for target, row in arrived if target == step.target]
-        yield from (replace(_describe(task, step, row.image, row.tag), covers=len(asked)) for row in asked)
-
-
-def _find_step(name: str, pipeline: Pipeline) -> _Step | None:
-    """Return the step that a task is: of the stage that it names whole, or of the further tags of one."""
-    for is_meant in (_names_stage, _names_further_tag):
-        for prefix, deed in _DEEDS:
-            for level, stage in enumerate(pipeline.stages):
-                if not is_meant(name, f"{prefix}{stage.name}"):
-                    continue
-                if deed == "verify" and level + 1 < len(pipeline.stages):
-                    return _Step(deed, pipeline.stages[level + 1].repository)
-                if deed != "verify" and level:
-                    return _Step(deed, stage.repository)
-    return None
-
-
-def _names_stage(name: str, expected: str) -> bool:
-    return name == expected
-
-
-def _names_further_tag(name: str, expected: str) -> bool:
-    return name.startswith(f"{expected}_") and name[len(expected) + 1 :].isdecimal()
-
-
-def _read_on_demand(task: TaskRow) -> Iterator[TaskFinding]:
-    image, target = task.conf.get("image"), task.conf.get("target_repository")
-    deed = _ON_DEMAND_DEEDS.get(task.task_id)
-    if deed is not None and isinstance(image, str) and isinstance(target, str):
-        yield _describe(task, _Step(deed, target.strip()), image.strip(), _read_tag(task.conf.get("tag")))
-
-
-def _read_tag(said: object) -> str:
-    """Return the tag that a form names; empty for the newest one, a pattern or a range."""
-    text = said.strip() if isinstance(said, str) else ""
-    return text if text != NEWEST and is_tag(text) else ""
-
-
-def _describe(row: TaskRow, step: _Step, image: str, tag: str) -> TaskFinding:
-    return TaskFinding(
-        image=image,
-        target=step.target,
-        tag=tag or None,
-        deed=step.deed,
-        stand=_STANDS.get(row.state, "runs"),
-        since=row.since,
-        until=row.until,
-        may_answer=tuple(row.assignees),
-        covers=int(row.state == "awaiting_input"),
-        dag_id=row.dag_id,
-        run_id=row.run_id,
-        task_id=row.task_id,
-        map_index=row.map_index,
-    )
-
-
-def _read_rows(report: ReportRow, pipeline: Pipeline) -> Iterator[tuple[str, Row]]:
-    """Yield where the images of a fleet go next, and how they stand; nothing where that is no report."""
-    try:
-        rows = ReadReport.from_dict(report.value).rows
-    except ValueError:
-        return
-    for row in rows:
-        if row.level + 1 < len(pipeline.stages):
-            yield pipeline.stages[row.level + 1].repository, row
-
-
-def _read_standing(report: ReportRow, row: Row, target: str) -> TaskFinding | None:
-    """Return what a fleet's task says of an image that waits, or has ended badly."""
-    is_bad = row.standing in {"failed", "late"}
-    if not is_bad and not (report.is_running and row.standing in {"waiting", "refused", "climbing"}):
-        return None
-    return TaskFinding(
-        image=row.image,
-        target=target,
-        tag=row.tag or None,
-        digest=row.digest,
-        deed="verify" if row.standing == "waiting" else "promote",
-        stand="failed" if is_bad else "waits" if row.standing != "climbing" else "runs",
-        reason=row.reason,
-        since=row.since,
-        dag_id=report.dag_id,
-        run_id=report.run_id,
-        task_id=report.task_id,
-    )

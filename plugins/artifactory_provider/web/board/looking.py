@@ -27,7 +27,8 @@ from artifactory_provider.tasks.rules import Starter
 from artifactory_provider.tasks.variables import read_variable
 from artifactory_provider.web.airflow_internals import AirflowLacks
 from artifactory_provider.web.board.airflow_internals import open_session
-from artifactory_provider.web.board.joining import Promotions, find_all_tasks
+from artifactory_provider.web.board.joining import Promotions
+from artifactory_provider.web.board.task_findings import find_all_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
