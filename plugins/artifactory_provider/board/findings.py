@@ -78,6 +78,8 @@ class GateFinding:
 
         :param task: what it is at; None where none is.
         """
+        if task is not None and task.is_rollback:
+            return self._rolled_back(task)
         if task is None or self.state in _SETTLED:
             return self
         if task.stand == "failed":
@@ -91,8 +93,7 @@ class GateFinding:
     def _at_work(self, task: TaskFinding) -> GateFinding:
         """Return what stands there while a task waits or works."""
         if task.deed == "approve":
-            who = f" by {', '.join(task.may_answer)}" if task.may_answer else ""
-            return replace(self, state=GateState.APPROVAL, reason=f"The promotion is to be approved{who}.")
+            return replace(self, state=GateState.APPROVAL, reason=f"The promotion is to be approved{_name(task)}.")
         if task.deed == "override":
             # To set a refusal aside is another question than to approve: it is answered where it is asked.
             return replace(self, state=GateState.REFUSED, reason=self.reason or _OVERRIDE)
@@ -102,6 +103,19 @@ class GateFinding:
             # A promotion waits for nothing but rules to end.
             return replace(self, state=GateState.REFUSED, reason=self.reason or task.reason)
         return replace(self, state=GateState.PROMOTING)
+
+    def _rolled_back(self, task: TaskFinding) -> GateFinding:
+        """Return what stands there while the tag of the stage after goes back, whatever the stage before shows."""
+        what = f"The rollback of {task.tag}"
+        if task.stand == "failed":
+            state, reason = GateState.FAILED, f"{what} has failed in the task {task.task_id}; its log says why."
+        elif task.deed == "approve":
+            state, reason = GateState.APPROVAL, f"{what} is to be approved{_name(task)}."
+        elif task.deed == "override":
+            state, reason = GateState.REFUSED, f"{what} is refused by a rule, and whoever may set that aside is asked."
+        else:
+            state, reason = GateState.PROMOTING, f"{what} is under way."
+        return replace(self, state=state, reason=reason, since=task.since, until=task.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +152,9 @@ class RowFinding:
         :param tasks: connection, target repository and image → what tasks are at, the newest last.
         """
         found: list[TaskFinding | None] = []
-        for stage, cell, gate in zip(self.pipeline.stages[1:], self.cells, self.gates, strict=False):
-            key = (self.pipeline.connection, stage.repository, self.image)
-            meant = [task for task in tasks.get(key, ()) if _is_about(task, gate, cell)]
+        for level, gate in enumerate(self.gates):
+            key = (self.pipeline.connection, self.pipeline.stages[level + 1].repository, self.image)
+            meant = [task for task in tasks.get(key, ()) if _is_about(task, gate, *self.cells[level : level + 2])]
             found.append(meant[-1] if meant else None)
         return replace(self, tasks=tuple(found)) if any(found) else self
 
@@ -154,11 +168,29 @@ class RowFinding:
         return tuple((gate.joined(task), task) for gate, task in zip(self.gates, seen, strict=True))
 
 
-def _is_about(task: TaskFinding, gate: GateFinding, cell: CellFinding) -> bool:
-    """Tell whether a task is at what would be promoted now; one that failed before that came is not."""
+def _name(task: TaskFinding) -> str:
+    """Return who may answer a question, as a part of a sentence; nothing where anybody may."""
+    return f" by {', '.join(task.may_answer)}" if task.may_answer else ""
+
+
+def _is_about(task: TaskFinding, gate: GateFinding, cell: CellFinding, above: CellFinding) -> bool:
+    """Tell whether a task is at what would be promoted now; one that failed before that came is not.
+
+    A rollback is about the stage after: whichever of its tags goes back, until what it shows has changed.
+    """
+    if task.is_rollback:
+        return task.stand != "failed" or _has_stayed(above, task)
     if gate.source is None or gate.target is None or cell.shown is None:
         return False
     came = cell.shown.updated
     is_older = came is not None and task.since is not None and task.since < came
     # One that names the digest is about that, whenever it was.
     return task.is_about(gate.source, gate.target) and not (task.stand == "failed" and is_older and not task.digest)
+
+
+def _has_stayed(cell: CellFinding, task: TaskFinding) -> bool:
+    """Tell whether a cell shows a task's tag, and nothing has come there since the task began."""
+    shown = cell.shown
+    if shown is None or shown.name != task.tag:
+        return False
+    return shown.updated is None or task.since is None or shown.updated <= task.since

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from artifactory_provider.artifactory.references import ImageReference
 
 Deed = Literal["verify", "approve", "override", "promote"]
+"""What a task does with an image; ``promote`` stands for a rollback's own task, too."""
 Stand = Literal["waits", "runs", "failed"]
 
 GateKey = tuple[str, str, str]
@@ -23,7 +24,7 @@ class TaskFinding:
 
     :param image: the image name.
     :param target: the repository that the image is to come to.
-    :param tag: the tag that it has below, or there; None for any.
+    :param tag: the tag that it has below, or there; None for any; of a rollback, the tag that goes back.
     :param digest: how its digest begins, in hex; empty for any.
     :param deed: what the task does.
     :param stand: how far it is.
@@ -31,7 +32,8 @@ class TaskFinding:
     :param since: since when.
     :param until: when it gives up, or looks again.
     :param may_answer: who may answer, of a question; none where anybody may.
-    :param covers: how many images one answer to its question is about; 0 where it asks none.
+    :param covers: how many promotions one answer to its question is about; 0 where it asks none.
+    :param is_rollback: whether the tag is given back what it showed before, which nothing below has a part in.
     :param dag_id: the DAG.
     :param run_id: its run.
     :param task_id: the task.
@@ -53,6 +55,7 @@ class TaskFinding:
     until: datetime.datetime | None = None
     may_answer: tuple[str, ...] = ()
     covers: int = 0
+    is_rollback: bool = False
 
     def is_about(self, source: ImageReference, target: ImageReference | None) -> bool:
         """Tell whether it is about what would be promoted now, and not about another tag.

@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tests.integration.gateway import Gateway
@@ -204,6 +204,18 @@ def store_task(
                 ti_id=values["id"], options=["Approve"], subject="?", params={}, assignees=assignees, created_at=now
             )
             session.add(detail)
+
+
+def store_handed_on(number: int, dag_id: str, run_id: str, task_id: str, told: Mapping[str, Any]) -> None:
+    """Let a task of a run have handed on some values, by their keys."""
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    where = {"dag_run_id": number, "dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": -1}
+    with create_session() as session:
+        session.execute(text("PRAGMA foreign_keys=OFF"))
+        session.add_all(XComModel(**where, key=key, value=value) for key, value in told.items())
 
 
 def clear_airflow() -> None:

@@ -16,6 +16,7 @@ from tests.integration.web.board_api import (
     pipelines,
     read_board,
     sandbox,
+    store_handed_on,
     store_run,
     store_task,
 )
@@ -204,17 +205,10 @@ def test_an_event_that_is_committed_late_is_read_with_the_next_look(
 
 def store_report(place: ImageReference, number: int, task_id: str, *, level: int, **position: Any) -> None:
     """Let a fleet's task have told where an image stands."""
-    from airflow.models.xcom import XComModel
-    from airflow.utils.session import create_session
-    from sqlalchemy import text
-
     now = datetime.datetime.now(datetime.UTC)
     found = Position(reference=place, level=level, since=now, **position)
     report = LadderReport(stages=("dev", "qa", "prod"), positions=(found,), at=now).as_dict()
-    where = {"dag_run_id": number, "dag_id": "nightly", "run_id": RUN, "task_id": task_id, "map_index": -1}
-    with create_session() as session:
-        session.execute(text("PRAGMA foreign_keys=OFF"))
-        session.add(XComModel(**where, key=LADDER, value=report))
+    store_handed_on(number, "nightly", RUN, task_id, {LADDER: report})
 
 
 def test_a_fleet_tells_of_each_of_its_images_what_it_waits_for(

@@ -12,7 +12,7 @@ from artifactory_provider.pipelines.model import ON_PUSH
 from artifactory_provider.web.airflow_internals import may, may_trigger
 from artifactory_provider.web.board.airflow_internals import find_paused
 from artifactory_provider.web.board.models import Action
-from artifactory_provider.web.board.shipped import BULK, ON_DEMAND, ROLLBACK
+from artifactory_provider.web.board.shipped import BULK, ON_DEMAND, ROLLBACK, SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -94,18 +94,20 @@ _CLEAR = "/api/v2/dags/{}/clearTaskInstances"
 _ANSWER = "/api/v2/dags/{}/dagRuns/{{run_id}}/taskInstances/{{task_id}}/{{map_index}}/hitlDetails"
 
 
-def find_actions(session: Session, user: Any, ladders: Iterable[Pipeline]) -> list[Action]:
+def find_actions(session: Session, user: Any, ladders: Iterable[Pipeline], others: Iterable[str] = ()) -> list[Action]:
     """Return what a user may do.
 
     :param session: a session of Airflow's database.
     :param user: who is logged in.
     :param ladders: the ladders whose own runs and tasks are meant, too; ones that the user may read.
+    :param others: further DAGs whose tasks are meant; ones that the user may read.
     """
     deeds = list(_DEEDS)
-    dags = [ON_DEMAND, ROLLBACK]
+    dags = list(SHIPPED)
     for ladder in ladders:
         deeds.append(_Deed("run", "Run the ladder", ladder.name, {}, {"images": "images", "to": "stage"}, ("images",)))
         dags += [ladder.name, f"{ladder.name}{ON_PUSH}"]
+    dags = list(dict.fromkeys([*dags, *others]))
     paused = find_paused(session, {*dags, *(deed.dag_id for deed in deeds)})
     allowed = {dag_id for dag_id in paused if may_trigger(user, dag_id)}
     found = [

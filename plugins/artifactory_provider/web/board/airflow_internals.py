@@ -1,14 +1,18 @@
 """All that the board takes from inside Airflow: one query for tasks and questions, one for reports, one for events.
 
+Two more read what bulk runs are about, where some are under way or have failed.
+
 (Read of Airflow 3.3.2.) What an Airflow lacks costs what is joined, and never the board itself.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, func, or_, select
+from cryptography.fernet import InvalidToken
+from sqlalchemy import and_, func, or_, select, tuple_
 
 from artifactory_provider.web.airflow_internals import XComsUnreadable, find_xcom_reader, needed
 from artifactory_provider.web.events import AssetEvent
@@ -44,7 +48,7 @@ class TaskRow(NamedTuple):
     :param run_id: its run.
     :param task_id: the task.
     :param map_index: which of a mapped task's instances, -1 where it is not mapped.
-    :param state: its state.
+    :param state: its state; empty before it has one.
     :param label: what a mapped instance is called.
     :param since: when it began.
     :param until: when what it waits for is given up.
@@ -64,6 +68,25 @@ class TaskRow(NamedTuple):
     assignees: Sequence[str]
 
 
+class TaskDetails(NamedTuple):
+    """A task instance, with what it waits with.
+
+    :param row: the task instance; who may answer is told where its question is open.
+    :param operator: the name of its operator's class.
+    :param subject: what its open question asks; empty where it asks none.
+    :param fields: its arguments as they were rendered; Airflow cuts long ones into a text.
+    :param trigger: where the class of its trigger is; empty where it has none.
+    :param arguments: those of the trigger, which may hold what nobody is to see.
+    """
+
+    row: TaskRow
+    operator: str
+    subject: str
+    fields: Mapping[str, Any]
+    trigger: str
+    arguments: Mapping[str, Any]
+
+
 class ReportRow(NamedTuple):
     """What a task has handed on.
 
@@ -79,6 +102,19 @@ class ReportRow(NamedTuple):
     task_id: str
     is_running: bool
     value: Any
+
+
+class HandedOn(NamedTuple):
+    """Where something is that a task of a DAG has handed on.
+
+    :param run_id: the run.
+    :param task_id: the task, which is not mapped.
+    :param key: the key.
+    """
+
+    run_id: str
+    task_id: str
+    key: str
 
 
 def open_session() -> Any:
@@ -117,45 +153,113 @@ def list_tasks(session: Session, dag_ids: Sequence[str], *, failed_since: dateti
     """
     with needed():
         from airflow.models.dagrun import DagRun
-        from airflow.models.hitl import HITLDetail
         from airflow.models.taskinstance import TaskInstance as Ti
 
         is_failed = and_(Ti.state == "failed", Ti.end_date >= failed_since)
         query = (
-            select(
-                Ti.dag_id,
-                Ti.run_id,
-                Ti.task_id,
-                Ti.map_index,
-                Ti.state,
-                Ti._rendered_map_index,
-                Ti.start_date,
-                Ti.trigger_timeout,
-                DagRun.conf,
-                HITLDetail.assignees,
-            )
-            .join(DagRun, and_(DagRun.dag_id == Ti.dag_id, DagRun.run_id == Ti.run_id))
-            .outerjoin(HITLDetail, and_(HITLDetail.ti_id == Ti.id, HITLDetail.responded_at.is_(None)))
+            _tasks()
             .where(Ti.dag_id.in_(dag_ids), or_(Ti.state.in_(_AT_WORK), is_failed))
             .order_by(DagRun.run_after.desc(), Ti.start_date.desc())
             .limit(_MOST_TASKS)
         )
         rows = session.execute(query).all()
-    return [
-        TaskRow(
-            dag_id=dag_id,
-            run_id=run_id,
-            task_id=task_id,
-            map_index=map_index,
-            state=str(getattr(state, "value", state)),
-            label=label or "",
-            since=since,
-            until=until,
-            conf=conf if isinstance(conf, dict) else {},
-            assignees=tuple(str(one.get("name", "")) for one in assignees or () if isinstance(one, dict)),
+    return [_read_task(*row) for row in reversed(rows)]
+
+
+def find_task(session: Session, dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskDetails | None:
+    """Return one task instance with what it waits with, or None where there is none.
+
+    :param session: a session of Airflow's database.
+    :param dag_id: the DAG.
+    :param run_id: its run.
+    :param task_id: the task.
+    :param map_index: which of a mapped task's instances, -1 where it is not mapped.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.hitl import HITLDetail
+        from airflow.models.renderedtifields import RenderedTaskInstanceFields as Fields
+        from airflow.models.taskinstance import TaskInstance as Ti
+        from airflow.models.trigger import Trigger
+
+        is_own = [getattr(Fields, name) == getattr(Ti, name) for name in ("dag_id", "run_id", "task_id", "map_index")]
+        query = (
+            _tasks()
+            .add_columns(
+                Ti.operator, HITLDetail.subject, Fields.rendered_fields, Trigger.classpath, Trigger.encrypted_kwargs
+            )
+            .outerjoin(Fields, and_(*is_own))
+            .outerjoin(Trigger, Trigger.id == Ti.trigger_id)
+            .where(Ti.dag_id == dag_id, Ti.run_id == run_id, Ti.task_id == task_id, Ti.map_index == map_index)
         )
-        for dag_id, run_id, task_id, map_index, state, label, since, until, conf, assignees in reversed(rows)
-    ]
+        found = session.execute(query).one_or_none()
+    if found is None:
+        return None
+    *row, operator, subject, fields, trigger, arguments = found
+    return TaskDetails(
+        row=_read_task(*row),
+        operator=operator or "",
+        subject=subject or "",
+        fields=fields if isinstance(fields, dict) else {},
+        trigger=trigger or "",
+        arguments=_read_arguments(arguments),
+    )
+
+
+def _tasks() -> Any:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance as Ti
+
+    return (
+        select(
+            Ti.dag_id,
+            Ti.run_id,
+            Ti.task_id,
+            Ti.map_index,
+            Ti.state,
+            Ti._rendered_map_index,
+            Ti.start_date,
+            Ti.trigger_timeout,
+            DagRun.conf,
+            HITLDetail.assignees,
+        )
+        .join(DagRun, and_(DagRun.dag_id == Ti.dag_id, DagRun.run_id == Ti.run_id))
+        .outerjoin(HITLDetail, and_(HITLDetail.ti_id == Ti.id, HITLDetail.responded_at.is_(None)))
+    )
+
+
+def _read_task(
+    dag_id: str, run_id: str, task_id: str, map_index: int, state: Any, label: Any, since: Any, until: Any, *told: Any
+) -> TaskRow:
+    conf, assignees = told
+    return TaskRow(
+        dag_id=dag_id,
+        run_id=run_id,
+        task_id=task_id,
+        map_index=map_index,
+        state=str(getattr(state, "value", state or "")),
+        label=label or "",
+        since=since,
+        until=until,
+        conf=conf if isinstance(conf, dict) else {},
+        assignees=tuple(str(one.get("name", "")) for one in assignees or () if isinstance(one, dict)),
+    )
+
+
+def _read_arguments(kept: str | None) -> Mapping[str, Any]:
+    """Return a trigger's arguments as plain JSON: nothing that they name is imported, or made."""
+    if not kept:
+        return {}
+    try:
+        with needed():
+            from airflow.models.crypto import get_fernet
+
+        told = json.loads(kept if kept.startswith("{") else get_fernet().decrypt(kept.encode()))
+    except (InvalidToken, ValueError, RecursionError) as error:
+        log.info("The arguments of a trigger cannot be read: %s", type(error).__name__)
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def list_reports(session: Session, dag_ids: Sequence[str], *, key: str) -> list[ReportRow]:
@@ -196,6 +300,33 @@ def list_reports(session: Session, dag_ids: Sequence[str], *, key: str) -> list[
             is_running = str(getattr(state, "value", state)) == "running"
             reports.append(ReportRow(entry.dag_id, entry.run_id, entry.task_id, is_running, value))
     return reports
+
+
+def read_handed_on(session: Session, dag_id: str, places: Sequence[HandedOn]) -> dict[HandedOn, Any]:
+    """Return what tasks of a DAG have handed on, by where it is; what is not there, or cannot be read, is left out.
+
+    :param session: a session of Airflow's database.
+    :param dag_id: the DAG.
+    :param places: where it is, at most some thousands; for none, nothing is asked.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    if not places:
+        return {}
+    with needed():
+        from airflow.models.xcom import XComModel
+
+        place = tuple_(XComModel.run_id, XComModel.task_id, XComModel.key)
+        query = select(XComModel).where(
+            XComModel.dag_id == dag_id, XComModel.map_index == -1, place.in_(list(map(tuple, places)))
+        )
+        read, found = find_xcom_reader(), session.scalars(query).all()
+    values = {}
+    for entry in found:
+        try:
+            values[HandedOn(entry.run_id, entry.task_id, entry.key)] = read(entry)
+        except XComsUnreadable as error:
+            log.info("What %s of %s has handed on cannot be read: %s", entry.task_id, entry.run_id, error)
+    return values
 
 
 def list_newer_events(session: Session, *, uri_start: str, since: datetime.datetime | None) -> list[AssetEvent]:

@@ -90,10 +90,11 @@ class Gate(BoardAnswer):
     :param until: when it ends by itself, or the waiting ends.
     :param link: the task that waits, promotes or has failed, where the user may know.
     :param may_answer: who may approve; none where anybody with the right to may.
-    :param covers: how many images one answer to the question is about; 0 where nobody is asked.
+    :param covers: how many promotions one answer to the question is about; 0 where nobody is asked.
+    :param is_rollback: whether this is about a rollback in the stage after: then both tags are the one that goes back.
     :param tag: the tag that would be promoted.
     :param target_tag: what it would become.
-    :param digest: the digest that would be promoted.
+    :param digest: the digest that would be promoted; None of a rollback.
     """
 
     from_stage: str = Field(serialization_alias="from")
@@ -106,6 +107,7 @@ class Gate(BoardAnswer):
     link: TaskLink | None
     may_answer: list[str]
     covers: int = 0
+    is_rollback: bool = False
     tag: str | None
     target_tag: str | None
     digest: str | None

@@ -73,7 +73,7 @@ def show_row(row: SeenRow, snapshot: Snapshot) -> ShownRow:
         ladder=pipeline.name,
         owner=pipeline.owner,
         cells=[_show_cell(row, level, stage, snapshot) for level, stage in enumerate(pipeline.stages)],
-        gates=[_show_gate(lower, upper, *gate) for lower, upper, gate in steps],
+        gates=[show_gate(lower.name, upper.name, *gate) for lower, upper, gate in steps],
     )
 
 
@@ -125,10 +125,19 @@ def _show_cell(row: SeenRow, level: int, stage: Stage, snapshot: Snapshot) -> Ce
     )
 
 
-def _show_gate(lower: Stage, upper: Stage, gate: GateFinding, task: TaskFinding | None) -> Gate:
+def show_gate(lower: str, upper: str, gate: GateFinding, task: TaskFinding | None) -> Gate:
+    """Return what stands between two stages.
+
+    :param lower: the name of the stage before.
+    :param upper: the name of the stage after.
+    :param gate: what was found there, joined with the task.
+    :param task: what a task is at there, as far as the user may know.
+    """
+    going_back = task.tag if task is not None and task.is_rollback else None
+    source, target = (gate.source, gate.target) if going_back is None else (None, None)
     return Gate(
-        from_stage=lower.name,
-        to=upper.name,
+        from_stage=lower,
+        to=upper,
         state=gate.state,
         word=gate.word,
         reason=gate.reason,
@@ -137,9 +146,10 @@ def _show_gate(lower: Stage, upper: Stage, gate: GateFinding, task: TaskFinding 
         link=_show_link(task) if task else None,
         may_answer=list(task.may_answer) if task else [],
         covers=task.covers if task else 0,
-        tag=gate.source.tag if gate.source else None,
-        target_tag=gate.target.tag if gate.target else None,
-        digest=gate.source.digest if gate.source else None,
+        is_rollback=going_back is not None,
+        tag=source.tag if source else going_back,
+        target_tag=target.tag if target else going_back,
+        digest=source.digest if source else None,
     )
 
 

@@ -11,22 +11,27 @@ from artifactory_provider.board.tasks import TaskFinding
 from artifactory_provider.pipelines.model import ON_PUSH
 from artifactory_provider.pipelines.standing import ReadReport
 from artifactory_provider.promotion.selection import NEWEST
+from artifactory_provider.promotion.tags import is_backup
 from artifactory_provider.tasks.ladders import LADDER
 from artifactory_provider.web.board.airflow_internals import list_reports, list_tasks
-from artifactory_provider.web.board.shipped import CONNECTION, ON_DEMAND
+from artifactory_provider.web.board.chunks import find_bulk_tasks
+from artifactory_provider.web.board.shipped import CONNECTION, ON_DEMAND, ROLLBACK, SHIPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
     from artifactory_provider.board.tasks import Deed, GateKey, Stand
     from artifactory_provider.pipelines.model import Pipeline
     from artifactory_provider.pipelines.standing import Row
+    from artifactory_provider.promotion.rules import Change
     from artifactory_provider.web.board.airflow_internals import ReportRow, TaskRow
+    from artifactory_provider.web.board.chunks import BulkTask
 
 _FAILED_FOR = datetime.timedelta(days=14)
 _ON_DEMAND_DEEDS: Mapping[str, Deed] = {"approve": "approve", "override": "override", "promote": "promote"}
+_ROLLBACK_DEEDS: Mapping[str, Deed] = {"approve": "approve", "override": "override", "roll_back": "promote"}
 _STANDS: Mapping[str, Stand] = {"deferred": "waits", "awaiting_input": "waits", "failed": "failed"}
 _DEEDS: Sequence[tuple[str, Deed]] = (("verify_", "verify"), ("approve_", "approve"), ("promote_to_", "promote"))
 
@@ -39,7 +44,7 @@ class _Step(NamedTuple):
 def find_all_tasks(
     session: Session, pipelines: Sequence[Pipeline], *, now: datetime.datetime
 ) -> dict[GateKey, list[TaskFinding]]:
-    """Return what tasks of ladders, and of promotions on demand, are at, the newest last.
+    """Return what tasks of ladders, and of the shipped DAGs, are at, the newest last.
 
     :param session: a session of Airflow's database.
     :param pipelines: the ladders.
@@ -55,31 +60,37 @@ def find_all_tasks(
                 arrived.setdefault((report.dag_id, report.run_id), []).append((target, row))
             elif (made := _read_standing(report, row, target)) is not None:
                 found.setdefault((pipeline.connection, target, row.image), []).append(made)
-    for task in list_tasks(session, [*by_dag, ON_DEMAND], failed_since=now - _FAILED_FOR):
+    tasks = list_tasks(session, [*by_dag, *SHIPPED], failed_since=now - _FAILED_FOR)
+    bulk = find_bulk_tasks(session, tasks)
+    stages = {stage.repository for one in pipelines for stage in one.stages}
+    for task in tasks:
         ladder = by_dag.get(task.dag_id)
-        for one in _read_task(task, ladder, arrived.get((task.dag_id, task.run_id), ())):
+        if ladder is not None:
+            read = _read_task(task, ladder, arrived.get((task.dag_id, task.run_id), ()))
+        else:
+            read = _read_shipped(task, bulk.get((task.run_id, task.task_id, task.map_index)), stages)
+        for one in read:
             conn_id = ladder.connection if ladder else CONNECTION
             found.setdefault((conn_id, one.target, one.image), []).append(one)
     return found
 
 
-def _read_task(task: TaskRow, pipeline: Pipeline | None, arrived: Sequence[tuple[str, Row]]) -> Iterator[TaskFinding]:
-    """Yield what a task is at with each image; nothing for what is no step of an image.
+def _read_task(task: TaskRow, pipeline: Pipeline, arrived: Sequence[tuple[str, Row]]) -> Iterator[TaskFinding]:
+    """Yield what a ladder's task is at with each image; nothing for what is no step of an image.
 
-    :param pipeline: its ladder; None for a promotion on demand.
+    :param pipeline: its ladder.
     :param arrived: what the tasks of a fleet have brought to where people are asked: target repository and row.
     """
-    if pipeline is None:
-        yield from _read_on_demand(task)
-        return
     step = _find_step(task.task_id.rpartition(".")[2], pipeline)
     image, _, tag = task.label.rpartition(":")
     if step is not None and image:
         # The label of a question is the target.
-        yield _describe(task, step, image.removeprefix(f"{step.target}/") if step.deed == "approve" else image, tag)
+        yield describe_task(
+            task, *step, image.removeprefix(f"{step.target}/") if step.deed == "approve" else image, tag
+        )
     elif step is not None and step.deed == "approve":
         asked = [row for target, row in arrived if target == step.target]
-        yield from (replace(_describe(task, step, row.image, row.tag), covers=len(asked)) for row in asked)
+        yield from (replace(describe_task(task, *step, row.image, row.tag), covers=len(asked)) for row in asked)
 
 
 def _find_step(name: str, pipeline: Pipeline) -> _Step | None:
@@ -104,11 +115,51 @@ def _names_further_tag(name: str, expected: str) -> bool:
     return name.startswith(f"{expected}_") and name[len(expected) + 1 :].isdecimal()
 
 
+def _read_shipped(task: TaskRow, bulk: BulkTask | None, stages: Container[str]) -> Iterator[TaskFinding]:
+    """Yield what a task of a shipped DAG is at.
+
+    :param bulk: what it is about, of a bulk run.
+    :param stages: the repositories that the board shows.
+    """
+    if task.dag_id == ON_DEMAND:
+        yield from _read_on_demand(task)
+    elif task.dag_id == ROLLBACK:
+        yield from _read_rollback(task)
+    elif bulk is not None:
+        step: Deed = "approve" if task.task_id == "approve" else "promote"
+        for change in bulk.changes:
+            if change.target.repository in stages:
+                yield describe_change(task, step, change, size=bulk.size)
+
+
+def describe_change(task: TaskRow, deed: Deed, change: Change, *, size: int) -> TaskFinding:
+    """Return what a task is at with one of its promotions.
+
+    :param task: the task.
+    :param deed: what it does.
+    :param change: the promotion.
+    :param size: how many promotions the task is about.
+    """
+    source, target = change.source, change.target
+    found = describe_task(task, deed, target.repository, target.image, str(target.tag))
+    # A rollback gives a tag back what a backup beside it has kept.
+    is_rollback = source.repository == target.repository and source.tag is not None and is_backup(source.tag)
+    digest = str(source.digest or "").removeprefix("sha256:")
+    return replace(found, digest=digest, covers=size if found.covers else 0, is_rollback=is_rollback)
+
+
+def _read_rollback(task: TaskRow) -> Iterator[TaskFinding]:
+    repository, image = task.conf.get("repository"), task.conf.get("image")
+    deed, tag = _ROLLBACK_DEEDS.get(task.task_id), _read_tag(task.conf.get("tag"))
+    if deed is not None and tag and isinstance(image, str) and isinstance(repository, str):
+        yield replace(describe_task(task, deed, repository.strip(), image.strip(), tag), is_rollback=True)
+
+
 def _read_on_demand(task: TaskRow) -> Iterator[TaskFinding]:
     image, target = task.conf.get("image"), task.conf.get("target_repository")
     deed = _ON_DEMAND_DEEDS.get(task.task_id)
     if deed is not None and isinstance(image, str) and isinstance(target, str):
-        yield _describe(task, _Step(deed, target.strip()), image.strip(), _read_tag(task.conf.get("tag")))
+        yield describe_task(task, deed, target.strip(), image.strip(), _read_tag(task.conf.get("tag")))
 
 
 def _read_tag(said: object) -> str:
@@ -117,12 +168,20 @@ def _read_tag(said: object) -> str:
     return text if text != NEWEST and is_tag(text) else ""
 
 
-def _describe(row: TaskRow, step: _Step, image: str, tag: str) -> TaskFinding:
+def describe_task(row: TaskRow, deed: Deed, target: str, image: str, tag: str) -> TaskFinding:
+    """Return what a task is at with one image.
+
+    :param row: the task.
+    :param deed: what it does.
+    :param target: the repository that the image is to come to.
+    :param image: the image name.
+    :param tag: the tag that it has below, or there; empty for any.
+    """
     return TaskFinding(
         image=image,
-        target=step.target,
+        target=target,
         tag=tag or None,
-        deed=step.deed,
+        deed=deed,
         stand=_STANDS.get(row.state, "runs"),
         since=row.since,
         until=row.until,
@@ -144,6 +203,18 @@ def _read_rows(report: ReportRow, pipeline: Pipeline) -> Iterator[tuple[str, Row
     for row in rows:
         if row.level + 1 < len(pipeline.stages):
             yield pipeline.stages[row.level + 1].repository, row
+
+
+def read_waiting(report: ReportRow, pipeline: Pipeline) -> Iterator[tuple[TaskFinding, str]]:
+    """Yield what a fleet's task says of each image that waits, and the repository where that stands.
+
+    :param report: what the task has told; it waits itself.
+    :param pipeline: its ladder.
+    """
+    for target, row in _read_rows(report, pipeline):
+        made = _read_standing(report, row, target)
+        if made is not None and made.stand == "waits":
+            yield made, pipeline.stages[row.level].repository
 
 
 def _read_standing(report: ReportRow, row: Row, target: str) -> TaskFinding | None:

@@ -26,7 +26,7 @@ export function AnswerDialog({ items, onClose, onDone }) {
           h("code", null, described(row, gate)),
           gate.reason && h("div", { className: "ab-small" }, gate.reason),
           gate.covers > 1 &&
-            h("div", { className: "ab-small" }, `One answer is about all ${gate.covers} images that its run asks about.`),
+            h("div", { className: "ab-small" }, `One answer is about all ${gate.covers.toLocaleString("en")} promotions that its run asks about.`),
         ),
       ),
     ),
@@ -42,7 +42,7 @@ export function AnswerDialog({ items, onClose, onDone }) {
           h(
             "span",
             null,
-            one === "Approve" ? "Approve: it may be promoted" : "Reject: it stays where it is, and the question ends",
+            one === "Approve" ? "Approve: it may be done" : "Reject: all stays as it is, and the question ends",
           ),
         ),
       ),
@@ -61,7 +61,7 @@ export function AnswerDialog({ items, onClose, onDone }) {
   );
 }
 
-function described(row, gate) {
-  const source = row.cells.find((cell) => cell.stage === gate.from);
-  return `${row.image}:${source?.tag ?? "?"} ${gate.from} → ${gate.to}`;
-}
+const described = (row, gate) =>
+  gate.is_rollback
+    ? `${row.image}:${gate.tag} goes back in ${gate.to}`
+    : `${row.image}:${gate.tag ?? "?"} ${gate.from} → ${gate.to}`;
