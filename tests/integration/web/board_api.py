@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from airflow.triggers.base import BaseTrigger
     from tests.integration.gateway import Gateway
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
@@ -168,16 +169,17 @@ def store_task(
     map_index: int = -1,
     asks: Sequence[str] | None = None,
     minutes: float = 42,
-) -> None:
+) -> uuid.UUID:
     """Let Airflow know a task instance of a run, since when it is so, and whom its question asks, if it asks one."""
     from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
     from sqlalchemy import insert, text
 
+    number = uuid.uuid4()
     now = datetime.datetime.now(datetime.UTC)
     values = {
-        "id": uuid.uuid4(),
+        "id": number,
         "dag_id": dag_id,
         "run_id": run_id,
         "task_id": task_id,
@@ -201,9 +203,48 @@ def store_task(
         if asks is not None:
             assignees = [{"id": name, "name": name} for name in asks]
             detail = HITLDetail(
-                ti_id=values["id"], options=["Approve"], subject="?", params={}, assignees=assignees, created_at=now
+                ti_id=number,
+                options=["Approve", "Reject"],
+                subject="?",
+                params={},
+                assignees=assignees,
+                created_at=now,
             )
             session.add(detail)
+    return number
+
+
+def store_wait(
+    number: uuid.UUID, *, operator: str = "", fields: Any = None, trigger: BaseTrigger | None = None, subject: str = "?"
+) -> None:
+    """Let Airflow know what a task instance waits with.
+
+    :param number: the task instance's.
+    :param operator: the name of its operator's class.
+    :param fields: its arguments as they were rendered.
+    :param trigger: what it waits with in the triggerer.
+    :param subject: what its question asks.
+    """
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.renderedtifields import RenderedTaskInstanceFields
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.trigger import Trigger
+    from airflow.utils.session import create_session
+    from sqlalchemy import insert, text, update
+
+    with create_session() as session:
+        session.execute(text("PRAGMA foreign_keys=OFF"))
+        task = session.get_one(TaskInstance, number)
+        task.operator = operator
+        if trigger is not None:
+            session.add(kept := Trigger.from_object(trigger))
+            session.flush()
+            task.trigger_id = kept.id
+        if fields is not None:
+            where = {name: getattr(task, name) for name in ("dag_id", "run_id", "task_id", "map_index")}
+            rendered = insert(RenderedTaskInstanceFields.__table__)
+            session.execute(rendered.values(**where, rendered_fields=fields))
+        session.execute(update(HITLDetail).where(HITLDetail.ti_id == number).values(subject=subject))
 
 
 def store_handed_on(number: int, dag_id: str, run_id: str, task_id: str, told: Mapping[str, Any]) -> None:
@@ -223,11 +264,14 @@ def clear_airflow() -> None:
     from airflow.models.asset import AssetEvent
     from airflow.models.dagrun import DagRun
     from airflow.models.hitl import HITLDetail
+    from airflow.models.renderedtifields import RenderedTaskInstanceFields
     from airflow.models.taskinstance import TaskInstance
+    from airflow.models.trigger import Trigger
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
     with create_session() as session:
-        for model in (AssetEvent, HITLDetail, XComModel, TaskInstance, DagRun):
+        kinds = (AssetEvent, HITLDetail, XComModel, RenderedTaskInstanceFields, TaskInstance, Trigger, DagRun)
+        for model in kinds:
             session.execute(delete(model))

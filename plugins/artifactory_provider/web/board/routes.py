@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from artifactory_provider.board.states import COUNTED
 from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS, SessionDep, UserDep
-from artifactory_provider.web.board import images, stages
+from artifactory_provider.web.board import images, stages, waiting
 from artifactory_provider.web.board.access import (
     ANSWER_HEADERS,
     Limit,
@@ -29,7 +29,7 @@ from artifactory_provider.web.board.views import count
 if TYPE_CHECKING:
     from artifactory_provider.web.board.views import SeenRow, View
 
-Ladders = Annotated[Sequence[Name], Query(max_length=500)]
+DagIds = Annotated[Sequence[Name], Query(max_length=500)]
 _ANY_STATE = f"^({'|'.join(COUNTED)}|)$"
 
 
@@ -41,6 +41,7 @@ def set_headers(response: Response) -> None:
 router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS, Depends(set_headers)])
 router.include_router(stages.router)
 router.include_router(images.router)
+router.include_router(waiting.router)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,14 +104,18 @@ def _make_board(view: View, wanted: WantedRows, *, is_refreshing: bool) -> Board
 
 
 @router.get("/board/actions.json")
-def show_actions(user: UserDep, session: SessionDep, rights: RightsDep, ladder: Ladders = ()) -> Actions:
+def show_actions(
+    user: UserDep, session: SessionDep, rights: RightsDep, ladder: DagIds = (), dag: DagIds = ()
+) -> Actions:
     """Return what the user may do: runs of ladders and what concerns their tasks, where some are named.
 
     :param ladder: the ladders' names.
+    :param dag: other DAGs whose tasks are meant.
     """
     view, _ = view_board(rights)
     meant = [one for one in view.pipelines if one.name in ladder]
-    return Actions(actions=find_actions(session, user, meant), user=str(user.get_name()))
+    others = [one for one in dag if one in rights.dags]
+    return Actions(actions=find_actions(session, user, meant, others), user=str(user.get_name()))
 
 
 def _find(view: View, wanted: WantedRows) -> tuple[list[SeenRow], dict[str, int]]:

@@ -32,9 +32,10 @@ const CHOSEN_FOR = new Set(["promote", "run", "hold", "reject"]);
  * The actions that this user may take; ``open`` shows the dialog of one, with what it is about.
  *
  * @param ladders the names of the ladders that are shown.
+ * @param dags other DAGs whose tasks are shown.
  */
-export function useActions(ladders) {
-  const told = useJson(boardUrl("board/actions.json", { ladder: ladders })).data;
+export function useActions(ladders, dags = []) {
+  const told = useJson(boardUrl("board/actions.json", { ladder: ladders, dag: dags })).data;
   const [opened, setOpened] = useState(null);
   const close = () => {
     setOpened(null);

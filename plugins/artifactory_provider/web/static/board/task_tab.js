@@ -1,49 +1,97 @@
-// On a task's instance: which images wait in it, and for what.
+// On a task's instance: what it waits for, and with which images.
 
-import { h, Link } from "./airflow.js";
+import { Button, h, Link, useState } from "./airflow.js";
 import { useActions } from "./actions.js";
 import { Gate } from "./cells.js";
+import { Pages } from "./filters.js";
 import { imagePage } from "./links.js";
-import { Page, Pending, useTicking } from "./parts.js";
+import { Notice, Page, Pending, Time, useTicking } from "./parts.js";
 import { boardUrl, useJson } from "./requests.js";
 
 const LIVE = 10000;
-const MOST = 500;
+const SOON = 2000;
+const LIMIT = 100;
 
 export function TaskTab({ dagId, runId, taskId, mapIndex }) {
-  const actions = useActions([dagId]);
+  const [start, setStart] = useState("");
+  const actions = useActions([], [dagId]);
   useTicking();
-  const { data, error, reload } = useJson(boardUrl("board.json", { ladder: dagId, limit: MOST }), () => LIVE);
-  const isHere = ({ link }) =>
-    link?.dag_id === dagId && link.run_id === runId && link.task_id === taskId && isIndex(link.map_index, mapIndex);
-  const waiting = (data?.rows ?? []).flatMap((row) => row.gates.filter(isHere).map((gate) => ({ row, gate })));
+  const asked = { dag_id: dagId, run_id: runId, task_id: taskId, map_index: mapIndex, start, limit: LIMIT };
+  const url = boardUrl("board/task.json", asked);
+  const { data, error, reload } = useJson(url, (found) => (found?.is_refreshing ? SOON : LIVE));
+  const onDone = () => reload({ refresh: "true" });
   return h(
     Page,
-    { title: "What waits here" },
+    { title: "Waits for" },
     actions.dialog,
+    error && data && h(Notice, { title: "This may be old:" }, error.message),
     !data && h(Pending, { error, reload, what: "what waits here" }),
-    data && waiting.length === 0 && h("p", { className: "ab-empty" }, "No image waits in this task."),
-    waiting.length > 0 &&
+    data && h(Told, { task: data, actions, onDone }),
+    data?.images.length > 0 &&
       h(
         "ul",
-        { className: "ab-results" },
-        waiting.map(({ row, gate }) =>
+        { className: "ab-results", "aria-label": "Images" },
+        data.images.map(({ image, ladder, gate }, place) =>
           h(
             "li",
-            { key: `${row.image} ${gate.to}`, className: "ab-card" },
+            { key: place, className: "ab-card" },
             h(
               "div",
               { className: "ab-line" },
-              h(Link, { to: imagePage(row.image, row.ladder), className: "ab-link" }, row.image),
+              ladder
+                ? h(Link, { to: imagePage(image, ladder), className: "ab-link" }, image)
+                : h("span", null, image),
               h("code", null, gate.tag),
-              h("span", { className: "ab-muted" }, `${gate.from} → ${gate.to}`),
+              h("span", { className: "ab-muted" }, describeWay(gate)),
             ),
-            h(Gate, { gate, row, actions, onDone: () => reload({ refresh: "true" }) }),
+            // The question is answered once, above, whatever stands here.
+            h(Gate, { gate, row: { image }, actions: UNANSWERED, onDone }),
           ),
+        ),
+      ),
+    data?.found > 0 &&
+      h(Pages, {
+        start: data.start,
+        count: data.images.length,
+        found: data.found,
+        limit: LIMIT,
+        change: (changes) => setStart(changes.start),
+      }),
+  );
+}
+
+const UNANSWERED = { mayAnswer: () => false };
+
+const describeWay = (gate) =>
+  [...new Set(gate.is_rollback ? [gate.to] : [gate.from, gate.to])].filter(Boolean).join(" → ");
+
+function Told({ task, actions, onDone }) {
+  const asked = task.images.find(({ gate }) => actions.mayAnswer(gate));
+  return h(
+    "div",
+    { className: "ab-card", role: "status" },
+    task.subject && h("p", null, h("strong", null, task.subject)),
+    h("p", null, task.told),
+    task.is_waiting &&
+      h(
+        "div",
+        { className: "ab-line ab-muted ab-small" },
+        h(Time, { at: task.since, prefix: "since " }),
+        h(Time, { at: task.until, prefix: "ends, or looks again, " }),
+      ),
+    asked &&
+      h(
+        "div",
+        { className: "ab-line" },
+        h(
+          Button,
+          {
+            size: "xs",
+            variant: "solid",
+            onClick: () => actions.open("answer", [{ row: { image: asked.image }, gate: asked.gate }], onDone),
+          },
+          "Answer …",
         ),
       ),
   );
 }
-
-/** Whether an instance is meant: -1 and none are those of a task that is not mapped. */
-const isIndex = (index, asked) => String(index ?? -1) === String(asked ?? -1);
