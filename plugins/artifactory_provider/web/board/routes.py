@@ -29,7 +29,8 @@ from artifactory_provider.web.board.views import count
 if TYPE_CHECKING:
     from artifactory_provider.web.board.views import SeenRow, View
 
-DagIds = Annotated[Sequence[Name], Query(max_length=500)]
+Ladders = Annotated[Sequence[Name], Query(max_length=500)]
+DagIds = Annotated[Sequence[Name], Query(max_length=20)]
 _ANY_STATE = f"^({'|'.join(COUNTED)}|)$"
 
 
@@ -105,7 +106,7 @@ def _make_board(view: View, wanted: WantedRows, *, is_refreshing: bool) -> Board
 
 @router.get("/board/actions.json")
 def show_actions(
-    user: UserDep, session: SessionDep, rights: RightsDep, ladder: DagIds = (), dag: DagIds = ()
+    user: UserDep, session: SessionDep, rights: RightsDep, ladder: Ladders = (), dag: DagIds = ()
 ) -> Actions:
     """Return what the user may do: runs of ladders and what concerns their tasks, where some are named.
 
