@@ -315,6 +315,16 @@ ODD: Sequence[dict[str, Any]] = (
 )
 
 
+@pytest.mark.parametrize("name", ["promotions", "chunks"])
+@pytest.mark.usefixtures("image")
+def test_a_list_that_airflow_has_cut_is_said_to_be(api_server: TestClient, headers: dict[str, str], name: str) -> None:
+    store_run("own_chain", RUN)
+    cut = {name: "Truncated. You can change this behaviour in [core]…"}
+    store_waiting("own_chain", RUN, "ask", "awaiting_input", operator="ArtifactoryApprovalOperator", fields=cut)
+    task = read_task(api_server, headers, "own_chain", "ask")
+    assert (task["images"], "too much for Airflow to keep" in task["told"]) == ([], True)
+
+
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("state", ["awaiting_input", "deferred"])
 @pytest.mark.usefixtures("image")

@@ -44,6 +44,7 @@ _AGAIN = {
 }
 _REFUSED = "A rule refuses it now, as the task's log says."
 _REFUSED_SOME = "A rule refuses some of the task's promotions now, as its log says."
+_CUT = "Which images these are is too much for Airflow to keep with the task."
 _UNREAD = "Which images these are is an XCom of its run, which you may not read."
 
 
@@ -200,15 +201,14 @@ def _find_changes(task: TaskDetails, page: Page, read: ReadHandedOn | None) -> t
         return len(promotions), read_changes(page.cut(promotions)), ""
     chunk, chunks = task.fields.get("chunk"), task.fields.get("chunks")
     given = [chunk] if isinstance(chunk, Mapping) else chunks
-    if given is None and promotions is None:
-        return 0, (), ""
+    is_cut = not isinstance(given, list)
+    if is_cut and (given is None or task.row.dag_id != BULK):
+        return 0, (), _CUT if given or promotions else ""
     if read is None:
         return 0, (), _UNREAD
-    if not isinstance(given, list) and task.row.dag_id == BULK:  # Airflow has cut it: its plan has it whole
+    if is_cut:  # its plan has it whole
         place = HandedOn(task.row.run_id, PLAN, RETURNED)
         given = read([place]).get(place)
-    if not isinstance(given, list):
-        return 0, (), "They are too many for Airflow to keep with the task: its question shows them."
     found = read_chunks(given, task.row.run_id)
     return sum(chunk.size for chunk in found), _read_page(found, page, read), ""
 
