@@ -143,8 +143,7 @@ class RowFinding:
         shown = self.cells[level].shown
         if shown is None:
             raise ValueError(f"{self.image} is not in stage {level}.")
-        descriptor = Descriptor(shown.digest, OCI_INDEX if shown.is_index else OCI_MANIFEST)
-        return Subject(shown.place, descriptor, shown.updated, shown.properties)
+        return make_subject(shown)
 
     def with_tasks(self, tasks: Mapping[GateKey, Iterable[TaskFinding]]) -> RowFinding:
         """Return it with what tasks are at with each gate, the newest of several.
@@ -166,6 +165,15 @@ class RowFinding:
         tasks = self.tasks or (None,) * len(self.gates)
         seen = [task if task is not None and task.dag_id in readable else None for task in tasks]
         return tuple((gate.joined(task), task) for gate, task in zip(self.gates, seen, strict=True))
+
+
+def make_subject(shown: StandingTag) -> Subject:
+    """Return what checks are asked about of what stands under a tag, with all that the look has brought.
+
+    :param shown: what stands there.
+    """
+    descriptor = Descriptor(shown.digest, OCI_INDEX if shown.is_index else OCI_MANIFEST)
+    return Subject(shown.place, descriptor, shown.updated, shown.properties)
 
 
 def _name(task: TaskFinding) -> str:

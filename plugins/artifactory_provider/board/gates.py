@@ -115,7 +115,7 @@ class _Judge:
             told = {
                 check: await ask(check, self._evidence, [asked[at][0] for at in some])
                 for check in checks
-                if _is_told(check)
+                if is_told(check)
             }
             left = [check.name for check in checks if check not in told]
             for place, at in enumerate(some):
@@ -181,8 +181,11 @@ def _targets_of(gate: GateFinding) -> tuple[ImageReference, ...]:
     return (gate.target, *gate.further) if gate.target is not None and gate.source is not None else ()
 
 
-def _is_told(check: Check) -> bool:
-    """Tell whether the look has brought all that a check reads."""
+def is_told(check: Check) -> bool:
+    """Tell whether the look has brought all that a check reads.
+
+    :param check: the check.
+    """
     if isinstance(check, Combination):
-        return all(map(_is_told, check.checks))
+        return all(map(is_told, check.checks))
     return isinstance(check, PropertyCheck) or (isinstance(check, SoakCheck) and check.stage is None)

@@ -127,7 +127,7 @@ def _find_gate(
     found = [
         (state, reason, target)
         for target, tag in zip(targets, upper.tags, strict=True)
-        for state, reason in [_find_obstacle(stock, source, target, tag.on_conflict, copy=upper.copy)]
+        for state, reason in [find_obstacle(stock, source, target, tag.on_conflict, copy=upper.copy)]
     ]
     state, reason, target = min(found, key=lambda one: _WORST_FIRST.index(one[0]))
     if state is GateState.NOTHING:
@@ -138,10 +138,17 @@ def _find_gate(
     return GateFinding(state=state, reason=reason, source=source, target=target, further=left)
 
 
-def _find_obstacle(
+def find_obstacle(
     stock: Stock, source: ImageReference, target: ImageReference, on_conflict: OnConflict, *, copy: bool
 ) -> tuple[GateState, str]:
-    """Return what stands in the way of one target tag."""
+    """Return what stands in the way of one target tag, as far as what stands on the images tells it.
+
+    :param stock: what the repositories hold.
+    :param source: repository, image and tag, pinned.
+    :param target: repository, image and tag.
+    :param on_conflict: what a target tag that shows another digest means.
+    :param copy: whether the source tag stays.
+    """
     before = stock.shows(target)
     if before is not None and before.digest == source.digest:
         return GateState.NOTHING, ""

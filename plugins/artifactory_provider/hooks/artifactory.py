@@ -298,7 +298,11 @@ class ArtifactoryHook(UpkeepHook):
         rules = self.rules().for_rollback() if is_rollback else self.rules()
 
         async def ask(client: ArtifactoryClient) -> PlannedChange:
-            return await ask_rules(client, await make(client), rules, connect=HttpConnections())
+            return await ask_rules(
+                await make(client),
+                rules,
+                verify=lambda source, checks: verify(client, source, checks, connect=HttpConnections()),
+            )
 
         return self._run_client(ask)
 

@@ -14,20 +14,31 @@ from artifactory_provider.promotion.rules import Change
 from artifactory_provider.tasks.handover import push_plan
 from artifactory_provider.verification.outcomes import list_verdicts
 from artifactory_provider.verification.verdicts import State
-from artifactory_provider.verification.verification import verify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, Protocol
 
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
-    from artifactory_provider.artifactory.client import ArtifactoryClient
+    from artifactory_provider.artifactory.references import ImageReference
     from artifactory_provider.policy import ApprovalRule, OverrideRule
     from artifactory_provider.promotion.planning.change import ChangePlan
     from artifactory_provider.promotion.planning.plan import PlannedPromotion
+    from artifactory_provider.promotion.rules import Refusal
     from artifactory_provider.tasks.rules import VariableRules
-    from artifactory_provider.verification.evidence import Connect
+    from artifactory_provider.verification import Check
+    from artifactory_provider.verification.verification import Verification
+
+    class AskChecks(Protocol):
+        """Who asks checks about an image: a run asks all that there is, a page what is known already."""
+
+        async def __call__(self, source: ImageReference, checks: Sequence[Check], /) -> Verification:
+            """Return what the checks say of an image.
+
+            :param source: repository, image and tag, pinned.
+            :param checks: the checks.
+            """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +49,14 @@ class PlannedChange:
     :param approvals: who has to approve it; None where nobody has to.
     :param override: who may set aside what refuses it; None where nothing does, or nobody may.
     :param verdicts: those of the checks that the rules require, as sensors hand them on.
+    :param refusal: the rule that refuses it; None where none does, as where it has not passed its checks.
     """
 
     plan: ChangePlan
     approvals: ApprovalRule | None = None
     override: OverrideRule | None = None
     verdicts: Sequence[Mapping[str, Any]] = ()
+    refusal: Refusal | None = None
 
     @property
     def planned(self) -> PlannedPromotion:
@@ -56,15 +69,12 @@ class PlannedChange:
         return self.planned.action == "promote" or self.override is not None
 
 
-async def ask_rules(
-    client: ArtifactoryClient, plan: ChangePlan, rules: VariableRules, *, connect: Connect
-) -> PlannedChange:
+async def ask_rules(plan: ChangePlan, rules: VariableRules, *, verify: AskChecks) -> PlannedChange:
     """Return what the rules say of a change now; nothing is asked of one that is not to be made.
 
-    :param client: an open client.
     :param plan: the change.
     :param rules: the rules, before people were asked.
-    :param connect: how checks reach other services.
+    :param verify: asks the checks that the rules require.
     :raises ContradictoryRules: when nobody could approve it.
     """
     planned = plan.planned
@@ -76,17 +86,17 @@ async def ask_rules(
     if refusal is not None:
         plan = _refuse(plan, str(refusal))
     if refusal is not None and override is None:
-        return PlannedChange(plan=plan)
+        return PlannedChange(plan=plan, refusal=refusal)
     verdicts: Sequence[Mapping[str, Any]] = ()
     if checks := rules.required_checks(planned.target):
-        found = await verify(client, planned.source, checks, connect=connect)
+        found = await verify(planned.source, checks)
         verdicts = list_verdicts(found)
         if found.state is not State.PASSED:
             return PlannedChange(
                 plan=_refuse(plan, f"It has not passed its checks: {found.summary}"), verdicts=verdicts
             )
     approvals = rules.find_approvals([planned.target])
-    return PlannedChange(plan=plan, approvals=approvals, override=override, verdicts=verdicts)
+    return PlannedChange(plan=plan, approvals=approvals, override=override, verdicts=verdicts, refusal=refusal)
 
 
 def push_change(ti: RuntimeTaskInstanceProtocol, made: PlannedChange, *, ask: bool, words: str = "") -> None:

@@ -42,7 +42,7 @@ class Snapshots:
     """
 
     def __init__(self, folder: Callable[[], Path], *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._folder, self._clock = folder, clock
+        self.folder, self._clock = folder, clock
         self._lock = threading.Lock()
         self._current = Snapshot()
         self._taken = self._begun = self._wanted = float("-inf")
@@ -97,7 +97,7 @@ class Snapshots:
         before = self._current
         try:
             with _without_full_collections():
-                found = asyncio.run(look(self._folder(), before))
+                found = asyncio.run(look(self.folder(), before))
         except Exception as error:
             log.warning("The board could not be renewed.", exc_info=error)
             found = replace(before, trouble=f"The board could not be renewed ({type(error).__name__}).")
