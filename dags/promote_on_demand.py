@@ -6,7 +6,9 @@ pipelines in `dags/pipelines` ask of their own images holds, too: who comes to a
 passed its checks, within the windows, approved by whom the stage names. A freeze can be set aside under
 **Required Actions**, where the policy lets somebody.
 
-If the target tag is moved while people are asked, it is left as it is. Run twice, the second run finds it done.
+A digest in the form is the one that is promoted, or none is: a tag that shows another by then fails the plan, with
+both digests. What the target tag has to show can be named in the same way. From the plan on, both are pinned anyway: if
+a tag is moved while people are asked, it is left as it is. Run twice, the second run finds it done.
 """
 
 from __future__ import annotations
@@ -58,6 +60,15 @@ FORM = {
             "*-alpine or >=1.4 <2."
         ),
     ),
+    "digest": Param(
+        None,
+        type=["null", "string"],
+        pattern=r"^\s*(sha256:[0-9a-f]{64})?\s*$",
+        title="Digest",
+        description=(
+            "The digest, sha256:…, that the tag has to show still, or nothing is promoted. Empty: whatever it shows."
+        ),
+    ),
     "source_repository": Param(REPOSITORIES[0], title="From", description="A stage's repository key.", **KEY),
     "target_repository": Param(REPOSITORIES[1], title="To", description="A stage's repository key.", **KEY),
     "dry_run": Param(
@@ -93,6 +104,17 @@ FORM = {
         title="A target tag that shows another image",
         section="Target",
     ),
+    "replaces": Param(
+        None,
+        type=["null", "string"],
+        pattern=r"^\s*(none|sha256:[0-9a-f]{64})?\s*$",
+        title="Replaces",
+        description=(
+            "The digest that the target tag has to show still, or none where it has to show nothing; else nothing is "
+            "promoted. Empty: whatever it shows."
+        ),
+        section="Target",
+    ),
 }
 
 
@@ -112,8 +134,10 @@ def promote_on_demand() -> None:
     plan = ArtifactoryPlanOneOperator(
         task_id="plan",
         tag="{{ params.tag | trim }}",
+        digest="{{ (params.digest or '') | trim }}",
         target_tag="{{ params.target_tag | trim }}",
         on_conflict="{{ params.on_conflict }}",
+        replaces="{{ (params.replaces or '') | trim }}",
         ask="{{ params.approval }}",
         plan_only="{{ params.dry_run }}",
         rules=rules,

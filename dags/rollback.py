@@ -5,8 +5,8 @@ changed by then. Under **Required Actions** somebody approves it, and as many as
 for rollbacks; a freeze that names rollbacks is set aside there, too, where the policy lets somebody. The tag is held on
 the older image from then on: no run brings back what was taken out, until **Hold or reject an image** lifts the hold.
 
-If the tag is moved while people are asked, it is left as it is. Run twice with the same form, the second run finds
-it done. `docs/promotion.md` says what a rollback needs.
+If the tag is moved while people are asked, or shows another digest than the form names, it is left as it is. Run twice
+with the same form, the second run finds it done. `docs/promotion.md` says what a rollback needs.
 """
 
 from __future__ import annotations
@@ -54,6 +54,13 @@ FORM = {
             "1.4-previous-34378e272cd1."
         ),
     ),
+    "replaces": Param(
+        None,
+        type=["null", "string"],
+        pattern=r"^\s*(sha256:[0-9a-f]{64})?\s*$",
+        title="Replaces",
+        description="The digest that the tag has to show still, or nothing is changed. Empty: whatever it shows.",
+    ),
     "reason": Param(
         type="string",
         pattern=r"\S",
@@ -86,7 +93,11 @@ def rollback() -> None:
     tag = {name: f"{{{{ params.{name} | trim }}}}" for name in ("repository", "image", "tag", "reason")}
     subject = "{{ params.repository | trim }}/{{ params.image | trim }}:{{ params.tag | trim }}"
     plan = ArtifactoryPlanRollbackOperator(
-        task_id="plan", version="{{ (params.version or '') | trim }}", ask="{{ params.approval }}", **tag
+        task_id="plan",
+        version="{{ (params.version or '') | trim }}",
+        replaces="{{ (params.replaces or '') | trim }}",
+        ask="{{ params.approval }}",
+        **tag,
     )
     question = {"body": plan.output["plan_summary"], "verdicts": plan.output["verdicts"], "fail_on_reject": False}
     override = ArtifactoryOverrideOperator(

@@ -83,6 +83,12 @@ def test_where_a_pipeline_cannot_be_read_nobody_knows_what_it_asks_and_there_is_
         ("on_conflict", "ask"),
         ("dry_run", "no"),
         ("approval", "no"),
+        ("digest", "sha256:abc"),
+        ("digest", "sha256:" + "A" * 64),
+        ("digest", "a" * 64),
+        ("digest", 1),
+        ("replaces", "nothing"),
+        ("replaces", "sha512:" + "a" * 64),
     ],
 )
 def test_a_form_that_makes_no_sense_is_refused(dag: DAG, field: str, value: Any) -> None:
@@ -99,6 +105,12 @@ def test_a_form_that_makes_no_sense_is_refused(dag: DAG, field: str, value: Any)
         ("tag", "1.4.2@sha256:" + "a" * 64),
         ("source_repository", "docker-transit"),
         ("target_tag", "{version.major}"),
+        ("digest", None),
+        ("digest", ""),
+        ("digest", " sha256:" + "a" * 64 + " "),
+        ("replaces", None),
+        ("replaces", "none"),
+        ("replaces", "sha256:" + "a" * 64),
     ],
 )
 def test_a_form_that_makes_sense_is_taken(dag: DAG, field: str, value: Any) -> None:

@@ -67,6 +67,8 @@ def test_every_field_has_a_title(dag: DAG) -> None:
         ("reason", " \t"),
         ("reason", "a" * 501),
         ("approval", "no"),
+        ("replaces", "none"),
+        ("replaces", DIGEST[:-1]),
     ],
 )
 def test_a_form_that_makes_no_sense_is_refused(dag: DAG, field: str, value: Any) -> None:
@@ -86,6 +88,8 @@ def test_a_form_that_makes_no_sense_is_refused(dag: DAG, field: str, value: Any)
         ("version", "1.4-previous-34378e272cd1"),
         ("reason", "it loses orders, <b>all</b> of them – ünïcode"),
         ("approval", False),
+        ("replaces", ""),
+        ("replaces", f" {DIGEST} "),
     ],
 )
 def test_a_form_that_makes_sense_is_taken(dag: DAG, field: str, value: Any) -> None:

@@ -10,6 +10,7 @@ from artifactory_provider.promotion.on_demand import plan_one
 from artifactory_provider.promotion.planning.templates import TargetTemplate
 from artifactory_provider.promotion.selection import NEWEST, name_candidate
 from artifactory_provider.tasks.arguments import check_literal, check_literals
+from artifactory_provider.tasks.forms import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +27,13 @@ class ArtifactoryPlanOneOperator(ChangePlanOperator):
     :param image: image name, without host and repository key. (templated)
     :param tag: the tag; ``newest`` for the newest release; a pattern or a range for the newest of these. (templated)
     :param target_tag: template of the tag in the target, such as ``{version.major}``. (templated)
+    :param digest: the digest that the tag has to show; left empty, whatever it shows. (templated)
     :param on_conflict: ``fail`` refuses a target tag that shows another digest; ``overwrite`` and ``backup`` plan to
         replace it. (templated)
+    :param replaces: the digest that the target tag has to show where another one takes its place, or ``none`` where it
+        has to show nothing; left empty, whatever it shows. (templated)
     :param kwargs: what ``ChangePlanOperator`` takes: ``ask``, ``plan_only``, ``rules``, ``artifactory_conn_id``.
-    :raises InvalidReference: when a repository key or image is malformed; for plain values at parse time.
+    :raises InvalidReference: when a repository key, image or digest is malformed; for plain values at parse time.
     :raises InvalidPromotion: when another argument makes no sense.
     """
 
@@ -39,7 +43,9 @@ class ArtifactoryPlanOneOperator(ChangePlanOperator):
         "image",
         "tag",
         "target_tag",
+        "digest",
         "on_conflict",
+        "replaces",
         "ask",
         "plan_only",
         "artifactory_conn_id",
@@ -53,7 +59,9 @@ class ArtifactoryPlanOneOperator(ChangePlanOperator):
         image: str,
         tag: str = NEWEST,
         target_tag: str = "{tag}",
+        digest: str | None = None,
         on_conflict: OnConflict = "fail",
+        replaces: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -62,12 +70,16 @@ class ArtifactoryPlanOneOperator(ChangePlanOperator):
         self.image = image
         self.tag = tag
         self.target_tag = target_tag
+        self.digest = digest
         self.on_conflict = on_conflict
-        check_literals(self, ("source_repository", "target_repository", "image", "on_conflict"))
+        self.replaces = replaces
+        check_literals(self, ("source_repository", "target_repository", "image", "digest", "on_conflict", "replaces"))
         check_literal(target_tag, TargetTemplate)
 
     def _plan(self) -> PlannedChange:
-        candidate = name_candidate(check_image(self.image), self.tag)
+        digest = as_text(self.digest, name="digest", wanted="a digest")
+        candidate = name_candidate(check_image(self.image), self.tag, digest=digest)
+        replaces = as_text(self.replaces, name="replaces", wanted="a digest, or none")
         return self._hook().plan_change(
             lambda client: plan_one(
                 client,
@@ -76,5 +88,6 @@ class ArtifactoryPlanOneOperator(ChangePlanOperator):
                 target_repository=self.target_repository,
                 target_tag=self.target_tag,
                 on_conflict=self.on_conflict,
+                replaces=replaces,
             )
         )

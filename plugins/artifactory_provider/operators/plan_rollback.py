@@ -30,6 +30,7 @@ class ArtifactoryPlanRollbackOperator(ChangePlanOperator):
     :param tag: the tag that is given back what it showed. (templated)
     :param version: the digest to go back to, or the tag of its backup; left empty, what the tag showed before.
         (templated)
+    :param replaces: the digest that the tag has to show when it goes back; left empty, whatever it shows. (templated)
     :param reason: why, for the people who are asked; None where nobody says. (templated)
     :param property_prefix: the first part of the names of the properties that record promotions, as the promotion had
         it.
@@ -42,6 +43,7 @@ class ArtifactoryPlanRollbackOperator(ChangePlanOperator):
         "image",
         "tag",
         "version",
+        "replaces",
         "reason",
         "ask",
         "plan_only",
@@ -55,6 +57,7 @@ class ArtifactoryPlanRollbackOperator(ChangePlanOperator):
         image: str,
         tag: str,
         version: str | None = None,
+        replaces: str | None = None,
         reason: str | None = None,
         property_prefix: str = "promotion",
         **kwargs: Any,
@@ -64,6 +67,7 @@ class ArtifactoryPlanRollbackOperator(ChangePlanOperator):
         self.image = image
         self.tag = tag
         self.version = version
+        self.replaces = replaces
         self.reason = reason
         self.property_prefix = property_prefix
         check_record(property_prefix, {})
@@ -76,7 +80,10 @@ class ArtifactoryPlanRollbackOperator(ChangePlanOperator):
     def _plan(self) -> PlannedChange:
         tag = ImageReference(self.repository, self.image, self.tag)
         version = as_text(self.version, name="version", wanted="a digest or the tag of a backup")
+        replaces = as_text(self.replaces, name="replaces", wanted="a digest")
         return self._hook().plan_change(
-            lambda client: plan_rollback(client, tag, version=version, property_prefix=self.property_prefix),
+            lambda client: plan_rollback(
+                client, tag, version=version, replaces=replaces, property_prefix=self.property_prefix
+            ),
             is_rollback=True,
         )

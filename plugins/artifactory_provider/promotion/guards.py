@@ -59,7 +59,7 @@ def check_conflict(
     :param digest: what is to be promoted.
     :raises TargetConflict: when the target tag may not be overwritten, or shows something else than it has to.
     """
-    _check_replaced(client, promotion, before)
+    check_replaced(client, promotion, before.digest if before else None)
     if before is None:
         return
     target, policy = promotion.target, promotion.options.on_conflict
@@ -86,15 +86,21 @@ def check_conflict(
         )
 
 
-def _check_replaced(client: VersionedServer, promotion: Promotion, before: Shown | None) -> None:
-    """Refuse to replace something else than what was to be replaced: whoever asked for it has not seen that."""
+def check_replaced(client: VersionedServer, promotion: Promotion, shown: str | None) -> None:
+    """Refuse to replace something else than what was to be replaced: whoever asked for it has not seen that.
+
+    :param client: a client that has asked the server something.
+    :param promotion: what is promoted, and what it may replace.
+    :param shown: the digest that the target tag shows, which is not the one that is promoted; None for nothing.
+    :raises TargetConflict: when that is something else than it has to show.
+    """
     expected = promotion.options.replaces
-    if expected is None or (before.digest if before else NOTHING) == expected:
+    if expected is None or (shown or NOTHING) == expected:
         return
-    if before is None and may_delete_layers(client):
+    if shown is None and may_delete_layers(client):
         return  # An earlier try may have renamed the tag.
     raise TargetConflict(
-        f"{promotion.target} shows {before.digest if before else 'nothing'} by now, and "
+        f"{promotion.target} shows {shown or 'nothing'} by now, and "
         f"{'nothing' if expected == NOTHING else expected} was to be replaced: somebody has changed it since. It was "
         "left as it is; look at it, and start anew."
     )

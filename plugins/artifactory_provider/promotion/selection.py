@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.errors import TagNotFound
 from artifactory_provider.artifactory.manifests import manifest_path
-from artifactory_provider.artifactory.references import ImageReference, InvalidReference, check_image, split_image
+from artifactory_provider.artifactory.references import (
+    ImageReference,
+    InvalidReference,
+    check_digest,
+    check_image,
+    is_tag,
+    split_image,
+)
 from artifactory_provider.promotion.errors import InvalidPlan, VersionUncertain
 from artifactory_provider.promotion.planning.newest import TagVersions, show_names
 from artifactory_provider.promotion.planning.patterns import Patterns
@@ -90,15 +97,32 @@ class Candidate:
         return cls(image, tag, digest, versions=versions)
 
 
-def name_candidate(image: str, tag: str) -> str:
+def name_candidate(image: str, tag: str, *, digest: str | None = None) -> str:
     """Return the line that says what is meant by an image and what is said of its tags, as ``Candidate`` reads it.
 
     :param image: the image name.
     :param tag: a tag; ``newest`` for the newest release; a pattern or a range for the newest of these.
+    :param digest: the digest that the tag has to show; None for whatever it shows.
+    :raises InvalidReference: when a digest is given and no tag that could show it, or another one beside it.
     """
+    if digest is not None:
+        return f"{image}:{_name_alone(tag, check_digest(digest))}@{digest}"
     if tag == NEWEST:
         return image
     return f"{image} {tag}" if tag.startswith(("<", ">", "=", "!")) else f"{image}:{tag}"
+
+
+def _name_alone(tag: str, digest: str) -> str:
+    """Return the tag that has to show a digest."""
+    name, at, named = tag.partition("@")
+    if at and named != digest:
+        raise InvalidReference(f"{name!r:.200} is to show {named:.100} and {digest}: give one digest.")
+    if name == NEWEST or not is_tag(name):
+        raise InvalidReference(
+            f"{tag!r:.200} is no tag, and {digest} is what one tag has to show: name the tag, such as 1.4.2, or leave "
+            "the digest out."
+        )
+    return name
 
 
 def read_candidates(lines: Iterable[str]) -> list[str]:

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.dags.runs import explain, states, told
+from tests.integration.promotion.attaching import Pusher
 
+from artifactory_provider.operators import ArtifactoryPromoteOperator
 from artifactory_provider.tasks.handover import DRY_RUN, PLAN_PROBLEM, PLAN_SUMMARY, REPORT_SUMMARY
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
+
+
+ABSENT = f"sha256:{'0' * 64}"
 
 
 @pytest.fixture
@@ -25,7 +30,7 @@ def form(name: str, **changes: Any) -> dict[str, Any]:
     """Return a whole form: runs of one process share what is not given."""
     fields = {"image": name, "tag": "newest", "source_repository": "docker-dev", "target_repository": "docker-qa"}
     rest = {"dry_run": False, "approval": False, "target_tag": "{tag}", "on_conflict": "fail"}
-    return {**fields, **rest, **changes}
+    return {**fields, **rest, "digest": None, "replaces": None, **changes}
 
 
 def push(sandbox: RunningSandbox, name: str, *tags: str, repository: str = "docker-dev") -> dict[str, str]:
@@ -97,6 +102,11 @@ def test_a_tag_that_shows_another_image_stays_unless_the_form_says_otherwise(
         ({"tag": "no tag!"}, "no tag"),
         ({"tag": f"1.0.0@sha256:{'0' * 64}"}, "was to be promoted: the tag was moved since"),
         ({"tag": "1.0.0@sha256:abc"}, "is not a digest"),
+        ({"tag": "1.0.0", "digest": ABSENT}, "was to be promoted: the tag was moved since"),
+        ({"tag": f"1.0.0@sha256:{'1' * 64}", "digest": ABSENT}, "give one digest"),
+        ({"digest": ABSENT}, "'newest' is no tag"),
+        ({"tag": ">=1", "digest": ABSENT}, "'>=1' is no tag"),
+        ({"replaces": ABSENT}, f"shows nothing by now, and {ABSENT} was to be replaced"),
         ({"source_repository": "docker-absent"}, "docker-absent"),
         ({"target_repository": "docker-absent"}, "docker-absent"),
         ({"target_repository": "generic-local"}, "generic-local"),
@@ -175,3 +185,74 @@ def test_a_freeze_refuses_it_where_nobody_may_override(
     assert run.state == "failed"
     assert "docker-qa is frozen" in told(run, PLAN_PROBLEM)[0]
     assert states(run)["override"] == "upstream_failed"
+
+
+@pytest.mark.parametrize("is_dry", [False, True])
+def test_a_tag_that_moves_between_form_and_plan_is_not_promoted_and_both_digests_are_told(
+    sandbox: RunningSandbox, dag: DAG, image: str, is_dry: bool
+) -> None:
+    seen = push(sandbox, image, "1.0.0")["1.0.0"]
+    now = sandbox.push_image(f"docker-dev/{image}:1.0.0", content=f"demand {image} moved")
+    run = dag.test(run_conf=form(image, tag="1.0.0", digest=seen, dry_run=is_dry))
+    assert run.state == "failed"
+    [problem] = told(run, PLAN_PROBLEM)
+    assert seen in problem
+    assert now in problem
+    assert sandbox.tags("docker-qa", image) == []
+
+
+def test_a_tag_that_moves_between_plan_and_promotion_is_not_promoted(
+    sandbox: RunningSandbox, dag: DAG, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = push(sandbox, image, "1.0.0")["1.0.0"]
+
+    def move(task: object, context: object) -> None:
+        sandbox.push_image(f"docker-dev/{image}:1.0.0", content=f"demand {image} moved")
+
+    monkeypatch.setattr(ArtifactoryPromoteOperator, "pre_execute", move)
+    run = dag.test(run_conf=form(image, tag="1.0.0", digest=f" {seen} ", replaces=" none "))
+    assert run.state == "failed"
+    assert (states(run)["plan"], states(run)["promote"]) == ("success", "failed")
+    assert sandbox.tags("docker-qa", image) == []
+
+
+@pytest.mark.parametrize("field", [{}, {"digest": ""}, {"digest": " ", "replaces": " "}])
+def test_an_empty_digest_means_whatever_the_tag_shows(
+    sandbox: RunningSandbox, dag: DAG, image: str, field: dict[str, str]
+) -> None:
+    digest = push(sandbox, image, "1.0.0")["1.0.0"]
+    run = dag.test(run_conf=form(image, **field))
+    assert run.state == "success", explain(run)
+    assert sandbox.digest(f"docker-qa/{image}:1.0.0") == digest
+
+
+def test_the_digest_of_one_platform_is_not_that_of_the_tag(sandbox: RunningSandbox, dag: DAG, image: str) -> None:
+    index = sandbox.push_image(f"docker-dev/{image}:1.0.0", platforms=["linux/amd64", "linux/arm64"])
+    child = Pusher(sandbox, f"docker-dev/{image}").children(index)[0]
+    run = dag.test(run_conf=form(image, tag="1.0.0", digest=child))
+    assert run.state == "failed"
+    assert f"shows {index}, and {child} is one of its platforms" in told(run, PLAN_PROBLEM)[0]
+    run = dag.test(run_conf=form(image, tag="1.0.0", digest=index))
+    assert run.state == "success", explain(run)
+    assert sandbox.digest(f"docker-qa/{image}:1.0.0") == index
+
+
+@pytest.mark.parametrize("on_conflict", ["fail", "overwrite", "backup"])
+def test_what_nobody_has_seen_under_the_target_tag_is_not_replaced(
+    sandbox: RunningSandbox, dag: DAG, image: str, on_conflict: str
+) -> None:
+    target, digest = f"docker-qa/{image}:1.0.0", push(sandbox, image, "1.0.0")["1.0.0"]
+    seen = sandbox.push_image(target, content=f"demand {image} seen")
+    now = sandbox.push_image(target, content=f"demand {image} since")
+    fields = {"tag": "1.0.0", "digest": digest, "on_conflict": on_conflict}
+    for replaces in (seen, "none"):
+        run = dag.test(run_conf=form(image, **fields, replaces=replaces))
+        assert run.state == "failed"
+        assert f"shows {now} by now" in told(run, PLAN_PROBLEM)[0]
+        assert sandbox.digest(target) == now
+    if on_conflict != "fail":
+        run = dag.test(run_conf=form(image, **fields, replaces=now))
+        assert run.state == "success", explain(run)
+        assert sandbox.digest(target) == digest
+        again = dag.test(run_conf=form(image, **fields, replaces=now))
+        assert again.state == "success", "it is done already"

@@ -45,7 +45,7 @@ def replaced(sandbox: RunningSandbox, image: str) -> list[str]:
 def form(name: str, **changes: Any) -> dict[str, Any]:
     """Return a whole form: runs of one process share what is not given."""
     fields = {"repository": "docker-prod", "image": name, "tag": "1", "reason": "it loses orders"}
-    return {**fields, "version": None, "approval": False, **changes}
+    return {**fields, "version": None, "replaces": None, "approval": False, **changes}
 
 
 def test_a_tag_is_given_back_what_it_showed_and_a_second_run_does_not_bring_back_what_was_taken_out(
@@ -155,3 +155,19 @@ def test_a_stop_of_rollbacks_and_a_freeze_that_names_them_refuse_it_and_say_who_
     assert run.state == "failed"
     assert "nothing moves" in told(run, PLAN_PROBLEM)[0]
     assert sandbox.digest(f"docker-prod/{image}:1") == replaced[-1]
+
+
+def test_what_nobody_has_seen_is_not_rolled_back(
+    sandbox: RunningSandbox, dag: DAG, image: str, replaced: list[str]
+) -> None:
+    first, old, new = replaced
+    run = dag.test(run_conf=form(image, version=first, replaces=old))
+    assert run.state == "failed"
+    assert f"shows {new} by now, and {old} was to be replaced" in told(run, PLAN_PROBLEM)[0]
+    assert sandbox.digest(f"docker-prod/{image}:1") == new
+    run = dag.test(run_conf=form(image, replaces=new))
+    assert run.state == "success", explain(run)
+    assert sandbox.digest(f"docker-prod/{image}:1") == old
+    again = dag.test(run_conf=form(image, replaces=new))
+    assert again.state == "success", "it is done already"
+    assert sandbox.digest(f"docker-prod/{image}:1") == old

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.pipelines.climbing import DEV, PROD, QA, push, shown
+from tests.integration.pipelines.climbing import DEV, PROD, QA, judge, push, shown
 
 from artifactory_provider.pipelines.standing import ReadReport
 from artifactory_provider.tasks.ladders import LADDER
@@ -91,6 +91,21 @@ def test_a_fleet_can_be_told_what_it_is_about_and_how_high(sandbox: RunningSandb
     assert states(run) == {"select": "success", "climb_to_prod": "success"}
     assert shown(sandbox, "fleet/one:1.0") == {DEV: start.digest, QA: start.digest, PROD: None}
     assert [row.standing for row in report(run).rows] == ["arrived"]
+
+
+@pytest.mark.parametrize("mode", ["chain", "fleet"])
+def test_a_form_that_names_digests_promotes_these_or_nothing(
+    sandbox: RunningSandbox, dags: dict[str, DAG], mode: str
+) -> None:
+    names = [f"{mode}/a:7.0", f"{mode}/b:7.0"]
+    seen = [push(sandbox, name, dev="passed").digest for name in names]
+    sandbox.push_image(f"{DEV}/{names[0]}", content="pushed since")
+    judge(sandbox, f"{DEV}/{names[0]}", "dev", "passed")
+    images = [f"{name}@{digest}" for name, digest in zip(names, seen, strict=True)]
+    run = dags[mode].test(run_conf={"images": images, "stage": "qa"})
+    assert str(run.state) == "failed"
+    assert sandbox.digest(f"{QA}/{names[0]}") is None
+    assert sandbox.digest(f"{QA}/{names[1]}") == seen[1]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,25 @@ def test_a_user_who_may_trigger_is_offered_each_deed_with_the_fields_of_its_form
 
 
 @pytest.mark.usefixtures("shipped")
+@pytest.mark.parametrize(
+    ("deed", "seen"),
+    [
+        ("promote", {"digest", "replaces"}),
+        ("roll_back", {"replaces"}),
+        ("hold", {"digest"}),
+        ("lift_hold", {"digest"}),
+        ("reject", {"digest"}),
+        ("lift_rejection", {"digest"}),
+    ],
+)
+def test_what_is_done_to_a_tag_can_be_bound_to_the_digests_that_were_seen(
+    api_server: TestClient, headers: dict[str, str], deed: str, seen: set[str]
+) -> None:
+    found = {one["action"]: one["fields"] for one in api_server.get(ACTIONS, headers=headers).json()["actions"]}
+    assert seen <= found[deed].keys()
+
+
+@pytest.mark.usefixtures("shipped")
 def test_a_viewer_is_offered_nothing(api_server: TestClient) -> None:
     assert api_server.get(ACTIONS, headers=login("viewer")).json()["actions"] == []
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from artifactory_provider.artifactory.references import InvalidReference
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.planning.versions import VersionRange
-from artifactory_provider.promotion.selection import Candidate, read_candidates
+from artifactory_provider.promotion.selection import Candidate, name_candidate, read_candidates
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -78,3 +78,20 @@ def test_lines_are_read_once_each_without_blank_ones() -> None:
 def test_lines_among_which_one_names_nothing_or_that_are_none_are_refused(lines: list[Any]) -> None:
     with pytest.raises(InvalidReference):
         read_candidates(lines)
+
+
+@pytest.mark.parametrize("tag", ["1.4.2", f"1.4.2@{DIGEST}"])
+def test_a_digest_beside_a_tag_means_what_it_means_in_a_reference(tag: str) -> None:
+    assert name_candidate("payments/api", tag, digest=DIGEST) == f"payments/api:1.4.2@{DIGEST}"
+
+
+@pytest.mark.parametrize("tag", ["newest", "*-alpine", ">=1.4 <2", "", "no tag", f"@{DIGEST}", "1@sha256:1", "1@"])
+def test_a_digest_is_what_one_tag_shows(tag: str) -> None:
+    with pytest.raises(InvalidReference):
+        name_candidate("payments/api", tag, digest=DIGEST)
+
+
+@pytest.mark.parametrize("digest", ["", "sha256:abc", DIGEST.upper(), f"{DIGEST}\n"])
+def test_a_digest_that_is_none_is_refused(digest: str) -> None:
+    with pytest.raises(InvalidReference, match="is not a digest"):
+        name_candidate("payments/api", "1.4.2", digest=digest)

@@ -14,7 +14,7 @@ from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.planning.change import Arrival, ChangePlan
 from artifactory_provider.promotion.planning.plan import PlannedPromotion
 from artifactory_provider.promotion.queries import Question
-from artifactory_provider.promotion.request import Promotion, PromotionOptions
+from artifactory_provider.promotion.request import Promotion, PromotionOptions, check_replaces
 from artifactory_provider.promotion.rules import Change, find_marks
 from artifactory_provider.promotion.tags import BACKUP_INFIX, name_backup
 from artifactory_provider.promotion.transfer import pin
@@ -30,7 +30,12 @@ _ROLLED_BACK = (
 
 
 async def plan_rollback(
-    client: ArtifactoryClient, tag: ImageReference, *, version: str | None = None, property_prefix: str = "promotion"
+    client: ArtifactoryClient,
+    tag: ImageReference,
+    *,
+    version: str | None = None,
+    replaces: str | None = None,
+    property_prefix: str = "promotion",
 ) -> ChangePlan:
     """Return what a rollback would do, and change nothing.
 
@@ -40,11 +45,14 @@ async def plan_rollback(
     :param client: an open client.
     :param tag: repository, image and tag.
     :param version: the digest to go back to, or the tag of its backup; None for what the tag showed before.
+    :param replaces: the digest that the tag has to show when it goes back: anything else is a conflict. None for
+        whatever it shows.
     :param property_prefix: the first part of the names of the properties that record promotions.
     :raises InvalidPlan: when the version is neither.
     :raises NotFound: naming what is missing.
     :raises NothingToRestore: when there is no backup of it.
     """
+    check_replaces(replaces)
     wanted = None if version is None else await _read_version(client, tag, version)
     try:
         shown = (await pin(client, tag)).digest
@@ -64,14 +72,16 @@ async def plan_rollback(
             Question(tags=(tag, backup.unpinned()), with_marks=True, rejected=(str(backup.digest),))
         )
     then = Arrival.read(seen.shows(backup), property_prefix=property_prefix)
-    return ChangePlan(planned=_judge(client, backup, tag, seen), now=now, then=then)
+    return ChangePlan(planned=_judge(client, backup, tag, seen, replaces), now=now, then=then)
 
 
 async def _look(ledger: Ledger, tag: ImageReference) -> Shown | None:
     return (await ledger.look(Question(tags=(tag,), with_marks=True))).shows(tag)
 
 
-def _judge(client: ArtifactoryClient, backup: ImageReference, tag: ImageReference, seen: Listing) -> PlannedPromotion:
+def _judge(
+    client: ArtifactoryClient, backup: ImageReference, tag: ImageReference, seen: Listing, replaces: str | None
+) -> PlannedPromotion:
     """Return what is to be done about a rollback, as far as the images tell."""
     before = seen.shows(tag)
     planned = PlannedPromotion(
@@ -84,7 +94,8 @@ def _judge(client: ArtifactoryClient, backup: ImageReference, tag: ImageReferenc
     [refusal] = find_marks([Change(backup, tag)], seen, may_replace_held=True)
     if refusal is not None:
         return replace(planned, action="refused", reason=str(refusal))
-    promotion = Promotion(source=backup, target=tag, options=PromotionOptions(on_conflict="backup"))
+    options = PromotionOptions(on_conflict="backup", replaces=replaces)
+    promotion = Promotion(source=backup, target=tag, options=options)
     try:
         check_conflict(client, promotion, seen.shows(backup), before, str(backup.digest))
     except TargetConflict as error:

@@ -2,14 +2,19 @@
 
 import { h, useState } from "./airflow.js";
 import { ActionDialog, Field, Select } from "./action_dialog.js";
+import { Digest } from "./parts.js";
 import { start } from "./requests.js";
 
 export function ClimbDialog({ items, more: { ladder }, action, onClose, onDone }) {
   const above = ladder.stages.slice(1);
   const [goal, setGoal] = useState(above.at(-1).name);
   const first = ({ cells }) => cells.find((cell) => cell.stage === ladder.stages[0].name);
-  const images = items.filter((row) => first(row)?.tag).map((row) => `${row.image}:${first(row).tag}`);
-  const jobs = images.length ? [{ name: action.dag_id, run: () => start(action, { images, to: goal }) }] : [];
+  const meant = items
+    .filter((row) => first(row)?.tag)
+    .map((row) => ({ name: `${row.image}:${first(row).tag}`, digest: first(row).digest }));
+  // What was seen climbs, or nothing does: a tag may move before the run looks at it.
+  const images = meant.map(({ name, digest }) => `${name}@${digest}`);
+  const jobs = meant.length ? [{ name: action.dag_id, run: () => start(action, { images, to: goal }) }] : [];
   return h(
     ActionDialog,
     { title: `Run ${action.dag_id}`, confirm: `Run it up to ${goal}`, jobs, onClose, onDone },
@@ -25,11 +30,11 @@ export function ClimbDialog({ items, more: { ladder }, action, onClose, onDone }
       { name: "Up to" },
       h(Select, { value: goal, onChange: setGoal, options: above.map(({ name }) => [name, name]) }),
     ),
-    images.length
+    meant.length
       ? h(
           "ul",
           { className: "ab-results" },
-          images.map((one) => h("li", { key: one }, h("code", null, one))),
+          meant.map(({ name, digest }) => h("li", { key: name }, h("code", null, name), " ", h(Digest, { digest }))),
         )
       : h("p", { className: "ab-empty" }, `Nothing stands in ${ladder.stages[0].name} that could climb.`),
   );

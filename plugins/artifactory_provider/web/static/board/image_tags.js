@@ -120,12 +120,11 @@ function TagRow({ tag, isOpen, onOpen }) {
 }
 
 function Details({ tag, stage, row, actions, onDone }) {
-  const rollBack = () =>
-    actions.open("roll_back", [row], onDone, {
-      stage: stage.stage,
-      tag: tag.tag.replace(BACKUP, ""),
-      version: tag.tag,
-    });
+  const rollBack = () => {
+    const name = tag.tag.replace(BACKUP, "");
+    const now = stage.tags.find((one) => one.tag === name)?.digest;
+    actions.open("roll_back", [row], onDone, { stage: stage.stage, tag: name, digest: now, version: tag.digest });
+  };
   return h(
     "dl",
     { className: "ab-facts" },

@@ -12,6 +12,8 @@ export function RollbackDialog({ items: [row], more, action, onClose, onDone }) 
   const [isAsking, setAsking] = useState(true);
   const cell = stages.find((one) => one.stage === place) ?? stages[0];
   const tag = more.tag ?? cell.tag;
+  // What stands there now is what is taken out, or nothing is: somebody may have changed it since.
+  const replaces = tag === cell.tag ? cell.digest : more.digest;
   const subject = `${cell.repository}/${row.image}:${tag}`;
   const jobs = [
     {
@@ -22,6 +24,7 @@ export function RollbackDialog({ items: [row], more, action, onClose, onDone }) 
           image: row.image,
           tag,
           version: version || null,
+          replaces: replaces ?? null,
           reason,
           approval: isAsking,
         }),
