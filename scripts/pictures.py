@@ -236,7 +236,7 @@ def _board_shows(text: str) -> Callable[[Page], None]:
 def _open_promotion(page: Page) -> None:
     page.get_by_role("button", name="Actions for csi-resizer").click()
     page.get_by_role("menuitem", name="Promote …", exact=True).click()
-    expect(page.get_by_role("dialog")).to_contain_text("The rules")
+    expect(page.get_by_role("dialog")).to_contain_text("for a run that you start")
 
 
 def _wait_for_graph(page: Page) -> None:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from artifactory_provider.board.states import COUNTED
 from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS, SessionDep, UserDep
-from artifactory_provider.web.board import images, stages, waiting
+from artifactory_provider.web.board import demand, images, stages, waiting
 from artifactory_provider.web.board.access import (
     ANSWER_HEADERS,
     Limit,
@@ -43,6 +43,7 @@ router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS, Depends(set_headers)])
 router.include_router(stages.router)
 router.include_router(images.router)
 router.include_router(waiting.router)
+router.include_router(demand.router)
 
 
 @dataclass(frozen=True, kw_only=True)

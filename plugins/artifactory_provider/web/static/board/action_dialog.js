@@ -11,8 +11,19 @@ const ENDS = { success: ["current", "done"], failed: ["failed", "failed"] };
 /**
  * @param jobs ``{name, run}`` each: ``run`` does it, and resolves to the run that it has started, if it has.
  * @param isReady whether the form is complete.
+ * @param note what has to be known at the button.
  */
-export function ActionDialog({ title, confirm, isDangerous = false, isReady = true, jobs, onClose, onDone, children }) {
+export function ActionDialog({
+  title,
+  confirm,
+  isDangerous = false,
+  isReady = true,
+  note,
+  jobs,
+  onClose,
+  onDone,
+  children,
+}) {
   const [results, setResults] = useState(null);
   const [isBusy, setBusy] = useState(false);
   const form = useId();
@@ -66,6 +77,7 @@ export function ActionDialog({ title, confirm, isDangerous = false, isReady = tr
           h(
             Dialog.Footer,
             null,
+            !results && note && h("p", { className: "ab-grow ab-small", role: "status", id: `${form}-note` }, note),
             h(Button, { variant: "outline", onClick: close, disabled: isBusy }, results ? "Close" : "Cancel"),
             !results &&
               h(
@@ -76,6 +88,7 @@ export function ActionDialog({ title, confirm, isDangerous = false, isReady = tr
                   colorPalette: isDangerous ? "red" : "brand",
                   disabled: !isReady || jobs.length === 0,
                   loading: isBusy,
+                  "aria-describedby": note ? `${form}-note` : undefined,
                 },
                 confirm,
               ),

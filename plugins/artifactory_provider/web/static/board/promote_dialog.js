@@ -2,9 +2,9 @@
 
 import { h, useState } from "./airflow.js";
 import { ActionDialog, Check, Field, Select } from "./action_dialog.js";
-import { Digest, Notice, State } from "./parts.js";
+import { Notice } from "./parts.js";
+import { Changes, isRefused, usePlan } from "./promote_plan.js";
 import { start } from "./requests.js";
-import { QUIET } from "./states.js";
 
 const MOST = 50;
 const ON_CONFLICT = [
@@ -24,7 +24,8 @@ export function changeOf(row, step) {
   return { row, step, source, target, gate: row.gates.find((gate) => gate.to === step.to.name) };
 }
 
-const isDone = ({ source, target }) => target?.tag === source.tag && target?.digest === source.digest;
+// The board has looked at the very tags that would be written.
+const isDone = ({ gate }) => gate?.state === "nothing";
 
 export function PromoteDialog({ items, more, action, onClose, onDone }) {
   const steps = stepsOf(more.ladder);
@@ -33,20 +34,14 @@ export function PromoteDialog({ items, more, action, onClose, onDone }) {
   const [isAsking, setAsking] = useState(false);
   const [onConflict, setOnConflict] = useState("fail");
   const step = steps[place];
-  const changes = items.map((row) => changeOf(row, step)).filter((change) => change && !isDone(change));
-  const jobs = changes.slice(0, MOST).map((change) => ({
+  const found = items.map((row) => changeOf(row, step)).filter((change) => change && !isDone(change));
+  const changes = found.slice(0, MOST);
+  const plan = usePlan(more.ladder.name, step, changes, onConflict);
+  const refused = changes.filter((change) => isRefused(change, plan.of(change)));
+  const started = isDryRun ? changes : changes.filter((change) => !refused.includes(change));
+  const jobs = started.map((change) => ({
     name: `${change.row.image}:${change.source.tag}`,
-    run: () =>
-      start(action, {
-        image: change.row.image,
-        tag: change.source.tag,
-        from: step.from.repository,
-        to: step.to.repository,
-        target_tag: change.gate?.target_tag ?? undefined,
-        dry_run: isDryRun,
-        approval: isAsking,
-        on_conflict: onConflict,
-      }),
+    run: () => start(action, told(change, plan.of(change), { isDryRun, isAsking, onConflict })),
   }));
   const what = items.length === 1 ? items[0].image : `${items.length} images`;
   return h(
@@ -54,6 +49,8 @@ export function PromoteDialog({ items, more, action, onClose, onDone }) {
     {
       title: `Promote ${what}`,
       confirm: isDryRun ? "Show the plan" : `Promote to ${step.to.name}`,
+      isReady: plan.isThere,
+      note: refused.length > 0 && warning(refused.length, changes.length, isDryRun),
       jobs,
       onClose,
       onDone,
@@ -70,9 +67,9 @@ export function PromoteDialog({ items, more, action, onClose, onDone }) {
         ]),
       }),
     ),
-    changes.length > MOST && h(Notice, null, `At most ${MOST} at once: the others are for the DAG for many images.`),
+    found.length > MOST && h(Notice, null, `At most ${MOST} at once: the others are for the DAG for many images.`),
     changes.length
-      ? h(Changes, { changes: changes.slice(0, MOST) })
+      ? h(Changes, { changes, plan })
       : h(
           "p",
           { className: "ab-empty" },
@@ -89,9 +86,32 @@ export function PromoteDialog({ items, more, action, onClose, onDone }) {
     h(
       "p",
       { className: "ab-muted ab-small" },
-      `Each is a run of ${action.dag_id}, with your name. Policy, holds and approvals are asked again right before the tag changes.`,
+      `Each is a run of ${action.dag_id}, with your name. It promotes the digest above and replaces what stands there now, or it fails. Policy, holds and approvals are asked again right before the tag changes.`,
     ),
   );
+}
+
+/** What a run needs to know: the digests are those that were seen. */
+function told({ row, step, source, gate }, planned, { isDryRun, isAsking, onConflict }) {
+  return {
+    image: row.image,
+    tag: source.tag,
+    digest: source.digest,
+    from: step.from.repository,
+    to: step.to.repository,
+    target_tag: planned?.target_tag ?? gate?.target_tag ?? undefined,
+    replaces: planned?.target_tag ? (planned.replaces ?? "none") : undefined,
+    dry_run: isDryRun,
+    approval: isAsking,
+    on_conflict: onConflict,
+  };
+}
+
+function warning(refused, all, isDryRun) {
+  const would = `As things stand, ${all === 1 ? "the run" : `${refused} of ${all} runs`} would be refused`;
+  if (isDryRun) return `${would}: the plan says so.`;
+  const left = refused === all ? "" : `; ${refused === 1 ? "that one is" : "these are"} not started`;
+  return `${would}${left}. A dry run can be started all the same.`;
 }
 
 function firstUseful(items, steps) {
@@ -102,49 +122,4 @@ function firstUseful(items, steps) {
     }),
   );
   return Math.max(found, 0);
-}
-
-function Changes({ changes }) {
-  return h(
-    "table",
-    { className: "ab-plain" },
-    h(
-      "thead",
-      null,
-      h(
-        "tr",
-        null,
-        ["Image", "Goes", "Stands there now", "The rules"].map((one) => h("th", { key: one, scope: "col" }, one)),
-      ),
-    ),
-    h(
-      "tbody",
-      null,
-      changes.map(({ row, source, target, gate }) =>
-        h(
-          "tr",
-          { key: row.image },
-          h("th", { scope: "row" }, row.image),
-          h("td", null, h("code", null, source.tag), " ", h(Digest, { digest: source.digest })),
-          h(
-            "td",
-            null,
-            target?.tag
-              ? [h("code", { key: "tag" }, target.tag), " ", h(Digest, { key: "digest", digest: target.digest })]
-              : "nothing",
-          ),
-          h(
-            "td",
-            null,
-            gate && !QUIET.has(gate.state)
-              ? [
-                  h(State, { key: "state", state: gate.state, word: gate.word }),
-                  gate.reason && h("div", { key: "why", className: "ab-small" }, gate.reason),
-                ]
-              : "nothing holds it up",
-          ),
-        ),
-      ),
-    ),
-  );
 }
