@@ -320,11 +320,12 @@ Sandbox    {home.sandbox_url}    user admin, password password
 Logs       {home.shown_path}
 
 What to try:
-  1. In Airflow, trigger 'Service catalogue check' (service_catalog_check): when it is done, 'Promote nightly'
+  1. Open the board, {home.airflow_url}/plugin/board: what stands where, what each image waits for, what
+     has changed since yesterday, and by whom. Promote, hold or reject from the dots at the end of a row; there, take
+     controller back in prod, whose tag showed another build before. 'Stop the line' stops everything.
+  2. In Airflow, trigger 'Service catalogue check' (service_catalog_check): when it is done, 'Promote nightly'
      (promote_nightly) starts by itself.
-  2. {waiting}
-  3. Open Board: what stands where, what each image waits for, and what was pushed past Airflow. Approve, promote, hold
-     or reject from the dots at the end of a row; a name leads to the image's history.
+  3. {waiting}
   4. Under Browse, open Promotions: what was promoted, where to, and by which run.
   5. Trigger 'Promote nightly' by hand with 'coredns:v1.10.1' as its only image.
   6. Trigger 'Retag backfill' (retag_backfill) as its form stands, and open the run's tab Plan: that was a dry run.

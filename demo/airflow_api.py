@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _PAGE = 100
 _PATIENCE = 60.0
+_FIRST_ANSWER = 120.0
+"""Seconds that a part of Airflow's API may take which is made when it is asked for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,13 @@ class AirflowApi:
         """Return whether API server, scheduler, DAG processor and triggerer all work, as Airflow says itself."""
         parts = self._health()
         return bool(parts) and all(part["status"] == "healthy" for part in parts.values())
+
+    def answers_tasks(self) -> bool:
+        """Return whether the part of the API answers that tasks ask: it is made when it is asked for the first time."""
+        try:
+            return self._http.get("/execution/health", timeout=_FIRST_ANSWER).status_code == 200
+        except httpx.TransportError:
+            return False
 
     def heartbeats(self) -> dict[str, str | None]:
         """Return scheduler, DAG processor and triggerer, each with its last sign of life; none while nothing answers.

@@ -169,6 +169,8 @@ class Instance:
         process = self._run("airflow", ["airflow", "standalone"])
         port = self._home.ports.airflow
         self._wait("Airflow is healthy", lambda: _listens(process, port) and self.api.is_healthy(), 150, process)
+        # Whatever asks first for the tasks' part of the API has all others wait: longer than a task does.
+        self._wait("Airflow answers its tasks", self.api.answers_tasks, 150, process)
         self._progress.say(f"Airflow answers at {self._home.airflow_url}.")
 
     def _create_connections(self) -> None:

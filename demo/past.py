@@ -1,4 +1,4 @@
-"""What three weeks have left in qa and prod: the promotions of the nights, a hold, and a push past Airflow."""
+"""What three weeks have left in qa and prod: promotions of nights, a rebuild, a hold, and a push past Airflow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from artifactory_provider.artifactory.manifests import manifest_path
 from artifactory_provider.artifactory.references import ImageReference
+from artifactory_provider.promotion import Promotion, PromotionOptions, promote
 from artifactory_provider.promotion.decisions import hold
 from artifactory_provider.promotion.tags import name_run
 from demo.pushing import push
@@ -22,9 +23,12 @@ from demo.scenario import (
     sandbox_client,
     seed_repository,
     write_policy,
+    write_verdict,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from artifactory_provider.artifactory.client import ArtifactoryClient
     from demo.home import Home
     from demo.report import Progress
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 HELD, HELD_BECAUSE = "csi-provisioner", "the next release loses volumes when they grow"
 FROZEN_FOR_A_WEEK = "cluster-autoscaler"
 DRIFTED, DRIFTED_TAG = "hostpathplugin", "v1.10.1-hotfix"
+REBUILT = "controller"
 _LATELY = timedelta(days=6)
 """What was pushed since then waits for whoever tries the demo."""
 _NIGHT = 2
@@ -64,24 +69,35 @@ class Past:
             return
         promoted = {repository: _promoted(repository, datetime.now(UTC)) for repository in (QA, PROD)}
         for repository, tags in promoted.items():
-            seed_repository(self._home, repository, (replace(tag, created=_moment(tag, repository)) for tag in tags))
+            seed_repository(
+                self._home,
+                repository,
+                (replace(tag, created=_moment(tag, repository)) for tag in tags if tag != _rebuilt(tags)),
+            )
         qa, prod = map(len, promoted.values())
         self._progress.say(f"The nights until a week ago have promoted {qa} tags to {QA}, and {prod} on to {PROD}.")
 
     async def record(self) -> None:
-        """Write what those promotions have recorded; then hold a tag, and push another past Airflow."""
+        """Write what those promotions have recorded; rebuild a tag, hold another, and push a third past Airflow."""
         if not self._due.exists():
             return
         now = datetime.now(UTC)
+        rebuilt = _rebuilt(_promoted(PROD, now))
+        for repository in (QA, PROD):
+            push(self._home.sandbox_url, repository, REBUILT, rebuilt.tag, content="the first build")
         async with sandbox_client(self._home.sandbox_url) as client:
             for tag in _promoted(QA, now):
                 await _record(client, tag, DEV, QA, {VERDICT: "passed"})
             for tag in _promoted(PROD, now):
                 await _record(client, tag, QA, PROD, {VERDICT: "passed", QA_VERDICT: "passed"})
+            await _replace(client, rebuilt)
             held = [ImageReference(PROD, tag.image, tag.tag) for tag in _promoted(PROD, now) if tag.image == HELD][-1]
             await hold(client, held, reason=HELD_BECAUSE, by="admin")
         push(self._home.sandbox_url, PROD, DRIFTED, DRIFTED_TAG)
-        self._progress.say(f"{held} is held, and {PROD}/{DRIFTED}:{DRIFTED_TAG} was pushed past Airflow.")
+        self._progress.say(
+            f"{PROD}/{REBUILT}:{rebuilt.tag} has been rebuilt, {held} is held, and {PROD}/{DRIFTED}:{DRIFTED_TAG} was "
+            "pushed past Airflow."
+        )
 
     def end(self, api: Variables) -> None:
         """Set the policy, with a freeze that lasts a week.
@@ -117,6 +133,20 @@ async def _record(
     await client.set_properties(manifest_path(place, descriptor), {**properties, **verdicts})
 
 
+async def _replace(client: ArtifactoryClient, tag: PushedTag) -> None:
+    """Promote a build to qa and prod in place of another one, which is kept for a rollback."""
+    options = PromotionOptions(on_conflict="backup", run=name_run("promote_on_demand", tag.tag))
+    dev, qa, prod = (ImageReference(repository, tag.image, tag.tag) for repository in (DEV, QA, PROD))
+    await promote(client, Promotion(source=dev, target=qa, options=options))
+    await write_verdict(client, qa, QA_VERDICT, "passed")
+    await promote(client, Promotion(source=qa, target=prod, options=options))
+
+
+def _rebuilt(tags: Iterable[PushedTag]) -> PushedTag:
+    """Return the tag that was built twice: the newest of its image."""
+    return [tag for tag in tags if tag.image == REBUILT][-1]
+
+
 def _promoted(repository: str, now: datetime) -> list[PushedTag]:
     """Return what has come to qa or prod until now, the oldest of each image first.
 
@@ -129,5 +159,6 @@ def _promoted(repository: str, now: datetime) -> list[PushedTag]:
 
 def _moment(tag: PushedTag, repository: str) -> datetime:
     """Return when a tag came to qa or prod: in the night after it was pushed, first to the one, then to the other."""
-    night = (tag.created + timedelta(days=1)).replace(hour=_NIGHT, minute=0, second=0, microsecond=0)
-    return night + timedelta(minutes=12 if repository == QA else 47)
+    night = (tag.created + timedelta(days=1)).replace(hour=_NIGHT, minute=12 if repository == QA else 47, second=0)
+    # What was pushed since the last night has not waited for the next.
+    return night.replace(microsecond=0) if night < datetime.now(UTC) else tag.created + timedelta(hours=1)

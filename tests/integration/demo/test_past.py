@@ -8,7 +8,7 @@ import demo.home
 import pytest
 from demo.home import Home
 from demo.instance import Instance
-from demo.past import DRIFTED, DRIFTED_TAG, FROZEN_FOR_A_WEEK, HELD, Past
+from demo.past import DRIFTED, DRIFTED_TAG, FROZEN_FOR_A_WEEK, HELD, REBUILT, Past
 from demo.report import Progress
 from demo.scenario import APPROVED, DEV, PROD, QA, candidates, held, sandbox_client
 
@@ -17,6 +17,7 @@ from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.policy import read_policy
 from artifactory_provider.promotion.decisions import lift_hold
 from artifactory_provider.promotion.marks import HOLD
+from artifactory_provider.promotion.tags import is_backup
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,10 +59,16 @@ def test_a_past_fills_qa_and_prod_with_what_nights_would_have_promoted(home: Hom
     assert {image for image, _ in prod} == {image for image, _ in newest}
     assert not newest & prod.keys(), "what came last waits for whoever tries the demo"
     assert {image for image, _ in newest & qa.keys()} == {APPROVED, FROZEN_FOR_A_WEEK}, "these wait before prod"
+    [[backup], [old]] = [[key for key in there if is_backup(key[1])] for there in (qa, prod)]
+    assert backup == old
+    assert backup[0] == REBUILT
+    assert qa.pop(backup) == prod.pop(backup), "the first build, which a rollback brings again"
     assert qa == {tag: dev[tag] for tag in qa}
     assert prod == {tag: dev[tag] for tag in prod}
     assert prod.keys() <= qa.keys()
     for tag, properties in records.items():
+        if is_backup(str(tag.tag)):
+            continue
         assert properties["promotion.digest"] == [tag.digest]
         assert properties["promotion.target"] == [str(tag.unpinned())]
         assert properties["test.status"] == properties["qa.test.status"] == ["passed"]

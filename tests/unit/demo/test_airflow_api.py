@@ -46,6 +46,12 @@ def test_a_connection_that_is_there_is_replaced(monkeypatch: pytest.MonkeyPatch)
     assert asked == ["POST /api/v2/connections", "PATCH /api/v2/connections/artifactory_default"]
 
 
+def test_airflow_answers_tasks_once_that_part_of_its_api_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    api, asked = answering(monkeypatch, httpx.ReadTimeout("timed out"), httpx.Response(404), httpx.Response(200))
+    assert [api.answers_tasks() for _ in range(3)] == [False, False, True]
+    assert set(asked) == {"GET /execution/health"}
+
+
 def test_a_database_that_stays_locked_is_said_in_airflows_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo.airflow_api, "_PATIENCE", 0.0)
     api, _ = answering(monkeypatch, LOCKED)
