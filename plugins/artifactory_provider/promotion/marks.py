@@ -63,7 +63,7 @@ class Mark:
         return cls(*(text or "" for text in said))
 
     def __str__(self) -> str:
-        origin = " ".join(filter(None, (self.by and f"by {self.by}", self.time and f"at {self.time}")))
+        origin = " ".join(filter(None, (self.by and f"by {self.by}", self.time and f"at {_minute(self.time)}")))
         return f"{self.reason or 'no reason is given'}{f' ({origin})' if origin else ''}"
 
 
@@ -129,6 +129,15 @@ def check_reason(reason: object) -> str:
     raise InvalidPromotion(
         f"A reason is a text of 1 to {_LONGEST_REASON} characters that can be shown, not {reason!r:.120}."
     )
+
+
+def _minute(text: str) -> str:
+    """Return a moment as people read it, or what stands there where that is none."""
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+        return f"{moment.astimezone(datetime.UTC):%Y-%m-%d %H:%M} UTC" if moment.tzinfo is not None else text
+    except (ValueError, OverflowError):
+        return text
 
 
 def _marked(name: str, reason: str, by: str) -> dict[str, str]:
