@@ -3,7 +3,7 @@
 import { Button, Dialog, h, Link, pageOf, Portal, useId, useState } from "./airflow.js";
 import { Icon } from "./icons.js";
 import { Notice, State } from "./parts.js";
-import { airflowRun, useJson } from "./requests.js";
+import { airflowRun, openQuestions, useJson } from "./requests.js";
 
 const LIVE = 2000;
 const ENDS = { success: ["current", "done"], failed: ["failed", "failed"] };
@@ -125,11 +125,22 @@ function Outcome({ where }) {
   const isRun = Boolean(where?.run_id);
   const { data } = useJson(isRun ? airflowRun(where) : null, (run) => (run && run.state in ENDS ? 0 : LIVE));
   if (!isRun) return h(State, { state: "current", word: "done" });
+  const isOver = data?.state in ENDS;
+  const asked = useJson(isRun && !isOver ? openQuestions(where) : null, () => LIVE).data?.hitl_details?.[0];
   const [state, word] = ENDS[data?.state] ?? ["verifying", data?.state ?? "started"];
+  const question = !isOver && asked?.task_instance;
   return h(
     "span",
     null,
-    h(State, { state, word }),
+    question ? h(State, { state: "approval", word: "waits for an answer" }) : h(State, { state, word }),
+    " ",
+    question &&
+      h(
+        Link,
+        { to: pageOf({ ...where, ...question }, "required_actions"), className: "ab-link" },
+        "Look at its plan, and answer",
+        h(Icon, { name: "right" }),
+      ),
     " ",
     h(Link, { to: pageOf(where), className: "ab-link" }, "its run", h(Icon, { name: "right" })),
   );

@@ -50,15 +50,26 @@ export function useActions(ladders, dags = []) {
     const find = (name, dagId) => known.get(OF_A_DAG.has(name) ? `${name} ${dagId}` : name);
     const isNamed = (gate) => gate.may_answer.length === 0 || gate.may_answer.includes(told?.user);
     const isAsked = (gate) => gate.state === "approval" && Boolean(gate.link?.task_id);
+    const open = (name, items, onDone, { opener = document.activeElement, ...more } = {}) =>
+      setOpened({ name, items, onDone, more, opener, action: find(name, more.ladder?.name) });
+    // Of a dialog that cannot help, what does.
+    const instead = (name, { items, onDone, opener }) =>
+      find(name) && ((more) => open(name, items, onDone, { ...more, opener }));
     return {
       may: (name, dagId) => find(name, dagId) !== undefined,
       mayAny: (told?.actions ?? []).some(({ action }) => CHOSEN_FOR.has(action)),
       mayAnswer: (gate) => isAsked(gate) && isNamed(gate) && find("answer", gate.link.dag_id) !== undefined,
       mayRetry: (gate) =>
         gate.state === "failed" && Boolean(gate.link?.task_id) && find("retry", gate.link.dag_id) !== undefined,
-      open: (name, items, onDone, { opener = document.activeElement, ...more } = {}) =>
-        setOpened({ name, items, onDone, more, opener, action: find(name, more.ladder?.name) }),
-      dialog: opened && h(DIALOGS[opened.name], { ...opened, key: opened.name, onClose: close }),
+      open,
+      dialog:
+        opened &&
+        h(DIALOGS[opened.name], {
+          ...opened,
+          key: opened.name,
+          reject: instead("reject", opened),
+          onClose: close,
+        }),
     };
   }, [told, opened]);
 }

@@ -148,5 +148,12 @@ export function clear(where) {
   });
 }
 
+/** The address, in Airflow's REST API, of the questions of a run that nobody has answered yet. */
+export function openQuestions(where) {
+  const url = dagUrl(where.dag_id, "dagRuns", encodeURIComponent(where.run_id), "hitlDetails");
+  url.searchParams.set("response_received", "false");
+  return url.href;
+}
+
 /** The address of a run in Airflow's REST API. */
 export const airflowRun = (where) => dagUrl(where.dag_id, "dagRuns", encodeURIComponent(where.run_id)).href;

@@ -1,10 +1,14 @@
 // Give a tag what it showed before, or a version that is chosen.
 
-import { h, relative, useState } from "./airflow.js";
+import { Button, h, relative, useState } from "./airflow.js";
 import { ActionDialog, Check, Field, Reason, Select } from "./action_dialog.js";
+import { Notice } from "./parts.js";
 import { boardUrl, start, useJson } from "./requests.js";
 
-export function RollbackDialog({ items: [row], more, action, onClose, onDone }) {
+const MOST_TAGS = 100;
+const SHOWN = 3;
+
+export function RollbackDialog({ items: [row], more, action, reject, onClose, onDone }) {
   const stages = row.cells.filter((cell) => cell.tag);
   const [place, setPlace] = useState(more.stage ?? stages.at(-1).stage);
   const [version, setVersion] = useState(more.version ?? "");
@@ -15,6 +19,10 @@ export function RollbackDialog({ items: [row], more, action, onClose, onDone }) 
   // What stands there now is what is taken out, or nothing is: somebody may have changed it since.
   const replaces = tag === cell.tag ? cell.digest : more.digest;
   const subject = `${cell.repository}/${row.image}:${tag}`;
+  const { data } = useJson(
+    boardUrl("board/image.json", { image: row.image, ladder: row.ladder, limit: MOST_TAGS }),
+  );
+  const before = findBefore(data, cell, tag);
   const jobs = [
     {
       name: subject,
@@ -36,7 +44,7 @@ export function RollbackDialog({ items: [row], more, action, onClose, onDone }) 
       title: `Roll back ${row.image}`,
       confirm: "Roll back",
       isDangerous: true,
-      isReady: reason.trim() !== "",
+      isReady: reason.trim() !== "" && !before.isNothing,
       jobs,
       onClose,
       onDone,
@@ -56,20 +64,52 @@ export function RollbackDialog({ items: [row], more, action, onClose, onDone }) 
         options: stages.map((one) => [one.stage, `${one.stage}: ${one.tag}`]),
       }),
     ),
-    h(Field, { name: "Version" }, h(Versions, { row, cell, tag, value: version, onChange: setVersion })),
+    before.isNothing && h(NothingBefore, {
+        tag,
+        stage: cell.stage,
+        others: before.others,
+        onReject: reject && tag === cell.tag && (() => reject({ stage: cell.stage })),
+      }),
+    !before.isNothing &&
+      h(Field, { name: "Version" }, h(Versions, { digests: before.digests, value: version, onChange: setVersion })),
     h(Reason, { value: reason, onChange: setReason }),
     action.fields.approval &&
       h(Check, { isOn: isAsking, onChange: setAsking }, "Show the plan and ask first; you may answer"),
   );
 }
 
-function Versions({ row, cell, tag, value, onChange }) {
-  const { data } = useJson(boardUrl("board/image.json", { image: row.image, ladder: row.ladder }));
-  const found = (data?.history ?? []).filter(
-    (one) => one.repository === cell.repository && one.tag === tag && one.digest && one.digest !== cell.digest,
+/** What a tag has shown before, as far as that is known; ``isNothing`` where it is known that there was nothing. */
+function findBefore(image, cell, tag) {
+  const isOfTag = (one) => one.repository === cell.repository && one.tag === tag;
+  const history = (image?.history ?? []).filter(isOfTag);
+  const digests = new Map(
+    history.filter((one) => one.digest && one.digest !== cell.digest).map((one) => [one.digest, one.time]),
   );
-  const distinct = [...new Map(found.map((one) => [one.digest, one])).values()];
-  const options = distinct.map((one) => [one.digest, `${one.digest.slice(7, 19)}, from ${relative(one.time)}`]);
+  const stage = image?.stages.find((one) => one.repository === cell.repository);
+  const tags = stage?.tags ?? [];
+  const hasBackup = tags.some((one) => one.is_backup && one.tag.startsWith(`${tag}-previous-`));
+  const isKnown = Boolean(stage) && tags.length === stage.found && tags.some((one) => one.tag === tag);
+  const wasReplaced = history.some((one) => one.replaced);
+  return {
+    digests: [...digests],
+    isNothing: isKnown && digests.size === 0 && !hasBackup && !wasReplaced,
+    others: tags.filter((one) => one.tag !== tag && !one.is_backup).map((one) => one.tag),
+  };
+}
+
+function NothingBefore({ tag, stage, others, onReject }) {
+  const more = others.length > SHOWN ? ` and ${others.length - SHOWN} more` : "";
+  const there = others.length ? ` There, ${others.slice(0, SHOWN).join(", ")}${more} can be used instead.` : "";
+  const action = onReject && h(Button, { size: "xs", variant: "outline", onClick: onReject }, "Reject it …");
+  return h(
+    Notice,
+    { tone: "ask", title: "There is nothing to go back to.", action },
+    `${tag} has shown no other image in ${stage}.${there} Reject it, and no run brings it any further.`,
+  );
+}
+
+function Versions({ digests, value, onChange }) {
+  const options = digests.map(([digest, time]) => [digest, `${digest.slice(7, 19)}, from ${relative(time)}`]);
   return h(Select, {
     value,
     onChange,
