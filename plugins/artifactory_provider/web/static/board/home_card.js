@@ -8,12 +8,13 @@ import { boardUrl, useJson } from "./requests.js";
 import { COUNTED, iconOf, toneOf } from "./states.js";
 
 const LIVE = 60000;
+const SOON = 2000;
 const URGENT = new Set(["failed", "drift", "conflict", "approval"]);
 const SHOWN = 5;
 
 export function HomeCard() {
   useTicking();
-  const { data } = useJson(boardUrl("board.json", { limit: 1 }), () => LIVE);
+  const { data } = useJson(boardUrl("board.json", { limit: 1 }), (board) => (board?.as_of ? LIVE : SOON));
   const counts = data?.counts ?? {};
   const isAsking = counts.approval > 0;
   const asking = useJson(
