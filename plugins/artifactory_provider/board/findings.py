@@ -127,6 +127,7 @@ class RowFinding:
     :param cells: one for each stage.
     :param gates: one between each two, as the registry and the rules say.
     :param tasks: what a task is at with each gate.
+    :param changed: when something of it has changed the last time; None where nothing says when.
     """
 
     pipeline: Pipeline
@@ -134,6 +135,7 @@ class RowFinding:
     cells: tuple[CellFinding, ...]
     gates: tuple[GateFinding, ...]
     tasks: tuple[TaskFinding | None, ...] = ()
+    changed: datetime.datetime | None = None
 
     def subject(self, level: int) -> Subject:
         """Return what checks are asked about of what a stage shows.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from artifactory_provider.artifactory.references import InvalidReference
+from artifactory_provider.board.changes import find_last_change
 from artifactory_provider.board.choices import choose_tags
 from artifactory_provider.board.findings import CellFinding, GateFinding, RowFinding
 from artifactory_provider.board.states import CellState, GateState
@@ -69,7 +70,8 @@ def _find_row(pipeline: Pipeline, image: str, stock: Stock) -> RowFinding:
     gates = tuple(
         _find_gate(pipeline, level, chosen[level], stages[level + 1], stock) for level in range(len(stages) - 1)
     )
-    return RowFinding(pipeline=pipeline, image=image, cells=cells, gates=gates)
+    changed = find_last_change(tag for tags in stages for tag in tags.values())
+    return RowFinding(pipeline=pipeline, image=image, cells=cells, gates=gates, changed=changed)
 
 
 def _find_cell(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +30,7 @@ from artifactory_provider.web.board.image_models import (
 )
 from artifactory_provider.web.board.looking import StagePlace
 from artifactory_provider.web.board.showing import show_by, show_row, show_url
+from artifactory_provider.web.board.views import sort_by_age
 from artifactory_provider.web.history import read_entries
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ _DETAILED = 5
 """Tags of each stage whose contents are read."""
 _MOST_EVENTS = 500
 _PROMOTED = frozenset({"promoted", "replaced", "rolled back"})
-_LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 details = ImageDetails()
 router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS])
@@ -138,7 +137,7 @@ def _list_tags(view: View, pipeline: Pipeline, stage: Stage, image: str) -> list
     """Return an image's tags in a stage, backups among them, the newest first."""
     standing = _survey(view, StagePlace(pipeline.connection, stage.repository), image)
     own = [tag for tag in standing if is_backup(tag.name) or select_images([tag.name])]
-    return sorted(own, key=lambda tag: (tag.updated or _LONG_AGO, tag.name), reverse=True)
+    return sort_by_age(own)
 
 
 def _survey(view: View, place: StagePlace, image: str) -> Sequence[StandingTag]:

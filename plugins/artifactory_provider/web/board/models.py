@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
+from artifactory_provider.board.changes import What  # noqa: TC001 - pydantic reads annotations
 from artifactory_provider.board.states import CellState, GateState  # noqa: TC001 - pydantic reads annotations
 from artifactory_provider.web.texts import make_sendable
 
@@ -113,6 +114,42 @@ class Gate(BoardAnswer):
     digest: str | None
 
 
+class RowChange(BoardAnswer):
+    """Something that has changed of an image.
+
+    :param time: when.
+    :param what: what.
+    :param stage: the name of the stage.
+    :param tag: the tag.
+    :param digest: what it shows now.
+    :param by: which run did it, where that is known and the user may know.
+    :param who: who did it, as the registry says; empty where it does not.
+    :param reason: why, of what people have decided.
+    """
+
+    time: AwareDatetime
+    what: What
+    stage: str
+    tag: str
+    digest: str
+    by: By | None
+    who: str
+    reason: str
+
+
+class MetTag(BoardAnswer):
+    """A tag that was searched for and that no cell shows.
+
+    :param tag: the tag.
+    :param stages: the names of the stages in which it stands.
+    :param word: where it stands, and why it does not move on, in a sentence.
+    """
+
+    tag: str
+    stages: list[str]
+    word: str
+
+
 class ShownRow(BoardAnswer):
     """One image on one ladder.
 
@@ -121,6 +158,8 @@ class ShownRow(BoardAnswer):
     :param owner: whose it is.
     :param cells: one for each stage, in the ladder's order.
     :param gates: one between each two stages.
+    :param met: where a search has met other tags than those that the cells show: these, the first few.
+    :param changes: where changes are asked for: these, the newest first.
     """
 
     image: str
@@ -128,6 +167,8 @@ class ShownRow(BoardAnswer):
     owner: str
     cells: list[Cell]
     gates: list[Gate]
+    met: list[MetTag] = []
+    changes: list[RowChange] = []
 
 
 class LadderStage(BoardAnswer):
@@ -188,10 +229,13 @@ class Board(BoardAnswer):
     :param ladders: all ladders that the user may see, whatever is filtered.
     :param owners: all owners of these.
     :param counts: state → how many rows have a cell or gate in it, of those that meet all filters but ``state``.
+    :param since: the moment since which changes are counted: the one that is asked for, or a day before ``as_of``.
+    :param changed: of how many rows something has changed since then, of those that meet all other filters.
     :param stops: what is stopped.
     :param found: how many rows meet all filters.
     :param start: how many of them stand before those of this page.
-    :param rows: those of this page: favourites first, then by owner, ladder and image.
+    :param rows: those of this page: favourites first, then by owner, ladder and image, or what has changed last where
+        changes are asked for.
     """
 
     as_of: AwareDatetime | None
@@ -200,6 +244,8 @@ class Board(BoardAnswer):
     ladders: list[ShownLadder]
     owners: list[str]
     counts: dict[str, int]
+    since: AwareDatetime | None = None
+    changed: int = 0
     stops: list[ShownStop]
     found: int
     start: int

@@ -10,6 +10,8 @@ from artifactory_provider.web.board.models import (
     Cell,
     Gate,
     LadderStage,
+    MetTag,
+    RowChange,
     ShownLadder,
     ShownRow,
     ShownStop,
@@ -17,6 +19,8 @@ from artifactory_provider.web.board.models import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from artifactory_provider.audit import StandingTag
     from artifactory_provider.board.findings import GateFinding
     from artifactory_provider.board.tasks import TaskFinding
@@ -60,11 +64,15 @@ def show_stop(order: StopOrder) -> ShownStop:
     )
 
 
-def show_row(row: SeenRow, snapshot: Snapshot) -> ShownRow:
+def show_row(
+    row: SeenRow, snapshot: Snapshot, *, met: Sequence[MetTag] = (), changes: Sequence[RowChange] = ()
+) -> ShownRow:
     """Return a row.
 
     :param row: the row as the user may see it.
     :param snapshot: where it is from.
+    :param met: other tags of the image that a search has met.
+    :param changes: what has changed of it.
     """
     pipeline = row.finding.pipeline
     steps = zip(pipeline.stages, pipeline.stages[1:], row.gates, strict=False)
@@ -74,6 +82,8 @@ def show_row(row: SeenRow, snapshot: Snapshot) -> ShownRow:
         owner=pipeline.owner,
         cells=[_show_cell(row, level, stage, snapshot) for level, stage in enumerate(pipeline.stages)],
         gates=[show_gate(lower.name, upper.name, *gate) for lower, upper, gate in steps],
+        met=list(met),
+        changes=list(changes),
     )
 
 

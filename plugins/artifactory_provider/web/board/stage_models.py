@@ -18,7 +18,7 @@ class StageRow(BoardAnswer):
     :param updated: when it came there.
     :param is_shown: whether it is the tag that stands for the image on the board.
     :param state: how it stands there; of other tags than that: ``current``, ``held``, ``rejected`` or ``drift``.
-    :param word: what people read for it.
+    :param word: what people read for it; empty of other tags that nothing is said against.
     :param reason: why.
     :param by: which run promoted it.
     :param pushed_by: who has pushed it, where the registry says it.
@@ -45,7 +45,7 @@ class ShownStage(BoardAnswer):
     :param trouble: why that is not newer.
     :param found: how many tags meet the filters.
     :param start: how many of them stand before those of this page.
-    :param rows: those of this page, by image and tag.
+    :param rows: those of this page, by image, the newest tag of each first.
     """
 
     repository: str

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from artifactory_provider.board.comparison import compare, link_changes, revision_of, source_of
 from artifactory_provider.board.rows import judge_tag
-from artifactory_provider.board.states import WORDS
+from artifactory_provider.board.states import WORDS, CellState
 from artifactory_provider.promotion.csv_text import write_csv
 from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS
 from artifactory_provider.web.board.access import (
@@ -183,7 +183,8 @@ def _show_tags(view: View, place: StagePlace, tags: Sequence[StandingTag]) -> li
         cell = shown.get(tag.place.image)
         is_shown = cell is not None and cell.shown is not None and cell.shown.name == tag.name
         state, reason = judge_tag(stock, tag, is_first=is_first)
-        word = WORDS[state]
+        # Nothing is said against it, and it is not what stands for its image.
+        word = "" if state is CellState.CURRENT else WORDS[state]
         if cell is not None and is_shown:
             state, reason, word = cell.state, cell.reason, cell.word
         promotion = view.find_promotion_of(place.connection, tag)

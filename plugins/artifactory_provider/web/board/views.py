@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from artifactory_provider.board.states import COUNTED
 from artifactory_provider.web.board.looking import StagePlace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from artifactory_provider.audit import StandingTag
     from artifactory_provider.board.findings import CellFinding, GateFinding, RowFinding
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from artifactory_provider.web.history import RecordedPromotion
 
 
+_LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 _MOST_ANSWERS = 20
 
 
@@ -59,12 +61,28 @@ class SeenRow(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What is searched: image, tags, digests, runs, people."""
+        """What is searched of what it shows: image, tags, digests, runs, people."""
         shown = [cell.shown for cell in self.finding.cells if cell.shown]
-        parts = [self.finding.image, *(f"{one.name} {one.digest} {one.digest[7:]}" for one in shown)]
+        parts = [self.finding.image, *(name_tag(one) for one in shown)]
         parts += [f"{one.run_id} {one.dag_id} {one.user or ''}" for one in self.promoted if one]
         parts += [f"{task.run_id} {task.dag_id} {' '.join(task.may_answer)}" for _, task in self.gates if task]
         return "\n".join(parts).casefold()
+
+
+def sort_by_age(tags: Iterable[StandingTag]) -> list[StandingTag]:
+    """Return tags, the newest first.
+
+    :param tags: the tags.
+    """
+    return sorted(tags, key=lambda tag: (tag.updated or _LONG_AGO, tag.name), reverse=True)
+
+
+def name_tag(tag: StandingTag) -> str:
+    """Return what is searched of a tag.
+
+    :param tag: the tag.
+    """
+    return f"{tag.name} {tag.digest}"
 
 
 class View:
@@ -109,13 +127,24 @@ class View:
 
     @cached_property
     def texts(self) -> list[str]:
-        """What is searched of each row."""
-        return [row.text for row in self.rows]
+        """What is searched of each row: what it shows, and all other tags of its image."""
+        return [f"{row.text}\n{self._name_tags(row)}" for row in self.rows]
 
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many rows have a cell or gate in each state."""
         return count(self.rows)
+
+    def find_tags(self, row: SeenRow) -> list[list[StandingTag]]:
+        """Return all tags of a row's image, those of each stage.
+
+        :param row: the row.
+        """
+        pipeline = row.finding.pipeline
+        stock = self.snapshot.stocks.get(pipeline.connection)
+        if stock is None:
+            return [[] for _ in pipeline.stages]
+        return [list(stock.tags(stage.repository, row.finding.image).values()) for stage in pipeline.stages]
 
     def find_place(self, repository: str, conn_id: str = "") -> StagePlace | None:
         """Return where a stage stands that they may see; of several servers', the first ladder's.
@@ -131,7 +160,7 @@ class View:
         return next(found, None)
 
     def list_tags(self, place: StagePlace) -> list[StandingTag]:
-        """Return all tags of a stage, of the images of the ladders that they may see, by image and tag.
+        """Return all tags of a stage, of the images of the ladders that they may see, by image, the newest first.
 
         :param place: where it stands.
         """
@@ -147,7 +176,7 @@ class View:
                 tag
                 for image in sorted(images)
                 if stock
-                for _, tag in sorted(stock.tags(place.repository, image).items())
+                for tag in sort_by_age(stock.tags(place.repository, image).values())
             ]
         return self._tags[place]
 
@@ -203,6 +232,10 @@ class View:
         """
         found = self.snapshot.promotions.find(conn_id, str(tag.place.unpinned()), tag.digest)
         return found if found is not None and found.dag_id in self.rights.dags and self.rights.runs else None
+
+    def _name_tags(self, row: SeenRow) -> str:
+        # The stages have most tags in common.
+        return "\n".join({name_tag(tag): None for tags in self.find_tags(row) for tag in tags}).casefold()
 
     def _see(self, row: RowFinding, tasks: frozenset[str]) -> SeenRow:
         gates = row.join_tasks(tasks)

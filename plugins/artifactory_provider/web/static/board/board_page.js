@@ -17,7 +17,7 @@ const LIVE = 30000;
 const SOON = 2000;
 
 export function BoardPage() {
-  const [query, change] = useQuery("ladder", "owner", "state", "q", "start");
+  const [query, change] = useQuery("ladder", "owner", "state", "q", "since", "start");
   const [favourites, toggle] = useFavourites();
   const [chosen, setChosen] = useState(new Map());
   useTicking();
@@ -89,9 +89,9 @@ function Found({ board, query, change, ...others }) {
 }
 
 function Nothing({ board, query, change }) {
-  const isNarrowed = ["ladder", "owner", "state", "q"].some((name) => query[name]);
+  const isNarrowed = ["ladder", "owner", "state", "q", "since"].some((name) => query[name]);
   if (isNarrowed) {
-    const all = { ladder: "", owner: "", state: "", q: "", start: "" };
+    const all = { ladder: "", owner: "", state: "", q: "", since: "", start: "" };
     return h(
       "div",
       { className: "ab-empty" },

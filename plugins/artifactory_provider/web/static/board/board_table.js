@@ -3,6 +3,7 @@
 
 import { Fragment, h, Link, useId } from "./airflow.js";
 import { Gate, StageCell } from "./cells.js";
+import { Changes } from "./changes.js";
 import { Icon } from "./icons.js";
 import { differencePage, imagePage, stagePage } from "./links.js";
 import { RowMenu } from "./row_menu.js";
@@ -28,7 +29,10 @@ export function BoardTable({ ladder, rows, ...others }) {
               { className: "ab-group", role: "row" },
               h("th", { role: "rowheader", scope: "rowgroup", colSpan: columns }, h("span", null, owner)),
             ),
-          ofOwner.map((row) => h(Row, { key: row.image, row, ladder, ...others })),
+          ofOwner.flatMap((row) => [
+            h(Row, { key: row.image, row, ladder, ...others }),
+            row.changes?.length > 0 && h(ChangesRow, { key: `${row.image} changes`, row, columns }),
+          ]),
         ),
       ),
     ),
@@ -106,6 +110,16 @@ function Row({ row, ladder, favourites, toggle, chosen, choose, actions, onDone 
   );
 }
 
+/** What has changed of an image, below it. */
+function ChangesRow({ row, columns }) {
+  return h(
+    "tr",
+    { className: "ab-changed", role: "row" },
+    h("td", { className: "ab-image", role: "cell" }),
+    h("td", { role: "cell", colSpan: columns - 1 }, h(Changes, { changes: row.changes, image: row.image })),
+  );
+}
+
 const isShown = (gate) => Boolean(gate) && gate.state !== "nothing";
 
 function Name({ row, isFavourite, toggle, isChosen, choose, actions }) {
@@ -130,7 +144,12 @@ function Name({ row, isFavourite, toggle, isChosen, choose, actions }) {
       },
       h(Icon, { name: "star", isFilled: isFavourite }),
     ),
-    h(Link, { to: imagePage(row.image, row.ladder), className: "ab-link", title: row.image }, row.image),
+    h(
+      "div",
+      { className: "ab-grow" },
+      h(Link, { to: imagePage(row.image, row.ladder), className: "ab-link", title: row.image }, row.image),
+      row.met?.map((one) => h("p", { key: one.tag, className: "ab-small ab-muted" }, one.word)),
+    ),
   );
 }
 

@@ -6,8 +6,17 @@ import { Age, By, Digest, State, Time } from "./parts.js";
 import { QUIET } from "./states.js";
 
 export function StageCell({ cell, row }) {
-  if (!cell || cell.state === "empty" || !cell.tag) {
-    return h("span", { className: "ab-muted" }, cell?.word || "empty");
+  if (!cell?.tag) {
+    const isPlain = !cell || QUIET.has(cell.state);
+    return h(
+      "div",
+      { className: "ab-cell" },
+      isPlain
+        ? h("span", { className: "ab-muted" }, cell?.word || "empty")
+        : h("div", { className: "ab-line" }, h(State, { state: cell.state, word: cell.word, title: cell.reason })),
+      // What no column has a place for, such as a tag that no pipeline means, is told in words alone.
+      cell?.reason && h("p", { className: "ab-why", title: cell.reason }, cell.reason),
+    );
   }
   // The gate beside it may say the same.
   const isTold = QUIET.has(cell.state) || row.gates.some((gate) => gate.reason === cell.reason);

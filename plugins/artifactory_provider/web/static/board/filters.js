@@ -1,6 +1,7 @@
 // What narrows the board: counts as filters, a search, the ladder, the owner, the favourites.
 
 import { Button, h, Input, useId } from "./airflow.js";
+import { Changed } from "./changes.js";
 import { Icon } from "./icons.js";
 import { useTyped } from "./query.js";
 import { COUNTED, iconOf, toneOf } from "./states.js";
@@ -10,7 +11,7 @@ export function Filters({ board, query, change }) {
   return h(
     "div",
     { className: "ab-filters", role: "search" },
-    h(Counts, { counts: board?.counts ?? {}, query, narrow }),
+    h(Counts, { board, query, narrow }),
     h(
       "div",
       { className: "ab-fields" },
@@ -33,7 +34,8 @@ export function Filters({ board, query, change }) {
   );
 }
 
-function Counts({ counts, query, narrow }) {
+function Counts({ board, query, narrow }) {
+  const counts = board?.counts ?? {};
   const known = COUNTED.filter(([state]) => counts[state] > 0 || state === query.state);
   return h(
     "div",
@@ -49,6 +51,7 @@ function Counts({ counts, query, narrow }) {
         words,
       );
     }),
+    h(Changed, { board, since: query.since, narrow }),
   );
 }
 

@@ -3,6 +3,7 @@
 import { Button, Fragment, h, Link, pageOf, useState } from "./airflow.js";
 import { useActions } from "./actions.js";
 import { StageCell } from "./cells.js";
+import { TONES } from "./changes.js";
 import { Icon } from "./icons.js";
 import { boardPage, differencePage, stagePage } from "./links.js";
 import { By, Digest, Notice, Outside, Page, Pending, State, Time, useTicking } from "./parts.js";
@@ -134,15 +135,6 @@ function Onward({ gate, ladder, image }) {
   );
 }
 
-const TONES = {
-  promoted: "current",
-  unchanged: "nothing",
-  "rolled back": "behind",
-  held: "held",
-  lifted: "ready",
-  rejected: "rejected",
-  replaced: "behind",
-};
 const SHOWN = 20;
 
 function History({ history }) {
