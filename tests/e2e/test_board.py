@@ -144,6 +144,40 @@ def test_a_rollback_gives_the_tag_what_it_showed_and_holds_it(airflow: Airflow, 
     refresh(page, "held.*it crashes <b>often</b>")
 
 
+def test_what_has_changed_since_yesterday_is_told_with_who_did_it(page: Page, rolled_back: str) -> None:
+    refresh(page, "held")
+    page.get_by_role("button", name="changed since yesterday").click()
+    page.wait_for_url("**since=**")
+    changes = page.get_by_role("list", name=f"What has changed of {IMAGE}")
+    for text in (r"rolled back.*in qa.*by rollback / admin", r"held.*in qa.*by admin.*it crashes <b>often</b>"):
+        expect(changes.get_by_role("listitem").filter(has_text=re.compile(text, re.DOTALL))).to_have_count(1)
+    page.get_by_role("button", name="changed since").click()
+    page.wait_for_url(lambda url: "since" not in url)
+
+
+def test_everything_is_stopped_and_goes_on_from_the_board(airflow: Airflow, page: Page, rolled_back: str) -> None:
+    page.get_by_role("button", name="Stop the line").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Images").fill(IMAGE)  # other tests promote others
+    dialog.get_by_label("Reason").fill("incident 4711")
+    dialog.get_by_role("button", name="Stop the line").click()
+    finish(dialog)
+    refresh(page, "refused by a rule.*The line is stopped.*incident 4711")
+    expect(page.get_by_role("alert")).to_contain_text("incident 4711 – admin")
+    form = {"image": IMAGE, "tag": "1.0", "source_repository": "docker-dev", "target_repository": "docker-prod"}
+    run = airflow.run("promote_on_demand", form)
+    assert airflow.get(run)["state"] == "failed"
+    assert shown(airflow, "docker-prod") is None
+
+    page.get_by_role("button", name="Let it go on").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("it is over")
+    dialog.get_by_role("button", name="Let it go on").click()
+    finish(dialog)
+    refresh(page, r"^(?!.*The line is stopped)")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_a_hold_is_lifted_and_a_digest_rejected(page: Page, rolled_back: str) -> None:
     refresh(page, "held")
     dialog = open_dialog(page, "Lift the hold")
