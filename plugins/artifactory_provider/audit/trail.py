@@ -241,7 +241,7 @@ def _tell_record(
         digest=record.digest,
         source=_show(record.source),
         replaced=_show(replaced),
-        kind=_kind_of(record.target, record.source, event.source if event else ""),
+        kind=kind_of(record.target, record.source, event.source if event else ""),
         by=(known.user if known else "") or _show(record.said.get("by", "")),
         maker=known,
         run=_show(record.run),
@@ -262,7 +262,7 @@ def _tell_event(event: ToldPromotion, shown: StandingTag | None, *, was_read: bo
         digest=_show(event.digest),
         source=_show(event.source),
         replaced=_show(event.replaced),
-        kind=_kind_of(event.target, event.source),
+        kind=kind_of(event.target, event.source),
         by=event.maker.user if event.maker else "",
         maker=event.maker,
         run=event.run if event.maker else "",
@@ -317,8 +317,12 @@ def _explain_missing_record(event: ToldPromotion, shown: StandingTag | None) -> 
     return f"The tag's record is of another promotion, of {readable(record.time)}, before this one.", ""
 
 
-def _kind_of(target: str, *sources: str) -> Literal["promotion", "rollback"]:
-    """Return whether it gave a tag back what it showed before, out of a backup, as any of its tellers says."""
+def kind_of(target: str, *sources: str) -> Literal["promotion", "rollback"]:
+    """Return whether it gave a tag back what it showed before, out of a backup, as any of its tellers says.
+
+    :param target: the target tag, as ``repository/image:tag``.
+    :param sources: the same of where it came from, as each teller has it.
+    """
     ends = [source.rpartition(":") for source in sources]
     is_back = any(image == _image_of(target) and is_backup(tag) for image, _, tag in ends)
     return "rollback" if is_back else "promotion"

@@ -6,7 +6,8 @@ import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from artifactory_provider.board.history import find_occurrences, name_change
+from artifactory_provider.audit import kind_of
+from artifactory_provider.board.history import find_decisions, name_promotion
 from artifactory_provider.promotion.marks import HOLD, LIFTED, REJECTED
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def _find_arrival(tag: StandingTag) -> Iterator[Change]:
     if tag.updated is None:
         return
     if (record := tag.record) is not None:
-        replaced = record.replaced if record.replaced.startswith("sha256:") else ""
-        yield Change(time=tag.updated, what=name_change(record.source, record.target, replaced), tag=tag)
+        kind = kind_of(record.target, record.source)
+        yield Change(time=tag.updated, what=name_promotion(kind, record.replaced), tag=tag)
     elif tag.created is not None and tag.updated - tag.created > _AT_ONCE:
         yield Change(time=tag.updated, what="copied", tag=tag)
     else:
@@ -82,6 +83,5 @@ def _find_arrival(tag: StandingTag) -> Iterator[Change]:
 
 
 def _find_decisions(tag: StandingTag) -> Iterator[Change]:
-    for one in find_occurrences([tag]):
-        if one.what in _DECIDED:
-            yield Change(time=one.time, what=one.what, tag=tag, who=one.who, reason=one.reason)
+    for one in find_decisions([tag]):
+        yield Change(time=one.time, what=one.what, tag=tag, who=one.by, reason=one.reason)

@@ -324,17 +324,11 @@ def list_asset_events(
             moment, number = wanted.before
             query = query.where(or_(Event.timestamp < moment, and_(Event.timestamp == moment, Event.id < number)))
         return [
-            AssetEvent(
-                id=event.id,
-                uri=uri,
-                timestamp=event.timestamp,
-                extra=event.extra,
-                dag_id=event.source_dag_id,
-                run_id=event.source_run_id,
-                task_id=event.source_task_id,
-                map_index=-1 if event.source_map_index is None else event.source_map_index,
-                started=started and str(started),
-                user=user if may_read_runs else None,
+            AssetEvent.read(
+                event,
+                uri,
+                started,
+                user if may_read_runs else None,
                 left_out=of_run - place if place == most and event.source_run_id else 0,
             )
             for event, uri, started, user, place, of_run in session.execute(query)

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from artifactory_provider.web import ladders, pages, plans, promotions, webhooks
 from artifactory_provider.web.airflow_internals import REQUIRES_LOGIN, AirflowLacks
 from artifactory_provider.web.board import routes as board
-from artifactory_provider.web.trail import routes as trail
+from artifactory_provider.web.board import trail
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -38,6 +38,30 @@ class AssetEvent(NamedTuple):
     user: str | None
     left_out: int
 
+    @classmethod
+    def read(cls, event: Any, uri: str, started: Any, user: str | None, *, left_out: int = 0) -> AssetEvent:
+        """Return an event that Airflow's database has.
+
+        :param event: the event, as Airflow's models have it.
+        :param uri: its asset's URI.
+        :param started: how its run was started.
+        :param user: who started its run, where the asking user may know.
+        :param left_out: how many more events of the same run are left out.
+        """
+        return cls(
+            id=event.id,
+            uri=uri,
+            timestamp=event.timestamp,
+            extra=event.extra if isinstance(event.extra, dict) else {},
+            dag_id=event.source_dag_id,
+            run_id=event.source_run_id,
+            task_id=event.source_task_id,
+            map_index=-1 if event.source_map_index is None else event.source_map_index,
+            started=started and str(getattr(started, "value", started)),
+            user=user,
+            left_out=left_out,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class EventQuery:

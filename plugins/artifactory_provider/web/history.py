@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel
 
+from artifactory_provider.audit.trail import Maker, read_told
+from artifactory_provider.promotion.tags import name_run
 from artifactory_provider.tasks.assets import SCHEME
 from artifactory_provider.web.texts import make_sendable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from artifactory_provider.audit.trail import ToldPromotion
     from artifactory_provider.web.events import AssetEvent
 
 
@@ -90,6 +93,19 @@ def records(extra: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     told = extra.get("promotions")
     found = [record for record in told if isinstance(record, Mapping)] if isinstance(told, list) else []
     yield from found or [{}]
+
+
+def read_told_promotions(event: AssetEvent) -> Iterator[ToldPromotion]:
+    """Yield the promotions that an event tells of, as the trail takes them, to the image of its own asset.
+
+    :param event: the event; anybody may emit any, on any asset.
+    """
+    place = (event.dag_id or "", event.run_id or "", event.task_id or "")
+    maker = Maker(*place, event.map_index, event.started or "", event.user or "") if all(place) else None
+    run = name_run(*place, event.map_index) if maker else f"event {event.id}"
+    for told in read_told(event.timestamp, event.extra, maker, run=run):
+        if f"{SCHEME}://{told.target.rpartition(':')[0]}" == event.uri:
+            yield told
 
 
 def _promotion(event: AssetEvent, record: Mapping[str, Any]) -> RecordedPromotion:

@@ -14,7 +14,7 @@ from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.artifactory.settings import ServerSettings
 from artifactory_provider.promotion.promote import promote as promote_one
-from artifactory_provider.promotion.request import Promotion
+from artifactory_provider.promotion.request import Promotion, PromotionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,14 +175,15 @@ def moment(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(text)
 
 
-async def promote(sandbox: RunningSandbox, source: str, repository: str) -> None:
+async def promote(sandbox: RunningSandbox, source: str, repository: str, **options: Any) -> None:
     """Push an image where it is not there yet, and promote it as tasks do."""
     if sandbox.digest(source) is None:
         sandbox.push_image(source)
     from_ = ImageReference.parse(source)
     settings = ServerSettings(base_url=sandbox.url, authentication=Basic(sandbox.username, sandbox.password))
     async with ArtifactoryClient(settings) as client:
-        await promote_one(client, Promotion(source=from_, target=ImageReference(repository, from_.image, from_.tag)))
+        target = ImageReference(repository, from_.image, from_.tag)
+        await promote_one(client, Promotion(source=from_, target=target, options=PromotionOptions(**options)))
 
 
 @pytest.mark.parametrize(("further", "state"), [("", "ready"), ("other", "conflict")])

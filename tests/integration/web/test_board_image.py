@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.promotion.attaching import Document, Pusher
-from tests.integration.web.board_api import api_server, headers, let_time_go_by, pipelines, read_board, sandbox
+from tests.integration.web.board_api import (
+    api_server,
+    headers,
+    let_time_go_by,
+    pipelines,
+    read_board,
+    sandbox,
+    store_run,
+)
 from tests.integration.web.test_board import promote
-from tests.integration.web.test_promotions_page import record, store
+from tests.integration.web.test_promotions_page import OTHER, record, store
+from tests.integration.web.test_trail_routes import store_task
+
+from artifactory_provider.promotion.tags import name_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,16 +33,19 @@ if TYPE_CHECKING:
 __all__ = ["api_server", "headers", "pipelines", "sandbox"]
 
 PAGE = "/artifactory/board/image.json"
+RUN = name_run("nightly", "r", "promote", -1)
 PROVENANCE = "https://slsa.dev/provenance/v1"
 
 
 @pytest.fixture(autouse=True)
 def details(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is known of images is of this test alone."""
-    from artifactory_provider.web.board import images
+    from artifactory_provider.web.board import image_history, images
     from artifactory_provider.web.board.image_details import ImageDetails
+    from artifactory_provider.web.trail.makers import KnownMakers
 
     monkeypatch.setattr(images, "details", ImageDetails(patience=20))
+    monkeypatch.setattr(image_history, "makers", KnownMakers())
 
 
 def read_image(server: TestClient, headers: dict[str, str], **query: Any) -> dict[str, Any]:
@@ -65,10 +80,11 @@ async def test_history_tells_each_promotion_once_with_who_has_started_it_and_wha
     api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None], sandbox: RunningSandbox
 ) -> None:
     pipelines()
-    await promote(sandbox, "docker-dev/team/app:1.0", "docker-qa")
+    await promote(sandbox, "docker-dev/team/app:1.0", "docker-qa", run=RUN)
     digest = str(sandbox.digest("docker-qa/team/app:1.0"))
-    told = record("docker-qa/team/app", "1.0", digest=digest)
-    store({"place": "docker-qa/team/app", "records": [told], "dag": "nightly", "run": "r", "user": "dana"})
+    told = record("docker-qa/team/app", "1.0", digest=digest, verdicts=["test.status is 'passed'"])
+    of_task = {"place": "docker-qa/team/app", "records": [told], "dag": "nightly", "run": "r", "user": "dana"}
+    store(of_task, of_task, begun=datetime.datetime.now(datetime.UTC))  # one more try of the task may tell of it again
     sandbox.set_properties("docker-qa/team/app:1.0", {"promotion.verdicts": "test.status is 'passed'"})
     await promote(sandbox, "docker-qa/team/app:1.0", "docker-prod")
     hold = {"": "keep it", ".by": "erin", ".time": "2026-11-20T08:00:00+00:00", ".tag": "docker-prod/team/app:1.0"}
@@ -80,8 +96,73 @@ async def test_history_tells_each_promotion_once_with_who_has_started_it_and_wha
     assert len(page["history"]) == 3
     assert promoted["qa"]["by"]["user"] == "dana"
     assert promoted["qa"]["verdicts"] == ["test.status is 'passed'"]
+    assert (promoted["qa"]["disagreement"], promoted["qa"]["remark"]) == ("", "")
     assert promoted["prod"]["by"] is None
+    assert promoted["prod"]["remark"] == "No run that Airflow knows has made it."
     assert page["stages"][1]["tags"][0]["by"]["run_id"] == "r"
+
+
+async def test_where_event_and_record_of_a_promotion_disagree_history_tells_it_once_and_in_what(
+    api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None], sandbox: RunningSandbox
+) -> None:
+    pipelines()
+    await promote(sandbox, "docker-dev/team/app:1.0", "docker-qa", run=RUN)
+    digest = str(sandbox.digest("docker-qa/team/app:1.0"))
+    told = record("docker-qa/team/app", "1.0", digest=digest, replaced=OTHER)
+    store(
+        {"place": "docker-qa/team/app", "records": [told], "dag": "nightly", "run": "r"},
+        begun=datetime.datetime.now(datetime.UTC),
+    )
+    [one] = read_image(api_server, headers)["history"]
+    assert one["by"]["run_id"] == "r"
+    assert one["disagreement"] == f"It replaced nothing says the record, {OTHER} the event."
+
+
+async def test_promotions_of_one_digest_by_two_runs_are_two_and_what_others_say_of_another_image_is_none(
+    api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None], sandbox: RunningSandbox
+) -> None:
+    pipelines()
+    await promote(sandbox, "docker-dev/team/app:1.0", "docker-qa", run=RUN)
+    digest = str(sandbox.digest("docker-qa/team/app:1.0"))
+    told = record("docker-qa/team/app", "1.0", digest=digest)
+    store(
+        {"place": "docker-qa/team/app", "records": [told], "dag": "nightly", "run": "before"},
+        {
+            "place": "docker-qa/team/app",
+            "records": [record("docker-qa/team/other", "1.0")],
+            "dag": "nightly",
+            "run": "x",
+        },
+    )
+    store_run("nightly", "r")
+    store_task("nightly", "r")
+    now, before = read_image(api_server, headers)["history"]
+    assert (now["by"]["run_id"], now["remark"].partition(":")[0]) == ("r", "No event tells of it")
+    assert (before["by"]["run_id"], before["remark"].partition(" ")[2][:9]) == ("before", "later pro")
+
+
+async def test_of_a_run_of_a_dag_that_the_user_may_not_read_an_images_history_tells_nothing(
+    api_server: TestClient,
+    headers: dict[str, str],
+    pipelines: Callable[..., None],
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+    pipelines()
+    await promote(sandbox, "docker-dev/team/app:1.0", "docker-qa", run=name_run("secret", "r", "promote", -1))
+    store()
+    store_run("secret", "r", user="dana")
+    store_task("secret", "r")
+    [one] = read_image(api_server, headers)["history"]
+    assert (one["by"]["dag_id"], one["by"]["user"]) == ("secret", "dana")
+
+    def may(self: object, **question: Any) -> bool:
+        return getattr(question.get("details"), "id", None) != "secret"
+
+    monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", may)
+    assert read_image(api_server, headers)["history"] == []
 
 
 def test_a_server_that_does_not_answer_costs_what_the_image_is_made_of_and_no_more(

@@ -56,10 +56,11 @@ def record(place: str, tag: str, *, outcome: str = "promoted", digest: str = DIG
     }
 
 
-def store(*events: Mapping[str, Any]) -> None:
+def store(*events: Mapping[str, Any], begun: datetime.datetime = NIGHT) -> None:
     """Store events, the oldest first, each a minute later than the one before, and the runs that emitted them.
 
     :param events: each with ``place``, ``records``, and, unless no DAG has emitted it, ``dag`` and ``run``.
+    :param begun: when the first was emitted.
     """
     from airflow.models.asset import AssetEvent, AssetModel
     from airflow.models.dag import DagModel
@@ -100,7 +101,7 @@ def store(*events: Mapping[str, Any]) -> None:
                 AssetEvent(
                     asset_id=asset.id,
                     extra=event.get("extra") or {"promotions": event["records"]},
-                    timestamp=NIGHT + datetime.timedelta(minutes=minute),
+                    timestamp=begun + datetime.timedelta(minutes=minute),
                     **emitted,
                 )
             )

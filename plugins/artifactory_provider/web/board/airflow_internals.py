@@ -345,7 +345,7 @@ def list_newer_events(session: Session, *, uri_start: str, since: datetime.datet
         if since is not None:
             query = query.where(Event.timestamp >= since)
         rows = session.execute(query.order_by(Event.id.desc()).limit(_MOST_EVENTS)).all()
-        return [_read_event(*row, may_read_runs=True) for row in reversed(rows)]
+        return [AssetEvent.read(*row) for row in reversed(rows)]
 
 
 def list_image_events(
@@ -366,7 +366,9 @@ def list_image_events(
 
         query = event_filter.to_orm(_events().where(AssetModel.uri.in_(uris)))
         rows = session.execute(query.order_by(Event.timestamp.desc(), Event.id.desc()).limit(limit)).all()
-        return [_read_event(*row, may_read_runs=may_read_runs) for row in rows]
+        return [
+            AssetEvent.read(event, uri, started, user if may_read_runs else None) for event, uri, started, user in rows
+        ]
 
 
 def _events() -> Any:
@@ -378,20 +380,4 @@ def _events() -> Any:
         select(Event, AssetModel.uri, DagRun.run_type, DagRun.triggering_user_name)
         .join(AssetModel, AssetModel.id == Event.asset_id)
         .outerjoin(DagRun, and_(DagRun.dag_id == Event.source_dag_id, DagRun.run_id == Event.source_run_id))
-    )
-
-
-def _read_event(event: Any, uri: str, started: Any, user: str | None, *, may_read_runs: bool) -> AssetEvent:
-    return AssetEvent(
-        id=event.id,
-        uri=uri,
-        timestamp=event.timestamp,
-        extra=event.extra,
-        dag_id=event.source_dag_id,
-        run_id=event.source_run_id,
-        task_id=event.source_task_id,
-        map_index=-1 if event.source_map_index is None else event.source_map_index,
-        started=started and str(getattr(started, "value", started)),
-        user=user if may_read_runs else None,
-        left_out=0,
     )

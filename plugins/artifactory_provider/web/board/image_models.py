@@ -93,7 +93,7 @@ class ImageStage(BoardAnswer):
 class Happening(BoardAnswer):
     """Something that happened to a tag.
 
-    :param time: when.
+    :param time: when; None where the image's record of it has a time that is none.
     :param what: what.
     :param stage: the stage's name.
     :param repository: its repository key.
@@ -101,14 +101,18 @@ class Happening(BoardAnswer):
     :param digest: what it showed from then on.
     :param replaced: the digest that it showed before.
     :param source: where it came from, as ``repository/image:tag``.
-    :param by: the run, and who started it; None where no run of Airflow tells of it.
-    :param who: who did it, as it stands on the image.
+    :param by: the task, and who started its run; None where Airflow knows none.
+    :param who: who did it: who started the run, or whom the image names; empty where nobody did.
+    :param run: what names the run in records of promotions.
     :param reason: why, of a hold, a rejection or a rollback.
     :param verdicts: what it was promoted on.
     :param approvals: who has approved it.
+    :param override: who has set a refusal aside, and why.
+    :param disagreement: where Airflow's event and the image's record of a promotion contradict each other, in words.
+    :param remark: why only one of the two tells of it, in words.
     """
 
-    time: AwareDatetime
+    time: AwareDatetime | None
     what: What
     stage: str
     repository: str
@@ -118,9 +122,13 @@ class Happening(BoardAnswer):
     source: str
     by: By | None
     who: str
+    run: str
     reason: str
     verdicts: list[str]
     approvals: str
+    override: str
+    disagreement: str
+    remark: str
 
 
 class Image(BoardAnswer):

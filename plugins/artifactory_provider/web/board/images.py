@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query
 
-from artifactory_provider.board.history import Occurrence, find_occurrences, name_change
 from artifactory_provider.board.rows import judge_tag
 from artifactory_provider.board.states import WORDS, CellState
 from artifactory_provider.promotion.tags import is_backup, select_images
-from artifactory_provider.tasks.assets import SCHEME
 from artifactory_provider.web.airflow_internals import (
     REQUIRES_ASSET_ACCESS,
     EventFilterDep,
     SessionDep,
 )
 from artifactory_provider.web.board.access import RightsDep, Start, view_board
-from artifactory_provider.web.board.airflow_internals import list_image_events
 from artifactory_provider.web.board.image_details import Details, ImageDetails
+from artifactory_provider.web.board.image_history import tell_history
 from artifactory_provider.web.board.image_models import (
-    Happening,
     Image,
     ImageStage,
     ImageTag,
@@ -31,23 +28,17 @@ from artifactory_provider.web.board.image_models import (
 from artifactory_provider.web.board.looking import StagePlace
 from artifactory_provider.web.board.showing import show_by, show_row, show_url
 from artifactory_provider.web.board.views import sort_by_age
-from artifactory_provider.web.history import read_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from sqlalchemy.orm import Session
+    from collections.abc import Sequence
 
     from artifactory_provider.audit import StandingTag
     from artifactory_provider.board.details import AttachedPart, Contents
     from artifactory_provider.pipelines.model import Pipeline, Stage
     from artifactory_provider.web.board.views import View
-    from artifactory_provider.web.history import RecordedPromotion
 
 _DETAILED = 5
 """Tags of each stage whose contents are read."""
-_MOST_EVENTS = 500
-_PROMOTED = frozenset({"promoted", "replaced", "rolled back"})
 
 details = ImageDetails()
 router = APIRouter(dependencies=[REQUIRES_ASSET_ACCESS])
@@ -106,7 +97,18 @@ def show_image(wanted: WantedDep, rights: RightsDep, session: SessionDep, event_
             )
             for level, stage in enumerate(pipeline.stages)
         ],
-        history=_tell(view, pipeline, wanted.image, session, event_filter),
+        history=tell_history(
+            session,
+            event_filter,
+            rights,
+            image=wanted.image,
+            stages={stage.repository: stage.name for stage in pipeline.stages},
+            tags=[
+                tag
+                for stage in pipeline.stages
+                for tag in _survey(view, StagePlace(pipeline.connection, stage.repository), wanted.image)
+            ],
+        ),
     )
 
 
@@ -176,82 +178,3 @@ def _show_platforms(contents: Contents) -> list[Platform]:
 
 def _show_attached(one: AttachedPart) -> ShownAttachment:
     return ShownAttachment(kind=one.kind, tag=one.tag, digest=one.digest, media_type=one.media_type)
-
-
-def _tell(view: View, pipeline: Pipeline, image: str, session: Session, event_filter: Any) -> list[Happening]:
-    """Return what happened: what Airflow's events tell, completed by what stands on the images."""
-    stages = {stage.repository: stage.name for stage in pipeline.stages}
-    uris = [f"{SCHEME}://{repository}/{image}" for repository in stages]
-    events = list_image_events(session, event_filter, uris, limit=_MOST_EVENTS, may_read_runs=view.rights.runs)
-    entries = read_entries(events, words=(), outcome="promoted")
-    promotions = [promotion for entry in entries for promotion in entry.promotions]
-    standing = [
-        tag for repository in stages for tag in _survey(view, StagePlace(pipeline.connection, repository), image)
-    ]
-    told = list(_join(promotions, find_occurrences(standing), stages))
-    return sorted(told, key=lambda one: one.time, reverse=True)
-
-
-def _join(
-    promotions: Sequence[RecordedPromotion], occurrences: Iterable[Occurrence], stages: dict[str, str]
-) -> Iterable[Happening]:
-    """Yield each promotion once: an event says who started it, the record on the image what it was promoted on."""
-    left = {(one.target, one.digest): one for one in reversed(promotions)}
-    joined: dict[int, Occurrence] = {}
-    for one in occurrences:
-        event = (
-            left.pop((one.target, one.digest), None) if one.what in {"promoted", "replaced", "rolled back"} else None
-        )
-        if event is not None:
-            joined[id(event)] = one
-        elif (made := _show_occurrence(one, stages)) is not None:
-            yield made
-    for promotion in promotions:
-        record = joined.get(id(promotion))
-        made = _show_promotion(promotion, record, stages)
-        if made is not None:
-            yield made
-
-
-def _show_promotion(
-    promotion: RecordedPromotion, record: Occurrence | None, stages: dict[str, str]
-) -> Happening | None:
-    repository, tag = promotion.target.partition("/")[0], promotion.target.rpartition(":")[2]
-    if repository not in stages:
-        return None
-    return Happening(
-        time=promotion.timestamp,
-        what=name_change(promotion.source, promotion.target, promotion.replaced),
-        stage=stages[repository],
-        repository=repository,
-        tag=tag,
-        digest=promotion.digest,
-        replaced=promotion.replaced,
-        source=promotion.source,
-        by=show_by(promotion),
-        who=promotion.user or "",
-        reason="",
-        verdicts=list(record.verdicts) if record else [],
-        approvals=record.approvals if record else "",
-    )
-
-
-def _show_occurrence(one: Occurrence, stages: dict[str, str]) -> Happening | None:
-    repository, tag = one.target.partition("/")[0], one.target.rpartition(":")[2]
-    if repository not in stages:
-        return None
-    return Happening(
-        time=one.time,
-        what=one.what,
-        stage=stages[repository],
-        repository=repository,
-        tag=tag,
-        digest=one.digest,
-        replaced=one.replaced,
-        source=one.source,
-        by=None,
-        who=one.who,
-        reason=one.reason,
-        verdicts=list(one.verdicts),
-        approvals=one.approvals,
-    )

@@ -1,1 +1,1 @@
-"""The trail of promotions, as JSON and as CSV."""
+"""What Airflow knows of the trail of promotions: events, and the tasks behind records."""

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, or_, select
 
-from artifactory_provider.audit.trail import Maker, ToldPromotion, read_told
+from artifactory_provider.audit.trail import Maker
 from artifactory_provider.promotion.tags import name_run
 from artifactory_provider.tasks.assets import SCHEME, as_event, removals_asset
 from artifactory_provider.web.airflow_internals import needed
+from artifactory_provider.web.events import AssetEvent
+from artifactory_provider.web.history import read_told_promotions
 
 if TYPE_CHECKING:
     import datetime
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from artifactory_provider.audit.event_log import Event
-    from artifactory_provider.audit.trail import Period
+    from artifactory_provider.audit.trail import Period, ToldPromotion
 
 MOST_EVENTS = 100_000
 _EVENTS_A_QUERY = 1000
@@ -67,7 +69,7 @@ def read_promotions(
         from airflow.models.dagrun import DagRun
 
         query = (
-            select(Event, DagRun.run_type, DagRun.triggering_user_name)
+            select(Event, AssetModel.uri, DagRun.run_type, DagRun.triggering_user_name)
             .join(AssetModel, AssetModel.id == Event.asset_id)
             .outerjoin(DagRun, and_(DagRun.dag_id == Event.source_dag_id, DagRun.run_id == Event.source_run_id))
             .where(AssetModel.uri.startswith(f"{SCHEME}://{repository}/", autoescape=True))
@@ -84,18 +86,10 @@ def read_promotions(
             found += len(rows)
             if found > MOST_EVENTS:
                 raise TooManyEvents
-            for event, started, user in rows:
-                yield from _read_event(event, _name(started), user if may_read_runs else None)
+            for event, uri, started, user in rows:
+                yield from read_told_promotions(AssetEvent.read(event, uri, started, user if may_read_runs else None))
             last = rows[-1][0].id
             session.expunge_all()  # What was read of thousands of events is not kept.
-
-
-def _read_event(event: Any, started: str, user: str | None) -> Iterator[ToldPromotion]:
-    index = -1 if event.source_map_index is None else event.source_map_index
-    place = (event.source_dag_id, event.source_run_id, event.source_task_id)
-    maker = Maker(*place, index, started, user or "") if all(place) else None
-    extra = event.extra if isinstance(event.extra, dict) else {}
-    yield from read_told(event.timestamp, extra, maker, run=name_run(*place, index) if maker else f"event {event.id}")
 
 
 def read_events(session: Session, repository: str, *, after: datetime.datetime) -> Iterator[Event]:
@@ -108,15 +102,16 @@ def read_events(session: Session, repository: str, *, after: datetime.datetime) 
     :raises AirflowLacks: where Airflow has changed.
     """
     with needed():
-        from airflow.models.asset import AssetEvent, AssetModel
+        from airflow.models.asset import AssetEvent as Event
+        from airflow.models.asset import AssetModel
 
         uri = AssetModel.uri
         of_images = uri.startswith(f"{SCHEME}://{repository}/", autoescape=True)
         query = (
-            select(AssetEvent)
-            .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
-            .where(or_(of_images, uri == removals_asset(repository).uri), AssetEvent.timestamp >= after)
-            .order_by(AssetEvent.id)
+            select(Event)
+            .join(AssetModel, AssetModel.id == Event.asset_id)
+            .where(or_(of_images, uri == removals_asset(repository).uri), Event.timestamp >= after)
+            .order_by(Event.id)
             .limit(MOST_EVENTS + 1)
         )
         for number, told in enumerate(session.scalars(query)):

@@ -166,6 +166,7 @@ function History({ history }) {
 
 function Happening({ one }) {
   const page = pageOf(one.by);
+  const told = [...one.verdicts, one.approvals, one.override && `set aside: ${one.override}`].filter(Boolean);
   return h(
     "li",
     null,
@@ -183,11 +184,26 @@ function Happening({ one }) {
       { className: "ab-line ab-muted ab-small" },
       one.source && h("span", null, `from ${one.source}`),
       one.replaced && h("span", null, "in place of ", h(Digest, { digest: one.replaced })),
-      one.by ? h("span", null, "by ", h(By, { by: one.by })) : one.who && h("span", null, `by ${one.who}`),
+      h(Whose, { one }),
       page && one.by.task_id && h(Link, { to: page, className: "ab-link" }, "log"),
     ),
     one.reason && h("p", { className: "ab-small" }, one.reason),
-    (one.verdicts.length > 0 || one.approvals) &&
-      h("p", { className: "ab-small ab-muted" }, [...one.verdicts, one.approvals].filter(Boolean).join(" · ")),
+    told.length > 0 &&
+      h("p", { className: "ab-small ab-muted" }, told.join(" · ")),
+    one.disagreement &&
+      h(
+        "p",
+        { className: "ab-small" },
+        h(State, { state: "conflict", word: "They disagree" }),
+        ` ${one.disagreement}`,
+      ),
+    one.remark && h("p", { className: "ab-small ab-muted" }, one.remark),
   );
+}
+
+/** Who has done it, as far as anybody tells. */
+function Whose({ one }) {
+  if (one.by) return h("span", null, "by ", h(By, { by: one.by }));
+  if (one.who) return h("span", null, `by ${one.who}`);
+  return one.run ? h("span", null, "by the run ", h("code", null, one.run)) : null;
 }
