@@ -326,7 +326,7 @@ What to try:
   2. In Airflow, trigger 'Service catalogue check' (service_catalog_check): when it is done, 'Promote nightly'
      (promote_nightly) starts by itself.
   3. {waiting}
-  4. Under Browse, open Promotions: what was promoted, where to, and by which run.
+  4. Beside the board's title, open History: what was promoted, where to, and by which run.
   5. Trigger 'Promote nightly' by hand with 'coredns:v1.10.1' as its only image.
   6. Trigger 'Retag backfill' (retag_backfill) as its form stands, and open the run's tab Plan: that was a dry run.
   7. The images were pushed over the last three weeks, and no night has run since last week: backfill those ('Promote

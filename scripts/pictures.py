@@ -127,11 +127,10 @@ def _play(take: Callable[[Album, Instance, Home], None], *, with_past: bool) -> 
 
 
 def take_pages(album: Album, instance: Instance, home: Home) -> None:
-    """Take the pictures of a night, a backfill, the policy, and of what was promoted then."""
+    """Take the pictures of a night, a backfill and the policy."""
     take_night(album, instance, home)
     take_backfill(album, instance)
     take_policy(album, instance)
-    album.take("promotions", "/plugin/promotions", _tab_shows("Outcome"), width=1440)
 
 
 def take_night(album: Album, instance: Instance, home: Home) -> None:
@@ -174,7 +173,7 @@ def take_backfill(album: Album, instance: Instance) -> None:
 
 
 def take_board(album: Album, instance: Instance, home: Home) -> None:
-    """Take pictures of the board while a night waits, of one image, and of a promotion that is about to be made."""
+    """Take pictures of the board while a night waits, of an image, the history, and a promotion about to be made."""
     api, name = instance.api, "csi-provisioner"
     api.trigger("service_catalog_check")
     run = _wait(lambda: api.newest_run(NIGHTLY, "asset_triggered"), "the night begins")
@@ -186,6 +185,7 @@ def take_board(album: Album, instance: Instance, home: Home) -> None:
     album.take("board", f"/plugin/board?ladder={NIGHTLY}", _board_shows(name), width=1440, height=960)
     image = f"/plugin/board/image?image={name}&ladder={NIGHTLY}"
     album.take("board-image", image, _board_shows("History"), width=1440, height=1000)
+    album.take("board-history", "/plugin/board/history", _board_shows("promote_nightly"), width=1440, height=760)
     album.take("board-promote", "/plugin/board?q=csi-resizer", _open_promotion, width=1440, height=760)
 
 

@@ -15,7 +15,7 @@ from tests.e2e.conftest import ENDED, until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, FrameLocator, Page
+    from playwright.sync_api import Browser, FrameLocator, Locator, Page
     from tests.e2e.conftest import Airflow
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
@@ -65,6 +65,13 @@ def inside(page: Page, address: str) -> FrameLocator:
     return frame
 
 
+def open_history(page: Page, query: str = "") -> Locator:
+    """Return the history of promotions, as the board shows it."""
+    page.goto(f"/plugin/board/history{query}")
+    expect(page.locator(".ab-page tbody tr").first).to_be_visible(timeout=60_000)
+    return page.locator(".ab-page")
+
+
 def background(frame: FrameLocator) -> Any:
     return frame.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
 
@@ -78,14 +85,12 @@ def test_a_dry_runs_form_is_run_for_real_by_a_click_on_its_tab(airflow: Airflow,
     assert (promote["state"], promote["rendered_map_index"].partition(" ")[0]) == ("success", "coredns")
 
 
-@pytest.mark.parametrize("page", ["promotions", "plan"])
-def test_the_pages_follow_airflows_own_switch_and_not_the_operating_system(
-    airflow: Airflow, browser: Browser, real_run: str, page: str
+def test_the_tab_follows_airflows_own_switch_and_not_the_operating_system(
+    airflow: Airflow, browser: Browser, real_run: str
 ) -> None:
-    address = "/plugin/promotions" if page == "promotions" else f"/{run_page(real_run)}/plugin/plan"
     with open_context(browser, airflow.home, theme="light", system="dark") as context:
         opened = context.new_page()
-        frame = inside(opened, address)
+        frame = inside(opened, plan_of(real_run))
         assert background(frame) == LIGHT
         opened.get_by_role("button", name="User").click()
         opened.get_by_role("menuitem", name="Appearance").click()
@@ -96,10 +101,12 @@ def test_the_pages_follow_airflows_own_switch_and_not_the_operating_system(
         assert background(frame) == DARK
 
 
-def test_without_a_choice_in_airflow_the_operating_system_counts(airflow: Airflow, browser: Browser) -> None:
+def test_without_a_choice_in_airflow_the_operating_system_counts(
+    airflow: Airflow, browser: Browser, real_run: str
+) -> None:
     with open_context(browser, airflow.home, system="dark") as context:
         page = context.new_page()
-        frame = inside(page, "/plugin/promotions")
+        frame = inside(page, plan_of(real_run))
         assert background(frame) == DARK
         page.emulate_media(color_scheme="light")
         expect(frame.locator("html")).to_have_attribute("data-theme", "light")
@@ -111,14 +118,15 @@ def test_nothing_sticks_out_and_no_name_breaks_at_any_width(
 ) -> None:
     with open_context(browser, airflow.home, theme="light", width=width) as context:
         page = context.new_page()
-        for address in ("/plugin/promotions", f"/{run_page(real_run)}/plugin/plan"):
-            frame = inside(page, address)
-            root = frame.locator("html")
-            assert root.evaluate("html => html.scrollWidth <= html.clientWidth"), address
-            names = frame.get_by_text(f"docker-qa/coredns:{TAG}").all()
+        frame = inside(page, plan_of(real_run))
+        assert frame.locator("html").evaluate("html => html.scrollWidth <= html.clientWidth")
+        history = open_history(page, f"?q={TAG}")
+        assert history.evaluate("page => page.scrollWidth <= page.clientWidth")
+        for shown in (frame, history):
+            names = shown.get_by_text(f"docker-qa/coredns:{TAG}").all()
             assert names
             for name in names:
-                assert name.evaluate("name => name.getClientRects().length") == 1, (address, width)
+                assert name.evaluate("name => name.getClientRects().length") == 1, width
 
 
 def test_a_digest_is_copied_with_one_click_and_without_the_mouse(
@@ -127,35 +135,33 @@ def test_a_digest_is_copied_with_one_click_and_without_the_mouse(
     with open_context(browser, airflow.home) as context:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
-        frame = inside(page, "/plugin/promotions")
-        frame.get_by_placeholder("Image, tag, digest").fill(TAG)
-        frame.get_by_role("button", name="Show").click()
-        page.wait_for_function("tag => frames[0].location.search.includes(tag)", arg=TAG)
-        button = frame.get_by_role("button", name=re.compile("Copy sha256:"))
+        history = open_history(page)
+        history.get_by_role("searchbox").fill(TAG)
+        page.wait_for_url(f"**/plugin/board/history?q={TAG}")
+        expect(history.get_by_text(f"docker-qa/coredns:{TAG}")).to_be_visible()
+        button = history.get_by_role("button", name=re.compile("Copy sha256:"))
         expect(button).to_have_count(1)
         button.click()
-        expect(button).to_have_text("copied")
+        expect(button.get_by_role("status")).to_have_text("Copied")
         digest = page.evaluate("navigator.clipboard.readText()")
         assert re.fullmatch("sha256:[0-9a-f]{64}", digest)
         page.evaluate("navigator.clipboard.writeText('')")
-        frame.get_by_role("button", name="Show").focus()
-        page.keyboard.press("Tab")
+        button.focus()
         page.keyboard.press("Enter")
-        expect(frame.get_by_role("status")).to_have_text(f"Copied {digest}")
-        assert page.evaluate("navigator.clipboard.readText()") == digest
+        page.wait_for_function("digest => navigator.clipboard.readText().then(text => text === digest)", arg=digest)
 
 
-def test_a_promotion_leads_out_of_the_frame_to_its_task(airflow: Airflow, browser: Browser, real_run: str) -> None:
+def test_a_promotion_leads_to_its_task(airflow: Airflow, browser: Browser, real_run: str) -> None:
     with open_context(browser, airflow.home) as context:
         page = context.new_page()
-        frame = inside(page, "/plugin/promotions")
-        row = frame.get_by_role("row").filter(has_text=TAG)
+        history = open_history(page, f"?q={TAG}")
+        row = history.get_by_role("row").filter(has_text=f"docker-qa/coredns:{TAG}")
         row.get_by_role("link", name="retag_backfill").click()
         page.wait_for_url(re.compile(rf"/{re.escape(run_page(real_run))}/tasks/promote/mapped/0"))
         expect(page.locator("iframe")).to_have_count(0)
 
 
-def test_without_a_session_the_page_leads_to_the_login_and_back(
+def test_without_a_session_an_old_link_leads_to_the_login_and_on_to_what_it_asked_for(
     airflow: Airflow, browser: Browser, real_run: str
 ) -> None:
     with open_context(browser, airflow.home, logged_in=False) as context:
@@ -164,7 +170,7 @@ def test_without_a_session_the_page_leads_to_the_login_and_back(
         page.get_by_label("Username").fill("admin")
         page.get_by_label("Password").fill(airflow.home.secrets.airflow_password)
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url(f"**/artifactory/promotions?q={TAG}&outcome=promoted")
+        page.wait_for_url(f"**/plugin/board/history?q={TAG}&outcome=promoted")
         expect(page.get_by_text(f"docker-qa/coredns:{TAG}")).to_be_visible()
 
 
@@ -173,22 +179,23 @@ def test_a_frame_whose_session_has_ended_sends_the_whole_of_airflow_to_the_login
 ) -> None:
     with open_context(browser, airflow.home) as context:
         page = context.new_page()
-        frame = inside(page, "/plugin/promotions")
+        inside(page, plan_of(real_run))
         context.clear_cookies()
-        frame.get_by_role("button", name="Show").click()
-        page.wait_for_url(re.compile(r"/auth/login\?next=.*plugin%2Fpromotions"))
+        page.evaluate("frames[0].location.reload()")
+        page.wait_for_url(re.compile(r"/auth/login\?next=.*plugin%2Fplan"))
         expect(page.locator("iframe")).to_have_count(0)
 
 
 def test_no_page_breaks_its_own_policy(airflow: Airflow, browser: Browser, real_run: str, dry_run: str) -> None:
-    plans = [f"/dags/retag_backfill/runs/{quote(dry_run, safe='')}/plugin/plan", f"/{run_page(real_run)}/plugin/plan"]
+    plans = [f"/dags/retag_backfill/runs/{quote(dry_run, safe='')}/plugin/plan", plan_of(real_run)]
     said = []
     with open_context(browser, airflow.home) as context:
         page = context.new_page()
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
-        for address in ("/plugin/promotions", *plans):
+        for address in plans:
             inside(page, address)
+        open_history(page)
     assert said == []
 
 
@@ -196,3 +203,8 @@ def run_page(run: str) -> str:
     """Return where Airflow's UI shows a run."""
     _, dag_id, _, run_id = run.split("/")
     return f"dags/{dag_id}/runs/{run_id}"
+
+
+def plan_of(run: str) -> str:
+    """Return where Airflow's UI shows the plan of a run."""
+    return f"/{run_page(run)}/plugin/plan"

@@ -320,8 +320,8 @@ def list_asset_events(
         most = wanted.most_of_a_run
         if most is not None:
             query = query.where(or_(Event.source_run_id.is_(None), found.c.place <= most))
-        if wanted.before:
-            moment, number = wanted.before
+        if wanted.older_than:
+            moment, number = wanted.older_than
             query = query.where(or_(Event.timestamp < moment, and_(Event.timestamp == moment, Event.id < number)))
         return [
             AssetEvent.read(
@@ -358,6 +358,10 @@ def _find_events(event_filter: Any, wanted: EventQuery, *, may_read_runs: bool) 
         query = query.where(Event.source_dag_id == wanted.dag_id)
     if wanted.run_id:
         query = query.where(Event.source_run_id == wanted.run_id)
+    if wanted.since is not None:
+        query = query.where(Event.timestamp >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(Event.timestamp < wanted.until)
     for word in wanted.words:
         found = [text.icontains(word, autoescape=True) for text in texts]
         as_json = json.dumps(word)[1:-1]

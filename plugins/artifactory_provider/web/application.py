@@ -9,10 +9,10 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from artifactory_provider.web import ladders, pages, plans, promotions, webhooks
+from artifactory_provider.web import ladders, pages, plans, webhooks
 from artifactory_provider.web.airflow_internals import REQUIRES_LOGIN, AirflowLacks
+from artifactory_provider.web.board import promotions, trail
 from artifactory_provider.web.board import routes as board
-from artifactory_provider.web.board import trail
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -73,7 +73,9 @@ class EventQuery:
     :param emitted: a text that was emitted.
     :param dag_id: the DAG; None for any.
     :param run_id: its run; None for any.
-    :param before: moment and number of an event that they are older than; None for all.
+    :param since: not before this moment; None for all.
+    :param until: before this moment; None for all.
+    :param older_than: moment and number of an event that they are older than, where a page ended; None for all.
     :param limit: how many at most.
     :param most_of_a_run: how many of one run at most; None for all.
     :param newest: how many of Airflow's newest events are looked at.
@@ -84,7 +86,9 @@ class EventQuery:
     emitted: str = ""
     dag_id: str | None = None
     run_id: str | None = None
-    before: tuple[datetime.datetime, int] | None = None
+    since: datetime.datetime | None = None
+    until: datetime.datetime | None = None
+    older_than: tuple[datetime.datetime, int] | None = None
     limit: int = 100
     most_of_a_run: int | None = None
     newest: int = 20_000

@@ -1,4 +1,4 @@
-"""The plugin that registers what Airflow's UI shows: the board, promotions under Browse, plans beside their runs."""
+"""The plugin that registers what Airflow's UI shows: the board, the way to its history, plans beside their runs."""
 
 from __future__ import annotations
 
@@ -32,13 +32,6 @@ class ArtifactoryPlugin(AirflowPlugin):
     fastapi_apps = [{"app": pages, "url_prefix": URL_PREFIX, "name": "Artifactory"}]  # noqa: RUF012 - Airflow's shape
     external_views = [  # noqa: RUF012 - Airflow's shape
         {
-            "name": "Promotions",
-            "href": f"{URL_PREFIX}/promotions",
-            "destination": "nav",
-            "category": "browse",
-            "url_route": "promotions",
-        },
-        {
             "name": "Plan",
             "href": f"{URL_PREFIX}/plans/{{DAG_ID}}/{{RUN_ID}}",
             "destination": "dag_run",
@@ -53,6 +46,13 @@ class ArtifactoryPlugin(AirflowPlugin):
             "destination": "nav",
             "url_route": "board",
             "nav_top_level": True,
+        },
+        {
+            "name": "Promotions",
+            "bundle_url": BOARD,
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "promotions",
         },
         {"name": "Promotions that need somebody", "bundle_url": BOARD, "destination": "dashboard"},
         {"name": "Images", "bundle_url": BOARD, "destination": "dag_run", "url_route": "images"},

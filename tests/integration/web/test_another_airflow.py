@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-PLAN, PROMOTIONS = "/artifactory/plans/other_airflow/run", "/artifactory/promotions"
+PLAN, PROMOTIONS = "/artifactory/plans/other_airflow/run", "/artifactory/promotions.json"
 NEEDED = {
     "airflow.api_fastapi.app.get_auth_manager": {PROMOTIONS},
     "airflow.api_fastapi.auth.managers.models.resource_details.DagAccessEntity": {PLAN, PROMOTIONS},
@@ -199,14 +199,14 @@ def test_a_column_that_airflow_has_renamed_costs_its_page(
     answer = api_server.get(PLAN, headers=headers)
     assert answer.status_code == 503
     assert "'Renamed' has no attribute 'dag_id'" in answer.text
-    assert api_server.get(f"{PROMOTIONS}.json", headers=headers).json() is not None
+    assert api_server.get(PROMOTIONS, headers=headers).json() is not None
 
 
 def test_json_that_airflow_cannot_give_is_refused_as_json(
     api_server: TestClient, headers: dict[str, str], fresh_pages: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hide(monkeypatch, "airflow.models.asset.AssetModel")
-    answer = api_server.get(f"{PROMOTIONS}.json", headers=headers)
+    answer = api_server.get(PROMOTIONS, headers=headers)
     assert answer.status_code == 503
     assert "AssetModel" in answer.json()["detail"]
 

@@ -1,5 +1,8 @@
+"""What was promoted, as JSON and as CSV, and where addresses of the page that had it lead."""
+
 from __future__ import annotations
 
+import csv
 import datetime
 import html
 import re
@@ -13,11 +16,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy import delete, select
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 DIGEST, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
-PAGE, JSON = "/artifactory/promotions", "/artifactory/promotions.json"
-PAGES = [PAGE, JSON]
+PAGE, JSON, CSV = "/artifactory/promotions", "/artifactory/promotions.json", "/artifactory/promotions.csv"
+FILES, ALL = [JSON, CSV], [PAGE, JSON, CSV]
+NAMES = ("q", "repository", "outcome", "dag", "run", "from", "before", "older")
+HISTORY = "/plugin/board/history"
 HOSTILE = "<script>alert(1)</script>"
 NIGHT = datetime.datetime(2026, 11, 1, 2, tzinfo=datetime.UTC)
 Headers = dict[str, dict[str, str]]
@@ -140,27 +145,30 @@ def found(api_server: TestClient, headers: Headers, **query: Any) -> list[str]:
     return [entry["target"] for entry in answer.json()["promotions"]]
 
 
-def shown(api_server: TestClient, headers: Headers, **query: Any) -> str:
-    """Return the page."""
-    answer = api_server.get(PAGE, params=query, headers=headers["viewer"])
+def page_of(api_server: TestClient, headers: Headers, **query: Any) -> dict[str, Any]:
+    """Return a page as the board shows it: of what is very much, only the first."""
+    answer = api_server.get(JSON, params={"brief": "true", **query}, headers=headers["viewer"])
     assert answer.status_code == 200, answer.text
-    return answer.text
+    page: dict[str, Any] = answer.json()
+    assert sum(group["listed"] for group in page["groups"]) == len(page["promotions"])
+    return page
 
 
-def older(page: str) -> dict[str, str]:
-    """Return the query of a page's link to older ones."""
-    (link,) = re.findall(r'<a rel="next" href="\?(.+?)">', page)
-    return {name: values[0] for name, values in parse_qs(html.unescape(link)).items()}
+def rows(api_server: TestClient, headers: Headers, **query: Any) -> list[dict[str, str]]:
+    """Return the rows of the CSV."""
+    answer = api_server.get(CSV, params=query, headers=headers["viewer"])
+    assert answer.status_code == 200, answer.text
+    return list(csv.DictReader(answer.text.splitlines()))
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ALL)
 def test_nobody_sees_promotions_without_logging_in(api_server: TestClient, promoted: None, page: str) -> None:
     answer = api_server.get(page)
     assert answer.status_code == 401
     assert "payments" not in answer.text
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ALL)
 def test_a_forged_token_is_refused(api_server: TestClient, page: str) -> None:
     assert api_server.get(page, headers={"Authorization": "Bearer e30.e30.x"}).status_code in {401, 403}
 
@@ -188,19 +196,37 @@ def test_json_is_asked_for_by_name_and_never_guessed(api_server: TestClient, hea
         assert api_server.get(JSON, headers=asked).json() == {"detail": "Not authenticated"}
         assert "text/html" in api_server.get(PAGE, headers=asked).headers["content-type"]
         told = api_server.get(JSON, headers={**asked, **headers["viewer"]})
-        assert set(told.json()) == {"promotions", "older"}
-        assert "text/html" in api_server.get(PAGE, headers={**asked, **headers["viewer"]}).headers["content-type"]
+        assert set(told.json()) == {"promotions", "groups", "repositories", "older"}
+        assert api_server.get(PAGE, headers={**asked, **headers["viewer"]}).headers["location"] == HISTORY
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    ("asked", "location"),
+    [
+        ("", ""),
+        ("?q=a%20%22b%22%20%26%20c&repository=docker-qa", "?q=a+%22b%22+%26+c&repository=docker-qa"),
+        ("?dag=night&run=scheduled__1%2B00%3A00", "?dag=night&run=scheduled__1%2B00%3A00"),
+        ("?outcome=promoted&before=2026-11-01T02%3A00/7", "?outcome=promoted&older=2026-11-01T02%3A00%2F7"),
+        ("?q=//evil.example&q=x%0d%0aSet-Cookie:%20a=b", "?q=%2F%2Fevil.example&q=x%0D%0ASet-Cookie%3A+a%3Db"),
+        ("?next=https://evil.example", "?next=https%3A%2F%2Fevil.example"),
+    ],
+)
+def test_old_addresses_lead_on_to_the_boards_history_with_what_they_asked_for_and_nowhere_else(
+    api_server: TestClient, headers: Headers, asked: str, location: str
+) -> None:
+    answer = api_server.get(f"{PAGE}{asked}", headers=headers["viewer"])
+    assert (answer.status_code, answer.headers["location"]) == (307, f"{HISTORY}{location}")
+
+
+@pytest.mark.parametrize("page", ALL)
 @pytest.mark.parametrize("role", ["viewer", "user", "op", "admin"])
 def test_whoever_may_read_assets_may_read_promotions(
     api_server: TestClient, headers: Headers, page: str, role: str
 ) -> None:
-    assert api_server.get(page, headers=headers[role]).status_code == 200
+    assert api_server.get(page, headers=headers[role]).status_code == (307 if page == PAGE else 200)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", FILES)
 def test_nobody_sees_the_promotions_of_a_dag_that_they_may_not_read(
     api_server: TestClient, headers: Headers, promoted: None, page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,9 +250,10 @@ def test_who_started_a_run_is_for_those_alone_who_may_read_runs(
     def may(self: object, **question: Any) -> bool:
         return question.get("access_entity") is not DagAccessEntity.RUN
 
-    assert "Jane.Doe" in shown(api_server, headers)
+    for page in FILES:
+        assert "Jane.Doe" in api_server.get(page, headers=headers["viewer"]).text
     monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", may)
-    for page in PAGES:
+    for page in FILES:
         answer = api_server.get(page, headers=headers["viewer"])
         assert "by_hand" in answer.text
         assert "Jane.Doe" not in answer.text
@@ -259,8 +286,19 @@ def test_promotions_are_listed_newest_first_each_one_of_a_bulk_run_and_other_ass
                 "user": "Jane.Doe@example.com",
             }
         ],
+        "groups": [
+            {
+                "event": answer["groups"][0]["event"],
+                "image": "docker-prod/coredns",
+                "listed": 1,
+                "outcomes": {"promoted": 1},
+                "left_out": 0,
+            }
+        ],
+        "repositories": answer["repositories"],
         "older": None,
     }
+    assert {"docker-prod", "docker-qa"} <= set(answer["repositories"])
 
 
 @pytest.mark.parametrize(
@@ -293,20 +331,19 @@ def test_the_search_finds_images_tags_digests_dags_runs_and_people_and_nothing_e
     api_server: TestClient, headers: Headers, promoted: None, q: str, targets: list[str]
 ) -> None:
     assert found(api_server, headers, q=q) == targets
-    page = shown(api_server, headers, q=q)
-    assert ("Nothing that was promoted fits." in page) == (not targets)
-    for target in targets:
-        assert html.escape(target) in page
+    assert [row["target"] for row in rows(api_server, headers, q=q)] == targets
 
 
 def test_of_a_bulk_run_the_search_shows_the_tags_that_it_finds(
     api_server: TestClient, headers: Headers, promoted: None
 ) -> None:
-    assert "120 tags" in shown(api_server, headers, q="tools/cli")
-    page = shown(api_server, headers, q="tools/cli 2.11")
-    assert "11 tags" in page
-    assert "2.110.0" in page
-    assert "2.12.0" not in page
+    page = page_of(api_server, headers, q="tools/cli")
+    assert [(group["outcomes"], group["listed"]) for group in page["groups"]] == [({"promoted": 120}, 20)]
+    page = page_of(api_server, headers, q="tools/cli 2.11")
+    assert [(group["outcomes"], group["listed"]) for group in page["groups"]] == [({"promoted": 11}, 11)]
+    targets = [promotion["target"] for promotion in page["promotions"]]
+    assert "docker-qa/tools/cli:2.110.0" in targets
+    assert "docker-qa/tools/cli:2.12.0" not in targets
 
 
 @pytest.mark.parametrize(
@@ -320,21 +357,17 @@ def test_of_a_bulk_run_the_search_shows_the_tags_that_it_finds(
         ({"dag": "night", "run": "scheduled__1+00:00"}, 3),
         ({"dag": "by_hand", "run": "scheduled__1+00:00"}, 0),
         ({"repository": "docker-prod", "q": "coredns"}, 1),
+        ({"from": "2026-11-01T02:02"}, 123),
+        ({"before": "2026-11-01T03:02+01:00"}, 2),
+        ({"from": "2026-11-01T02:02", "before": "2026-11-01T02:03:00Z"}, 1),
+        ({"from": "2026-11-02"}, 0),
     ],
 )
 def test_filters_narrow_the_list_alone_and_together(
     api_server: TestClient, headers: Headers, promoted: None, query: dict[str, str], number: int
 ) -> None:
     assert len(found(api_server, headers, **query)) == number
-
-
-def test_unchanged_looks_unlike_promoted(api_server: TestClient, headers: Headers, promoted: None) -> None:
-    page = shown(api_server, headers)
-    assert '<span class="outcome promoted">promoted</span>' in page
-    assert '<span class="outcome unchanged">unchanged</span>' in page
-    assert "replaced sha256:bbbbbbbbbbbb" in page
-    assert "moved" in shown(api_server, headers, q="coredns")
-    assert "moved" not in shown(api_server, headers, q="payments")
+    assert len(rows(api_server, headers, **query)) == number
 
 
 def test_pages_show_each_promotion_once_also_when_new_ones_come_between(
@@ -345,88 +378,128 @@ def test_pages_show_each_promotion_once_also_when_new_ones_come_between(
         return {"place": place, "records": [record(place, "1")], "dag": "night", "run": f"scheduled__{number}"}
 
     store(*map(event, range(45)))
-    page, seen, queries = shown(api_server, headers, limit=20), [], []
+    page, seen, pages = page_of(api_server, headers, limit=20), [], 1
     while True:
-        seen += re.findall(r"<code>docker-qa/(app-\d+):1</code>", page)
-        if 'rel="next"' not in page:
+        seen += [promotion["target"] for promotion in page["promotions"]]
+        if page["older"] is None:
             break
-        queries.append(older(page))
         store(*map(event, range(50)))
-        page = shown(api_server, headers, **queries[-1])
-    assert seen == [f"app-{number}" for number in reversed(range(45))]
-    assert len(queries) == 2
-    assert {query["limit"] for query in queries} == {"20"}
-    assert 'href="?limit=20">Newest' in html.unescape(page)
+        page, pages = page_of(api_server, headers, limit=20, older=page["older"]), pages + 1
+    assert seen == [f"docker-qa/app-{number}:1" for number in reversed(range(45))]
+    assert pages == 3
 
 
 def test_a_run_with_very_many_images_does_not_push_the_others_out(api_server: TestClient, headers: Headers) -> None:
     def event(place: str, dag: str, run: str) -> dict[str, Any]:
         return {"place": place, "records": [record(place, "1")], "dag": dag, "run": run}
 
+    def number_of(page: dict[str, Any], name: str) -> int:
+        return sum(name in promotion["target"] for promotion in page["promotions"])
+
     nights = [event(f"docker-qa/night-{number}", "night", "scheduled__1") for number in range(3)]
     store(*nights, *(event(f"docker-qa/bulk-{number}", "bulk", "manual__7") for number in range(200)))
-    page = shown(api_server, headers)
-    assert len(re.findall(r"<code>docker-qa/bulk-\d+:1</code>", page)) == 25
-    assert len(re.findall(r"<code>docker-qa/night-\d+:1</code>", page)) == 3
-    (link,) = re.findall(r'<a href="\?([^"]+)">175 more of this run of bulk</a>', page)
-    of_run = {name: values[0] for name, values in parse_qs(html.unescape(link)).items()}
-    assert of_run == {"dag": "bulk", "run": "manual__7"}
-    all_of_it = shown(api_server, headers, **of_run, limit=500)
-    assert len(re.findall(r"<code>docker-qa/bulk-\d+:1</code>", all_of_it)) == 200
-    assert "night-" not in all_of_it
-    assert "Only run" in all_of_it
-    assert len(found(api_server, headers, limit=500)) == 203, "JSON leaves nothing out"
+    page = page_of(api_server, headers)
+    assert (number_of(page, "bulk-"), number_of(page, "night-"), page["older"]) == (25, 3, None)
+    assert [group["left_out"] for group in page["groups"]] == [0] * 24 + [175] + [0] * 3
+    all_of_it = page_of(api_server, headers, dag="bulk", run="manual__7", limit=500)
+    assert (number_of(all_of_it, "bulk-"), number_of(all_of_it, "night-")) == (200, 0)
+    assert len(found(api_server, headers, limit=500)) == 203, "JSON leaves nothing out that is not asked to"
+    # The moment is one in the middle of the run: those before it are counted anew.
+    before = (NIGHT + datetime.timedelta(minutes=13)).isoformat()
+    page = page_of(api_server, headers, before=before)
+    assert (number_of(page, "bulk-"), number_of(page, "night-")) == (10, 3)
 
 
-def test_what_images_are_called_is_never_html(api_server: TestClient, headers: Headers, promoted: None) -> None:
-    hostile = '"><script>alert(2)</script>'
-    page = shown(api_server, headers)
-    assert "&lt;script&gt;alert(1)" in page
-    queries: Sequence[dict[str, str]] = [{name: hostile} for name in ("q", "repository", "dag", "run")]
-    for text in (page, *(shown(api_server, headers, **query) for query in queries)):
-        assert "<script>" not in text
+def test_csv_has_all_pages_of_what_is_asked_for_and_no_formula(
+    api_server: TestClient, headers: Headers, promoted: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from artifactory_provider.web.board import promotions
+
+    monkeypatch.setattr(promotions, "_EVENTS_A_QUERY", 2)
+    told = rows(api_server, headers)
+    assert [row["target"] for row in told] == found(api_server, headers)
+    assert told[-3] == {
+        "timestamp": "2026-11-01T02:02:00Z",
+        "target": "docker-prod/coredns:v1.11.0",
+        "source": "docker-dev/coredns:v1.11.0",
+        "digest": DIGEST,
+        "outcome": "promoted",
+        "moved": "True",
+        "replaced": OTHER,
+        "dag_id": "by_hand",
+        "run_id": "manual__2",
+        "task_id": "promote",
+        "map_index": "",
+        "started": "manual",
+        "user": "Jane.Doe@example.com",
+    }
+    store({"place": "docker-qa/app", "records": [{"target": {"reference": "=1+1"}, "outcome": "@x\ny"}]})
+    [row] = rows(api_server, headers)
+    assert (row["target"], row["outcome"]) == ("'=1+1", "'@x y")
 
 
-def test_a_promotion_leads_to_the_task_that_did_it(api_server: TestClient, headers: Headers, promoted: None) -> None:
-    page = shown(api_server, headers)
-    assert 'data-leave href="/dags/night/runs/scheduled__1%2B00%3A00/tasks/promote"' in page
+def test_a_csv_of_too_many_rows_is_refused_and_not_cut(
+    api_server: TestClient, headers: Headers, promoted: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from artifactory_provider.web.board import promotions
+
+    monkeypatch.setattr(promotions, "_MOST_ROWS", 124)
+    answer = api_server.get(CSV, headers=headers["viewer"])
+    assert (answer.status_code, "ask for a shorter time" in answer.json()["detail"]) == (413, True)
+    assert len(rows(api_server, headers, repository="docker-qa")) == 121
+
+
+@pytest.mark.parametrize("page", FILES)
+def test_what_images_are_called_is_never_taken_for_html(
+    api_server: TestClient, headers: Headers, promoted: None, page: str
+) -> None:
+    answer = api_server.get(page, headers=headers["viewer"])
+    assert HOSTILE in answer.text
+    assert answer.headers["content-type"].partition(";")[0] in {"application/json", "text/csv"}
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "private, no-cache"
 
 
 @pytest.mark.parametrize("page", [PAGE, f"{PAGE}?q=x"])
-def test_nothing_runs_and_nothing_is_loaded_but_the_pages_own_files(
-    api_server: TestClient, headers: Headers, promoted: None, page: str
-) -> None:
-    for answer in (api_server.get(page, headers=headers["viewer"]), api_server.get(page)):
-        policy = answer.headers["Content-Security-Policy"]
-        assert "default-src 'none'; style-src 'self'; script-src 'self';" in policy
-        assert "unsafe" not in policy
-        assert not re.search(r"<style|<script>|\sstyle=|\son\w+=", answer.text)
-        files = re.findall(r'(?:src|rel="stylesheet" href)="(.+?)"', answer.text)
-        assert [urlsplit(file).path for file in files] == [
-            "/artifactory/static/pages.css",
-            "/artifactory/static/pages.js",
-        ]
-        for file in files:
-            assert api_server.get(file).status_code == 200
+def test_nothing_runs_and_nothing_is_loaded_but_the_pages_own_files(api_server: TestClient, page: str) -> None:
+    answer = api_server.get(page)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'; style-src 'self'; script-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"<style|<script>|\sstyle=|\son\w+=", answer.text)
+    files = re.findall(r'(?:src|rel="stylesheet" href)="(.+?)"', answer.text)
+    assert [urlsplit(file).path for file in files] == ["/artifactory/static/pages.css", "/artifactory/static/pages.js"]
+    for file in files:
+        assert api_server.get(file).status_code == 200
 
 
 def test_pages_know_where_airflow_is_when_it_is_not_at_the_top(headers: Headers, promoted: None) -> None:
     from airflow.api_fastapi.app import create_app
 
     below = TestClient(create_app(), base_url="http://testserver", root_path="/airflow", follow_redirects=False)
-    page = below.get(f"/airflow{PAGE}", headers=headers["viewer"]).text
-    assert 'href="/airflow/artifactory/static/pages.css' in page
-    assert 'href="/airflow/dags/night/' in page
-    assert 'href="/airflow/api/v2/auth/login?next=%2Fairflow%2Fartifactory%2F' in below.get(f"/airflow{PAGE}").text
+    answer = below.get(f"/airflow{PAGE}?q=x", headers=headers["viewer"])
+    assert answer.headers["location"] == f"/airflow{HISTORY}?q=x"
+    login = below.get(f"/airflow{PAGE}").text
+    assert 'href="/airflow/artifactory/static/pages.css' in login
+    assert 'href="/airflow/api/v2/auth/login?next=%2Fairflow%2Fartifactory%2F' in login
 
 
-def test_a_digest_is_there_in_short_and_whole_for_copying(
-    api_server: TestClient, headers: Headers, promoted: None
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"q": "x" * 401},
+        {"outcome": "good"},
+        {"from": "yesterday"},
+        {"before": "yesterday"},
+        {"before": "0001-01-01T00:00:00+23:59"},
+        {"before": "2026-11-01T00:00:00+00:00/7"},
+    ],
+)
+@pytest.mark.parametrize("page", FILES)
+def test_a_query_that_makes_no_sense_is_refused(
+    api_server: TestClient, headers: Headers, page: str, query: dict[str, str]
 ) -> None:
-    page = shown(api_server, headers, q="coredns")
-    assert "<code>docker-prod/coredns:v1.11.0</code>" in page
-    assert f'<code title="{DIGEST}">sha256:aaaaaaaaaaaa</code>' in page
-    assert f'data-copy="{DIGEST}"' in page
+    assert api_server.get(page, params=query, headers=headers["viewer"]).status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -435,26 +508,22 @@ def test_a_digest_is_there_in_short_and_whole_for_copying(
         {"limit": 0},
         {"limit": 501},
         {"limit": "x"},
-        {"q": "x" * 401},
-        {"outcome": "good"},
-        {"before": "yesterday"},
-        {"before": "2026-11-01T00:00:00/x"},
-        {"before": f"2026-11-01T00:00:00+00:00/{10**30}"},
-        {"before": "0001-01-01T00:00:00+23:59/1"},
-        {"before": "2026-11-01T00:00:00+00:00/²"},
+        {"brief": "perhaps"},
+        {"older": "yesterday"},
+        {"older": "2026-11-01T00:00:00/x"},
+        {"older": f"2026-11-01T00:00:00+00:00/{10**30}"},
+        {"older": "0001-01-01T00:00:00+23:59/1"},
+        {"older": "2026-11-01T00:00:00+00:00/²"},
     ],
 )
-@pytest.mark.parametrize("page", PAGES)
-def test_a_query_that_makes_no_sense_is_refused(
-    api_server: TestClient, headers: Headers, page: str, query: dict[str, str]
-) -> None:
-    assert api_server.get(page, params=query, headers=headers["viewer"]).status_code == 422
+def test_a_page_that_cannot_be_is_refused(api_server: TestClient, headers: Headers, query: dict[str, str]) -> None:
+    assert api_server.get(JSON, params=query, headers=headers["viewer"]).status_code == 422
 
 
 @pytest.mark.parametrize(
     "address",
     [
-        *(f"{page}?{name}=a%00b" for page in PAGES for name in ("q", "repository", "outcome", "dag", "run", "before")),
+        *(f"{page}?{name}=a%00b" for page in ALL for name in NAMES),
         f"{PAGE}?a%00b=1",
         f"{PAGE}%00",
         "/artifactory/plans/a%00b/run",
@@ -474,15 +543,16 @@ def test_a_nul_byte_is_refused_wherever_it_stands(
 
 
 def test_promotions_cannot_be_changed_here(api_server: TestClient, headers: Headers) -> None:
-    for method in ("POST", "PUT", "PATCH", "DELETE"):
-        assert api_server.request(method, PAGE, headers=headers["admin"]).status_code == 405
+    for page in ALL:
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            assert api_server.request(method, page, headers=headers["admin"]).status_code == 405
 
 
-def test_airflow_shows_the_page_under_browse(api_server: TestClient, headers: Headers) -> None:
+def test_airflow_has_the_way_to_the_history_under_browse(api_server: TestClient, headers: Headers) -> None:
     plugins = api_server.get("/api/v2/plugins", headers=headers["admin"]).json()["plugins"]
     plugin = next(plugin for plugin in plugins if plugin["name"] == "artifactory")
-    view = next(view for view in plugin["external_views"] if view["name"] == "Promotions")
-    assert (view["destination"], view["category"]) == ("nav", "browse")
+    [app] = [app for app in plugin["react_apps"] if app["url_route"] == "promotions"]
+    assert (app["name"], app["destination"], app["category"]) == ("Promotions", "nav", "browse")
 
 
 def test_a_worker_that_loads_the_plugin_does_not_load_the_web_application() -> None:

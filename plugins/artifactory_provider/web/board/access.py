@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from fastapi import Depends, HTTPException, Query
 
+from artifactory_provider.tasks.forms import as_moment
 from artifactory_provider.web.airflow_internals import (
     MayReadRunsDep,
     MayReadTasksDep,
@@ -17,8 +18,12 @@ from artifactory_provider.web.board.looking import StagePlace
 from artifactory_provider.web.board.snapshots import Snapshots
 from artifactory_provider.web.board.views import Rights, View
 
+if TYPE_CHECKING:
+    import datetime
+
 Text: TypeAlias = Annotated[str, Query(max_length=400)]
 Name: TypeAlias = Annotated[str, Query(max_length=250)]
+Moment: TypeAlias = Annotated[str, Query(max_length=60)]
 Start: TypeAlias = Annotated[int, Query(ge=0, le=1_000_000)]
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=500)]
 _MOST_WORDS = 8
@@ -65,3 +70,16 @@ def split_words(text: str) -> list[str]:
     :param text: what was asked for.
     """
     return text.casefold().split()[:_MOST_WORDS]
+
+
+def read_moment(text: str, name: str) -> datetime.datetime | None:
+    """Return a moment that was asked for, or None where none was.
+
+    :param text: what was asked for; without a zone, in UTC.
+    :param name: the parameter's name.
+    :raises HTTPException: when it is no moment.
+    """
+    try:
+        return as_moment(text, name=name)
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error

@@ -14,9 +14,16 @@ from fastapi.responses import Response, StreamingResponse
 
 from artifactory_provider.audit.trail import COLUMNS, Period, TrailRow, make_trail
 from artifactory_provider.promotion.csv_text import write_csv
-from artifactory_provider.tasks.forms import as_moment
 from artifactory_provider.web.airflow_internals import REQUIRES_ASSET_ACCESS, EventFilterDep, SessionDep
-from artifactory_provider.web.board.access import ANSWER_HEADERS, Name, RightsDep, find_stage, view_board
+from artifactory_provider.web.board.access import (
+    ANSWER_HEADERS,
+    Moment,
+    Name,
+    RightsDep,
+    find_stage,
+    read_moment,
+    view_board,
+)
 from artifactory_provider.web.trail.airflow_internals import TooManyEvents, find_makers, read_promotions
 
 if TYPE_CHECKING:
@@ -28,8 +35,6 @@ if TYPE_CHECKING:
     from artifactory_provider.web.board.views import Rights
 
 _ROWS_A_PART = 500
-
-Moment = Annotated[str, Query(max_length=60)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +116,7 @@ def _find(session: Session, event_filter: Any, rights: Rights, wanted: WantedTra
         return any(patterns.match(image.partition("/")[2]) for patterns in meant)
 
     try:
-        period = Period(_read_moment(wanted.start, "from"), _read_moment(wanted.before, "before"))
+        period = Period(read_moment(wanted.start, "from"), read_moment(wanted.before, "before"))
         period = period.known_at(as_of)
         rows = make_trail(
             (tag for tag in survey if was_read(f"{tag.place.repository}/{tag.place.image}")),
@@ -123,13 +128,6 @@ def _find(session: Session, event_filter: Any, rights: Rights, wanted: WantedTra
     except TooManyEvents as error:
         raise HTTPException(413, str(error)) from error
     return _Found(as_of, view.snapshot.trouble, rows)
-
-
-def _read_moment(text: str, name: str) -> datetime.datetime | None:
-    try:
-        return as_moment(text, name=name)
-    except ValueError as error:
-        raise HTTPException(422, str(error)) from error
 
 
 def _show(moment: datetime.datetime | None) -> str | None:

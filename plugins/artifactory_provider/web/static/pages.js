@@ -1,10 +1,10 @@
-// What the pages do in a browser. They are whole without it, but for copying and starting a run.
+// What the pages do in a browser. They are whole without it, but for starting a run.
 "use strict";
 
 (() => {
   const isFramed = parent !== window;
 
-  // Airflow keeps its user's choices in the browser's storage: its theme as light, dark or system, its time zone as JSON.
+  // Airflow keeps its user's choices in the browser's storage: its theme as light, dark or system.
   const read = (key) => {
     try {
       return localStorage.getItem(key);
@@ -22,24 +22,8 @@
   followTheme();
   system.addEventListener("change", followTheme);
 
-  const timeZone = () => {
-    try {
-      const zone = JSON.parse(read("timezone"));
-      new Intl.DateTimeFormat("en", { timeZone: zone });
-      return zone;
-    } catch {
-      return undefined;
-    }
-  };
-
-  const showTimes = () => {
-    const format = new Intl.DateTimeFormat("sv-SE", { timeZone: timeZone() ?? undefined, dateStyle: "short", timeStyle: "medium" });
-    for (const time of document.querySelectorAll("time")) time.textContent = format.format(new Date(time.dateTime));
-  };
-
   addEventListener("storage", (change) => {
     if (change.key === "theme" || change.key === null) followTheme();
-    if (change.key === "timezone") showTimes();
   });
 
   // Airflow's frame may not lead elsewhere, so the page around it follows the link.
@@ -55,38 +39,9 @@
     outside.remove();
   };
 
-  const copy = async (text) => {
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      // Not over plain HTTP: the old way.
-      const field = document.createElement("textarea");
-      field.value = text;
-      document.body.append(field);
-      field.select();
-      const done = document.execCommand("copy");
-      field.remove();
-      if (!done) throw new Error("The browser does not let this page copy.");
-    }
-  };
-
   const say = (text) => {
     const status = document.getElementById("status");
     if (status) status.textContent = text;
-  };
-
-  const onCopy = async (button) => {
-    const before = button.textContent;
-    try {
-      await copy(button.dataset.copy);
-      button.textContent = "copied";
-      say(`Copied ${button.dataset.copy}`);
-    } catch (error) {
-      button.textContent = "not copied";
-      say(error.message);
-    }
-    button.focus();
-    setTimeout(() => (button.textContent = before), 1500);
   };
 
   // Starting a run is Airflow's own request, with the rights of whoever is logged in.
@@ -118,12 +73,10 @@
       leave(link.href, click);
     }
     const button = target.closest("button");
-    if (button?.dataset.copy) onCopy(button);
     if (button?.dataset.conf) onStart(button);
   });
 
   addEventListener("DOMContentLoaded", () => {
-    showTimes();
     const login = document.getElementById("login");
     if (!login) return;
     const wanted = isFramed ? `${parent.location.pathname}${parent.location.search}` : decodeURIComponent(login.dataset.wanted);

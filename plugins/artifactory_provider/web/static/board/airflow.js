@@ -10,7 +10,7 @@ export const {
   useRef,
   useState,
 } = globalThis.React;
-export const { Link, useLocation, useNavigate, useSearchParams } = globalThis.ReactRouterDOM;
+export const { Link, Navigate, useLocation, useNavigate, useSearchParams } = globalThis.ReactRouterDOM;
 export const { Button, Dialog, Input, Menu, Portal, Textarea } = globalThis.ChakraUI;
 
 /** Where Airflow is, under whatever path. */

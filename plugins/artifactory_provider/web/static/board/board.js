@@ -3,6 +3,7 @@
 
 const APPS = {
   Board: ["./board_app.js", "BoardApp"],
+  Promotions: ["./board_app.js", "HistoryEntry"],
   "Promotions that need somebody": ["./home_card.js", "HomeCard"],
   Images: ["./run_tab.js", "RunTab"],
   "Waits for": ["./task_tab.js", "TaskTab"],
@@ -11,7 +12,7 @@ const APPS = {
 // What Airflow 3.3 puts on the window for plugins. It promises no versions of them.
 const NEEDED = {
   React: ["createElement", "lazy", "Suspense", "useEffect", "useState", "useMemo", "useRef", "useId"],
-  ReactRouterDOM: ["Link", "useSearchParams", "useLocation", "useNavigate"],
+  ReactRouterDOM: ["Link", "Navigate", "useSearchParams", "useLocation", "useNavigate"],
   ChakraUI: ["Button", "Dialog", "Input", "Menu", "Portal", "Textarea"],
 };
 

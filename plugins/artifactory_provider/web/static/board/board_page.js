@@ -7,6 +7,7 @@ import { BoardTable } from "./board_table.js";
 import { useFavourites } from "./favourites.js";
 import { Filters, Pages } from "./filters.js";
 import { Icon } from "./icons.js";
+import { historyPage } from "./links.js";
 import { Notice, Page, Pending, Time, useTicking } from "./parts.js";
 import { useQuery } from "./query.js";
 import { boardUrl, useJson } from "./requests.js";
@@ -107,7 +108,7 @@ function Nothing({ board, query, change }) {
 
 function Freshness({ board, isLoading, reload, actions, onDone }) {
   return [
-    h(Link, { key: "history", to: "/plugin/promotions", className: "ab-link" }, "All promotions"),
+    h(Link, { key: "history", to: historyPage(), className: "ab-link" }, "History"),
     board &&
       h(
         "span",

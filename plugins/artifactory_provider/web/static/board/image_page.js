@@ -5,7 +5,7 @@ import { useActions } from "./actions.js";
 import { StageCell } from "./cells.js";
 import { TONES } from "./changes.js";
 import { Icon } from "./icons.js";
-import { boardPage, differencePage, stagePage } from "./links.js";
+import { boardPage, differencePage, historyPage, stagePage } from "./links.js";
 import { By, Digest, Notice, Outside, Page, Pending, State, Time, useTicking } from "./parts.js";
 import { useQuery } from "./query.js";
 import { boardUrl, send, useJson } from "./requests.js";
@@ -33,6 +33,7 @@ export function ImagePage() {
     {
       title: image,
       back: boardPage({ ladder }),
+      aside: h(Link, { to: historyPage({ q: image }), className: "ab-link" }, "All its promotions"),
     },
     actions.dialog,
     (!data || !isKnown(data)) && h(Pending, { error, reload, what: "the image" }),
@@ -188,8 +189,7 @@ function Happening({ one }) {
       page && one.by.task_id && h(Link, { to: page, className: "ab-link" }, "log"),
     ),
     one.reason && h("p", { className: "ab-small" }, one.reason),
-    told.length > 0 &&
-      h("p", { className: "ab-small ab-muted" }, told.join(" · ")),
+    told.length > 0 && h("p", { className: "ab-small ab-muted" }, told.join(" · ")),
     one.disagreement &&
       h(
         "p",

@@ -9,3 +9,4 @@ export const boardPage = (query = {}) => page("", query);
 export const imagePage = (image, ladder) => page("/image", { image, ladder });
 export const stagePage = (repository) => page("/stage", { repository });
 export const differencePage = (from, to, q = "") => page("/difference", { from, to, q });
+export const historyPage = (query = {}) => page("/history", query);

@@ -2,7 +2,7 @@
 
 import { h, Link } from "./airflow.js";
 import { Pages, Search } from "./filters.js";
-import { boardPage, differencePage, imagePage } from "./links.js";
+import { boardPage, differencePage, historyPage, imagePage } from "./links.js";
 import { By, Digest, Notice, Page, Pending, State, Time, useTicking } from "./parts.js";
 import { useQuery } from "./query.js";
 import { boardUrl, useJson } from "./requests.js";
@@ -31,7 +31,10 @@ export function StagePage() {
   if (!query.repository)
     return h(Page, { title: "Stage" }, h(Notice, { title: "Which stage?" }, "The address names no repository."));
   const { start, ...all } = query;
-  const aside = [h(Downloads, { key: "files", path: "board/stage", query: all })];
+  const aside = [
+    h(Link, { key: "history", to: historyPage({ repository: query.repository }), className: "ab-link" }, "History"),
+    h(Downloads, { key: "files", path: "board/stage", query: all }),
+  ];
   return h(
     Page,
     { title: query.repository, back: boardPage(), aside },
