@@ -7,10 +7,7 @@ say what is missing. It never costs the API server's start, and what guards a pa
 from __future__ import annotations
 
 import json
-import logging
-import re
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from fastapi import Depends
@@ -25,10 +22,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Subquery
 
     from artifactory_provider.web.events import EventQuery
-
-log = logging.getLogger(__name__)
-
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
 
 SUPPORTED, TESTED = "3.3", "3.3.2"
 """The Airflow that this package is made for, and the release that its tests run on."""
@@ -213,6 +206,11 @@ class Run(NamedTuple):
     state: str
     conf: Mapping[str, Any]
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.state in {"success", "failed"}
+
 
 def find_run(session: Session, *, dag_id: str, run_id: str) -> Run | None:
     """Return a DAG run, or None where there is no such run.
@@ -230,66 +228,6 @@ def find_run(session: Session, *, dag_id: str, run_id: str) -> Run | None:
         if run is None:
             return None
         return Run(state=str(run.state), conf=run.conf if isinstance(run.conf, dict) else {})
-
-
-class XComsUnreadable(Exception):
-    """What tasks have handed on is kept where this server cannot read it."""
-
-
-def read_xcoms(session: Session, *, dag_id: str, run_id: str, key: str, limit: int) -> list[Any]:
-    """Return what tasks of a run have handed on under a key, the oldest first, from wherever it is kept.
-
-    Airflow's own API gives for an XCom in an object store only the path; here the configured backend is asked.
-
-    :param session: a session of Airflow's database.
-    :param dag_id: the DAG.
-    :param run_id: its run.
-    :param key: the key.
-    :param limit: how many at most.
-    :raises XComsUnreadable: where the XCom backend cannot read one.
-    :raises AirflowLacks: where Airflow has changed.
-    """
-    with needed():
-        from airflow.models.xcom import XComModel
-
-        query = (
-            select(XComModel)
-            .where(XComModel.dag_id == dag_id, XComModel.run_id == run_id, XComModel.key == key)
-            .order_by(XComModel.timestamp)
-            .limit(limit)
-        )
-        read = find_xcom_reader()
-        return [read(entry) for entry in session.scalars(query)]
-
-
-def find_xcom_reader() -> Callable[[Any], Any]:
-    """Return what reads Airflow's own entry of what a task has handed on, from wherever that is kept.
-
-    What it returns raises ``XComsUnreadable`` where the XCom backend cannot read an entry.
-
-    :raises AirflowLacks: where Airflow has changed.
-    """
-    with needed():
-        from airflow.models.xcom import XComModel
-        from airflow.sdk.bases.xcom import BaseXCom
-        from airflow.sdk.execution_time.xcom import XCom
-
-        return XComModel.deserialize_value if XCom is BaseXCom else partial(_ask_backend, XCom)
-
-
-def _ask_backend(backend: Any, entry: Any) -> Any:
-    if isinstance(entry.value, str) and _ADDRESS.fullmatch(entry.value) and ".." in entry.value.split("/"):
-        # Airflow's own backend for object stores follows such an address out of its folder.
-        raise XComsUnreadable("its address leads out of the store")
-    try:
-        value = backend.deserialize_value(entry)
-    except Exception as error:
-        log.warning("The XCom backend cannot read %s of %s.", entry.key, entry.task_id, exc_info=error)
-        raise XComsUnreadable(type(error).__name__) from error
-    # A backend gives back the address itself where nothing is there any more.
-    if value == entry.value and isinstance(value, str) and _ADDRESS.fullmatch(value):
-        raise XComsUnreadable("nothing is there any more")
-    return value
 
 
 def list_asset_events(

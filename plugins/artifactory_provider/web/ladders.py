@@ -5,20 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query
-from fastapi.responses import Response
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import Response  # noqa: TC002 - FastAPI reads it
 from pydantic import BaseModel
 
 from artifactory_provider.pipelines.standing import ReadReport
-from artifactory_provider.promotion.csv_text import write_csv
 from artifactory_provider.tasks.ladders import LADDER
-from artifactory_provider.web.airflow_internals import (
-    REQUIRES_XCOM_ACCESS,
-    SessionDep,
-    XComsUnreadable,
-    find_run,
-    read_xcoms,
-)
+from artifactory_provider.web.airflow_internals import REQUIRES_XCOM_ACCESS, SessionDep
+from artifactory_provider.web.airflow_xcoms import XComsUnreadable, read_xcoms
+from artifactory_provider.web.runs import find_known_run, say_unreadable, send_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,7 +103,7 @@ def list_images(dag_id: str, run_id: str, session: SessionDep, wanted: WantedDep
         stages=list(stages),
         counts=_count(rows),
         found=len(chosen),
-        is_over=run.state in {"success", "failed"},
+        is_over=run.is_over,
         images=[_show(row, stages) for row in page],
     )
 
@@ -122,8 +117,7 @@ def write_images(dag_id: str, run_id: str, session: SessionDep, wanted: WantedDe
     """
     _, stages, rows = _find(session, dag_id, run_id)
     shown = (_show(row, stages) for row in _choose(rows, wanted))
-    text = write_csv(tuple(ShownImage.model_fields), (tuple(vars(one).values()) for one in shown))
-    return Response(text, media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="images.csv"'})
+    return send_rows(ShownImage, shown, name="images")
 
 
 def _find(session: Session, dag_id: str, run_id: str) -> tuple[Run, tuple[str, ...], list[Row]]:
@@ -131,13 +125,11 @@ def _find(session: Session, dag_id: str, run_id: str) -> tuple[Run, tuple[str, .
 
     :raises HTTPException: where there is no such run, or what its tasks have handed on cannot be read.
     """
-    run = find_run(session, dag_id=dag_id, run_id=run_id)
-    if run is None:
-        raise HTTPException(404, "There is no such run.")
+    run = find_known_run(session, dag_id, run_id)
     try:
         return run, *_look_up(session, dag_id, run_id)
     except XComsUnreadable as error:
-        raise HTTPException(503, f"What the tasks have handed on cannot be read: {error}") from error
+        raise say_unreadable(error) from error
 
 
 def _look_up(session: Session, dag_id: str, run_id: str) -> tuple[tuple[str, ...], list[Row]]:

@@ -18,11 +18,10 @@ from artifactory_provider.web.airflow_internals import (
     REQUIRES_XCOM_ACCESS,
     SessionDep,
     UserDep,
-    XComsUnreadable,
     find_run,
     may_trigger,
-    read_xcoms,
 )
+from artifactory_provider.web.airflow_xcoms import XComsUnreadable, read_xcoms
 from artifactory_provider.web.markdown import render
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def show_plan(dag_id: str, run_id: str, request: Request, session: SessionDep, u
         reports=[render(text) for text in told[REPORT_SUMMARY] if isinstance(text, str)],
         problems=[text for text in told[PLAN_PROBLEM] if isinstance(text, str)],
         unreadable=unreadable,
-        is_over=run.state in {"success", "failed"},
+        is_over=run.is_over,
         again=_again(request, dag_id, run.conf, form)
         if run.state == "success" and (form := _dry_run(told[DRY_RUN])) and may_trigger(user, dag_id)
         else None,

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cryptography.fernet import InvalidToken
 from sqlalchemy import and_, func, or_, select, tuple_
 
-from artifactory_provider.web.airflow_internals import XComsUnreadable, find_xcom_reader, needed
+from artifactory_provider.web.airflow_internals import needed
+from artifactory_provider.web.airflow_xcoms import XComsUnreadable, find_xcom_reader
 from artifactory_provider.web.events import AssetEvent
 
 if TYPE_CHECKING:

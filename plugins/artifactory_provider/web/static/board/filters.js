@@ -11,7 +11,17 @@ export function Filters({ board, query, change }) {
   return h(
     "div",
     { className: "ab-filters", role: "search" },
-    h(Counts, { board, query, narrow }),
+    h(
+      Counts,
+      {
+        label: "How they stand",
+        known: COUNTED.map(([state, words]) => [state, words, state]),
+        counts: board?.counts ?? {},
+        value: query.state,
+        onChange: (state) => narrow({ state }),
+      },
+      h(Changed, { board, since: query.since, narrow }),
+    ),
     h(
       "div",
       { className: "ab-fields" },
@@ -34,24 +44,32 @@ export function Filters({ board, query, change }) {
   );
 }
 
-function Counts({ board, query, narrow }) {
-  const counts = board?.counts ?? {};
-  const known = COUNTED.filter(([state]) => counts[state] > 0 || state === query.state);
+/**
+ * Counts that are filters.
+ *
+ * @param label what they have in common.
+ * @param known what is counted, each ``[value, words, state]``: the state has the icon and the colour.
+ * @param counts how many there are, by value.
+ * @param value which one is chosen; empty for none.
+ * @param children what else filters beside them.
+ */
+export function Counts({ label, known, counts, value, onChange, children }) {
+  const shown = known.filter(([one]) => counts[one] > 0 || one === value);
   return h(
     "div",
-    { className: "ab-counts", role: "group", "aria-label": "How they stand" },
-    known.map(([state, words]) => {
-      const isOn = query.state === state;
-      const name = { key: state, type: "button", className: `ab-count ab-${toneOf(state)}`, "aria-pressed": isOn };
+    { className: "ab-counts", role: "group", "aria-label": label },
+    shown.map(([one, words, state]) => {
+      const isOn = value === one;
+      const name = { key: one, type: "button", className: `ab-count ab-${toneOf(state)}`, "aria-pressed": isOn };
       return h(
         "button",
-        { ...name, onClick: () => narrow({ state: isOn ? "" : state }) },
+        { ...name, onClick: () => onChange(isOn ? "" : one) },
         h(Icon, { name: iconOf(state) }),
-        h("b", null, (counts[state] ?? 0).toLocaleString("en")),
+        h("b", null, (counts[one] ?? 0).toLocaleString("en")),
         words,
       );
     }),
-    h(Changed, { board, since: query.since, narrow }),
+    children,
   );
 }
 

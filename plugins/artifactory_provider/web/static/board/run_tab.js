@@ -1,13 +1,11 @@
 // On a run: where each of its images stands on the way through the stages, what needs somebody first.
 
 import { h, useState } from "./airflow.js";
-import { Pages, Search } from "./filters.js";
-import { Icon } from "./icons.js";
+import { Counts, Pages, Search } from "./filters.js";
 import { Link } from "./airflow.js";
 import { imagePage } from "./links.js";
 import { Page, Pending, State, Time, useTicking } from "./parts.js";
 import { boardUrl, useJson } from "./requests.js";
-import { iconOf, toneOf } from "./states.js";
 
 const LIVE = 5000;
 const LIMIT = 100;
@@ -42,7 +40,13 @@ export function RunTab({ dagId, runId }) {
     h(
       "div",
       { className: "ab-filters ab-still" },
-      h(Standings, { counts: data.counts, asked, change }),
+      h(Counts, {
+        label: "How they stand",
+        known: Object.entries(SHOWN).map(([standing, state]) => [standing, standing, state]),
+        counts: data.counts,
+        value: asked.standing,
+        onChange: (standing) => change({ standing, start: "" }),
+      }),
       h(
         "div",
         { className: "ab-fields" },
@@ -62,26 +66,6 @@ const explainNone = (data) =>
   data.is_over
     ? "No image of this run has climbed together with others: a run whose images have tasks of their own shows them in the grid."
     : "No image has begun to climb yet.";
-
-function Standings({ counts, asked, change }) {
-  return h(
-    "div",
-    { className: "ab-counts", role: "group", "aria-label": "How they stand" },
-    Object.entries(SHOWN)
-      .filter(([standing]) => counts[standing] > 0 || asked.standing === standing)
-      .map(([standing, state]) => {
-        const isOn = asked.standing === standing;
-        const onClick = () => change({ standing: isOn ? "" : standing, start: "" });
-        return h(
-          "button",
-          { key: standing, type: "button", className: `ab-count ab-${toneOf(state)}`, "aria-pressed": isOn, onClick },
-          h(Icon, { name: iconOf(state) }),
-          h("b", null, (counts[standing] ?? 0).toLocaleString("en")),
-          standing,
-        );
-      }),
-  );
-}
 
 function Rows({ data, dagId }) {
   if (data.images.length === 0) return h("p", { className: "ab-empty" }, "No image is meant by this search.");

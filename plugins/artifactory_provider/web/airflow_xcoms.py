@@ -1,0 +1,81 @@
+"""What tasks of runs have handed on, read inside Airflow: from its database, or from wherever XComs are kept."""
+
+from __future__ import annotations
+
+import logging
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from artifactory_provider.web.airflow_internals import needed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.orm import Session
+
+log = logging.getLogger(__name__)
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
+
+
+class XComsUnreadable(Exception):
+    """What tasks have handed on is kept where this server cannot read it."""
+
+
+def read_xcoms(session: Session, *, dag_id: str, run_id: str, key: str, limit: int) -> list[Any]:
+    """Return what tasks of a run have handed on under a key, the oldest first, from wherever it is kept.
+
+    Airflow's own API gives for an XCom in an object store only the path; here the configured backend is asked.
+
+    :param session: a session of Airflow's database.
+    :param dag_id: the DAG.
+    :param run_id: its run.
+    :param key: the key.
+    :param limit: how many at most.
+    :raises XComsUnreadable: where the XCom backend cannot read one.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.xcom import XComModel
+
+        query = (
+            select(XComModel)
+            .where(XComModel.dag_id == dag_id, XComModel.run_id == run_id, XComModel.key == key)
+            .order_by(XComModel.timestamp)
+            .limit(limit)
+        )
+        read = find_xcom_reader()
+        return [read(entry) for entry in session.scalars(query)]
+
+
+def find_xcom_reader() -> Callable[[Any], Any]:
+    """Return what reads Airflow's own entry of what a task has handed on, from wherever that is kept.
+
+    What it returns raises ``XComsUnreadable`` where the XCom backend cannot read an entry.
+
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.xcom import XComModel
+        from airflow.sdk.bases.xcom import BaseXCom
+        from airflow.sdk.execution_time.xcom import XCom
+
+        return XComModel.deserialize_value if XCom is BaseXCom else partial(_ask_backend, XCom)
+
+
+def _ask_backend(backend: Any, entry: Any) -> Any:
+    if isinstance(entry.value, str) and _ADDRESS.fullmatch(entry.value) and ".." in entry.value.split("/"):
+        # Airflow's own backend for object stores follows such an address out of its folder.
+        raise XComsUnreadable("its address leads out of the store")
+    try:
+        value = backend.deserialize_value(entry)
+    except Exception as error:
+        log.warning("The XCom backend cannot read %s of %s.", entry.key, entry.task_id, exc_info=error)
+        raise XComsUnreadable(type(error).__name__) from error
+    # A backend gives back the address itself where nothing is there any more.
+    if value == entry.value and isinstance(value, str) and _ADDRESS.fullmatch(value):
+        raise XComsUnreadable("nothing is there any more")
+    return value
