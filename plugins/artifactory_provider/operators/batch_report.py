@@ -16,6 +16,7 @@ from artifactory_provider.tasks.handover import (
     pull_plan,
     refuse_without_plan,
 )
+from artifactory_provider.tasks.plan_rows import push_end_of_all
 from artifactory_provider.tasks.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class ArtifactoryBatchReportOperator(BaseOperator):
             raise refuse_without_plan(self, ti, self.plan_task_id)
         if plan.chunks and self._is_held_back(context):
             ti.xcom_push(key=REPORT_SUMMARY, value="**Nothing was promoted:** the plan was not approved.\n")
+            push_end_of_all(ti, plan.chunks, "held back", "The plan was not approved.")
             self.log.info("Nothing was promoted: the plan was not approved.")
             return sum_counts([])
         outcomes = sorted(pull_outcomes(ti, self.batch_task_id), key=lambda outcome: outcome.key)

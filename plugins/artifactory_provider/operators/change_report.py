@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from artifactory_provider.promotion.planning.rendering import inline_code
 from artifactory_provider.tasks.handover import REPORT_SUMMARY, pull_plan, pull_problem, refuse_without_plan
+from artifactory_provider.tasks.plan_rows import FIRST_OTHERS, push_end_of_all
 from artifactory_provider.tasks.retries import RETRY_POLICY
 
 if TYPE_CHECKING:
@@ -49,17 +50,21 @@ class ArtifactoryChangeReportOperator(BaseOperator):
         ti = context["ti"]
         if pull_plan(ti, self.plan_task_id) is None or pull_problem(ti, self.plan_task_id):
             raise refuse_without_plan(self, ti, self.plan_task_id)
+        rows = [{"task_id": self.plan_task_id, "key": FIRST_OTHERS}]
         states = self._read_states(context)
         if failed := [name for name, state in states.items() if state == "failed"]:
             reason = f"The task {failed[0]} has failed: its log says why, and what to do."
             ti.xcom_push(key=REPORT_SUMMARY, value=f"**It was not done.** {reason}\n")
+            push_end_of_all(ti, rows, "failed", reason)
             raise AirflowFailException(f"It was not done. {reason}")
         record = ti.xcom_pull(task_ids=self.change_task_id)
         if record is None:
             ti.xcom_push(key=REPORT_SUMMARY, value="**Nothing was changed:** somebody has said no.\n")
+            push_end_of_all(ti, rows, "held back", "Somebody has said no.")
             self.log.info("Nothing was changed: somebody has said no.")
             return "held back"
         ti.xcom_push(key=REPORT_SUMMARY, value=_render(record))
+        push_end_of_all(ti, rows, record["outcome"], "")
         return str(record["outcome"])
 
     def _read_states(self, context: Context) -> dict[str, str | None]:

@@ -26,6 +26,7 @@ from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import as_bool, as_number, as_text
 from artifactory_provider.tasks.handover import pull_chunk, push_outcome
 from artifactory_provider.tasks.metrics import PromotionTally
+from artifactory_provider.tasks.plan_rows import push_ends
 from artifactory_provider.tasks.rules import Answers
 from artifactory_provider.tasks.task_state import identify_run
 from artifactory_provider.tasks.waiting import (
@@ -196,6 +197,9 @@ class ArtifactoryPromoteBatchOperator(LineageOperator, BaseAsyncOperator):
         outcome = ChunkOutcome.of(report, key=key, name=name)
         self.log.info("%s: %s.", name, ", ".join(f"{number:,} {count}" for count, number in outcome.counts.items()))
         push_outcome(context["ti"], outcome)
+        if self.chunk is not None:
+            ends = ((one.outcome, one.reason if one.error else "") for one in report.results)
+            push_ends(context["ti"], [self.chunk], ends)
         if folder is not None:
             self.log.info("The full report is in %s.", write_file(f"{folder}/{key}.csv", report.write_csv))
         if check_when_refused(self.when_refused) == "wait":

@@ -18,6 +18,7 @@ from artifactory_provider.tasks.deletions import check_asked, check_document, pu
 from artifactory_provider.tasks.files import prepare_folder, write_file
 from artifactory_provider.tasks.forms import as_number, as_text
 from artifactory_provider.tasks.handover import REPORT_SUMMARY
+from artifactory_provider.tasks.plan_rows import push_ends
 from artifactory_provider.tasks.rules import Answers
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class ArtifactoryRetentionOperator(ArtifactoryOperator):
             on_progress=ProgressLog(self.log),
         )
         ti.xcom_push(key=REPORT_SUMMARY, value=render_deletions(report))
+        push_ends(ti, self.chunks, ((one.outcome, one.reason) for one in report.results))
         emit_removals(context, (one.tag for one in report.results if one.outcome in {"deleted", "moved"}))
         self.log.info("%s.", report_headline(report))
         if path is not None:

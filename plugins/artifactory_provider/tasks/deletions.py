@@ -9,7 +9,8 @@ from artifactory_provider.promotion.errors import InvalidPlan
 from artifactory_provider.promotion.rules import Refusal, Refused
 from artifactory_provider.retention import PlannedDeletion, RetentionPlan, read_retention, render_retention
 from artifactory_provider.tasks.arguments import NOT_GIVEN, is_literal
-from artifactory_provider.tasks.handover import APPROVALS, PLAN_SUMMARY, pull_chunk
+from artifactory_provider.tasks.handover import APPROVALS, COUNTS, PLAN_SUMMARY, pull_chunk
+from artifactory_provider.tasks.plan_rows import push_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ def push_deletions(
     """
     ti.xcom_push(key=PLAN_SUMMARY, value=render_retention(plan))
     ti.xcom_push(key=APPROVALS, value=approvals)
-    ti.xcom_push(key="counts", value=plan.counts)
+    ti.xcom_push(key=COUNTS, value=plan.counts)
     rows = plan.to_delete()
     descriptors = []
     for number, start in enumerate(range(0, len(rows), _CHUNK), start=1):
@@ -64,6 +65,8 @@ def push_deletions(
         ti.xcom_push(key=key, value=[row.as_dict() for row in chunk])
         name = f"{start + 1}–{start + len(chunk)}"
         descriptors.append({"key": key, "task_id": ti.task_id, "name": name, "promotions": len(chunk)})
+    others = [row for action in ("refused", "keep") for row in plan.deletions if row.action == action]
+    push_rows(ti, chunks=(), others=(row.as_dict() for row in others))
     return descriptors
 
 

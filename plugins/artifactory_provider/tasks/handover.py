@@ -13,6 +13,7 @@ from artifactory_provider.policy import ContradictoryRules
 from artifactory_provider.policy.problems import InvalidDocument
 from artifactory_provider.promotion.errors import InvalidPromotion, RulesUnreadable
 from artifactory_provider.promotion.reports import ChunkOutcome
+from artifactory_provider.tasks.plan_rows import push_rows
 from artifactory_provider.tasks.refusals import PlanRefused, form_titles, in_form_words
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ PLAN_SUMMARY, REPORT_SUMMARY = "plan_summary", "report_summary"
 """Markdown for people: what a run would promote, and what became of it."""
 PLAN_PROBLEM = "plan_problem"
 """Text for people: why there is no plan."""
+COUNTS = "counts"
+"""How many rows a plan has of each action."""
 DRY_RUN = "dry_run"
 """Of a dry run: ``field``, the field of the DAG's form that made it one, and ``titles``, the fields' name → title."""
 AUDIT = "audit"
@@ -35,7 +38,8 @@ AUDIT = "audit"
 APPROVALS = "approvals"
 """The policy's rule for who has to approve a plan, as a JSON object: empty where nobody has to, as None is no XCom."""
 _DRY_RUN_FIELD = "dry_run"
-_COUNTS, _PROBLEMS, _OUTCOME = "counts", "problems", "outcome"
+_PROBLEMS, _OUTCOME = "problems", "outcome"
+_PROBLEM_ACTIONS = ("conflict", "refused", "missing")
 _MOST_PROBLEMS = 50
 
 
@@ -69,17 +73,20 @@ def push_plan(
     :param chunks: what it leaves to promote.
     :param approvals: the rule for who has to approve it; empty where nobody has to.
     """
-    problems = [
-        each.as_dict()
-        for action in ("conflict", "refused", "missing")
-        for each in [each for each in plan.promotions if each.action == action][:_MOST_PROBLEMS]
-    ]
+    by_action = {
+        action: [each for each in plan.promotions if each.action == action]
+        for action in ("conflict", "refused", "missing", "promote", "unchanged")
+    }
+    problems = [each.as_dict() for action in _PROBLEM_ACTIONS for each in by_action[action][:_MOST_PROBLEMS]]
+    in_chunks = {each.target for chunk in chunks for each in chunk.promotions}
     ti.xcom_push(key=PLAN_SUMMARY, value=summary)
-    ti.xcom_push(key=_COUNTS, value=plan.counts)
+    ti.xcom_push(key=COUNTS, value=plan.counts)
     ti.xcom_push(key=_PROBLEMS, value=problems)
     ti.xcom_push(key=APPROVALS, value=approvals)
     for chunk in chunks:
         ti.xcom_push(key=chunk.key, value=chunk.as_list())
+    others = (each for found in by_action.values() for each in found if each.target not in in_chunks)
+    push_rows(ti, chunks=chunks, others=(each.as_dict() for each in others))
 
 
 @contextmanager
@@ -124,7 +131,7 @@ def pull_plan(ti: RuntimeTaskInstanceProtocol, task_id: str) -> HandedOn | None:
     :param ti: the task instance that asks.
     :param task_id: the plan's task.
     """
-    counts = ti.xcom_pull(task_ids=task_id, key=_COUNTS)
+    counts = ti.xcom_pull(task_ids=task_id, key=COUNTS)
     if not counts:
         return None
     problems = ti.xcom_pull(task_ids=task_id, key=_PROBLEMS)
