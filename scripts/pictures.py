@@ -159,7 +159,9 @@ def take_backfill(album: Album, instance: Instance) -> None:
     refused, dry_run = api.trigger(BACKFILL, {"largest": 50}), api.trigger(BACKFILL, form)
     for run in (refused, dry_run):
         _wait_for_end(api, BACKFILL, run)
-    album.take("backfill-refused", f"{_run_page(BACKFILL, refused)}/plugin/plan", _tab_shows("was refused"), height=420)
+    album.take(
+        "backfill-refused", f"{_run_page(BACKFILL, refused)}/plugin/plan", _board_shows("was refused"), height=420
+    )
     album.take("backfill-dry-run", f"{_run_page(BACKFILL, dry_run)}/plugin/plan", _open_again)
 
     run = api.trigger(BACKFILL, {**form, "dry_run": False, "approval": True, "emit_assets": True})
@@ -169,7 +171,7 @@ def take_backfill(album: Album, instance: Instance) -> None:
     api.answer(BACKFILL, run, "approve", "Approve")
     _wait_for_end(api, BACKFILL, run)
     album.take("backfill-chunks", f"{page}/tasks/promote/mapped", _shows("csi-attacher 1–4"), height=620)
-    album.take("backfill-plan", f"{page}/plugin/plan", _tab_shows("Report"))
+    album.take("backfill-plan", f"{page}/plugin/plan", _board_shows("Report"))
 
 
 def take_board(album: Album, instance: Instance, home: Home) -> None:
@@ -202,7 +204,7 @@ def take_policy(album: Album, instance: Instance) -> None:
     form = {"images": ["csi-attacher"], "target_repository": "docker-prod", "target_tags": ["frozen-{tag}"]}
     run = instance.api.trigger(BACKFILL, form)
     _wait_for_end(instance.api, BACKFILL, run)
-    album.take("policy-refused", f"{_run_page(BACKFILL, run)}/plugin/plan", _tab_shows("is frozen by"), height=620)
+    album.take("policy-refused", f"{_run_page(BACKFILL, run)}/plugin/plan", _board_shows("is frozen by"), height=620)
 
 
 def _around_today() -> str:
@@ -227,7 +229,7 @@ def _tab_shows(text: str) -> Callable[[Page], None]:
 
 
 def _board_shows(text: str) -> Callable[[Page], None]:
-    """Wait until a page of the board shows a text, once its registry has been looked at."""
+    """Wait until a page of the board, once its registry has been looked at, or a tab of a run shows a text."""
     return lambda page: expect(page.locator(".ab-page").get_by_text(text).first).to_be_visible(
         timeout=_SECONDS_FOR_A_PAGE * 1000
     )
@@ -245,8 +247,9 @@ def _wait_for_graph(page: Page) -> None:
 
 
 def _open_again(page: Page) -> None:
-    page.frame_locator("iframe").get_by_text("Run this for real").click()
-    _tab_shows("Start the run")(page)
+    _board_shows("Run this for real")(page)
+    page.get_by_role("button", name="Run this for real").click()
+    _shows("Start the run")(page)
 
 
 def _open_form(page: Page) -> None:

@@ -15,7 +15,7 @@ from tests.e2e.conftest import ENDED, until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, FrameLocator, Locator, Page
+    from playwright.sync_api import Browser, Locator, Page
     from tests.e2e.conftest import Airflow
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
@@ -23,7 +23,6 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 MARK = f"browser-{secrets.token_hex(4)}"
 TAG = f"{MARK}-v1.9.4"
 FORM = {"images": ["coredns"], "tags": ["v1.9.4"], "target_tags": [f"{MARK}-{{tag}}"], "emit_assets": True}
-DARK, LIGHT = "oklch(0.232 0.032 266.44)", "rgb(255, 255, 255)"
 
 
 @pytest.fixture(scope="module")
@@ -45,24 +44,19 @@ def real_run(airflow: Airflow, browser: Browser, dry_run: str) -> str:
     """The path of the run that a click on its tab Plan has made of the dry run, once it has ended."""
     with open_context(browser, airflow.home) as context:
         page = context.new_page()
-        tab = inside(page, f"/dags/retag_backfill/runs/{quote(dry_run, safe='')}/plugin/plan")
-        tab.get_by_text("Run this for real").click()
-        expect(tab.locator("dl")).to_contain_text(f"{MARK}-{{tag}}")
-        tab.get_by_role("button", name="Start the run").click()
+        tab = on_plan(page, f"dags/retag_backfill/runs/{quote(dry_run, safe='')}")
+        tab.get_by_role("button", name="Run this for real").click()
+        dialog = page.get_by_role("dialog", name="Run this for real")
+        expect(dialog.get_by_role("definition").first).to_be_visible()
+        expect(dialog).to_contain_text(f"{MARK}-{{tag}}")
+        dialog.get_by_role("button", name="Start the run").click()
+        dialog.get_by_role("link", name="its run").click()
         page.wait_for_url(lambda url: "/runs/" in url and quote(dry_run, safe="") not in url)
         run_id = re.search(r"/runs/([^/]+)", page.url)
     assert run_id is not None
     run = f"dags/retag_backfill/dagRuns/{run_id[1]}"
     until(lambda: airflow.get(run)["state"] in ENDED, seconds=240)
     return run
-
-
-def inside(page: Page, address: str) -> FrameLocator:
-    """Return the inside of Airflow's frame at an address."""
-    page.goto(address)
-    frame = page.frame_locator("iframe")
-    expect(frame.locator("h1, h2").first).to_be_visible(timeout=30_000)
-    return frame
 
 
 def open_history(page: Page, query: str = "") -> Locator:
@@ -72,8 +66,16 @@ def open_history(page: Page, query: str = "") -> Locator:
     return page.locator(".ab-page")
 
 
-def background(frame: FrameLocator) -> Any:
-    return frame.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
+def on_plan(page: Page, run: str) -> Locator:
+    """Return what a run's tab Plan shows, once its rows are there."""
+    page.goto(f"/{run}/plugin/plan")
+    expect(page.locator(".ab-rows")).to_be_visible(timeout=30_000)
+    return page.locator(".ab-page")
+
+
+def colours(shown: Locator) -> Any:
+    """Return the colours of a text, and of what is behind the whole page."""
+    return shown.evaluate("one => [getComputedStyle(one).color, getComputedStyle(document.body).backgroundColor]")
 
 
 def test_a_dry_runs_form_is_run_for_real_by_a_click_on_its_tab(airflow: Airflow, dry_run: str, real_run: str) -> None:
@@ -85,31 +87,21 @@ def test_a_dry_runs_form_is_run_for_real_by_a_click_on_its_tab(airflow: Airflow,
     assert (promote["state"], promote["rendered_map_index"].partition(" ")[0]) == ("success", "coredns")
 
 
-def test_the_tab_follows_airflows_own_switch_and_not_the_operating_system(
+def test_a_tab_follows_airflows_own_switch_and_not_the_operating_system(
     airflow: Airflow, browser: Browser, real_run: str
 ) -> None:
     with open_context(browser, airflow.home, theme="light", system="dark") as context:
         opened = context.new_page()
-        frame = inside(opened, plan_of(real_run))
-        assert background(frame) == LIGHT
+        tab = on_plan(opened, run_page(real_run))
+        light = colours(tab)
         opened.get_by_role("button", name="User").click()
         opened.get_by_role("menuitem", name="Appearance").click()
         opened.get_by_role("menuitemradio", name="Dark Mode").click()
-        expect(frame.locator("html")).to_have_attribute("data-theme", "dark")
-        assert background(frame) == DARK
+        expect(opened.locator("html")).to_have_class(re.compile("dark"))
+        dark = colours(tab)
+        assert not set(dark) & set(light)
         opened.emulate_media(color_scheme="light")
-        assert background(frame) == DARK
-
-
-def test_without_a_choice_in_airflow_the_operating_system_counts(
-    airflow: Airflow, browser: Browser, real_run: str
-) -> None:
-    with open_context(browser, airflow.home, system="dark") as context:
-        page = context.new_page()
-        frame = inside(page, plan_of(real_run))
-        assert background(frame) == DARK
-        page.emulate_media(color_scheme="light")
-        expect(frame.locator("html")).to_have_attribute("data-theme", "light")
+        assert colours(tab) == dark
 
 
 @pytest.mark.parametrize("width", [700, 1024, 1600])
@@ -118,15 +110,18 @@ def test_nothing_sticks_out_and_no_name_breaks_at_any_width(
 ) -> None:
     with open_context(browser, airflow.home, theme="light", width=width) as context:
         page = context.new_page()
-        frame = inside(page, plan_of(real_run))
-        assert frame.locator("html").evaluate("html => html.scrollWidth <= html.clientWidth")
         history = open_history(page, f"?q={TAG}")
-        assert history.evaluate("page => page.scrollWidth <= page.clientWidth")
-        for shown in (frame, history):
-            names = shown.get_by_text(f"docker-qa/coredns:{TAG}").all()
-            assert names
-            for name in names:
-                assert name.evaluate("name => name.getClientRects().length") == 1, width
+        check_width(history)
+        check_width(on_plan(page, run_page(real_run)))
+
+
+def check_width(root: Locator) -> None:
+    """Check that nothing sticks out of what is shown, and that the name of what was promoted stands on one line."""
+    assert root.evaluate("root => root.scrollWidth <= root.clientWidth")
+    names = root.get_by_text(f"docker-qa/coredns:{TAG}").filter(visible=True).all()
+    assert names
+    for name in names:
+        assert name.evaluate("name => name.getClientRects().length") == 1
 
 
 def test_a_digest_is_copied_with_one_click_and_without_the_mouse(
@@ -174,27 +169,27 @@ def test_without_a_session_an_old_link_leads_to_the_login_and_on_to_what_it_aske
         expect(page.get_by_text(f"docker-qa/coredns:{TAG}")).to_be_visible()
 
 
-def test_a_frame_whose_session_has_ended_sends_the_whole_of_airflow_to_the_login(
+def test_a_tab_whose_session_has_ended_leads_to_the_login_and_back(
     airflow: Airflow, browser: Browser, real_run: str
 ) -> None:
     with open_context(browser, airflow.home) as context:
         page = context.new_page()
-        inside(page, plan_of(real_run))
+        tab = on_plan(page, run_page(real_run))
         context.clear_cookies()
-        page.evaluate("frames[0].location.reload()")
+        tab.get_by_role("searchbox").fill(TAG)
         page.wait_for_url(re.compile(r"/auth/login\?next=.*plugin%2Fplan"))
-        expect(page.locator("iframe")).to_have_count(0)
 
 
-def test_no_page_breaks_its_own_policy(airflow: Airflow, browser: Browser, real_run: str, dry_run: str) -> None:
-    plans = [f"/dags/retag_backfill/runs/{quote(dry_run, safe='')}/plugin/plan", plan_of(real_run)]
+def test_no_page_leaves_an_error_in_the_console(
+    airflow: Airflow, browser: Browser, real_run: str, dry_run: str
+) -> None:
     said = []
     with open_context(browser, airflow.home) as context:
         page = context.new_page()
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
-        for address in plans:
-            inside(page, address)
+        for run in (f"dags/retag_backfill/runs/{quote(dry_run, safe='')}", run_page(real_run)):
+            on_plan(page, run)
         open_history(page)
     assert said == []
 
@@ -203,8 +198,3 @@ def run_page(run: str) -> str:
     """Return where Airflow's UI shows a run."""
     _, dag_id, _, run_id = run.split("/")
     return f"dags/{dag_id}/runs/{run_id}"
-
-
-def plan_of(run: str) -> str:
-    """Return where Airflow's UI shows the plan of a run."""
-    return f"/{run_page(run)}/plugin/plan"

@@ -7,8 +7,10 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
+from artifactory_provider.tasks.handover import PLAN_SUMMARY
+from artifactory_provider.tasks.plan_rows import CHUNK, OTHERS, REPLACED, ToldRows
 from artifactory_provider.web.airflow_internals import needed
 
 if TYPE_CHECKING:
@@ -49,6 +51,35 @@ def read_xcoms(session: Session, *, dag_id: str, run_id: str, key: str, limit: i
         )
         read = find_xcom_reader()
         return [read(entry) for entry in session.scalars(query)]
+
+
+def read_rows_of_plans(session: Session, *, dag_id: str, run_id: str, limit: int) -> list[ToldRows]:
+    """Return the rows that tasks of a run have handed on beside the summary of a plan, the oldest first.
+
+    :param session: a session of Airflow's database.
+    :param dag_id: the DAG.
+    :param run_id: its run.
+    :param limit: how many XComs at most.
+    :raises XComsUnreadable: where the XCom backend cannot read one.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.xcom import XComModel
+
+        of_run = (XComModel.dag_id == dag_id, XComModel.run_id == run_id)
+        planners = select(XComModel.task_id).where(*of_run, XComModel.key == PLAN_SUMMARY)
+        keys = [XComModel.key.startswith(start, autoescape=True) for start in (CHUNK, REPLACED, OTHERS)]
+        query = (
+            select(XComModel)
+            .where(*of_run, XComModel.task_id.in_(planners), or_(*keys))
+            .order_by(XComModel.timestamp, XComModel.key)
+            .limit(limit)
+        )
+        read = find_xcom_reader()
+        return [
+            ToldRows(task_id=one.task_id, map_index=one.map_index, key=one.key, value=read(one))
+            for one in session.scalars(query)
+        ]
 
 
 def find_xcom_reader() -> Callable[[Any], Any]:

@@ -1,11 +1,16 @@
-"""Markdown that tasks have handed on, as HTML: none of it becomes markup of its own, and none of it takes long."""
+"""Markdown that tasks have handed on, as blocks of text: none of it becomes markup, and none of it takes long."""
 
 from __future__ import annotations
 
-import html
+from typing import TYPE_CHECKING, Literal
 
 from markdown_it import MarkdownIt
-from markupsafe import Markup
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from markdown_it.token import Token
 
 _RULES = (
     "backticks",
@@ -26,22 +31,113 @@ _LONGEST = 1_000_000
 _markdown = MarkdownIt("zero").enable(list(_RULES))
 
 
-def render(text: str) -> Markup:
-    """Return a text as HTML: headings, lists, tables, emphasis and code; no links, images and HTML.
+class Span(BaseModel):
+    """A piece of text.
 
-    A text that would take long to read as Markdown (a plan takes milliseconds) is shown as it is.
+    :param text: the text; pages show it as it is.
+    :param style: how it is shown; where it is emphasised in both ways, ``strong``.
+    """
+
+    text: str
+    style: Literal["", "strong", "em", "code"] = ""
+
+
+Line = list[Span]
+
+
+class Block(BaseModel):
+    """A part of a text.
+
+    :param kind: what it is; ``plain`` has text that was not read as Markdown.
+    :param lines: its text: one line; of a list, one for each item.
+    :param rows: of a table, its rows of cells, the first of them its head.
+    :param numbers: of a table, which columns have numbers.
+    """
+
+    kind: Literal["heading", "paragraph", "list", "table", "plain"]
+    lines: list[Line] = []
+    rows: list[list[Line]] = []
+    numbers: list[int] = []
+
+
+def read_blocks(text: str) -> list[Block]:
+    """Return a text as blocks: headings, lists, tables, emphasis and code; links, images and HTML stay text.
+
+    A text that would take long to read as Markdown (a plan takes milliseconds) is returned as it is.
 
     :param text: Markdown.
     """
     if _work(text) > _MOST_WORK:
         cut = text[:_LONGEST] + ("\n…" if len(text) > _LONGEST else "")
-        return Markup(f"<pre>{html.escape(cut)}</pre>")  # noqa: S704 - escaped
-    tokens = _markdown.parse(text)
-    for token in tokens:
-        if token.attrs.get("style") == "text-align:right":  # the pages allow no style but their own
-            token.attrs = {"class": "number"}
-    # Safe, since the renderer escapes all HTML that it finds.
-    return Markup(_markdown.renderer.render(tokens, _markdown.options, {}))  # noqa: S704
+        return [Block(kind="plain", lines=[[Span(text=cut)]])]
+    return list(_read(_markdown.parse(text)))
+
+
+def _read(tokens: Sequence[Token]) -> Iterator[Block]:
+    place = 0
+    while place < len(tokens):
+        token = tokens[place]
+        end = place + 1
+        if token.nesting == 1:
+            end = next(
+                at for at in range(place + 1, len(tokens)) if tokens[at].nesting < 0 and tokens[at].level == token.level
+            )
+        yield _read_block(token, tokens[place + 1 : end])
+        place = end + (token.nesting == 1)
+
+
+def _read_block(token: Token, inside: Sequence[Token]) -> Block:
+    kind = token.type.removesuffix("_open")
+    if kind in {"bullet_list", "ordered_list"}:
+        return Block(kind="list", lines=list(_read_items(inside)))
+    if kind == "table":
+        return _read_table(inside)
+    line = [span for one in inside for span in _read_spans(one)]
+    if kind == "heading":
+        return Block(kind="heading", lines=[line])
+    return Block(kind="paragraph", lines=[line or [Span(text=token.content)]])
+
+
+def _read_items(inside: Sequence[Token]) -> Iterator[Line]:
+    """Give the items of a list, those of lists in it among them; numbered ones keep their number."""
+    line: Line = []
+    for token in inside:
+        if token.type == "list_item_open":
+            if line:
+                yield line
+            line = [Span(text=f"{token.info}{token.markup} ")] if token.info else []
+        line += _read_spans(token)
+    if line:
+        yield line
+
+
+def _read_table(inside: Sequence[Token]) -> Block:
+    rows: list[list[Line]] = []
+    numbers = set()
+    for token in inside:
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type in {"th_open", "td_open"}:
+            if token.attrs.get("style") == "text-align:right":
+                numbers.add(len(rows[-1]))
+            rows[-1].append([])
+        elif token.type == "inline":
+            rows[-1][-1] += _read_spans(token)
+    return Block(kind="table", rows=rows, numbers=sorted(numbers))
+
+
+def _read_spans(token: Token) -> Iterator[Span]:
+    strong = em = 0
+    for child in token.children or ():
+        if child.type in {"strong_open", "strong_close"}:
+            strong += child.nesting
+        elif child.type in {"em_open", "em_close"}:
+            em += child.nesting
+        elif child.type in {"softbreak", "hardbreak"}:
+            yield Span(text=" " if child.type == "softbreak" else "\n")
+        elif child.content:
+            style: Literal["", "strong", "em", "code"] = "strong" if strong else "em" if em else ""
+            yield Span(text=child.content, style="code" if child.type == "code_inline" else style)
 
 
 def _work(text: str) -> int:

@@ -1,4 +1,4 @@
-"""What all pages share: templates, files of their own, headers, and the way to the login."""
+"""What comes beside the answers of routes: the files of the board, and the way to the login."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader
 
-from artifactory_provider import __version__
 from artifactory_provider.web import URL_PREFIX
 
 if TYPE_CHECKING:
@@ -18,16 +17,12 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).with_name("static")
 _HEADERS = {
-    # No style, script or request but from this very server; Airflow shows the pages in frames of its own.
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
-    ),
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     "Cache-Control": "private, no-cache",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-_templates = Environment(loader=PackageLoader(__package__), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+_templates = Environment(loader=PackageLoader(__package__), autoescape=True)
 
 
 class OwnFiles(StaticFiles):
@@ -41,31 +36,13 @@ class OwnFiles(StaticFiles):
         return answer
 
 
-def show(template: str, request: Request, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """Return a page.
-
-    :param template: the name of its template.
-    :param request: what it answers.
-    :param status: its HTTP status.
-    :param values: what the template shows.
-    """
-    airflow = airflow_path(request)
-    page = _templates.get_template(template).render(
-        airflow=airflow, static=f"{airflow}{URL_PREFIX}/static", version=__version__, **values
-    )
-    return HTMLResponse(page, status, headers=_HEADERS)
-
-
 def show_login(request: Request) -> HTMLResponse:
     """Return a page that leads to Airflow's login, and from there back to where the request wanted to go."""
     query = f"?{request.url.query}" if request.url.query else ""
-    return show(
-        "login.html",
-        request,
-        status=401,
-        login=f"{airflow_path(request)}/api/v2/auth/login",
-        wanted=quote(f"{request.url.path}{query}", safe=""),
+    page = _templates.get_template("login.html").render(
+        login=f"{airflow_path(request)}/api/v2/auth/login", wanted=quote(f"{request.url.path}{query}", safe="")
     )
+    return HTMLResponse(page, 401, headers=_HEADERS)
 
 
 def airflow_path(request: Request) -> str:

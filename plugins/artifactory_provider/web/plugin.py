@@ -30,15 +30,6 @@ class ArtifactoryPlugin(AirflowPlugin):
 
     name = "artifactory"
     fastapi_apps = [{"app": pages, "url_prefix": URL_PREFIX, "name": "Artifactory"}]  # noqa: RUF012 - Airflow's shape
-    external_views = [  # noqa: RUF012 - Airflow's shape
-        {
-            "name": "Plan",
-            "href": f"{URL_PREFIX}/plans/{{DAG_ID}}/{{RUN_ID}}",
-            "destination": "dag_run",
-            "url_route": "plan",
-        },
-    ]
-
     react_apps = [  # noqa: RUF012 - Airflow's shape
         {
             "name": "Board",
@@ -55,6 +46,7 @@ class ArtifactoryPlugin(AirflowPlugin):
             "url_route": "promotions",
         },
         {"name": "Promotions that need somebody", "bundle_url": BOARD, "destination": "dashboard"},
+        {"name": "Plan", "bundle_url": BOARD, "destination": "dag_run", "url_route": "plan"},
         {"name": "Images", "bundle_url": BOARD, "destination": "dag_run", "url_route": "images"},
         {"name": "Waits for", "bundle_url": BOARD, "destination": "task_instance", "url_route": "waits-for"},
     ]

@@ -11,6 +11,7 @@ from tests.integration.promotion.attaching import Pusher
 
 from artifactory_provider.operators import ArtifactoryPromoteOperator
 from artifactory_provider.tasks.handover import DRY_RUN, PLAN_PROBLEM, PLAN_SUMMARY, REPORT_SUMMARY
+from artifactory_provider.tasks.plan_rows import ENDS, FIRST_OTHERS
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -47,6 +48,7 @@ def test_the_newest_release_is_promoted_and_a_second_run_finds_it_done(
     assert sandbox.tags("docker-qa", image) == ["v1"]
     assert f"To change: `docker-qa/{image}:v1`" in told(run, PLAN_SUMMARY)[0]
     assert f"Done: promoted.** `docker-qa/{image}:v1" in told(run, REPORT_SUMMARY)[0]
+    assert told(run, ENDS) == [[{"task_id": "plan", "key": FIRST_OTHERS, "ends": "*p", "reasons": {}}]]
 
     again = dag.test(run_conf=form(image, target_tag="v{version.major}"))
     assert again.state == "success"

@@ -17,6 +17,7 @@ from artifactory_provider.promotion.request import Promotion
 from artifactory_provider.retention import read_retention
 from artifactory_provider.tasks.assets import removals_asset
 from artifactory_provider.tasks.handover import PLAN_PROBLEM, PLAN_SUMMARY, REPORT_SUMMARY
+from artifactory_provider.tasks.plan_rows import ENDS
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -81,6 +82,8 @@ def test_a_run_deletes_what_its_plan_says_and_the_next_finds_nothing(
     assert run.state == "success", explain(run)
     assert sandbox.tags(DEV, image) == [f"build-{number}" for number in range(2, 7)]
     assert "**2 deleted.**" in told(run, REPORT_SUMMARY)[0]
+    [[ends]] = told(run, ENDS)
+    assert (ends["task_id"], ends["key"], ends["ends"]) == ("plan", "chunk_0001", "dd")
     [folder] = tmp_path.iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["plan.csv", "report.csv"]
     assert "deleted,docker-dev" in (folder / "report.csv").read_text()

@@ -21,6 +21,7 @@ from artifactory_provider.operators.batch_report import ArtifactoryBatchReportOp
 from artifactory_provider.operators.plan import ArtifactoryPlanOperator
 from artifactory_provider.operators.promote_batch import ArtifactoryPromoteBatchOperator
 from artifactory_provider.promotion.errors import BatchInterrupted, InvalidPlan, InvalidPromotion, PromotionsFailed
+from artifactory_provider.tasks.plan_rows import CHUNK, ENDS, OTHERS, REPLACED, ToldRows, read_rows
 from artifactory_provider.tasks.refusals import PlanRefused
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from tests.integration.gateway import Gateway
 
+    from artifactory_provider.tasks.plan_rows import PlanRow
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -87,6 +89,16 @@ class Run:
 
     def xcom(self, task: str, key: str, map_index: int = -1) -> Any:
         return json.loads(self.xcoms[task, map_index, key])
+
+    def rows(self) -> list[PlanRow]:
+        """Return the rows of the plan as the run's page lists them."""
+        told = [
+            ToldRows(task_id=task_id, map_index=map_index, key=key, value=json.loads(value))
+            for (task_id, map_index, key), value in self.xcoms.items()
+            if key.startswith((CHUNK, REPLACED, OTHERS))
+        ]
+        ends = [json.loads(value) for (_, _, key), value in self.xcoms.items() if key == ENDS]
+        return read_rows(told, ends, untold="open")
 
 
 @pytest.fixture
@@ -469,6 +481,30 @@ def test_a_plan_that_was_not_approved_is_reported_as_such(sandbox: RunningSandbo
     run.states = {"promote": "skipped"}
     assert run.report() == {"promoted": 0, "unchanged": 0, "failed": 0}
     assert "not approved" in run.xcom("report", "report_summary")
+    assert [(row.end, row.why) for row in run.rows()] == [("held back", "The plan was not approved.")]
+
+
+def test_each_row_of_a_plan_says_what_became_of_it(sandbox: RunningSandbox, image: str, run: Run) -> None:
+    pushed = push(sandbox, image, "abcd")
+    theirs = sandbox.push_image(f"docker-qa/{image}:b", content="theirs")
+    selection = {"repositories": ["docker-dev"], "images": [image], "tags": [*"abcd", "absent"]}
+    chunks = run.plan(selection=selection, target_repository="docker-qa", chunk_size=2)
+    assert {row.end for row in run.rows()} == {"", "open"}
+    sandbox.delete(f"docker-dev/{image}:d")
+    run.promote(chunks[0], 0)
+    with pytest.raises(AirflowFailException):
+        run.promote(chunks[1], 1)
+    rows = run.rows()
+    assert [(row.source.rpartition(":")[2], row.kind, row.end) for row in rows] == [
+        ("d", "new", "failed"),
+        ("b", "conflict", ""),
+        ("absent", "missing", ""),
+        ("a", "new", "promoted"),
+        ("c", "new", "promoted"),
+    ]
+    assert rows[0].why == run.xcom("promote", "outcome", 1)["failures"][0]["reason"]
+    assert [row.current for row in rows] == ["", theirs, "", "", ""]
+    assert [row.digest for row in rows] == [pushed["d"], pushed["b"], "", pushed["a"], pushed["c"]]
 
 
 def test_a_chunk_that_has_told_nothing_fails_the_run_by_its_name(sandbox: RunningSandbox, image: str, run: Run) -> None:

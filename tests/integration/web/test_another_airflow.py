@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-PLAN, PROMOTIONS = "/artifactory/plans/other_airflow/run", "/artifactory/promotions.json"
+PLAN, PROMOTIONS = "/artifactory/plans/other_airflow/run.json", "/artifactory/promotions.json"
 NEEDED = {
     "airflow.api_fastapi.app.get_auth_manager": {PROMOTIONS},
     "airflow.api_fastapi.auth.managers.models.resource_details.DagAccessEntity": {PLAN, PROMOTIONS},

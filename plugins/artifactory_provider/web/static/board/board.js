@@ -6,6 +6,7 @@ const APPS = {
   Promotions: ["./board_app.js", "HistoryEntry"],
   "Promotions that need somebody": ["./home_card.js", "HomeCard"],
   Images: ["./run_tab.js", "RunTab"],
+  Plan: ["./plan_tab.js", "PlanTab"],
   "Waits for": ["./task_tab.js", "TaskTab"],
 };
 
