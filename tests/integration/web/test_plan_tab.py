@@ -523,4 +523,3 @@ def test_airflow_shows_the_plan_beside_its_run() -> None:
 
     app = next(app for app in ArtifactoryPlugin.react_apps if app["name"] == "Plan")
     assert app == {"name": "Plan", "bundle_url": BOARD, "destination": "dag_run", "url_route": "plan"}
-    assert "Plan" not in {view["name"] for view in ArtifactoryPlugin.external_views}

@@ -171,24 +171,25 @@ function List({ data, asked, change, total }) {
   );
 }
 
+// Each part says what it is: where rows become cards, a table is none of itself any more.
 function Rows({ rows, hasEnds }) {
   const hasTargets = rows.some((row) => row.target);
   const names = ["Tag", hasTargets && "Becomes", "Digest", "Planned", hasEnds && "Ended", "Why"].filter(Boolean);
   return h(
     "table",
-    { className: "ab-table ab-rows" },
+    { className: "ab-table ab-rows", role: "table", "aria-label": "Rows of the plan" },
     h(
       "thead",
-      null,
+      { role: "rowgroup" },
       h(
         "tr",
-        null,
-        names.map((name) => h("th", { key: name, scope: "col" }, name)),
+        { role: "row" },
+        names.map((name) => h("th", { key: name, scope: "col", role: "columnheader" }, name)),
       ),
     ),
     h(
       "tbody",
-      null,
+      { role: "rowgroup" },
       rows.map((row, place) => h(Row, { key: place, row, hasTargets, hasEnds })),
     ),
   );
@@ -198,30 +199,42 @@ function Row({ row, hasTargets, hasEnds }) {
   const [word, state] = KINDS[row.kind] ?? [row.kind, "unknown"];
   return h(
     "tr",
-    null,
-    h("th", { scope: "row", className: "ab-image" }, h("code", null, row.source)),
-    hasTargets && h("td", { "data-stage": "Becomes" }, h("code", null, row.target)),
-    h("td", { "data-stage": "Digest" }, h(Digest, { digest: row.digest })),
+    { role: "row" },
+    h("th", { scope: "row", role: "rowheader", className: "ab-image" }, h("code", null, row.source)),
+    hasTargets && h("td", { role: "cell", "data-stage": "Becomes" }, h("code", null, row.target)),
+    h("td", { role: "cell", "data-stage": "Digest" }, h(Digest, { digest: row.digest })),
     h(
       "td",
-      { "data-stage": "Planned" },
+      { role: "cell", "data-stage": "Planned" },
       h(
         "div",
         null,
         h(State, { state, word }),
-        row.current && h("div", { className: "ab-muted ab-small" }, "shows ", h(Digest, { digest: row.current })),
+        row.current &&
+          h(
+            "div",
+            { className: "ab-muted ab-small" },
+            row.kind === "replaces" ? "instead of " : "shows ",
+            h(Digest, { digest: row.current }),
+          ),
       ),
     ),
-    hasEnds && h("td", { "data-stage": "Ended" }, row.end && h(State, { state: ENDS[row.end], word: row.end })),
+    hasEnds &&
+      h(
+        "td",
+        { role: "cell", "data-stage": "Ended" },
+        row.end && h("div", null, h(State, { state: ENDS[row.end], word: row.end })),
+      ),
     h(
       "td",
-      { "data-stage": "Why" },
-      h(
-        "div",
-        null,
-        row.reason && h("div", null, row.reason),
-        row.why && row.why !== row.reason && h("div", null, row.why),
-      ),
+      { role: "cell", "data-stage": "Why" },
+      (row.reason || row.why) &&
+        h(
+          "div",
+          null,
+          row.reason && h("div", null, row.reason),
+          row.why && row.why !== row.reason && h("div", null, row.why),
+        ),
     ),
   );
 }
