@@ -18,8 +18,11 @@ from artifactory_provider.tasks.forms import as_bool, check_conf
 from artifactory_provider.tasks.handover import REPORT_SUMMARY, end_dry_run, tell_problems
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Context
 
+    from artifactory_provider.promotion.planning.plan import PlannedPromotion
     from artifactory_provider.tasks.changes import PlannedChange
 
 
@@ -73,7 +76,7 @@ class ChangePlanOperator(ArtifactoryOperator, SkipMixin):
             target = inline_code(str(made.planned.target))
             ti.xcom_push(key=REPORT_SUMMARY, value=f"**Nothing was to be done**{reason}. {target} stays as it is.\n")
         elif plan_only:
-            end_dry_run(self, context, is_worth_a_run=True)
+            end_dry_run(self, context, is_worth_a_run=True, seen=self._name_seen(made.planned))
         if made.planned.action == "unchanged" or plan_only:
             self.skip(ti, context["task"].get_flat_relatives(upstream=False))
         return made.planned.as_dict()
@@ -85,3 +88,7 @@ class ChangePlanOperator(ArtifactoryOperator, SkipMixin):
     def _words(self) -> str:
         """Return what people are shown beside the change, as Markdown."""
         return ""
+
+    def _name_seen(self, planned: PlannedPromotion) -> Mapping[str, str]:
+        """Return the fields of a form by which a later run makes this very change, or none."""
+        return {}

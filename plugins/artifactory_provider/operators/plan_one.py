@@ -8,13 +8,15 @@ from artifactory_provider.artifactory.references import check_image, check_repos
 from artifactory_provider.operators.plan_change import ChangePlanOperator
 from artifactory_provider.promotion.on_demand import plan_one
 from artifactory_provider.promotion.planning.templates import TargetTemplate
+from artifactory_provider.promotion.request import NOTHING
 from artifactory_provider.promotion.selection import NEWEST, name_candidate
 from artifactory_provider.tasks.arguments import check_literal, check_literals
 from artifactory_provider.tasks.forms import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from artifactory_provider.promotion.planning.plan import PlannedPromotion
     from artifactory_provider.promotion.request import OnConflict
     from artifactory_provider.tasks.changes import PlannedChange
 
@@ -75,6 +77,10 @@ class ArtifactoryPlanOneOperator(ChangePlanOperator):
         self.replaces = replaces
         check_literals(self, ("source_repository", "target_repository", "image", "digest", "on_conflict", "replaces"))
         check_literal(target_tag, TargetTemplate)
+
+    def _name_seen(self, planned: PlannedPromotion) -> Mapping[str, str]:
+        source = planned.source
+        return {"tag": str(source.tag), "digest": str(source.digest), "replaces": planned.current or NOTHING}
 
     def _plan(self) -> PlannedChange:
         digest = as_text(self.digest, name="digest", wanted="a digest")

@@ -110,19 +110,29 @@ def tell_problems(task: BaseOperator, ti: RuntimeTaskInstanceProtocol, *, names:
         raise
 
 
-def end_dry_run(task: BaseOperator, context: Context, *, is_worth_a_run: bool, deed: str = "promoted") -> None:
+def end_dry_run(
+    task: BaseOperator,
+    context: Context,
+    *,
+    is_worth_a_run: bool,
+    deed: str = "promoted",
+    seen: Mapping[str, str] | None = None,
+) -> None:
     """Say that this was a dry run; where a field of the form made it one, its page offers to run the form for real.
 
     :param task: the task that has planned.
     :param context: its context.
     :param is_worth_a_run: whether a run for real would do anything.
     :param deed: what that would do with tags, as a participle.
+    :param seen: fields of the form by which a run for real does what was seen here, or nothing; where the form has
+        them all.
     """
-    ti = context["ti"]
+    ti, fields = context["ti"], context.get("params", {})
     task.log.info("This is a dry run: nothing is %s.", deed)
     ti.xcom_push(key=REPORT_SUMMARY, value=f"This was a dry run: **nothing was {deed}**.\n")
-    if is_worth_a_run and context.get("params", {}).get(_DRY_RUN_FIELD) is True:
-        ti.xcom_push(key=DRY_RUN, value={"field": _DRY_RUN_FIELD, "titles": form_titles(task, context["params"])})
+    if is_worth_a_run and fields.get(_DRY_RUN_FIELD) is True:
+        pinned = dict(seen or {}) if set(seen or {}) <= set(fields) else {}
+        ti.xcom_push(key=DRY_RUN, value={"field": _DRY_RUN_FIELD, "titles": form_titles(task, fields), "seen": pinned})
 
 
 def pull_plan(ti: RuntimeTaskInstanceProtocol, task_id: str) -> HandedOn | None:

@@ -108,12 +108,14 @@ class FormField(BaseModel):
 class RunForReal(BaseModel):
     """What it takes to run a dry run's form for real.
 
-    :param fields: the form as it was.
+    :param fields: the form as it was, with what was seen where it has fields for that.
     :param conf: what the run is started with.
+    :param is_pinned: whether the run does what was seen, or nothing.
     """
 
     fields: list[FormField]
     conf: dict[str, Any]
+    is_pinned: bool
 
 
 class PlanWords(BaseModel):
@@ -255,6 +257,9 @@ def _offer(conf: Mapping[str, Any], form: Mapping[str, Any]) -> RunForReal:
     """
     titles = form.get("titles")
     titles = titles if isinstance(titles, dict) else {}
+    seen = form.get("seen")
+    seen = seen if isinstance(seen, dict) else {}
+    conf = {**conf, **seen}
     return RunForReal(
         fields=[
             FormField(title=str(titles.get(name, name)), value=_as_text(value))
@@ -262,6 +267,7 @@ def _offer(conf: Mapping[str, Any], form: Mapping[str, Any]) -> RunForReal:
             if name != form["field"]
         ],
         conf={**conf, form["field"]: False},
+        is_pinned=bool(seen),
     )
 
 

@@ -71,13 +71,21 @@ def test_a_tag_a_range_or_a_pattern_says_which_one_is_meant(
     assert sandbox.digest(f"docker-qa/{image}:{meant}") == digests[meant]
 
 
-def test_a_dry_run_shows_the_plan_and_offers_to_run_it(sandbox: RunningSandbox, dag: DAG, image: str) -> None:
-    push(sandbox, image, "1.0.0")
+def test_a_dry_run_shows_the_plan_and_offers_to_run_it_as_it_was_seen(
+    sandbox: RunningSandbox, dag: DAG, image: str
+) -> None:
+    digest = push(sandbox, image, "1.0.0")["1.0.0"]
     run = dag.test(run_conf=form(image, dry_run=True))
     assert run.state == "success"
     assert {task for task, state in states(run).items() if state == "success"} == {"plan"}
     assert f"`docker-dev/{image}:1.0.0`" in told(run, PLAN_SUMMARY)[0]
-    assert told(run, DRY_RUN)[0]["field"] == "dry_run"
+    [offer] = told(run, DRY_RUN)
+    assert (offer["field"], offer["seen"]) == ("dry_run", {"tag": "1.0.0", "digest": digest, "replaces": "none"})
+    assert sandbox.tags("docker-qa", image) == []
+    sandbox.push_image(f"docker-dev/{image}:1.0.0", content=f"demand {image} moved since the dry run")
+    run = dag.test(run_conf={**form(image), **offer["seen"]})
+    assert run.state == "failed"
+    assert "the tag was moved since" in told(run, PLAN_PROBLEM)[0]
     assert sandbox.tags("docker-qa", image) == []
 
 

@@ -336,7 +336,24 @@ def test_a_dry_run_offers_the_same_form_for_real_to_whoever_may_start_it(
         ("approval", "off"),
         ("versions", "–"),
     ]
-    assert offer["conf"] == {**conf, "dry_run": False}
+    assert (offer["conf"], offer["is_pinned"]) == ({**conf, "dry_run": False}, False)
+
+
+def test_a_dry_run_of_one_tag_is_run_for_real_as_it_was_seen(
+    api_server: TestClient, users: dict[str, dict[str, str]]
+) -> None:
+    seen = {"tag": "1.4.2", "digest": f"sha256:{'a' * 64}", "replaces": "none"}
+    conf = {"image": "payments/api", "tag": "newest", "dry_run": True}
+    dry = {"field": "dry_run", "titles": {"tag": "Tag", "replaces": "Replaces"}, "seen": seen}
+    store("success", {PLAN_SUMMARY: "one", REPORT_SUMMARY: "dry", DRY_RUN: dry}, conf=conf)
+    offer = words(api_server, users["user"])["for_real"]
+    assert (offer["conf"], offer["is_pinned"]) == ({**conf, **seen, "dry_run": False}, True)
+    assert [(field["title"], field["value"]) for field in offer["fields"]] == [
+        ("image", "payments/api"),
+        ("Tag", "1.4.2"),
+        ("digest", seen["digest"]),
+        ("Replaces", "none"),
+    ]
 
 
 @pytest.mark.parametrize(

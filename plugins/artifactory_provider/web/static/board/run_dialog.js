@@ -4,7 +4,7 @@ import { h } from "./airflow.js";
 import { ActionDialog } from "./action_dialog.js";
 import { trigger } from "./requests.js";
 
-export function RunDialog({ dagId, offer: { fields, conf }, onClose }) {
+export function RunDialog({ dagId, offer: { fields, conf, is_pinned: isPinned }, onClose }) {
   return h(
     ActionDialog,
     {
@@ -18,7 +18,9 @@ export function RunDialog({ dagId, offer: { fields, conf }, onClose }) {
       null,
       "A new run of this DAG, with the same form and without ",
       h("em", null, "dry run"),
-      ". It plans anew, and does what it finds then. To change something first, use ",
+      isPinned
+        ? ". It plans anew, and does what stands in this plan, or nothing. To change something first, use "
+        : ". It plans anew, and does what it finds then. To change something first, use ",
       h("em", null, "Trigger → Trigger again with this config"),
       ".",
     ),
