@@ -55,6 +55,8 @@ VERDICT, QA_VERDICT = "test.status", "qa.test.status"
 GATES = {"verify_dev": (DEV, PropertyCheck(name=VERDICT)), "verify_qa": (QA, PropertyCheck(name=QA_VERDICT))}
 """Task of the nightly DAG → which check it asks, and where."""
 _TAGS_PER_IMAGE = 6
+_BUILDER = "ci"
+"""Who has pushed the images."""
 _PAST = timedelta(weeks=3)
 
 
@@ -137,7 +139,8 @@ def seed_repository(home: Home, repository: str, tags: Iterable[PushedTag]) -> s
         entry["created"][tag.tag] = tag.created.isoformat(timespec="seconds")
     file = home.path / f"{repository}.yaml"
     file.write_text(yaml.safe_dump(list(images.values()), sort_keys=False))
-    command = ["artifactory-sandbox", "seed", "--data", str(home.sandbox_data), "--repository", repository, str(file)]
+    command = ["artifactory-sandbox", "seed", "--data", str(home.sandbox_data), "--repository", repository]
+    command += ["--user", _BUILDER, str(file)]
     done = subprocess.run(command, env=home.environment(), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise DemoError(f"The sandbox could not be seeded: {done.stderr.strip()}")

@@ -20,7 +20,7 @@ from artifactory_sandbox.access import hash_password, is_password
 from artifactory_sandbox.config import DEFAULT_PASSWORD, Config, ConfigError, load_config
 from artifactory_sandbox.journal import log_to_stderr
 from artifactory_sandbox.metadata import IncompatibleDataError
-from artifactory_sandbox.seeding import SeedError, seed, select_tags
+from artifactory_sandbox.seeding import SEEDER, SeedError, seed, select_tags
 from artifactory_sandbox.server import ListenError, Server, base_url, listen
 from artifactory_sandbox.service import DATABASE, Service
 from artifactory_sandbox.upkeep import check, collect_garbage, export
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--tls", nargs=2, type=Path, metavar=tls, help="speak HTTPS, with these PEM files")
     serve.add_argument("--verbose", action="store_true", help="log each request to stderr, as a line of JSON")
     fill.add_argument("--tags-per-image", type=_count, metavar="N", help="only the N highest versions of each image")
+    fill.add_argument("--user", default=SEEDER, metavar="NAME", help=f"who has pushed them, as it says ({SEEDER})")
     fill.add_argument("files", nargs="+", type=Path, metavar="FILE", help="promotion manifest")
     take_out.add_argument("target", type=Path, metavar="DIRECTORY", help="where to write; made if missing")
     return parser
@@ -146,7 +147,7 @@ def _seed(options: argparse.Namespace) -> None:
     if options.image and not tags:
         raise UsageError(f"no image matches {' '.join(options.image)}: nothing was seeded")
     with closing(_open(options, config, makes_data=True)) as service:
-        made = seed(service, options.repository, tags)
+        made = seed(service, options.repository, tags, user=options.user)
     print(f"Seeded {options.repository}: {made.tags} tags of {made.images} images, {made.digests} distinct digests.")
 
 

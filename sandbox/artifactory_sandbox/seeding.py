@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from artifactory_sandbox.service import Service
 
 _BATCH = 100
+SEEDER = "seed"
+"""Who has pushed what was seeded, where nobody is named."""
 
 
 class SeedError(Exception):
@@ -92,14 +94,15 @@ def select_tags(files: Iterable[Path], *, images: Sequence[str] = (), per_image:
     return [tag for group in by_image.values() for tag in sorted(group, key=_version)[-per_image:]]
 
 
-def seed(service: Service, repository: str, tags: Sequence[SeedTag]) -> SeedSummary:
+def seed(service: Service, repository: str, tags: Sequence[SeedTag], *, user: str = SEEDER) -> SeedSummary:
     """Store the images of tags in a repository; a tag that is there already with this content stays as it is.
 
     :param service: the open data directory; a server may be running on it.
     :param repository: key of a local Docker repository.
     :param tags: what to make.
+    :param user: who has pushed them, as the repository says.
     """
-    now = stamp("seed")
+    now = stamp(user)
     for start in range(0, len(tags), _BATCH):
         made = [(tag, _image_of(tag)) for tag in tags[start : start + _BATCH]]
         for _, image in made:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 # Relative, as Airflow's UI takes it from where Airflow is, under whatever path that is.
-BOARD = f"{URL_PREFIX.removeprefix('/')}/static/board/board.js"
+_FILES = f"{URL_PREFIX.removeprefix('/')}/static/board"
+BOARD = f"{_FILES}/board.js"
 
 
 async def pages(scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,6 +38,8 @@ class ArtifactoryPlugin(AirflowPlugin):
             "destination": "nav",
             "url_route": "board",
             "nav_top_level": True,
+            "icon": f"{_FILES}/board.svg",
+            "icon_dark_mode": f"{_FILES}/board-dark.svg",
         },
         {
             "name": "Promotions",

@@ -201,6 +201,17 @@ def test_a_configuration_file_that_is_missing_is_one_clear_sentence(command: Com
     assert "No such file" in done.stderr
 
 
+@pytest.mark.parametrize(("more", "who"), [((), "seed"), (("--user", "ci"), "ci")])
+def test_what_is_seeded_was_pushed_by_whom_the_command_names(
+    command: Command, tmp_path: Path, manifests: Path, more: tuple[str, ...], who: str
+) -> None:
+    with served(tmp_path / "data") as (_, url):
+        command("seed", "--data", tmp_path / "data", "--repository", "docker-dev", *more, manifests)
+        query = 'items.find({"repo": "docker-dev", "name": "manifest.json"}).include("created_by", "modified_by")'
+        found = httpx.post(f"{url}/api/search/aql", content=query, auth=ADMIN).json()["results"]
+        assert {(one["created_by"], one["modified_by"]) for one in found} == {(who, who)}
+
+
 def test_seeding_fills_a_running_sandbox_and_says_what_it_did(
     command: Command, tmp_path: Path, manifests: Path
 ) -> None:

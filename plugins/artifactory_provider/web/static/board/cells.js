@@ -52,13 +52,15 @@ function Whose({ cell }) {
   return null;
 }
 
-function Waiting({ since, until }) {
+function Waiting({ since, until, link }) {
   const isOver = until && new Date(until) < Date.now();
+  // A time that is over is one of a run that waits: what no run waits for has none to end.
+  const end = isOver && !link ? null : until;
   return h(
     "div",
     { className: "ab-muted ab-small" },
     h(Age, { at: since, prefix: "for " }),
-    h(Time, { at: until, prefix: `${since ? ", " : ""}${isOver ? "was to end" : "ends"} ` }),
+    h(Time, { at: end, prefix: `${since ? ", " : ""}${isOver ? "was to end" : "ends"} ` }),
   );
 }
 
