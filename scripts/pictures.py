@@ -221,13 +221,6 @@ def _shows(text: str) -> Callable[[Page], None]:
     return lambda page: expect(page.get_by_text(text).first).to_be_visible(timeout=_SECONDS_FOR_A_PAGE * 1000)
 
 
-def _tab_shows(text: str) -> Callable[[Page], None]:
-    """Wait until a page of the provider's own, which is inside of Airflow's frame, shows a text."""
-    return lambda page: expect(page.frame_locator("iframe").get_by_text(text).first).to_be_visible(
-        timeout=_SECONDS_FOR_A_PAGE * 1000
-    )
-
-
 def _board_shows(text: str) -> Callable[[Page], None]:
     """Wait until a page of the board, once its registry has been looked at, or a tab of a run shows a text."""
     return lambda page: expect(page.locator(".ab-page").get_by_text(text).first).to_be_visible(

@@ -370,6 +370,21 @@ def test_filters_narrow_the_list_alone_and_together(
     assert len(rows(api_server, headers, **query)) == number
 
 
+def test_a_word_that_every_record_has_in_its_names_finds_what_says_it(api_server: TestClient, headers: Headers) -> None:
+    meant = [
+        {"place": f"docker-qa/source-{number}", "records": [record(f"docker-qa/source-{number}", "1")]}
+        for number in range(70)
+    ]
+    others = [{"place": "docker-qa/api", "records": [record("docker-qa/api", f"1.{number}")]} for number in range(60)]
+    store(*meant, *others)
+    first = api_server.get(JSON, headers=headers["viewer"], params={"q": "source", "limit": 50}).json()
+    assert [one["target"] for one in first["promotions"]] == [f"docker-qa/source-{n}:1" for n in range(69, 19, -1)]
+    query = {"q": "source", "limit": 50, "older": first["older"]}
+    second = api_server.get(JSON, headers=headers["viewer"], params=query).json()
+    assert [one["target"] for one in second["promotions"]] == [f"docker-qa/source-{n}:1" for n in range(19, -1, -1)]
+    assert second["older"] is None
+
+
 def test_pages_show_each_promotion_once_also_when_new_ones_come_between(
     api_server: TestClient, headers: Headers
 ) -> None:

@@ -89,7 +89,7 @@ def test_the_wheel_brings_types_and_pages_and_no_tests(dist: Path) -> None:
     assert [name for name in names if "tests" in name.split("/") or "/test_" in name] == []
 
 
-@pytest.mark.parametrize("name", ["artifactory_provider/py.typed", "artifactory_provider/web/templates/plan.html"])
+@pytest.mark.parametrize("name", ["artifactory_provider/py.typed", "artifactory_provider/web/static/board/board.js"])
 def test_a_wheel_that_lacks_a_file_is_found(files: Path, name: str) -> None:
     change_wheel(files / PROVIDER.wheel, lambda contents: contents.pop(name))
     assert f"{PROVIDER.wheel} lacks {name}." in list(find_faults_of_wheel(files / PROVIDER.wheel, PROVIDER))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
@@ -32,10 +32,11 @@ from artifactory_provider.web.events import EventQuery
 from artifactory_provider.web.history import RecordedPromotion, read_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy.orm import Session
 
+    from artifactory_provider.web.events import AssetEvent
     from artifactory_provider.web.history import HistoryEntry
 
 COLUMNS = tuple(RecordedPromotion.model_fields)
@@ -138,7 +139,7 @@ def list_promotions(
 ) -> PromotionPage:
     """Return a page of promotions, the newest first."""
     response.headers.update(ANSWER_HEADERS)
-    entries, older = _look_up(session, event_filter, wanted, page, may_read_runs=may_read_runs)
+    entries, older = _find_page(session, event_filter, wanted, page, may_read_runs=may_read_runs)
     most = _MOST_OF_AN_IMAGE if page.brief else None
     uris = list_asset_uris(session, uri_start=f"{SCHEME}://")
     return PromotionPage(
@@ -163,18 +164,14 @@ def send_csv(
     session: SessionDep, event_filter: EventFilterDep, may_read_runs: MayReadRunsDep, wanted: WantedDep
 ) -> Response:
     """Send all promotions that are asked for as CSV, the newest first; no cell is taken for a formula."""
-    parts, rows, page = [write_csv(COLUMNS, ())], 0, WantedPage(limit=_EVENTS_A_QUERY)
-    while True:
-        entries, older = _look_up(session, event_filter, wanted, page, may_read_runs=may_read_runs)
+    parts, rows = [write_csv(COLUMNS, ())], 0
+    page = WantedPage(limit=_EVENTS_A_QUERY)
+    for entries, _ in _go_through(session, event_filter, wanted, page, may_read_runs=may_read_runs):
         found = [promotion for entry in entries for promotion in entry.promotions]
         rows += len(found)
         if rows > _MOST_ROWS:
             raise HTTPException(413, f"There are more than {_MOST_ROWS:,} such promotions: ask for a shorter time.")
         parts.append(write_csv(COLUMNS, map(_as_cells, found)).partition("\n")[2])
-        session.expunge_all()  # What was read of thousands of events is not kept.
-        if older is None:
-            break
-        page = WantedPage(limit=_EVENTS_A_QUERY, older=older)
     headers = {**ANSWER_HEADERS, "Content-Disposition": 'attachment; filename="promotions.csv"'}
     return Response("".join(parts), media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -196,6 +193,33 @@ def _as_cells(promotion: RecordedPromotion) -> tuple[object, ...]:
     return tuple((told | {"map_index": told["map_index"] if promotion.map_index >= 0 else None}).values())
 
 
+def _find_page(
+    session: Session, event_filter: Any, wanted: Wanted, page: WantedPage, *, may_read_runs: bool
+) -> tuple[list[HistoryEntry], str | None]:
+    """Return a page's entries, and where the next one begins: of what there is, none is empty."""
+    for entries, older in _go_through(session, event_filter, wanted, page, may_read_runs=may_read_runs):
+        if entries:
+            shown = entries[: page.limit]
+            return shown, older if len(shown) == len(entries) else _cursor_of(shown[-1].event)
+    return [], None
+
+
+def _go_through(
+    session: Session, event_filter: Any, wanted: Wanted, page: WantedPage, *, may_read_runs: bool
+) -> Iterator[tuple[list[HistoryEntry], str | None]]:
+    """Yield the entries of one page after the other, and where the next one begins.
+
+    The database finds words in all that was emitted, the names of its fields among it: a page may be left with nothing.
+    """
+    while True:
+        entries, older = _look_up(session, event_filter, wanted, page, may_read_runs=may_read_runs)
+        yield entries, older
+        if older is None:
+            return
+        session.expunge_all()  # What was read of thousands of events is not kept.
+        page = replace(page, older=older, limit=_EVENTS_A_QUERY)
+
+
 def _look_up(
     session: Session, event_filter: Any, wanted: Wanted, page: WantedPage, *, may_read_runs: bool
 ) -> tuple[list[HistoryEntry], str | None]:
@@ -214,8 +238,12 @@ def _look_up(
     )
     events = list_asset_events(session, event_filter, asked, may_read_runs=may_read_runs)
     shown = events[: page.limit]
-    older = f"{shown[-1].timestamp.isoformat()}/{shown[-1].id}" if len(events) > len(shown) else None
+    older = _cursor_of(shown[-1]) if len(events) > len(shown) else None
     return read_entries(shown, words=wanted.words, outcome=wanted.outcome), older
+
+
+def _cursor_of(event: AssetEvent) -> str:
+    return f"{event.timestamp.isoformat()}/{event.id}"
 
 
 def _read_cursor(text: str) -> tuple[datetime.datetime, int] | None:
