@@ -159,13 +159,18 @@ class RowFinding:
             found.append(meant[-1] if meant else None)
         return replace(self, tasks=tuple(found)) if any(found) else self
 
-    def join_tasks(self, readable: Container[str]) -> tuple[tuple[GateFinding, TaskFinding | None], ...]:
+    def join_tasks(
+        self, readable: Container[str], *, names_people: bool
+    ) -> tuple[tuple[GateFinding, TaskFinding | None], ...]:
         """Return its gates with what tasks are at there, as far as somebody may know.
 
         :param readable: the ids of the DAGs whose tasks may be known.
+        :param names_people: whether it may be known whom they ask.
         """
         tasks = self.tasks or (None,) * len(self.gates)
         seen = [task if task is not None and task.dag_id in readable else None for task in tasks]
+        if not names_people:
+            seen = [replace(task, may_answer=None) if task is not None else None for task in seen]
         return tuple((gate.joined(task), task) for gate, task in zip(self.gates, seen, strict=True))
 
 
@@ -179,7 +184,7 @@ def make_subject(shown: StandingTag) -> Subject:
 
 
 def _name(task: TaskFinding) -> str:
-    """Return who may answer a question, as a part of a sentence; nothing where anybody may."""
+    """Return who may answer a question, as a part of a sentence; nothing where anybody may, or it is not told."""
     return f" by {', '.join(task.may_answer)}" if task.may_answer else ""
 
 

@@ -31,7 +31,7 @@ class TaskFinding:
     :param reason: why, as the task has said; empty where it has not.
     :param since: since when.
     :param until: when it gives up, or looks again.
-    :param may_answer: who may answer, of a question; none where anybody may.
+    :param may_answer: who may answer, of a question; none where anybody may; None where that is not told.
     :param covers: how many promotions one answer to its question is about; 0 where it asks none.
     :param is_rollback: whether the tag is given back what it showed before, which nothing below has a part in.
     :param dag_id: the DAG.
@@ -53,7 +53,7 @@ class TaskFinding:
     reason: str = ""
     since: datetime.datetime | None = None
     until: datetime.datetime | None = None
-    may_answer: tuple[str, ...] = ()
+    may_answer: tuple[str, ...] | None = ()
     covers: int = 0
     is_rollback: bool = False
 

@@ -64,7 +64,7 @@ _TO_DO: frozenset[PlanKind] = frozenset({"new", "replaces", "attachments", "dele
 _MOST_OTHERS = 10_000
 _LARGEST_PART = 48 * 1024
 _LONGEST_REASON = 300
-_MOST_REASONS = 50
+_MOST_REASONS, _MOST_REASONS_IN_ALL = 50, 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,13 +131,15 @@ def push_ends(
 
     :param ti: the task instance that has seen to them.
     :param parts: the descriptors of the parts: ``task_id``, ``key``, and how many ``promotions`` it has.
-    :param ends: what became of each row, in their order, and why; the first 50 reasons of a part are kept.
+    :param ends: what became of each row, in their order, and why; the first 500 reasons are kept, 50 of a part at most.
     """
     left = iter(ends)
     told = []
+    room = _MOST_REASONS_IN_ALL
     for part in parts:
         found = [end for _, end in zip(range(part["promotions"]), left, strict=False)]
-        explained = [(place, why) for place, (_, why) in enumerate(found) if why][:_MOST_REASONS]
+        explained = [(place, why) for place, (_, why) in enumerate(found) if why][: min(room, _MOST_REASONS)]
+        room -= len(explained)
         told.append(
             {
                 "task_id": part["task_id"],
@@ -246,7 +248,7 @@ def _kind(action: Any, *, digest: str, current: str) -> PlanKind:
 def _read_ends(told: Any) -> Iterator[tuple[tuple[str, str], tuple[str, Mapping[str, str]]]]:
     try:
         for part in told:
-            yield (part["task_id"], part["key"]), (_text(part["ends"]), dict(part["reasons"]))
+            yield (_text(part["task_id"]), _text(part["key"])), (_text(part["ends"]), dict(part["reasons"]))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"That is no end of a plan's rows: {type(error).__name__}.") from error
 

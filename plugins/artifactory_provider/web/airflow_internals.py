@@ -152,6 +152,9 @@ EventFilterDep: TypeAlias = Annotated[Any, _dependency(_find_event_filter)]
 MayReadRunsDep: TypeAlias = Annotated[bool, _dependency(_find_reading("RUN"))]
 """Whether the user may know of the runs of the DAGs that they may read, and so who started them."""
 
+MayReadQuestionsDep: TypeAlias = Annotated[bool, _dependency(_find_reading("HITL_DETAIL"))]
+"""Whether the user may know what tasks of the DAGs that they may read ask people, and whom."""
+
 MayReadTasksDep: TypeAlias = Annotated[bool, _dependency(_find_reading("TASK_INSTANCE"))]
 """Whether the user may know of the tasks of these runs."""
 

@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
 
 
 class XComsUnreadable(Exception):
-    """What tasks have handed on is kept where this server cannot read it."""
+    """What tasks have handed on cannot be read here."""
 
 
 def read_xcoms(session: Session, *, dag_id: str, run_id: str, key: str, limit: int) -> list[Any]:
@@ -49,8 +49,8 @@ def read_xcoms(session: Session, *, dag_id: str, run_id: str, key: str, limit: i
             .order_by(XComModel.timestamp)
             .limit(limit)
         )
-        read = find_xcom_reader()
-        return [read(entry) for entry in session.scalars(query)]
+        read, found = find_xcom_reader(), session.scalars(query).all()
+    return [read(entry) for entry in found]
 
 
 def read_rows_of_plans(session: Session, *, dag_id: str, run_id: str, limit: int) -> list[ToldRows]:
@@ -75,17 +75,15 @@ def read_rows_of_plans(session: Session, *, dag_id: str, run_id: str, limit: int
             .order_by(XComModel.timestamp, XComModel.key)
             .limit(limit)
         )
-        read = find_xcom_reader()
-        return [
-            ToldRows(task_id=one.task_id, map_index=one.map_index, key=one.key, value=read(one))
-            for one in session.scalars(query)
-        ]
+        read, found = find_xcom_reader(), session.scalars(query).all()
+    return [ToldRows(task_id=one.task_id, map_index=one.map_index, key=one.key, value=read(one)) for one in found]
 
 
 def find_xcom_reader() -> Callable[[Any], Any]:
     """Return what reads Airflow's own entry of what a task has handed on, from wherever that is kept.
 
-    What it returns raises ``XComsUnreadable`` where the XCom backend cannot read an entry.
+    What it returns raises ``XComsUnreadable`` where an entry cannot be read: whoever may write XComs may write what
+    names a class that is nowhere, or is nested deeper than any document.
 
     :raises AirflowLacks: where Airflow has changed.
     """
@@ -94,18 +92,23 @@ def find_xcom_reader() -> Callable[[Any], Any]:
         from airflow.sdk.bases.xcom import BaseXCom
         from airflow.sdk.execution_time.xcom import XCom
 
-        return XComModel.deserialize_value if XCom is BaseXCom else partial(_ask_backend, XCom)
+        return partial(_read, XComModel) if XCom is BaseXCom else partial(_ask_backend, XCom)
+
+
+def _read(source: Any, entry: Any) -> Any:
+    """Return what an entry holds, as a model or a backend of Airflow's reads it."""
+    try:
+        return source.deserialize_value(entry)
+    except Exception as error:
+        log.warning("What %s has handed on as %s cannot be read.", entry.task_id, entry.key, exc_info=error)
+        raise XComsUnreadable(type(error).__name__) from error
 
 
 def _ask_backend(backend: Any, entry: Any) -> Any:
     if isinstance(entry.value, str) and _ADDRESS.fullmatch(entry.value) and ".." in entry.value.split("/"):
         # Airflow's own backend for object stores follows such an address out of its folder.
         raise XComsUnreadable("its address leads out of the store")
-    try:
-        value = backend.deserialize_value(entry)
-    except Exception as error:
-        log.warning("The XCom backend cannot read %s of %s.", entry.key, entry.task_id, exc_info=error)
-        raise XComsUnreadable(type(error).__name__) from error
+    value = _read(backend, entry)
     # A backend gives back the address itself where nothing is there any more.
     if value == entry.value and isinstance(value, str) and _ADDRESS.fullmatch(value):
         raise XComsUnreadable("nothing is there any more")

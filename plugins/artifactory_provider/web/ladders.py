@@ -13,6 +13,7 @@ from artifactory_provider.pipelines.standing import ReadReport
 from artifactory_provider.tasks.ladders import LADDER
 from artifactory_provider.web.airflow_internals import REQUIRES_XCOM_ACCESS, SessionDep
 from artifactory_provider.web.airflow_xcoms import XComsUnreadable, read_xcoms
+from artifactory_provider.web.board.models import BoardAnswer
 from artifactory_provider.web.runs import find_known_run, say_unreadable, send_rows
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class WantedImages:
     limit: Annotated[int, Query(ge=1, le=1000)] = 200
 
 
-class ShownImage(BaseModel):
+class ShownImage(BoardAnswer):
     """Where one image stands.
 
     :param image: the image name.

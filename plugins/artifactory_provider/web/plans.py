@@ -5,6 +5,7 @@ Both are what tasks of the run have handed on; whatever stands in them stays tex
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,8 +18,10 @@ from artifactory_provider.tasks.handover import COUNTS, DRY_RUN, PLAN_PROBLEM, P
 from artifactory_provider.tasks.plan_rows import ENDINGS, ENDS, KINDS, PlanEnd, PlanKind, PlanRow, read_rows
 from artifactory_provider.web.airflow_internals import REQUIRES_XCOM_ACCESS, SessionDep, UserDep, may_trigger
 from artifactory_provider.web.airflow_xcoms import XComsUnreadable, read_rows_of_plans, read_xcoms
+from artifactory_provider.web.board.models import BoardAnswer
 from artifactory_provider.web.markdown import Block, read_blocks
 from artifactory_provider.web.runs import find_known_run, say_unreadable, send_rows
+from artifactory_provider.web.texts import make_sendable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +55,7 @@ class WantedRows:
     limit: Annotated[int, Query(ge=1, le=1000)] = 200
 
 
-class ShownPlanRow(BaseModel):
+class ShownPlanRow(BoardAnswer):
     """One row of a plan.
 
     :param source: repository, image and tag; in a plan of deletions, the tag that is meant.
@@ -94,7 +97,7 @@ class PlanRows(BaseModel):
     rows: list[ShownPlanRow]
 
 
-class FormField(BaseModel):
+class FormField(BoardAnswer):
     """A field of a run's form.
 
     :param title: its title.
@@ -188,9 +191,9 @@ def tell_plan(dag_id: str, run_id: str, session: SessionDep, user: UserDep) -> P
             told[key], unreadable = [], str(error)
     form = _read_dry_run(told[DRY_RUN]) if run.state == "success" else None
     return PlanWords(
-        problems=[text for text in told[PLAN_PROBLEM] if isinstance(text, str)],
-        reports=[read_blocks(text) for text in told[REPORT_SUMMARY] if isinstance(text, str)],
-        plans=[read_blocks(text) for text in told[PLAN_SUMMARY] if isinstance(text, str)],
+        problems=_texts(told[PLAN_PROBLEM]),
+        reports=list(map(read_blocks, _texts(told[REPORT_SUMMARY]))),
+        plans=list(map(read_blocks, _texts(told[PLAN_SUMMARY]))),
         unreadable=unreadable,
         is_over=run.is_over,
         for_real=_offer(run.conf, form) if form and may_trigger(user, dag_id) else None,
@@ -240,7 +243,11 @@ def _choose(rows: Sequence[PlanRow], wanted: WantedRows) -> list[PlanRow]:
 
 
 def _show(row: PlanRow) -> ShownPlanRow:
-    return ShownPlanRow.model_validate(row, from_attributes=True)
+    return ShownPlanRow(**{name: getattr(row, name) for name in ShownPlanRow.model_fields})
+
+
+def _texts(told: Sequence[Any]) -> list[str]:
+    return [make_sendable(text) for text in told if isinstance(text, str)]
 
 
 def _read_dry_run(told: Sequence[Any]) -> Mapping[str, Any] | None:
@@ -249,8 +256,8 @@ def _read_dry_run(told: Sequence[Any]) -> Mapping[str, Any] | None:
     return form if isinstance(form, dict) and isinstance(form.get("field"), str) else None
 
 
-def _offer(conf: Mapping[str, Any], form: Mapping[str, Any]) -> RunForReal:
-    """Return what it takes to run a dry run's form for real.
+def _offer(conf: Mapping[str, Any], form: Mapping[str, Any]) -> RunForReal | None:
+    """Return what it takes to run a dry run's form for real; None where it could not be sent as it was.
 
     :param conf: the form as the run got it.
     :param form: what the plan's task says of it.
@@ -260,6 +267,10 @@ def _offer(conf: Mapping[str, Any], form: Mapping[str, Any]) -> RunForReal:
     seen = form.get("seen")
     seen = seen if isinstance(seen, dict) else {}
     conf = {**conf, **seen}
+    try:
+        json.dumps(conf, allow_nan=False, ensure_ascii=False).encode()
+    except (RecursionError, TypeError, ValueError):
+        return None
     return RunForReal(
         fields=[
             FormField(title=str(titles.get(name, name)), value=_as_text(value))

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from artifactory_provider.promotion.csv_text import write_csv
 from artifactory_provider.web.airflow_internals import find_run
+from artifactory_provider.web.texts import make_sendable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,4 +52,4 @@ def send_rows(model: type[BaseModel], rows: Iterable[BaseModel], *, name: str) -
     """
     text = write_csv(tuple(model.model_fields), (tuple(vars(one).values()) for one in rows))
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return Response(text, media_type="text/csv", headers=headers)
+    return Response(make_sendable(text), media_type="text/csv", headers=headers)

@@ -213,7 +213,9 @@ def test_people_who_may_see_the_same_share_one_view_whatever_else_they_may_read(
     pipelines()
     read_board(api_server, headers)
     views = [
-        access.snapshots.view(Rights(frozenset({"nightly", f"other-{number}"}), runs=True, tasks=True))[0]
+        access.snapshots.view(Rights(frozenset({"nightly", f"other-{number}"}), runs=True, tasks=True, questions=True))[
+            0
+        ]
         for number in range(50)
     ]
     assert len(set(map(id, views))) == 1

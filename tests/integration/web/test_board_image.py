@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,33 @@ async def test_history_tells_each_promotion_once_with_who_has_started_it_and_wha
     assert promoted["prod"]["by"] is None
     assert promoted["prod"]["remark"] == "No run that Airflow knows has made it."
     assert page["stages"][1]["tags"][0]["by"]["run_id"] == "r"
+
+
+async def test_by_which_run_an_image_was_promoted_is_for_those_alone_who_may_read_runs(
+    api_server: TestClient,
+    headers: dict[str, str],
+    pipelines: Callable[..., None],
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+    pipelines()
+    await promote(sandbox, "docker-dev/team/app:1.0", "docker-qa", run=RUN)
+    told = record("docker-qa/team/app", "1.0", digest=str(sandbox.digest("docker-qa/team/app:1.0")))
+    of_task = {"place": "docker-qa/team/app", "records": [told], "dag": "nightly", "run": "r", "user": "dana"}
+    store(of_task, begun=datetime.datetime.now(datetime.UTC))
+    sandbox.set_properties("docker-qa/team/app:1.0", {"promotion.by": "dana"})
+    assert [one["by"]["run_id"] for one in read_image(api_server, headers)["history"]] == ["r"]
+
+    def may(self: object, **question: Any) -> bool:
+        return question.get("access_entity") is not DagAccessEntity.RUN
+
+    monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", may)
+    history = read_image(api_server, headers)["history"]
+    assert [(one["what"], one["by"], one["who"]) for one in history] == [("promoted", None, "")]
+    assert "dana" not in json.dumps(history)
 
 
 async def test_where_event_and_record_of_a_promotion_disagree_history_tells_it_once_and_in_what(

@@ -101,6 +101,49 @@ def test_a_question_says_who_may_answer(
     assert (gate["state"], gate["word"], gate["may_answer"]) == ("approval", "waits for approval", ["dana", "erin"])
 
 
+def test_who_may_answer_is_for_those_alone_who_may_read_questions(
+    api_server: TestClient,
+    headers: dict[str, str],
+    image: str,
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+    sandbox.set_properties(f"docker-dev/{image}:1.0", {"test.status": "passed"})
+    store_run("nightly", RUN)
+    label = f"docker-qa/{image}:1.0"
+    store_task("nightly", RUN, "ladder.approve_qa", "awaiting_input", label=label, map_index=0, asks=["dana"])
+    assert read_gate(api_server, headers)["may_answer"] == ["dana"]
+
+    def may(self: object, *, access_entity: Any = None, **_: object) -> bool:
+        return access_entity is None or access_entity.name != "HITL_DETAIL"
+
+    monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", may)
+    viewer = login("viewer")
+    [row] = read_board(api_server, viewer)["rows"]
+    gate = gate_of(row, "qa")
+    assert (gate["state"], gate["may_answer"], gate["reason"]) == ("approval", None, "The promotion is to be approved.")
+    assert read_board(api_server, viewer, q="dana")["found"] == 0
+
+
+def test_what_cannot_be_read_of_one_run_hides_no_task_of_another(
+    api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox
+) -> None:
+    sandbox.set_properties(f"docker-dev/{image}:1.0", {"test.status": "passed"})
+    bad = [{"__classname__": "nope.X", "__version__": 1, "__data__": {}}]
+    bulk = store_run("retag_backfill", "bulk")
+    store_handed_on(bulk, "retag_backfill", "bulk", "plan", {"return_value": bad})
+    store_task("retag_backfill", "bulk", "promote", "running", map_index=0)
+    number = store_run("nightly", RUN)
+    store_handed_on(number, "nightly", RUN, "climb_to_prod", {LADDER: bad})
+    label = f"docker-qa/{image}:1.0"
+    store_task("nightly", RUN, "ladder.approve_qa", "awaiting_input", label=label, map_index=0, asks=["dana"])
+    board = read_board(api_server, headers)
+    [row] = board["rows"]
+    assert (gate_of(row, "qa")["state"], board["trouble"]) == ("approval", None)
+
+
 def test_a_promotion_on_demand_that_asks_is_found_by_its_form(
     api_server: TestClient, headers: dict[str, str], image: str, sandbox: RunningSandbox
 ) -> None:

@@ -388,7 +388,7 @@ def test_arguments_that_cannot_be_opened_break_nothing(api_server: TestClient, h
     ("refused", "status", "images", "may_answer"),
     [
         (set(), 200, 1, ["dana"]),
-        ({"HITL_DETAIL"}, 200, 1, []),
+        ({"HITL_DETAIL"}, 200, 1, None),
         ({"XCOM"}, 200, 0, ["dana"]),
         ({"TASK_INSTANCE"}, 403, 0, []),
     ],
@@ -401,7 +401,7 @@ def test_nobody_reads_here_what_airflow_would_not_let_them(
     refused: set[str],
     status: int,
     images: int,
-    may_answer: list[str],
+    may_answer: list[str] | None,
 ) -> None:
     from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 
@@ -425,6 +425,7 @@ def test_nobody_reads_here_what_airflow_would_not_let_them(
         task = answer.json()
         assert (len(task["images"]), task["may_answer"]) == (images, may_answer)
         assert ("secret" in answer.text, "dana" in answer.text) == (bool(may_answer), bool(may_answer))
+        assert ("anybody" in task["told"]) is False
 
 
 @pytest.mark.parametrize(

@@ -356,6 +356,36 @@ def test_a_dry_run_of_one_tag_is_run_for_real_as_it_was_seen(
     ]
 
 
+HALF = "x\ud800y"
+"""Half of a character: JSON holds it, and nothing can be sent with it."""
+
+
+def test_halves_of_characters_break_no_answer_and_no_form_is_sent_that_was_another(
+    api_server: TestClient, users: dict[str, dict[str, str]]
+) -> None:
+    rows = hand_on(planned("a", "conflict", reason=HALF))
+    told = {PLAN_SUMMARY: HALF, PLAN_PROBLEM: HALF, REPORT_SUMMARY: HALF, DRY_RUN: DRY}
+    for conf in ({"images": [HALF]}, {"largest": float("nan")}):
+        store("success", {**rows, **told}, conf=conf)
+        said = words(api_server, users["user"])
+        assert (texts(said["plans"])[-3:], said["problems"], said["for_real"]) == ("x?y", ["x?y"], None)
+        [row] = api_server.get(f"{PAGE}.json", headers=users["user"]).json()["rows"]
+        assert row["reason"] == "x?y"
+        assert "x?y" in api_server.get(f"{PAGE}.csv", headers=users["user"]).text
+
+
+@pytest.mark.parametrize(
+    "value", [[{"__classname__": "nope.X", "__version__": 1, "__data__": {}}], {"__classname__": "os.system"}]
+)
+def test_what_names_a_class_that_cannot_be_made_is_said_to_be_unreadable(
+    api_server: TestClient, headers: dict[str, str], value: Any
+) -> None:
+    store("running", {**hand_on(planned("a")), ("plan", "chunk_0001"): value})
+    answer = api_server.get(f"{PAGE}.json", headers=headers)
+    assert (answer.status_code, "cannot be read" in answer.json()["detail"]) == (503, True)
+    assert "lacks" not in answer.text
+
+
 @pytest.mark.parametrize(
     ("state", "told"),
     [

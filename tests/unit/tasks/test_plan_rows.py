@@ -173,6 +173,10 @@ def test_reasons_of_a_part_are_few_and_short_and_every_end_is_kept() -> None:
     [told] = ends(lambda ti: push_ends(ti, [chunk], [("failed", "x" * 5000)] * 250))
     assert len(json.dumps(told)) < 32 * 1024
     assert told[0]["ends"] == "f" * 250
+    parts = [{"task_id": "plan", "key": f"chunk_{number:04}", "promotions": 500} for number in range(200)]
+    many = ends(lambda ti: push_ends(ti, parts, [("failed", "x" * 5000)] * 100_000))
+    assert len(json.dumps(many)) < 300 * 1024
+    assert sum(len(part["ends"]) for [part] in zip(many[0], strict=True)) == 100_000
 
 
 @pytest.mark.parametrize("value", [None, 7, "x", {}, [7], [{}], [{"source": 1}], [{"source": "a", "target": None}]])
@@ -181,7 +185,18 @@ def test_what_are_no_rows_is_said(value: Any) -> None:
         read({f"{CHUNK}0001": value})
 
 
-@pytest.mark.parametrize("value", [None, 7, "x", [7], [{}], [{"task_id": "plan", "key": "chunk_0001", "ends": 1}]])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        7,
+        "x",
+        [7],
+        [{}],
+        [{"task_id": "plan", "key": "chunk_0001", "ends": 1}],
+        [{"task_id": [1], "key": "x", "ends": "p", "reasons": {}}],
+    ],
+)
 def test_what_are_no_ends_is_said(value: Any) -> None:
     with pytest.raises(ValueError, match="no end of a plan's rows"):
         read(hand_on(planned("a")), [value])

@@ -9,6 +9,7 @@ from fastapi import Depends, HTTPException, Query
 
 from artifactory_provider.tasks.forms import as_moment
 from artifactory_provider.web.airflow_internals import (
+    MayReadQuestionsDep,
     MayReadRunsDep,
     MayReadTasksDep,
     ReadableDagsDep,
@@ -32,9 +33,11 @@ ANSWER_HEADERS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options"
 snapshots = Snapshots(lambda: Path(find_dags_folder(), "pipelines"))
 
 
-def find_rights(dags: ReadableDagsDep, runs: MayReadRunsDep, tasks: MayReadTasksDep) -> Rights:
+def find_rights(
+    dags: ReadableDagsDep, runs: MayReadRunsDep, tasks: MayReadTasksDep, questions: MayReadQuestionsDep
+) -> Rights:
     """Return what the user may know."""
-    return Rights(dags, runs, tasks)
+    return Rights(dags, runs, tasks, questions)
 
 
 RightsDep: TypeAlias = Annotated[Rights, Depends(find_rights)]

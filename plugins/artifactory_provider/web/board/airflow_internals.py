@@ -54,7 +54,7 @@ class TaskRow(NamedTuple):
     :param since: when it began.
     :param until: when what it waits for is given up.
     :param conf: what its run was triggered with.
-    :param assignees: who may answer its question, where it asks one; None where anybody may.
+    :param assignees: who may answer its question; none where anybody may, or it asks none; None where that is not told.
     """
 
     dag_id: str
@@ -66,7 +66,7 @@ class TaskRow(NamedTuple):
     since: datetime.datetime | None
     until: datetime.datetime | None
     conf: Mapping[str, Any]
-    assignees: Sequence[str]
+    assignees: Sequence[str] | None
 
 
 class TaskDetails(NamedTuple):

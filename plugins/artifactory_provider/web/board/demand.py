@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-from airflow.sdk.exceptions import AirflowException
 from fastapi import APIRouter, HTTPException, Query
 
 from artifactory_provider.artifactory.client import ArtifactoryClient
@@ -155,7 +154,7 @@ async def _plan_all(
     demands = [find_demand(stock, step.lower, step.upper, find_source(one), on_conflict=on_conflict) for one in wanted]
     try:
         judge: _Judge | str = await asyncio.to_thread(_read_rules, step.pipeline, str(user.get_name()))
-    except (AirflowException, ArtifactoryError, InvalidPipeline, InvalidPolicy, RulesUnreadable, ValueError) as error:
+    except (ArtifactoryError, InvalidPipeline, InvalidPolicy, RulesUnreadable) as error:
         judge = f"What the rules say cannot be told: {error}"
     except Exception as error:
         log.warning("The rules of %s cannot be asked.", step.pipeline.name, exc_info=error)

@@ -57,12 +57,15 @@ def tell_history(
     )
     # Of what is older than the events that were read, nobody can say that no event tells of it.
     known_from = events[-1].timestamp if len(events) == _MOST_EVENTS else _LONG_AGO
-    told = [_tell_promotion(row, stages, known_from=known_from) for row in rows]
+    told = [_tell_promotion(row, stages, known_from=known_from, names_runs=rights.runs) for row in rows]
     told += [_tell_decision(one, stages) for one in find_decisions(tags)]
     return sorted(told, key=lambda one: one.time or _LONG_AGO, reverse=True)
 
 
-def _tell_promotion(row: TrailRow, stages: Mapping[str, str], *, known_from: datetime.datetime) -> Happening:
+def _tell_promotion(
+    row: TrailRow, stages: Mapping[str, str], *, known_from: datetime.datetime, names_runs: bool
+) -> Happening:
+    """Return a promotion as it is told; by which run and whom, and what is missing of that, to who may read runs."""
     is_known = row.told_by != "record" or row.time is None or row.time >= known_from
     return Happening(
         **_place(row.target, stages),
@@ -71,15 +74,15 @@ def _tell_promotion(row: TrailRow, stages: Mapping[str, str], *, known_from: dat
         digest=row.digest,
         replaced=row.replaced if row.replaced.startswith("sha256:") else "",
         source=row.source,
-        by=_show_maker(row.maker),
-        who=row.by,
+        by=_show_maker(row.maker) if names_runs else None,
+        who=row.by if names_runs else "",
         run=row.run,
         reason="",
         verdicts=[one for one in row.verdicts.split("; ") if one],
         approvals=row.approvals,
         override=row.override,
         disagreement=row.disagreement,
-        remark=row.remark if is_known else "",
+        remark=row.remark if is_known and names_runs else "",
     )
 
 

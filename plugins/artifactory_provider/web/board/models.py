@@ -90,7 +90,7 @@ class Gate(BoardAnswer):
     :param since: since when it is waited for.
     :param until: when it ends by itself, or the waiting ends.
     :param link: the task that waits, promotes or has failed, where the user may know.
-    :param may_answer: who may approve; none where anybody with the right to may.
+    :param may_answer: who may approve; none where anybody with the right to may; null where the user may not know.
     :param covers: how many promotions one answer to the question is about; 0 where nobody is asked.
     :param is_rollback: whether this is about a rollback in the stage after: then both tags are the one that goes back.
     :param tag: the tag that would be promoted.
@@ -106,7 +106,7 @@ class Gate(BoardAnswer):
     since: AwareDatetime | None
     until: AwareDatetime | None
     link: TaskLink | None
-    may_answer: list[str]
+    may_answer: list[str] | None
     covers: int = 0
     is_rollback: bool = False
     tag: str | None

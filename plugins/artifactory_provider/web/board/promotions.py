@@ -27,7 +27,7 @@ from artifactory_provider.web.airflow_internals import (
     list_asset_events,
     list_asset_uris,
 )
-from artifactory_provider.web.board.access import ANSWER_HEADERS, Moment, Name, Text, read_moment
+from artifactory_provider.web.board.access import ANSWER_HEADERS, Moment, Name, Text, read_moment, split_words
 from artifactory_provider.web.events import EventQuery
 from artifactory_provider.web.history import RecordedPromotion, read_entries
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 COLUMNS = tuple(RecordedPromotion.model_fields)
 _PAGE = "/plugin/board/history"
-_MOST_WORDS = 8
 _MOST_OF_A_RUN = 25
 _MOST_OF_AN_IMAGE = 20
 _EVENTS_A_QUERY = 1000
@@ -72,7 +71,7 @@ class Wanted:
     @property
     def words(self) -> Sequence[str]:
         """The words of ``q``, the first eight."""
-        return self.q.split()[:_MOST_WORDS]
+        return split_words(self.q)
 
 
 @dataclass(frozen=True, kw_only=True)

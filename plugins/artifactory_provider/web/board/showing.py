@@ -154,13 +154,17 @@ def show_gate(lower: str, upper: str, gate: GateFinding, task: TaskFinding | Non
         since=gate.since,
         until=gate.until,
         link=_show_link(task) if task else None,
-        may_answer=list(task.may_answer) if task else [],
+        may_answer=_list_people(task) if task else [],
         covers=task.covers if task else 0,
         is_rollback=going_back is not None,
         tag=source.tag if source else going_back,
         target_tag=target.tag if target else going_back,
         digest=source.digest if source else None,
     )
+
+
+def _list_people(task: TaskFinding) -> list[str] | None:
+    return None if task.may_answer is None else list(task.may_answer)
 
 
 def _show_link(task: TaskFinding) -> TaskLink:

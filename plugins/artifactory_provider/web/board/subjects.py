@@ -120,7 +120,9 @@ def find_wait(task: TaskDetails, pipeline: Pipeline | None, page: Page, read: Re
 
 
 def _read_question(task: TaskDetails, page: Page, read: ReadHandedOn | None) -> Wait:
-    told = f"It waits for an answer of {', '.join(task.row.assignees) or 'anybody who may answer'}."
+    told = "It waits for an answer."
+    if task.row.assignees is not None:
+        told = f"It waits for an answer of {', '.join(task.row.assignees) or 'anybody who may answer'}."
     deed = QUESTIONS.get(task.operator)
     if deed is None:
         return Wait(True, told)

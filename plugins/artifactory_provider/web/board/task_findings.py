@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from artifactory_provider.artifactory.references import is_tag
+from artifactory_provider.audit import kind_of
 from artifactory_provider.board.tasks import TaskFinding
 from artifactory_provider.pipelines.model import ON_PUSH
 from artifactory_provider.pipelines.standing import ReadReport
 from artifactory_provider.promotion.selection import NEWEST
-from artifactory_provider.promotion.tags import is_backup
 from artifactory_provider.tasks.ladders import LADDER
 from artifactory_provider.web.board.airflow_internals import list_reports, list_tasks
 from artifactory_provider.web.board.chunks import find_bulk_tasks
@@ -143,7 +143,7 @@ def describe_change(task: TaskRow, deed: Deed, change: Change, *, size: int) -> 
     source, target = change.source, change.target
     found = describe_task(task, deed, target.repository, target.image, str(target.tag))
     # A rollback gives a tag back what a backup beside it has kept.
-    is_rollback = source.repository == target.repository and source.tag is not None and is_backup(source.tag)
+    is_rollback = kind_of(str(target.unpinned()), str(source.unpinned())) == "rollback"
     digest = str(source.digest or "").removeprefix("sha256:")
     return replace(found, digest=digest, covers=size if found.covers else 0, is_rollback=is_rollback)
 
@@ -185,7 +185,7 @@ def describe_task(row: TaskRow, deed: Deed, target: str, image: str, tag: str) -
         stand=_STANDS.get(row.state, "runs"),
         since=row.since,
         until=row.until,
-        may_answer=tuple(row.assignees),
+        may_answer=None if row.assignees is None else tuple(row.assignees),
         covers=int(row.state == "awaiting_input"),
         dag_id=row.dag_id,
         run_id=row.run_id,

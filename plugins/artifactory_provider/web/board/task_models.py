@@ -33,7 +33,7 @@ class WaitingTask(BoardAnswer):
     :param is_waiting: whether it waits.
     :param told: for what, or why it does not, in a sentence.
     :param subject: what its question asks; empty where it asks none, or the user may not know.
-    :param may_answer: who may answer it; none where anybody with the right to may.
+    :param may_answer: who may answer it; none where anybody with the right to may; null where the user may not know.
     :param since: since when.
     :param until: when it ends by itself, or the task looks again.
     :param found: how many images wait in it.
@@ -50,7 +50,7 @@ class WaitingTask(BoardAnswer):
     is_waiting: bool
     told: str
     subject: str
-    may_answer: list[str]
+    may_answer: list[str] | None
     since: AwareDatetime | None
     until: AwareDatetime | None
     found: int

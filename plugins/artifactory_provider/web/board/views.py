@@ -33,11 +33,13 @@ class Rights:
     :param dags: the ids of the DAGs that they may read.
     :param runs: whether they may know of their runs, and so who started them.
     :param tasks: whether they may know of their tasks.
+    :param questions: whether they may know whom these ask.
     """
 
     dags: frozenset[str]
     runs: bool
     tasks: bool
+    questions: bool
 
     @property
     def dags_with_tasks(self) -> frozenset[str]:
@@ -65,7 +67,7 @@ class SeenRow(NamedTuple):
         shown = [cell.shown for cell in self.finding.cells if cell.shown]
         parts = [self.finding.image, *(name_tag(one) for one in shown)]
         parts += [f"{one.run_id} {one.dag_id} {one.user or ''}" for one in self.promoted if one]
-        parts += [f"{task.run_id} {task.dag_id} {' '.join(task.may_answer)}" for _, task in self.gates if task]
+        parts += [f"{task.run_id} {task.dag_id} {' '.join(task.may_answer or ())}" for _, task in self.gates if task]
         return "\n".join(parts).casefold()
 
 
@@ -238,7 +240,7 @@ class View:
         return "\n".join({name_tag(tag): None for tags in self.find_tags(row) for tag in tags}).casefold()
 
     def _see(self, row: RowFinding, tasks: frozenset[str]) -> SeenRow:
-        gates = row.join_tasks(tasks)
+        gates = row.join_tasks(tasks, names_people=self.rights.questions)
         promoted = [self.find_promotion(row, level, cell) for level, cell in enumerate(row.cells)]
         states = frozenset([*(str(cell.state) for cell in row.cells), *(str(gate.state) for gate, _ in gates)])
         return SeenRow(row, gates, promoted, states)

@@ -69,7 +69,7 @@ def show_task(wanted: WantedDep, rights: RightsDep, user: UserDep, session: Sess
     if task is None:
         raise HTTPException(404, "There is no such task instance.")
     if not may(user, "GET", dag_id, "HITL_DETAIL"):
-        task = task._replace(row=task.row._replace(assignees=()), subject="")
+        task = task._replace(row=task.row._replace(assignees=None), subject="")
     view, is_refreshing = view_board(rights, refresh=wanted.refresh)
     ladder = next((one for one in view.pipelines if dag_id in {one.name, f"{one.name}{ON_PUSH}"}), None)
     read = partial(read_handed_on, session, dag_id) if may(user, "GET", dag_id, "XCOM") else None
@@ -84,7 +84,7 @@ def show_task(wanted: WantedDep, rights: RightsDep, user: UserDep, session: Sess
         is_waiting=wait.is_waiting,
         told=wait.told,
         subject=task.subject if wait.is_waiting else "",
-        may_answer=list(task.row.assignees),
+        may_answer=None if task.row.assignees is None else list(task.row.assignees),
         since=task.row.since,
         until=(task.row.until or wait.until) if wait.is_waiting else None,
         found=wait.found,
@@ -123,7 +123,7 @@ class _Shown:
             stages = row.finding.pipeline.stages
             key = (self._conn_id, finding.target, finding.image)
             joined = replace(row.finding, tasks=()).with_tasks({key: [finding]})
-            for level, (gate, task) in enumerate(joined.join_tasks({finding.dag_id})):
+            for level, (gate, task) in enumerate(joined.join_tasks({finding.dag_id}, names_people=True)):
                 if task is not None:
                     shown = show_gate(stages[level].name, stages[level + 1].name, gate, task)
                     return WaitingImage(image=finding.image, ladder=row.finding.pipeline.name, gate=shown)

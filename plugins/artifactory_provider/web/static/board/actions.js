@@ -48,7 +48,7 @@ export function useActions(ladders, dags = []) {
       known.set(OF_A_DAG.has(action.action) ? `${action.action} ${action.dag_id}` : action.action, action);
     }
     const find = (name, dagId) => known.get(OF_A_DAG.has(name) ? `${name} ${dagId}` : name);
-    const isNamed = (gate) => gate.may_answer.length === 0 || gate.may_answer.includes(told?.user);
+    const isNamed = (gate) => gate.may_answer?.length === 0 || gate.may_answer?.includes(told?.user);
     const isAsked = (gate) => gate.state === "approval" && Boolean(gate.link?.task_id);
     const open = (name, items, onDone, { opener = document.activeElement, ...more } = {}) =>
       setOpened({ name, items, onDone, more, opener, action: find(name, more.ladder?.name) });
