@@ -21,7 +21,7 @@ from artifactory_provider.promotion.errors import TargetConflict
 from artifactory_provider.promotion.queries import Question
 from artifactory_provider.promotion.removal import check_movable
 from artifactory_provider.promotion.request import NOTHING
-from artifactory_provider.promotion.tags import can_have_backup, name_pending
+from artifactory_provider.promotion.tags import can_have_backup, name_backup, name_pending
 from artifactory_provider.promotion.transfer import retry
 
 if TYPE_CHECKING:
@@ -48,7 +48,13 @@ class VersionedServer(Protocol):
 
 
 def check_conflict(
-    client: VersionedServer, promotion: Promotion, source: Shown | None, before: Shown | None, digest: str
+    client: VersionedServer,
+    promotion: Promotion,
+    source: Shown | None,
+    before: Shown | None,
+    digest: str,
+    *,
+    may_be_renamed: bool = True,
 ) -> None:
     """Refuse what the conflict policy does not allow, and what known defects of servers would spoil.
 
@@ -57,9 +63,10 @@ def check_conflict(
     :param source: what the source tag shows.
     :param before: what the target tag shows.
     :param digest: what is to be promoted.
+    :param may_be_renamed: as ``check_replaced`` takes it.
     :raises TargetConflict: when the target tag may not be overwritten, or shows something else than it has to.
     """
-    check_replaced(client, promotion, before.digest if before else None)
+    check_replaced(client, promotion, before.digest if before else None, may_be_renamed=may_be_renamed)
     if before is None:
         return
     target, policy = promotion.target, promotion.options.on_conflict
@@ -86,23 +93,50 @@ def check_conflict(
         )
 
 
-def check_replaced(client: VersionedServer, promotion: Promotion, shown: str | None) -> None:
+def check_replaced(
+    client: VersionedServer, promotion: Promotion, shown: str | None, *, may_be_renamed: bool = True
+) -> None:
     """Refuse to replace something else than what was to be replaced: whoever asked for it has not seen that.
 
     :param client: a client that has asked the server something.
     :param promotion: what is promoted, and what it may replace.
     :param shown: the digest that the target tag shows, which is not the one that is promoted; None for nothing.
+    :param may_be_renamed: whether an earlier try may have renamed what was to be replaced; a plan looks for that.
     :raises TargetConflict: when that is something else than it has to show.
     """
     expected = promotion.options.replaces
     if expected is None or (shown or NOTHING) == expected:
         return
-    if shown is None and may_delete_layers(client):
-        return  # An earlier try may have renamed the tag.
+    if shown is None and may_be_renamed and may_delete_layers(client):
+        return
     raise TargetConflict(
         f"{promotion.target} shows {shown or 'nothing'} by now, and "
         f"{'nothing' if expected == NOTHING else expected} was to be replaced: somebody has changed it since. It was "
         "left as it is; look at it, and start anew."
+    )
+
+
+def name_renamed(promotion: Promotion) -> tuple[ImageReference, ...]:
+    """Return the backup that an earlier try may have renamed to what was to be replaced, pinned; none where none can.
+
+    :param promotion: what is promoted, and what it may replace.
+    """
+    expected = promotion.options.replaces
+    if expected in {None, NOTHING} or not can_have_backup(promotion.target):
+        return ()
+    return (name_backup(promotion.target.unpinned(), str(expected)),)
+
+
+def is_renamed(promotion: Promotion, seen: Listing) -> bool:
+    """Return whether what was to be replaced stands under its backup; it must have been asked for.
+
+    :param promotion: what is promoted, and what it may replace.
+    :param seen: what was seen.
+    """
+    return any(
+        shown is not None and shown.digest == backup.digest
+        for backup in name_renamed(promotion)
+        for shown in [seen.shows(backup)]
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import ImageReference
 from artifactory_provider.promotion.errors import InvalidPlan, SourceMoved, TargetConflict
-from artifactory_provider.promotion.guards import check_replaced
+from artifactory_provider.promotion.guards import check_replaced, is_renamed, name_renamed
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.planning.change import Arrival, ChangePlan
 from artifactory_provider.promotion.planning.criteria import TagCriteria
@@ -68,11 +68,13 @@ async def plan_one(
             f"{planned.source.unpinned()} showed {chosen.digest} a moment ago, and shows "
             f"{planned.source.digest or 'nothing'} now: somebody moves it. Plan it again."
         )
-    planned = _refuse_unseen(client, planned, replaces)
+    promotion = Promotion(source=planned.source, target=planned.target, options=PromotionOptions(replaces=replaces))
+    async with Ledger(client) as ledger:
+        tags = (planned.source, planned.target, *name_renamed(promotion))
+        seen = await ledger.look(Question(tags=tags, with_marks=True))
+    planned = _refuse_unseen(client, planned, promotion, may_be_renamed=is_renamed(promotion, seen))
     if planned.action == "conflict" and not planned.reason:
         planned = replace(planned, reason=_explain_conflict(str(planned.target), str(planned.current), on_conflict))
-    async with Ledger(client) as ledger:
-        seen = await ledger.look(Question(tags=(planned.source, planned.target), with_marks=True))
     now, then = (Arrival.read(seen.shows(one)) for one in (planned.target, planned.source))
     return ChangePlan(planned=planned, now=now, then=then)
 
@@ -94,14 +96,14 @@ async def _select(client: ArtifactoryClient, repository: str, candidate: str) ->
         raise
 
 
-def _refuse_unseen(client: ArtifactoryClient, planned: PlannedPromotion, replaces: str | None) -> PlannedPromotion:
+def _refuse_unseen(
+    client: ArtifactoryClient, planned: PlannedPromotion, promotion: Promotion, *, may_be_renamed: bool
+) -> PlannedPromotion:
     """Return a conflict where the target tag shows something else than it has to; not where the work is done."""
     if planned.action not in {"promote", "conflict"} or planned.current == planned.source.digest:
         return planned
-    options = PromotionOptions(replaces=replaces)
-    promotion = Promotion(source=planned.source, target=planned.target, options=options)
     try:
-        check_replaced(client, promotion, planned.current)
+        check_replaced(client, promotion, planned.current, may_be_renamed=may_be_renamed)
     except TargetConflict as error:
         return replace(planned, action="conflict", reason=str(error))
     return planned

@@ -9,7 +9,7 @@ from artifactory_provider.artifactory.errors import TagNotFound
 from artifactory_provider.artifactory.references import check_digest
 from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.errors import InvalidPlan, TargetConflict
-from artifactory_provider.promotion.guards import check_conflict
+from artifactory_provider.promotion.guards import check_conflict, is_renamed, name_renamed
 from artifactory_provider.promotion.ledger import Ledger
 from artifactory_provider.promotion.planning.change import Arrival, ChangePlan
 from artifactory_provider.promotion.planning.plan import PlannedPromotion
@@ -68,21 +68,21 @@ async def plan_rollback(
         if shown and wanted == shown:
             return _stay(tag, shown, now, "it shows this version already")
         backup = await find_previous(client, tag.pinned(wanted) if wanted else tag, property_prefix=property_prefix)
-        seen = await ledger.look(
-            Question(tags=(tag, backup.unpinned()), with_marks=True, rejected=(str(backup.digest),))
-        )
+        options = PromotionOptions(on_conflict="backup", replaces=replaces)
+        promotion = Promotion(source=backup, target=tag, options=options)
+        tags = (tag, backup.unpinned(), *name_renamed(promotion))
+        seen = await ledger.look(Question(tags=tags, with_marks=True, rejected=(str(backup.digest),)))
     then = Arrival.read(seen.shows(backup), property_prefix=property_prefix)
-    return ChangePlan(planned=_judge(client, backup, tag, seen, replaces), now=now, then=then)
+    return ChangePlan(planned=_judge(client, promotion, seen), now=now, then=then)
 
 
 async def _look(ledger: Ledger, tag: ImageReference) -> Shown | None:
     return (await ledger.look(Question(tags=(tag,), with_marks=True))).shows(tag)
 
 
-def _judge(
-    client: ArtifactoryClient, backup: ImageReference, tag: ImageReference, seen: Listing, replaces: str | None
-) -> PlannedPromotion:
+def _judge(client: ArtifactoryClient, promotion: Promotion, seen: Listing) -> PlannedPromotion:
     """Return what is to be done about a rollback, as far as the images tell."""
+    backup, tag = promotion.source, promotion.target
     before = seen.shows(tag)
     planned = PlannedPromotion(
         source=backup,
@@ -94,10 +94,9 @@ def _judge(
     [refusal] = find_marks([Change(backup, tag)], seen, may_replace_held=True)
     if refusal is not None:
         return replace(planned, action="refused", reason=str(refusal))
-    options = PromotionOptions(on_conflict="backup", replaces=replaces)
-    promotion = Promotion(source=backup, target=tag, options=options)
+    renamed = is_renamed(promotion, seen)
     try:
-        check_conflict(client, promotion, seen.shows(backup), before, str(backup.digest))
+        check_conflict(client, promotion, seen.shows(backup), before, str(backup.digest), may_be_renamed=renamed)
     except TargetConflict as error:
         return replace(planned, action="conflict", reason=str(error))
     return planned

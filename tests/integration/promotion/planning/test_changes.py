@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.integration.promotion.dev_to_qa import ABSENT, PLATFORMS, promotion
 
+from artifactory_provider.artifactory.authentication import Basic
+from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.errors import TagNotFound
 from artifactory_provider.artifactory.layout import tag_path
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
+from artifactory_provider.artifactory.settings import ServerSettings
 from artifactory_provider.promotion.backup import find_previous
 from artifactory_provider.promotion.decisions import hold, reject
 from artifactory_provider.promotion.errors import InvalidPlan, NothingToRestore, SourceMoved
@@ -18,12 +21,14 @@ from artifactory_provider.promotion.planning.change import Arrival, ChangePlan, 
 from artifactory_provider.promotion.planning.plan import PlannedPromotion
 from artifactory_provider.promotion.planning.rollback import plan_rollback
 from artifactory_provider.promotion.promote import promote
+from artifactory_provider.promotion.tags import name_backup
 from artifactory_provider.web.markdown import read_blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.integration.gateway import Gateway
 
-    from artifactory_provider.artifactory.client import ArtifactoryClient
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
 
@@ -170,3 +175,39 @@ async def test_a_tag_that_moves_while_it_is_planned_is_not_what_was_meant(
     )
     with pytest.raises(SourceMoved, match="somebody moves it"):
         await plan_one(client, "docker-dev", image, target_repository="docker-qa")
+
+
+async def test_a_tag_that_was_deleted_is_not_one_that_an_earlier_try_has_renamed(
+    artifactory_sandbox_factory: Callable[..., RunningSandbox], image: str
+) -> None:
+    """Servers before 7.117.1 rename what is replaced: only where the backup stands is the work half done."""
+    old_server = artifactory_sandbox_factory({"version": "7.111.4"})
+    seen = old_server.push_image(f"docker-qa/{image}:1", content=f"{image} seen")
+    old_server.push_image(f"docker-dev/{image}:1", content=f"{image} new")
+    settings = ServerSettings(base_url=old_server.url, authentication=Basic("admin", old_server.password))
+    tag, backup = tag_of(image), name_backup(tag_of(image), seen)
+    old_server.push_image(str(backup.unpinned()), content=f"{image} seen")
+    older = old_server.push_image(f"docker-qa/{image}:unnamed", content=f"{image} older")
+    old_server.push_image(str(name_backup(tag, older).unpinned()), content=f"{image} older")
+    async with ArtifactoryClient(settings) as client:
+        await client.delete_item(tag_path(tag))
+
+        async def plan_both(replaces: str) -> list[PlannedPromotion]:
+            forward = await plan_one(
+                client,
+                "docker-dev",
+                f"{image}:1",
+                target_repository="docker-qa",
+                on_conflict="backup",
+                replaces=replaces,
+            )
+            back = await plan_rollback(client, tag, version=older, replaces=replaces)
+            return [forward.planned, back.planned]
+
+        for planned in await plan_both(seen):
+            assert planned.action == "promote"
+        for planned in await plan_both(ABSENT):
+            assert (planned.action, f"shows nothing by now, and {ABSENT}" in planned.reason) == ("conflict", True)
+        await client.delete_item(tag_path(backup))
+        for planned in await plan_both(seen):
+            assert (planned.action, f"shows nothing by now, and {seen}" in planned.reason) == ("conflict", True)
