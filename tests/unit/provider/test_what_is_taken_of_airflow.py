@@ -22,6 +22,7 @@ INSIDE = {
     PACKAGE / "tasks" / "stored_variables.py",
     PACKAGE / "web" / "airflow_internals.py",
     PACKAGE / "web" / "airflow_recording.py",
+    PACKAGE / "web" / "airflow_xcoms.py",
     PACKAGE / "web" / "board" / "airflow_internals.py",
     PACKAGE / "web" / "trail" / "airflow_internals.py",
 }
