@@ -6,6 +6,7 @@ import datetime
 import json
 import time
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from tests.integration.promotion.attaching import Document, Pusher
@@ -191,6 +192,48 @@ async def test_of_a_run_of_a_dag_that_the_user_may_not_read_an_images_history_te
 
     monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", may)
     assert read_image(api_server, headers)["history"] == []
+
+
+def test_tasks_are_read_once_for_all_images_and_then_those_that_are_newer(
+    api_server: TestClient, pipelines: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.models.taskinstance import uuid7
+    from airflow.utils.session import create_session
+
+    from artifactory_provider.web.trail import airflow_internals, makers
+
+    pipelines()
+    read: list[int] = []
+
+    def list_makers(session: Any, *, after: Any) -> Any:
+        found = airflow_internals.list_makers(session, after=after)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(makers, "list_makers", list_makers)
+    monkeypatch.setattr(makers, "_LATE", 0)
+    known, names = makers.KnownMakers(), [name_run("nightly", run, "promote", -1) for run in ("1", "2", "3")]
+
+    def find(*asked: str, dags: tuple[str, ...] = ("nightly",)) -> list[tuple[str, str | None]]:
+        with create_session() as session:
+            found = known.find(session, asked, readable_dags=dags, may_read_runs=False)
+        return [(name, maker and maker.run_id) for name, maker in found.items()]
+
+    for run in ("1", "2"):
+        store_run("nightly", run, user="dana")
+        store_task("nightly", run, number=uuid7())
+    assert find(names[0], "by a command") == [(names[0], "1")]
+    assert find(names[1], "by a command", names[0]) == [(names[1], "2"), (names[0], "1")]
+    assert find(names[0], dags=()) == [(names[0], None)]
+    assert read == [2], "neither a name that no task has, nor another image, has all tasks read again"
+    store_run("nightly", "3")
+    store_task("nightly", "3", number=UUID(int=uuid7().int + (60_000 << 80)))  # a minute later
+    assert find(names[2], names[0]) == [(names[2], "3"), (names[0], "1")]
+    assert len(read) == 2
+    assert read[1] < 3
+    monkeypatch.setattr(makers, "_KEPT", 2)
+    find("by another command")
+    assert len(known._known) == 2
 
 
 def test_a_server_that_does_not_answer_costs_what_the_image_is_made_of_and_no_more(

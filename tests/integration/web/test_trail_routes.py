@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from tests.integration.web.board_api import api_server, headers, login, pipelines, sandbox
@@ -68,7 +68,7 @@ def event(place: str, digest: str, **changes: Any) -> dict[str, Any]:
     return {**told, "records": [record], **changes}
 
 
-def store_task(dag_id: str, run_id: str) -> None:
+def store_task(dag_id: str, run_id: str, *, number: UUID | None = None) -> None:
     """Let Airflow know the task that has promoted, in a run that is stored."""
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
@@ -77,7 +77,7 @@ def store_task(dag_id: str, run_id: str) -> None:
     with create_session() as session:
         fields = {"task_id": "promote", "dag_id": dag_id, "run_id": run_id, "map_index": -1}
         more = {"pool": "default_pool", "pool_slots": 1, "operator": "ArtifactoryPromoteOperator", "max_tries": 0}
-        session.execute(insert(TaskInstance).values(id=uuid4(), **fields, **more))
+        session.execute(insert(TaskInstance).values(id=number or uuid4(), **fields, **more))
 
 
 def test_a_stage_tells_what_records_and_events_say_of_it(

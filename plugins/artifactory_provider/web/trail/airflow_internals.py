@@ -19,6 +19,7 @@ from artifactory_provider.web.history import read_told_promotions
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Collection, Iterator
+    from uuid import UUID
 
     from sqlalchemy.orm import Session
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 MOST_EVENTS = 100_000
 _EVENTS_A_QUERY = 1000
 _MOST_TASKS = 500_000
+_MOST_LISTED = 200_000
 _LONGEST_TASK = 7
 """Days after a promotion that its task ends within, and emits its event."""
 
@@ -158,6 +160,41 @@ def find_makers(
                 if len(makers) == len(wanted):
                     break
     return makers
+
+
+def list_makers(session: Session, *, after: UUID | None) -> list[tuple[UUID, str, Maker]]:
+    """Return the newest task instances that may have promoted, the oldest first: number, name in records, task.
+
+    Numbers grow with the time at which a task instance was made or begins anew, and are the key of their table.
+
+    :param session: a session of Airflow's database.
+    :param after: the number that theirs come after; None for all.
+    :raises AirflowLacks: where Airflow has changed.
+    """
+    with needed():
+        from airflow.models.dagrun import DagRun
+        from airflow.models.taskinstance import TaskInstance as Ti
+
+        place = (Ti.dag_id, Ti.run_id, Ti.task_id, Ti.map_index)
+        query = (
+            select(Ti.id, *place, DagRun.run_type, DagRun.triggering_user_name)
+            .join(DagRun, and_(DagRun.dag_id == Ti.dag_id, DagRun.run_id == Ti.run_id))
+            .where(Ti.operator.startswith("Artifactory"))
+            .order_by(Ti.id.desc())
+            .limit(_MOST_LISTED)
+            .execution_options(yield_per=_EVENTS_A_QUERY)
+        )
+        if after is not None:
+            query = query.where(Ti.id > after)
+        found, same = [], dict[str, str]()
+        for number, dag_id, run_id, task_id, index, started, user in session.execute(query):
+            # Many tasks are of one DAG and run: their names are kept once.
+            dag, run, task, kind, who = (
+                same.setdefault(text, text) for text in (dag_id, run_id, task_id, _name(started), user or "")
+            )
+            maker = Maker(dag, run, task, index, kind, who)
+            found.append((number, name_run(dag_id, run_id, task_id, index), maker))
+    return found[::-1]
 
 
 def _name(kind: Any) -> str:
