@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import time
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -192,6 +193,29 @@ async def test_of_a_run_of_a_dag_that_the_user_may_not_read_an_images_history_te
 
     monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", may)
     assert read_image(api_server, headers)["history"] == []
+
+
+async def test_what_was_promoted_on_another_server_is_not_in_an_images_history(
+    api_server: TestClient,
+    headers: dict[str, str],
+    pipelines: Callable[..., None],
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipelines()
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER_SERVER", os.environ["AIRFLOW_CONN_ARTIFACTORY_DEFAULT"])
+    pipelines("elsewhere", "connection: other_server\nimages: [other/*]")
+    await promote(sandbox, "docker-dev/team/app:1.0", "docker-qa", run=RUN)
+    digest = str(sandbox.digest("docker-qa/team/app:1.0"))
+
+    def event(dag: str | None, *, tag: str = "1.0") -> dict[str, Any]:
+        told = record("docker-qa/team/app", tag, digest=digest)
+        return {"place": "docker-qa/team/app", "records": [told], "dag": dag, "run": dag and "r"}
+
+    others = [event("elsewhere"), event("unknown", tag="2.0"), event(None, tag="3.0")]
+    store(event("nightly"), *others, begun=datetime.datetime.now(datetime.UTC))
+    [one] = read_image(api_server, headers, ladder="nightly")["history"]
+    assert (one["tag"], one["by"]["dag_id"], one["disagreement"], one["remark"]) == ("1.0", "nightly", "", "")
 
 
 def test_tasks_are_read_once_for_all_images_and_then_those_that_are_newer(

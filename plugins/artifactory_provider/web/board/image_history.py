@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from artifactory_provider.audit import StandingTag, TrailRow
     from artifactory_provider.board.history import Decision
+    from artifactory_provider.web.board.joining import Servers
     from artifactory_provider.web.board.views import Rights
+    from artifactory_provider.web.events import AssetEvent
 
 _MOST_EVENTS = 500
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
@@ -35,6 +37,8 @@ def tell_history(
     rights: Rights,
     *,
     image: str,
+    connection: str,
+    servers: Servers,
     stages: Mapping[str, str],
     tags: Sequence[StandingTag],
 ) -> list[Happening]:
@@ -44,14 +48,21 @@ def tell_history(
     :param event_filter: what leaves only events that the user may see, as ``EventFilterDep`` gives it.
     :param rights: what the user may know.
     :param image: the image.
+    :param connection: the connection of its server: on others, repositories may have the same keys.
+    :param servers: which server events tell of.
     :param stages: repository key → the stage's name.
     :param tags: what stands in the stages for the image.
     """
     uris = [f"{SCHEME}://{repository}/{image}" for repository in stages]
     events = list_image_events(session, event_filter, uris, limit=_MOST_EVENTS, may_read_runs=rights.runs)
+
+    def is_meant(event: AssetEvent) -> bool:
+        repository = event.uri.removeprefix(f"{SCHEME}://").partition("/")[0]
+        return servers.may_be(servers.find(event.dag_id), connection, repository)
+
     rows = make_trail(
         tags,
-        [told for event in reversed(events) for told in read_told_promotions(event)],
+        [told for event in reversed(events) if is_meant(event) for told in read_told_promotions(event)],
         period=Period(),
         find_makers=lambda runs: makers.find(session, runs, readable_dags=rights.dags, may_read_runs=rights.runs),
     )

@@ -25,6 +25,7 @@ from artifactory_provider.web.board.image_models import (
     Platform,
     ShownAttachment,
 )
+from artifactory_provider.web.board.joining import Servers
 from artifactory_provider.web.board.looking import StagePlace
 from artifactory_provider.web.board.showing import show_by, show_row, show_url
 from artifactory_provider.web.board.views import sort_by_age
@@ -102,6 +103,8 @@ def show_image(wanted: WantedDep, rights: RightsDep, session: SessionDep, event_
             event_filter,
             rights,
             image=wanted.image,
+            connection=pipeline.connection,
+            servers=Servers(view.snapshot.pipelines),
             stages={stage.repository: stage.name for stage in pipeline.stages},
             tags=[
                 tag

@@ -23,13 +23,45 @@ _MOST_KNOWN = 200_000
 _LATE = datetime.timedelta(minutes=10)
 
 
+class Servers:
+    """Which server a promotion was made on, as far as its DAG tells it.
+
+    :param pipelines: the ladders, which tell of their DAGs which servers they promote on.
+    """
+
+    def __init__(self, pipelines: Sequence[Pipeline] = ()) -> None:
+        self._connections: dict[str, str] = dict.fromkeys(SHIPPED, CONNECTION)
+        for pipeline in pipelines:
+            self._connections |= {
+                pipeline.name: pipeline.connection,
+                f"{pipeline.name}{ON_PUSH}": pipeline.connection,
+            }
+        self._shared = _find_shared(pipelines)
+
+    def find(self, dag_id: str | None) -> str | None:
+        """Return the connection that a DAG promotes over; None where nobody knows it.
+
+        :param dag_id: the DAG, if one has made the promotion.
+        """
+        return self._connections.get(dag_id) if dag_id else None
+
+    def may_be(self, found: str | None, conn_id: str, repository: str) -> bool:
+        """Return whether a promotion counts for a server; of an unknown one, where no two have a repository of its key.
+
+        :param found: the connection that it was made over, as ``find`` returns it.
+        :param conn_id: the connection of the server.
+        :param repository: the key of the target's repository.
+        """
+        return found == conn_id or (found is None and repository not in self._shared)
+
+
 class Promotions:
     """Who has promoted what is known to Airflow's events: read once, then what is new."""
 
     def __init__(self) -> None:
         self._since: datetime.datetime | None = None
         self._known: dict[tuple[str | None, str, str], RecordedPromotion] = {}
-        self._shared: frozenset[str] = frozenset()
+        self._servers = Servers()
         self.dag_ids: frozenset[str] = frozenset()
         """The DAGs that have made them."""
 
@@ -40,11 +72,10 @@ class Promotions:
         :param target: ``repository/image:tag``.
         :param digest: the digest.
         """
-        found = self._known.get((conn_id, target, digest))
-        # Of a DAG that is no ladder, nobody knows the server: it is taken where no two have a repository of that key.
-        if found is None and target.partition("/")[0] not in self._shared:
-            found = self._known.get((None, target, digest))
-        return found
+        repository = target.partition("/")[0]
+        meant = (known for known in (conn_id, None) if self._servers.may_be(known, conn_id, repository))
+        found = (self._known.get((known, target, digest)) for known in meant)
+        return next((promotion for promotion in found if promotion is not None), None)
 
     def find_digests(self, conn_id: str) -> dict[tuple[str, str, str], set[str]]:
         """Return (repository, image, tag) → digests that were promoted there.
@@ -54,7 +85,7 @@ class Promotions:
         found: dict[tuple[str, str, str], set[str]] = {}
         for known, target, digest in self._known:
             repository, image, tag = _split(target)
-            if known == conn_id or (known is None and repository not in self._shared):
+            if self._servers.may_be(known, conn_id, repository):
                 found.setdefault((repository, image, tag), set()).add(digest)
         return found
 
@@ -64,10 +95,7 @@ class Promotions:
         :param session: a session of Airflow's database.
         :param pipelines: the ladders, which tell of their DAGs which servers they promote on.
         """
-        connections: dict[str, str] = dict.fromkeys(SHIPPED, CONNECTION)
-        for pipeline in pipelines:
-            connections |= {pipeline.name: pipeline.connection, f"{pipeline.name}{ON_PUSH}": pipeline.connection}
-        self._shared = _find_shared(pipelines)
+        self._servers = Servers(pipelines)
         # A transaction that is slow to end has an older moment, and a lower number, than what is known by then.
         since = self._since - _LATE if self._since else None
         events = list_newer_events(session, uri_start=f"{SCHEME}://", since=since)
@@ -75,7 +103,7 @@ class Promotions:
             for promotion in entry.promotions:
                 # Anybody may emit any event: one counts that a DAG has emitted, about the very asset that it is on.
                 if promotion.dag_id is not None and _place(promotion.target) == entry.image:
-                    self._note(connections.get(promotion.dag_id), promotion)
+                    self._note(self._servers.find(promotion.dag_id), promotion)
         if events:
             self._since = max(event.timestamp for event in events)
         while len(self._known) > _MOST_KNOWN:
