@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from fastapi import Depends
-from sqlalchemy import Text, and_, cast, func, or_, select
+from sqlalchemy import Text, and_, cast, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from artifactory_provider.web.events import AssetEvent
@@ -19,7 +19,7 @@ from artifactory_provider.web.events import AssetEvent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from sqlalchemy import Subquery
+    from sqlalchemy import ColumnElement, Select, Subquery
 
     from artifactory_provider.web.events import EventQuery
 
@@ -255,15 +255,10 @@ def list_asset_events(
             .join(found, found.c.id == Event.id)
             .join(AssetModel, AssetModel.id == Event.asset_id)
             .outerjoin(DagRun, and_(DagRun.dag_id == Event.source_dag_id, DagRun.run_id == Event.source_run_id))
-            .order_by(Event.timestamp.desc(), Event.id.desc())
-            .limit(wanted.limit)
         )
         most = wanted.most_of_a_run
         if most is not None:
-            query = query.where(or_(Event.source_run_id.is_(None), found.c.place <= most))
-        if wanted.older_than:
-            moment, number = wanted.older_than
-            query = query.where(or_(Event.timestamp < moment, and_(Event.timestamp == moment, Event.id < number)))
+            query = _page(query.where(or_(Event.source_run_id.is_(None), found.c.place <= most)), wanted)
         return [
             AssetEvent.read(
                 event,
@@ -272,29 +267,48 @@ def list_asset_events(
                 user if may_read_runs else None,
                 left_out=of_run - place if place == most and event.source_run_id else 0,
             )
-            for event, uri, started, user, place, of_run in session.execute(query)
+            for event, uri, started, user, place, of_run in session.execute(
+                query.order_by(Event.timestamp.desc(), Event.id.desc())
+            )
         ]
 
 
+def _page(query: Select[Any], wanted: EventQuery) -> Select[Any]:
+    """Return a query of events for one page of them, the newest first."""
+    from airflow.models.asset import AssetEvent as Event
+
+    if wanted.older_than:
+        moment, number = wanted.older_than
+        query = query.where(or_(Event.timestamp < moment, and_(Event.timestamp == moment, Event.id < number)))
+    return query.order_by(None).order_by(Event.timestamp.desc(), Event.id.desc()).limit(wanted.limit)
+
+
 def _find_events(event_filter: Any, wanted: EventQuery, *, may_read_runs: bool) -> Subquery:
-    """Return the events that are meant, each with its place in its run, the newest first, and how many that has."""
+    """Return the events that are meant, each with its place in its run, the newest first, and how many that has.
+
+    Where all of a run are meant, nobody asks for these, and the events are those of the page.
+    """
     from airflow.models.asset import AssetEvent as Event
     from airflow.models.asset import AssetModel
     from airflow.models.dagrun import DagRun
 
     extra, latest, run = cast(Event.extra, Text), aliased(Event), [Event.source_dag_id, Event.source_run_id]
-    place = func.row_number().over(partition_by=run, order_by=[Event.timestamp.desc(), Event.id.desc()])
+    place: ColumnElement[int] = literal(0)
+    of_run: ColumnElement[int] = literal(0)
+    if wanted.most_of_a_run is not None:
+        place = func.row_number().over(partition_by=run, order_by=[Event.timestamp.desc(), Event.id.desc()])
+        of_run = func.count().over(partition_by=run)
     texts = [AssetModel.uri, *run, *([DagRun.triggering_user_name] if may_read_runs else [])]
     query = (
-        select(Event.id, place.label("place"), func.count().over(partition_by=run).label("of_run"))
+        select(Event.id, place.label("place"), of_run.label("of_run"))
         .join(AssetModel, AssetModel.id == Event.asset_id)
         .outerjoin(DagRun, and_(DagRun.dag_id == Event.source_dag_id, DagRun.run_id == Event.source_run_id))
-        .where(
-            Event.id > select(func.coalesce(func.max(latest.id), 0) - wanted.newest).scalar_subquery(),
-            AssetModel.uri.startswith(wanted.uri_start, autoescape=True),
-            extra.contains(wanted.emitted, autoescape=True),
-        )
+        .where(AssetModel.uri.startswith(wanted.uri_start, autoescape=True))
     )
+    if not wanted.is_narrow:
+        query = query.where(Event.id > select(func.coalesce(func.max(latest.id), 0) - wanted.newest).scalar_subquery())
+    if wanted.emitted:
+        query = query.where(extra.contains(wanted.emitted, autoescape=True))
     if wanted.dag_id:
         query = query.where(Event.source_dag_id == wanted.dag_id)
     if wanted.run_id:
@@ -307,7 +321,8 @@ def _find_events(event_filter: Any, wanted: EventQuery, *, may_read_runs: bool) 
         found = [text.icontains(word, autoescape=True) for text in texts]
         as_json = json.dumps(word)[1:-1]
         query = query.where(or_(*found, extra.icontains(as_json, autoescape=True)))
-    return event_filter.to_orm(query).subquery()  # type: ignore[no-any-return]
+    query = event_filter.to_orm(query)
+    return (query if wanted.most_of_a_run is not None else _page(query, wanted)).subquery()
 
 
 def list_asset_uris(session: Session, *, uri_start: str, limit: int = 5000) -> list[str]:

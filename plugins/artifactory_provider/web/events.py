@@ -78,7 +78,7 @@ class EventQuery:
     :param older_than: moment and number of an event that they are older than, where a page ended; None for all.
     :param limit: how many at most.
     :param most_of_a_run: how many of one run at most; None for all.
-    :param newest: how many of Airflow's newest events are looked at.
+    :param newest: how many of Airflow's newest events are looked at, where neither a DAG, a run nor a time is given.
     """
 
     uri_start: str
@@ -92,3 +92,8 @@ class EventQuery:
     limit: int = 100
     most_of_a_run: int | None = None
     newest: int = 20_000
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether a DAG, a run or a time is given: then all of Airflow's events are looked at."""
+        return any(one is not None for one in (self.dag_id, self.run_id, self.since, self.until))

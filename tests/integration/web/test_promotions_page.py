@@ -8,6 +8,7 @@ import html
 import re
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -105,7 +106,7 @@ def store(*events: Mapping[str, Any], begun: datetime.datetime = NIGHT) -> None:
             session.add(
                 AssetEvent(
                     asset_id=asset.id,
-                    extra=event.get("extra") or {"promotions": event["records"]},
+                    extra=event["extra"] if "extra" in event else {"promotions": event["records"]},
                     timestamp=begun + datetime.timedelta(minutes=minute),
                     **emitted,
                 )
@@ -423,6 +424,36 @@ def test_a_run_with_very_many_images_does_not_push_the_others_out(api_server: Te
     before = (NIGHT + datetime.timedelta(minutes=13)).isoformat()
     page = page_of(api_server, headers, before=before)
     assert (number_of(page, "bulk-"), number_of(page, "night-")) == (10, 3)
+
+
+@pytest.mark.parametrize(
+    ("narrow", "is_found"),
+    [
+        ({}, False),
+        ({"repository": "docker-qa"}, False),
+        ({"dag": "old"}, True),
+        ({"run": "r"}, True),
+        ({"from": "2026-11-01T00:00"}, True),
+        ({"before": "2026-11-02"}, True),
+    ],
+)
+@pytest.mark.parametrize("brief", ["true", "false"])
+def test_what_came_before_very_many_events_is_found_by_its_dag_run_or_time(
+    api_server: TestClient,
+    headers: Headers,
+    monkeypatch: pytest.MonkeyPatch,
+    narrow: dict[str, str],
+    is_found: bool,
+    brief: str,
+) -> None:
+    from artifactory_provider.web.board import promotions
+
+    monkeypatch.setattr(promotions, "EventQuery", partial(promotions.EventQuery, newest=5))
+    old = {"place": "docker-qa/old", "records": [record("docker-qa/old", "1")], "dag": "old", "run": "r"}
+    store(old, *({"uri": f"other://{number}", "extra": {}} for number in range(6)))
+    expected = ["docker-qa/old:1"] if is_found else []
+    assert found(api_server, headers, brief=brief, **narrow) == expected
+    assert [row["target"] for row in rows(api_server, headers, **narrow)] == expected
 
 
 def test_csv_has_all_pages_of_what_is_asked_for_and_no_formula(

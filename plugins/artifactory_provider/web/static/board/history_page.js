@@ -129,7 +129,7 @@ function Nothing({ query, change }) {
   return h(
     "div",
     { className: "ab-empty" },
-    h("p", null, "None of the promotions that Airflow's newest 20,000 asset events tell of fits."),
+    h("p", null, "No promotion that an event tells of fits. With no time, DAG or run, Airflow's newest 20,000 asset events are looked through."),
     h(Button, { size: "xs", variant: "outline", onClick: () => change(NONE) }, "Show all"),
     query.q && [
       " ",
