@@ -14,7 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
+
+from artifactory_provider.web import history
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -447,8 +449,9 @@ def test_what_came_before_very_many_events_is_found_by_its_dag_run_or_time(
     brief: str,
 ) -> None:
     from artifactory_provider.web.board import promotions
+    from artifactory_provider.web.events import EventQuery
 
-    monkeypatch.setattr(promotions, "EventQuery", partial(promotions.EventQuery, newest=5))
+    monkeypatch.setattr(promotions, "EventQuery", partial(EventQuery, newest=5))
     old = {"place": "docker-qa/old", "records": [record("docker-qa/old", "1")], "dag": "old", "run": "r"}
     store(old, *({"uri": f"other://{number}", "extra": {}} for number in range(6)))
     expected = ["docker-qa/old:1"] if is_found else []
@@ -493,6 +496,43 @@ def test_a_csv_of_too_many_rows_is_refused_and_not_cut(
     answer = api_server.get(CSV, headers=headers["viewer"])
     assert (answer.status_code, "ask for a shorter time" in answer.json()["detail"]) == (413, True)
     assert len(rows(api_server, headers, repository="docker-qa")) == 121
+
+
+def test_of_a_csv_of_too_many_rows_no_more_events_are_read(
+    api_server: TestClient, headers: Headers, promoted: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from artifactory_provider.web.board import promotions
+
+    read: list[int] = []
+
+    def read_entries(events: Any, **wanted: Any) -> Any:
+        entries = history.read_entries(events, **wanted)
+        read.extend(len(entry.promotions) for entry in entries)
+        return entries
+
+    monkeypatch.setattr(promotions, "read_entries", read_entries)
+    monkeypatch.setattr(promotions, "_MOST_ROWS", 100)
+    assert api_server.get(CSV, headers=headers["viewer"]).status_code == 413
+    assert read == [1, 1, 120], "what comes after the event with too many is not read"
+
+
+def test_each_repository_is_offered_however_many_images_the_first_have(
+    api_server: TestClient, headers: Headers, promoted: None
+) -> None:
+    from airflow.models.asset import AssetModel
+    from airflow.utils.session import create_session
+
+    names = [f"artifactory://{place}" for place in (*(f"a-first/{number}" for number in range(6_000)), "z_%/x/y", "zz")]
+    with create_session() as session:
+        session.execute(insert(AssetModel), [{"name": name, "uri": name, "group": "asset"} for name in names])
+    try:
+        offered = page_of(api_server, headers)["repositories"]
+    finally:
+        with create_session() as session:
+            session.execute(delete(AssetModel).where(AssetModel.uri.in_(names[-2:])))
+            session.execute(delete(AssetModel).where(AssetModel.uri.startswith("artifactory://a-first/")))
+    assert {"a-first", "docker-prod", "docker-qa", "z_%", "zz"} <= set(offered)
+    assert len(offered) == len(set(offered))
 
 
 @pytest.mark.parametrize("page", FILES)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
@@ -25,7 +26,7 @@ from artifactory_provider.web.airflow_internals import (
     MayReadRunsDep,
     SessionDep,
     list_asset_events,
-    list_asset_uris,
+    list_asset_places,
 )
 from artifactory_provider.web.board.access import ANSWER_HEADERS, Moment, Name, Text, read_moment, split_words
 from artifactory_provider.web.events import EventQuery
@@ -140,7 +141,6 @@ def list_promotions(
     response.headers.update(ANSWER_HEADERS)
     entries, older = _find_page(session, event_filter, wanted, page, may_read_runs=may_read_runs)
     most = _MOST_OF_AN_IMAGE if page.brief else None
-    uris = list_asset_uris(session, uri_start=f"{SCHEME}://")
     return PromotionPage(
         promotions=[promotion for entry in entries for promotion in entry.promotions[:most]],
         groups=[
@@ -153,7 +153,7 @@ def list_promotions(
             )
             for entry in entries
         ],
-        repositories=sorted({uri.removeprefix(f"{SCHEME}://").partition("/")[0] for uri in uris}),
+        repositories=list_asset_places(session, uri_start=f"{SCHEME}://"),
         older=older,
     )
 
@@ -166,11 +166,11 @@ def send_csv(
     parts, rows = [write_csv(COLUMNS, ())], 0
     page = WantedPage(limit=_EVENTS_A_QUERY)
     for entries, _ in _go_through(session, event_filter, wanted, page, may_read_runs=may_read_runs):
-        found = [promotion for entry in entries for promotion in entry.promotions]
-        rows += len(found)
-        if rows > _MOST_ROWS:
-            raise HTTPException(413, f"There are more than {_MOST_ROWS:,} such promotions: ask for a shorter time.")
-        parts.append(write_csv(COLUMNS, map(_as_cells, found)).partition("\n")[2])
+        for entry in entries:
+            rows += len(entry.promotions)
+            if rows > _MOST_ROWS:
+                raise HTTPException(413, f"There are more than {_MOST_ROWS:,} such promotions: ask for a shorter time.")
+            parts.append(write_csv(COLUMNS, map(_as_cells, entry.promotions)).partition("\n")[2])
     headers = {**ANSWER_HEADERS, "Content-Disposition": 'attachment; filename="promotions.csv"'}
     return Response("".join(parts), media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -197,15 +197,15 @@ def _find_page(
 ) -> tuple[list[HistoryEntry], str | None]:
     """Return a page's entries, and where the next one begins: of what there is, none is empty."""
     for entries, older in _go_through(session, event_filter, wanted, page, may_read_runs=may_read_runs):
-        if entries:
-            shown = entries[: page.limit]
-            return shown, older if len(shown) == len(entries) else _cursor_of(shown[-1].event)
+        if found := list(entries):
+            shown = found[: page.limit]
+            return shown, older if len(shown) == len(found) else _cursor_of(shown[-1].event)
     return [], None
 
 
 def _go_through(
     session: Session, event_filter: Any, wanted: Wanted, page: WantedPage, *, may_read_runs: bool
-) -> Iterator[tuple[list[HistoryEntry], str | None]]:
+) -> Iterator[tuple[Iterator[HistoryEntry], str | None]]:
     """Yield the entries of one page after the other, and where the next one begins.
 
     The database finds words in all that was emitted, the names of its fields among it: a page may be left with nothing.
@@ -221,8 +221,8 @@ def _go_through(
 
 def _look_up(
     session: Session, event_filter: Any, wanted: Wanted, page: WantedPage, *, may_read_runs: bool
-) -> tuple[list[HistoryEntry], str | None]:
-    """Return a page's entries, and where the next one begins."""
+) -> tuple[Iterator[HistoryEntry], str | None]:
+    """Return a page's entries, each read when it is asked for, and where the next one begins."""
     asked = EventQuery(
         uri_start=f"{SCHEME}://{wanted.repository}{'/' if wanted.repository else ''}",
         words=wanted.words,
@@ -238,7 +238,8 @@ def _look_up(
     events = list_asset_events(session, event_filter, asked, may_read_runs=may_read_runs)
     shown = events[: page.limit]
     older = _cursor_of(shown[-1]) if len(events) > len(shown) else None
-    return read_entries(shown, words=wanted.words, outcome=wanted.outcome), older
+    entries = (read_entries([event], words=wanted.words, outcome=wanted.outcome) for event in shown)
+    return chain.from_iterable(entries), older
 
 
 def _cursor_of(event: AssetEvent) -> str:
