@@ -16,6 +16,7 @@ from demo.browser import open_browser
 from tests.integration.web.board_api import login
 
 from artifactory_provider.board.states import COUNTED, WORDS, CellState, GateState
+from artifactory_provider.web.board.demand_models import DemandPlan, PlannedImage
 from artifactory_provider.web.board.models import (
     Action,
     ActionName,
@@ -32,7 +33,7 @@ from artifactory_provider.web.board.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from fastapi.testclient import TestClient
     from playwright.sync_api import Browser, BrowserContext, Page, Route
@@ -42,10 +43,11 @@ DIGEST = f"sha256:0{'a' * 63}"
 STAGES = ("dev", "qa", "prod")
 RUN = TaskLink(dag_id="nightly", run_id="scheduled__2026-11-01", task_id="approve_prod", map_index=3)
 BY = By(dag_id="nightly", run_id="scheduled__2026-11-01", task_id="promote_to_qa", user="jane", started="manual")
+READY = {"state": GateState.READY, "word": "ready", "tag": "1.0", "digest": DIGEST, "target_tag": "1.0"}
 TAG = {name: name for name in ("repository", "image", "tag", "reason")}
 FIELDS: dict[ActionName, dict[str, str]] = {
     "promote": {"image": "image", "tag": "tag", "from": "source_repository", "to": "target_repository"},
-    "roll_back": {**TAG, "version": "version"},
+    "roll_back": {**TAG, "version": "version", "replaces": "replaces"},
     "hold": TAG,
     "reject": TAG,
     "stop": {name: name for name in ("reason", "repositories", "images", "until", "also_rollbacks")},
@@ -235,3 +237,31 @@ def show(page: Page, shown: Board | Sequence[Board], *names: ActionName) -> list
             lambda route: route.fulfill(body=actions(*names).model_dump_json(), content_type="application/json"),
         )
     return asked
+
+
+def plan(page: Page, answer: Callable[[str, str], dict[str, Any] | None], *, trouble: str | None = None) -> None:
+    """Have what a run would say of an image, where tags that show another one are treated so, be what is given.
+
+    :param answer: None for an image of which nothing is known.
+    """
+
+    def fulfil(route: Route) -> None:
+        asked = parse_qs(urlsplit(route.request.url).query)
+        names = [one.partition(":")[0] for one in asked["image"]]
+        known = {name: said for name in names if (said := answer(name, asked["on_conflict"][0])) is not None}
+        made = DemandPlan(
+            as_of=NOW if known else None,
+            is_refreshing=not known,
+            trouble=trouble,
+            ladder=asked["ladder"][0],
+            from_stage=asked["from"][0],
+            to=asked["to"][0],
+            on_conflict=asked["on_conflict"][0],
+            images=[
+                PlannedImage.model_validate({"image": name, "change": "new", **READY, **said})
+                for name, said in known.items()
+            ],
+        )
+        route.fulfill(body=made.model_dump_json(by_alias=True), content_type="application/json")
+
+    page.route("**/artifactory/board/plan.json*", fulfil)

@@ -18,6 +18,7 @@ from tests.integration.web.board_in_browser import (
     cell,
     gate,
     page,
+    plan,
     row,
     serious_findings,
     session,
@@ -187,6 +188,7 @@ def test_nothing_sticks_out_at_any_width(page: Page) -> None:
 def test_a_promotion_is_planned_confirmed_and_triggered_without_the_mouse(page: Page) -> None:
     sent: list[Any] = []
     show(page, EVERYTHING, "promote")
+    plan(page, lambda *_: {"state": GateState.APPROVAL, "word": "waits for approval"})
     take_runs(page, sent)
     open_board(page)
     page.get_by_role("button", name="Actions for payments/web").focus()
@@ -330,6 +332,40 @@ def test_a_board_that_is_looked_at_now_is_asked_for_again_until_it_is_there(page
     expect(table_row(page, "payments/web")).to_be_visible()
 
 
+def test_a_page_whose_registry_is_not_looked_at_is_not_asked_for_every_other_second(page: Page) -> None:
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=503, json={"detail": "It is down."})
+
+    page.route("**/artifactory/board/image.json*", answer)
+    page.clock.install()
+    page.goto("/plugin/board/image?image=team/app")
+    expect(page.get_by_role("alert")).to_contain_text("It is down.", timeout=60_000)
+    before = len(asked)
+    page.clock.run_for(30_000)
+    with page.expect_response("**/artifactory/board/image.json*"):
+        page.get_by_role("button", name="Try again").click()
+    assert len(asked) == before + 1
+
+
+def test_a_board_that_cannot_be_renewed_is_said_to_be_old_and_another_question_is_not_answered_by_it(
+    page: Page,
+) -> None:
+    show(page, EVERYTHING)
+    open_board(page)
+    expect(table_row(page, "payments/web")).to_be_visible()
+    page.route("**/artifactory/board.json*", lambda route: route.fulfill(status=503, json={"detail": "It is down."}))
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_role("alert").filter(has_text="It is down.")).to_contain_text("What is shown may be old.")
+    expect(table_row(page, "payments/web")).to_be_visible()
+    page.get_by_role("searchbox").fill("jobs")
+    failed = page.get_by_role("alert").filter(has_text="The board cannot be loaded.")
+    expect(failed).to_contain_text("It is down.")
+    expect(table_row(page, "payments/web")).to_have_count(0)
+
+
 def test_the_tab_of_a_run_shows_where_its_images_stand_what_needs_somebody_first(page: Page) -> None:
     images: list[tuple[str, int, Standing, str]] = [
         ("payments/api", 2, "arrived", ""),
@@ -337,6 +373,7 @@ def test_the_tab_of_a_run_shows_where_its_images_stand_what_needs_somebody_first
     ]
     store("running", told(*images))
     page.goto(f"/dags/backfill/runs/{quote(RUN_ID, safe='')}/plugin/images")
+    expect(page.get_by_role("heading", name="Images", level=1)).to_be_visible(timeout=60_000)
     rows = page.locator(".ab-page").get_by_role("row")
     expect(rows.nth(1)).to_contain_text("payments/web")
     expect(rows.nth(1)).to_contain_text(f"qa.test.status is not set. {HOSTILE}")

@@ -103,6 +103,32 @@ def test_rows_that_cannot_be_read_are_said_to_be_and_the_report_is_shown(page: P
     tab = open_tab(page)
     expect(tab.get_by_role("alert")).to_contain_text("What the tasks have handed on cannot be read")
     expect(tab.get_by_text("the report")).to_be_visible()
+    expect(tab.get_by_text("4 promotions: 2 promote")).to_be_visible()
+
+
+def test_a_page_that_is_there_no_more_leads_back_to_the_last_that_is(page: Page) -> None:
+    store("running", hand_on(*(planned(f"team/app-{number:03}") for number in range(150))))
+    tab = open_tab(page)
+    rows = tab.locator(".ab-rows tbody").get_by_role("row")
+    expect(rows).to_have_count(100)
+    tab.get_by_role("button", name="Next").click()
+    expect(rows).to_have_count(50)
+    store("running", hand_on(*(planned(f"team/app-{number:03}") for number in range(20))))
+    expect(rows).to_have_count(20, timeout=30_000)
+
+
+def test_a_search_that_fails_shows_no_rows_of_the_search_before_and_can_be_taken_back(page: Page) -> None:
+    store("failed", PLANNED)
+    page.route("**/artifactory/plans/**q=web*", lambda route: route.fulfill(status=503, json={"detail": "It is down."}))
+    tab = open_tab(page)
+    rows = tab.locator(".ab-rows tbody").get_by_role("row")
+    expect(rows).to_have_count(4)
+    tab.get_by_role("searchbox").fill("web")
+    expect(tab.get_by_role("alert")).to_contain_text("The rows of the plan cannot be loaded. It is down.")
+    expect(rows).to_have_count(0)
+    tab.get_by_role("searchbox").fill("jobs")
+    expect(rows).to_have_count(1)
+    expect(tab.get_by_role("alert")).to_have_count(0)
 
 
 def test_a_dry_run_is_run_for_real_without_the_mouse(page: Page) -> None:

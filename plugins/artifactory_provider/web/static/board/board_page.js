@@ -8,7 +8,7 @@ import { useFavourites } from "./favourites.js";
 import { Filters, Pages } from "./filters.js";
 import { Icon } from "./icons.js";
 import { historyPage } from "./links.js";
-import { Notice, Page, Pending, Time, useTicking } from "./parts.js";
+import { Notice, Old, Page, Pending, Time, useTicking } from "./parts.js";
 import { useQuery } from "./query.js";
 import { boardUrl, useJson } from "./requests.js";
 import { Stops } from "./stops.js";
@@ -24,7 +24,8 @@ export function BoardPage() {
   useTicking();
 
   const url = boardUrl("board.json", { ...query, images: favourites.join(","), limit: LIMIT });
-  const { data, error, isLoading, reload } = useJson(url, (board) => (board?.is_refreshing ? SOON : LIVE));
+  const asked = useJson(url, (board) => (board?.is_refreshing ? SOON : LIVE));
+  const { data, error, isLoading, reload } = asked;
 
   const shown = [...new Set((data?.rows ?? []).map((row) => row.ladder))].sort();
   const actions = useActions(shown.length ? shown : [query.ladder]);
@@ -49,7 +50,7 @@ export function BoardPage() {
       { className: "ab-still" },
       data && h(Stops, { stops: data.stops, actions, onDone }),
       data?.trouble && h(Notice, { title: "What is shown may be old." }, data.trouble),
-      data && error && h(Notice, { title: "The board could not be renewed." }, error.message),
+      h(Old, asked),
       h(Filters, { board: data, query, change }),
     ),
     !data && h(Pending, { error, reload, what: "the board" }),

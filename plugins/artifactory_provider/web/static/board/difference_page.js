@@ -3,7 +3,7 @@
 import { h, Link } from "./airflow.js";
 import { Pages, Search } from "./filters.js";
 import { boardPage, differencePage, imagePage, stagePage } from "./links.js";
-import { Digest, Notice, Outside, Page, Pending, State, Time, useTicking } from "./parts.js";
+import { Digest, Notice, Old, Outside, Page, Pending, State, Time, useTicking } from "./parts.js";
 import { useQuery } from "./query.js";
 import { boardUrl, useJson } from "./requests.js";
 import { Downloads } from "./stage_page.js";
@@ -22,10 +22,11 @@ export function DifferencePage() {
   const [query, change] = useQuery("from", "to", "q", "difference", "start");
   useTicking();
   const isWhole = Boolean(query.from && query.to);
-  const { data, error, reload } = useJson(
+  const asked = useJson(
     isWhole ? boardUrl("board/difference.json", { ...query, limit: LIMIT }) : null,
     (one) => (one?.is_refreshing ? 2000 : LIVE),
   );
+  const { data, error, reload } = asked;
   if (!isWhole)
     return h(
       Page,
@@ -75,6 +76,7 @@ export function DifferencePage() {
       ),
     ),
     data?.trouble && h(Notice, { title: "What is shown may be old." }, data.trouble),
+    h(Old, asked),
     !data && h(Pending, { error, reload, what: "the difference" }),
     data && h(Rows, { data }),
     data && h(Pages, { start: data.start, count: data.rows.length, found: data.found, limit: LIMIT, change }),

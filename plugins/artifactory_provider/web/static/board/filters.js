@@ -1,6 +1,6 @@
 // What narrows the board: counts as filters, a search, the ladder, the owner, the favourites.
 
-import { Button, h, Input, useId } from "./airflow.js";
+import { Button, h, Input, useEffect, useId } from "./airflow.js";
 import { Changed } from "./changes.js";
 import { Icon } from "./icons.js";
 import { useTyped } from "./query.js";
@@ -102,11 +102,24 @@ export function Choice({ name, value, all, options, onChange }) {
   ];
 }
 
+/**
+ * Which of all are shown, and the way to the others.
+ *
+ * @param start how many stand before those that are shown.
+ * @param count how many are shown.
+ */
 export function Pages({ start, count, found, limit, change }) {
   const go = (to) => {
     change({ start: to > 0 ? String(to) : "" });
     document.querySelector(".ab-page")?.scrollTo({ top: 0 });
   };
+  // There may be fewer by now than stood before this page: the last one that there is, is meant.
+  const isPast = count === 0 && start > 0;
+  const last = Math.max(0, Math.ceil(found / limit) - 1) * limit;
+  useEffect(() => {
+    if (isPast) change({ start: last > 0 ? String(last) : "" }, { replace: true });
+  }, [isPast, last]);
+  if (count === 0) return null;
   return h(
     "nav",
     { className: "ab-pages ab-still", "aria-label": "Pages" },

@@ -14,7 +14,9 @@ const SHOWN = 5;
 
 export function HomeCard() {
   useTicking();
-  const { data } = useJson(boardUrl("board.json", { limit: 1 }), (board) => (board?.as_of ? LIVE : SOON));
+  const { data } = useJson(boardUrl("board.json", { limit: 1 }), (board) =>
+    board?.is_refreshing && !board.as_of ? SOON : LIVE,
+  );
   const counts = data?.counts ?? {};
   const isAsking = counts.approval > 0;
   const asking = useJson(

@@ -6,7 +6,7 @@ import { StageCell } from "./cells.js";
 import { TONES } from "./changes.js";
 import { Icon } from "./icons.js";
 import { boardPage, differencePage, historyPage, stagePage } from "./links.js";
-import { By, Digest, Notice, Outside, Page, Pending, State, Time, useTicking } from "./parts.js";
+import { By, Digest, Notice, Old, Outside, Page, Pending, State, Time, useTicking } from "./parts.js";
 import { useQuery } from "./query.js";
 import { boardUrl, send, useJson } from "./requests.js";
 import { offersOf } from "./row_menu.js";
@@ -19,9 +19,11 @@ export function ImagePage() {
   const [{ image, ladder }] = useQuery("image", "ladder");
   const actions = useActions([ladder]);
   useTicking();
-  const { data, error, reload } = useJson(image ? boardUrl("board/image.json", { image, ladder }) : null, (one) =>
-    one?.as_of ? LIVE : SOON,
+  const asked = useJson(image ? boardUrl("board/image.json", { image, ladder }) : null, (one) =>
+    one?.is_refreshing && !one.as_of ? SOON : LIVE,
   );
+  const { error, reload } = asked;
+  const data = asked.data?.image === image ? asked.data : null;
   if (!image) return h(Page, { title: "Image" }, h(Notice, { title: "Which image?" }, "The address names none."));
   const onDone = () =>
     send(boardUrl("board.json", { limit: 1, refresh: "true" })).then(
@@ -33,11 +35,11 @@ export function ImagePage() {
     {
       title: image,
       back: boardPage({ ladder }),
-      aside: h(Link, { to: historyPage({ q: image }), className: "ab-link" }, "All its promotions"),
+      aside: h(Link, { to: historyPage({ q: image }), className: "ab-link" }, "Search the history for it"),
     },
     actions.dialog,
     (!data || !isKnown(data)) && h(Pending, { error, reload, what: "the image" }),
-    data && error && h(Notice, { title: "The image could not be looked at again." }, error.message),
+    h(Old, { ...asked, data }),
     data &&
       isKnown(data) &&
       h(

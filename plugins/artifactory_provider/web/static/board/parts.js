@@ -154,6 +154,24 @@ export function Notice({ tone = "bad", title, children, action }) {
   );
 }
 
+const PATIENCE = 1000;
+
+/** That what is shown is old, as asking again has failed, or that it was asked for before, as the answer takes its time. */
+export function Old({ data, error, isOfBefore }) {
+  if (!data) return null;
+  if (error) return h(Notice, { title: "What is shown may be old." }, error.message);
+  return isOfBefore ? h(Asking) : null;
+}
+
+function Asking() {
+  const [isLong, setLong] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLong(true), PATIENCE);
+    return () => clearTimeout(timer);
+  }, []);
+  return isLong && h("p", { className: "ab-muted", role: "status" }, "Asking … What is shown was asked for before.");
+}
+
 /** What stands where nothing is yet: loading, or an error with a way on. */
 export function Pending({ error, reload, what }) {
   if (!error) return h("p", { className: "ab-muted", role: "status" }, `Loading ${what} …`);

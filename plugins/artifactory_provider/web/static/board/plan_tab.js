@@ -2,7 +2,7 @@
 
 import { Button, Fragment, h, useState } from "./airflow.js";
 import { Counts, Pages, Search } from "./filters.js";
-import { Digest, Notice, Page, Pending, State } from "./parts.js";
+import { Digest, Notice, Old, Page, Pending, State } from "./parts.js";
 import { boardUrl, useJson } from "./requests.js";
 import { RunDialog } from "./run_dialog.js";
 import { Words } from "./words.js";
@@ -46,6 +46,7 @@ export function PlanTab({ dagId, runId }) {
   const list = useJson(boardUrl(`${path}.json`, { ...asked, limit: LIMIT }), every);
   const total = countOf(list.data?.counts);
   const { start, ...all } = asked;
+  const isNarrowed = Object.values(all).some(Boolean);
   const close = () => {
     const opener = isAsking;
     setAsking(null);
@@ -68,11 +69,12 @@ export function PlanTab({ dagId, runId }) {
     { title: "Plan", aside },
     isAsking && offer && h(RunDialog, { dagId, offer, onClose: close }),
     words.data ? h(Report, { words: words.data }) : h(Pending, { ...words, what: "the report" }),
-    words.data && words.error && h(Notice, { title: "What is shown may be old." }, words.error.message),
+    h(Old, words),
+    (!list.error || list.error.message !== words.error?.message) && h(Old, list),
+    (total > 0 || isNarrowed) && h(Narrowing, { data: list.data, asked, change, total }),
     !list.data && h(Pending, { ...list, what: "the rows of the plan" }),
-    list.data && list.error && h(Notice, { title: "The rows of the plan cannot be loaded." }, list.error.message),
     total > 0 && h(List, { data: list.data, asked, change, total }),
-    words.data && list.data && h(Plan, { words: words.data, total }),
+    words.data && (list.data || list.error) && h(Plan, { words: words.data, total, isListed: Boolean(list.data) }),
   );
 }
 
@@ -106,14 +108,14 @@ function Report({ words }) {
 }
 
 /** What is planned in words: open where there is little of it, or nothing but it. */
-function Plan({ words, total }) {
+function Plan({ words, total, isListed }) {
   const { plans, problems, reports, unreadable } = words;
   if (plans.length > 0) {
     const texts = plans.map((blocks, place) => h(Words, { key: place, blocks }));
     if (total > 1) return h("details", { className: "ab-more-words" }, h("summary", null, "The plan in words"), texts);
     return h("section", null, h("h2", null, "Plan"), texts);
   }
-  if (problems.length > 0 || unreadable || total > 0 || (words.is_over && reports.length > 0)) return null;
+  if (!isListed || problems.length > 0 || unreadable || total > 0 || (words.is_over && reports.length > 0)) return null;
   return h(
     "p",
     { className: "ab-empty" },
@@ -121,41 +123,46 @@ function Plan({ words, total }) {
   );
 }
 
+/** What narrows the rows: it stays where they cannot be read, so that something else can be asked for. */
+function Narrowing({ data, asked, change, total }) {
+  return h(
+    "div",
+    { className: "ab-filters ab-still" },
+    h(Counts, {
+      label: "What is planned",
+      known: Object.entries(KINDS).map(([kind, [word, state]]) => [kind, word, state]),
+      counts: data?.counts ?? {},
+      value: asked.kind,
+      onChange: (kind) => change({ kind, start: "" }),
+    }),
+    (countOf(data?.ends) > 0 || asked.end) &&
+      h(Counts, {
+        label: "What became of it",
+        known: Object.entries(ENDS).map(([end, state]) => [end, end, state]),
+        counts: data?.ends ?? {},
+        value: asked.end,
+        onChange: (end) => change({ end, start: "" }),
+      }),
+    (total > 1 || asked.q) &&
+      h(
+        "div",
+        { className: "ab-fields" },
+        h(Search, {
+          value: asked.q,
+          label: "Search image, tag, digest, reason",
+          onChange: (q) => change({ q, start: "" }),
+        }),
+      ),
+  );
+}
+
 function List({ data, asked, change, total }) {
   const rows = data.rows;
+  const start = Number(asked.start) || 0;
   const hasEnds = countOf(data.ends) > 0;
   return h(
     Fragment,
     null,
-    h(
-      "div",
-      { className: "ab-filters ab-still" },
-      h(Counts, {
-        label: "What is planned",
-        known: Object.entries(KINDS).map(([kind, [word, state]]) => [kind, word, state]),
-        counts: data.counts,
-        value: asked.kind,
-        onChange: (kind) => change({ kind, start: "" }),
-      }),
-      hasEnds &&
-        h(Counts, {
-          label: "What became of it",
-          known: Object.entries(ENDS).map(([end, state]) => [end, end, state]),
-          counts: data.ends,
-          value: asked.end,
-          onChange: (end) => change({ end, start: "" }),
-        }),
-      total > 1 &&
-        h(
-          "div",
-          { className: "ab-fields" },
-          h(Search, {
-            value: asked.q,
-            label: "Search image, tag, digest, reason",
-            onChange: (q) => change({ q, start: "" }),
-          }),
-        ),
-    ),
     data.left_out > 0 &&
       h(
         "p",
@@ -165,9 +172,8 @@ function List({ data, asked, change, total }) {
     rows.length === 0
       ? h("p", { className: "ab-empty" }, "No row is meant by this search.")
       : h(Rows, { rows, hasEnds }),
-    (total > LIMIT || data.found !== total) &&
-      rows.length > 0 &&
-      h(Pages, { start: Number(asked.start) || 0, count: rows.length, found: data.found, limit: LIMIT, change }),
+    (total > LIMIT || data.found !== total || start > 0) &&
+      h(Pages, { start, count: rows.length, found: data.found, limit: LIMIT, change }),
   );
 }
 

@@ -40,12 +40,18 @@ export async function send(url, { method = "GET", body, signal } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Error("Airflow does not answer.");
   }
-  const told = await answer.json().catch(() => undefined);
+  const told = await answer.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    return undefined;
+  });
   if (answer.status === 401 || (answer.status === 403 && told?.detail === "Invalid JWT token")) {
     logIn();
     throw new Error("You are not logged in any more.");
   }
   if (!answer.ok) throw new Error(readError(answer, told));
+  // A proxy's page, for one: nobody can tell whether Airflow has been asked at all.
+  if (told === undefined && answer.status !== 204)
+    throw new Error("The server has answered with something that is no JSON.");
   return told;
 }
 
@@ -57,6 +63,7 @@ function keep(url, data) {
 
 /**
  * Get JSON, and again when it is asked for or when it is time; what was there before is shown meanwhile.
+ * ``isOfBefore`` says that this is what another address has answered. An error leaves what its own address has answered.
  *
  * @param url the address; null for nothing yet.
  * @param every returns after how many milliseconds it is asked for again, given the data; none for never.
@@ -65,6 +72,7 @@ export function useJson(url, every) {
   const [state, setState] = useState({ url: null, data: null, error: null });
   const [isLoading, setLoading] = useState(false);
   const [asked, setAsked] = useState({ round: 0, extra: {} });
+  const isOfBefore = Boolean(url) && state.url !== url && !kept.has(url) && state.data !== null;
   const shown = url && state.url === url ? state : { data: kept.get(url) ?? (url ? state.data : null), error: null };
   const latest = useRef(null);
   latest.current = every;
@@ -83,7 +91,7 @@ export function useJson(url, every) {
       })
       .catch((error) => {
         if (error.name === "AbortError") return;
-        setState((before) => ({ url, data: kept.get(url) ?? before.data, error }));
+        setState((before) => ({ url, data: kept.get(url) ?? (before.url === url ? before.data : null), error }));
         setLoading(false);
       });
     return () => control.abort();
@@ -101,7 +109,7 @@ export function useJson(url, every) {
     return () => clearTimeout(timer);
   }, [url, isLoading, shown.data, shown.error, reload]);
 
-  return { data: shown.data, error: shown.error, isLoading, reload };
+  return { data: shown.data, error: shown.error, isLoading, isOfBefore, reload };
 }
 
 const dagUrl = (dagId, ...parts) => airflowUrl(["api/v2/dags", encodeURIComponent(dagId), ...parts].join("/"));

@@ -1,10 +1,9 @@
 // On a run: where each of its images stands on the way through the stages, what needs somebody first.
 
-import { h, useState } from "./airflow.js";
+import { h, Link, useState } from "./airflow.js";
 import { Counts, Pages, Search } from "./filters.js";
-import { Link } from "./airflow.js";
 import { imagePage } from "./links.js";
-import { Page, Pending, State, Time, useTicking } from "./parts.js";
+import { Old, Page, Pending, State, Time, useTicking } from "./parts.js";
 import { boardUrl, useJson } from "./requests.js";
 
 const LIVE = 5000;
@@ -24,41 +23,44 @@ export function RunTab({ dagId, runId }) {
   const change = (changes) => setAsked((before) => ({ ...before, ...changes }));
   useTicking();
   const path = `ladders/${encodeURIComponent(dagId)}/${encodeURIComponent(runId)}`;
-  const { data, error, reload } = useJson(boardUrl(`${path}.json`, { ...asked, limit: LIMIT }), (found) =>
-    found?.is_over ? 0 : LIVE,
-  );
+  const listed = useJson(boardUrl(`${path}.json`, { ...asked, limit: LIMIT }), (found) => (found?.is_over ? 0 : LIVE));
+  const { data, error, reload } = listed;
   const total = Object.values(data?.counts ?? {}).reduce((sum, count) => sum + count, 0);
-  if (!data) return h(Page, { title: "Images" }, h(Pending, { error, reload, what: "the images of this run" }));
-  if (total === 0) return h(Page, { title: "Images" }, h("p", { className: "ab-empty" }, explainNone(data)));
   const { start, ...all } = asked;
+  const isNarrowed = Boolean(asked.q || asked.standing);
   return h(
     Page,
     {
       title: "Images",
-      aside: h("a", { className: "ab-link", href: boardUrl(`${path}.csv`, all), download: "" }, "CSV"),
+      aside: total > 0 && h("a", { className: "ab-link", href: boardUrl(`${path}.csv`, all), download: "" }, "CSV"),
     },
-    h(
-      "div",
-      { className: "ab-filters ab-still" },
-      h(Counts, {
-        label: "How they stand",
-        known: Object.entries(SHOWN).map(([standing, state]) => [standing, standing, state]),
-        counts: data.counts,
-        value: asked.standing,
-        onChange: (standing) => change({ standing, start: "" }),
-      }),
+    (total > 0 || isNarrowed) &&
       h(
         "div",
-        { className: "ab-fields" },
-        h(Search, {
-          value: asked.q,
-          label: "Search image, tag, digest, reason",
-          onChange: (q) => change({ q, start: "" }),
+        { className: "ab-filters ab-still" },
+        h(Counts, {
+          label: "How they stand",
+          known: Object.entries(SHOWN).map(([standing, state]) => [standing, standing, state]),
+          counts: data?.counts ?? {},
+          value: asked.standing,
+          onChange: (standing) => change({ standing, start: "" }),
         }),
+        h(
+          "div",
+          { className: "ab-fields" },
+          h(Search, {
+            value: asked.q,
+            label: "Search image, tag, digest, reason",
+            onChange: (q) => change({ q, start: "" }),
+          }),
+        ),
       ),
-    ),
-    h(Rows, { data, dagId }),
-    h(Pages, { start: Number(asked.start) || 0, count: data.images.length, found: data.found, limit: LIMIT, change }),
+    h(Old, listed),
+    !data && h(Pending, { error, reload, what: "the images of this run" }),
+    data && total === 0 && h("p", { className: "ab-empty" }, explainNone(data)),
+    total > 0 && h(Rows, { data, dagId }),
+    total > 0 &&
+      h(Pages, { start: Number(asked.start) || 0, count: data.images.length, found: data.found, limit: LIMIT, change }),
   );
 }
 

@@ -3,7 +3,7 @@
 import { h, Link } from "./airflow.js";
 import { Pages, Search } from "./filters.js";
 import { boardPage, differencePage, historyPage, imagePage } from "./links.js";
-import { By, Digest, Notice, Page, Pending, State, Time, useTicking } from "./parts.js";
+import { By, Digest, Notice, Old, Page, Pending, State, Time, useTicking } from "./parts.js";
 import { useQuery } from "./query.js";
 import { boardUrl, useJson } from "./requests.js";
 
@@ -26,7 +26,9 @@ export function StagePage() {
   const [query, change] = useQuery("repository", "q", "start");
   useTicking();
   const url = query.repository ? boardUrl("board/stage.json", { ...query, limit: LIMIT }) : null;
-  const { data, error, reload } = useJson(url, (stage) => (stage?.is_refreshing ? 2000 : LIVE));
+  const asked = useJson(url, (stage) => (stage?.is_refreshing ? 2000 : LIVE));
+  const { error, reload } = asked;
+  const data = asked.data?.repository === query.repository ? asked.data : null;
   const ladders = useJson(boardUrl("board.json", { limit: 1 })).data?.ladders ?? [];
   if (!query.repository)
     return h(Page, { title: "Stage" }, h(Notice, { title: "Which stage?" }, "The address names no repository."));
@@ -49,6 +51,7 @@ export function StagePage() {
       h(Beside, { ladders, repository: query.repository }),
     ),
     data?.trouble && h(Notice, { title: "What is shown may be old." }, data.trouble),
+    h(Old, { ...asked, data }),
     !data && h(Pending, { error, reload, what: "the stage" }),
     data && h(Rows, { stage: data, ladders }),
     data && h(Pages, { start: data.start, count: data.rows.length, found: data.found, limit: LIMIT, change }),
