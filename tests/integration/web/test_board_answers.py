@@ -23,13 +23,14 @@ from tests.integration.web.board_in_browser import (
 )
 from tests.integration.web.test_board_in_browser import open_board, table_row
 
+from artifactory_provider.board.states import CellState
 from artifactory_provider.web.board.image_models import Image, ImageStage, ImageTag
 from artifactory_provider.web.board.models import MetTag, RowChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
@@ -139,7 +140,7 @@ def test_changes_are_hostile_text_at_most_and_fit_where_there_is_little_room(pag
     page.wait_for_url(lambda url: "since" not in url)
 
 
-def image_of(tags: Sequence[str], *, backups: Sequence[str] = (), found: int | None = None) -> Image:
+def image_of(tags: Sequence[str], *, backups: Sequence[str] = (), found: int | None = None, **more: Any) -> Image:
     """Return the page of an image that is in prod alone."""
     told = {"updated": NOW, "created": NOW, "state": "current", "word": "current", "reason": "", "by": None}
     told |= {"pushed_by": None, "platforms": [], "size": None, "attachments": None, "labels": {}, "url": ""}
@@ -150,7 +151,16 @@ def image_of(tags: Sequence[str], *, backups: Sequence[str] = (), found: int | N
     ]
     stage = ImageStage(stage="prod", repository="docker-prod", found=found or len(shown), tags=shown)
     told = {"image": "team/app", "ladder": "nightly", "owner": "", "as_of": NOW, "is_refreshing": False}
-    return Image.model_validate({**told, "trouble": None, "row": None, "stages": [stage], "history": []})
+    told |= {"trouble": None, "row": None, "stages": [stage], "history": []}
+    return Image.model_validate({**told, **more})
+
+
+def show_image(page: Page, image: Image) -> None:
+    """Have the page of an image be what is given."""
+    page.route(
+        "**/artifactory/board/image.json*",
+        lambda route: route.fulfill(body=image.model_dump_json(by_alias=True), content_type="application/json"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,10 +176,7 @@ def test_a_rollback_that_has_nothing_to_go_back_to_says_so_and_what_to_do_instea
     page: Page, image: Image, is_nothing: bool
 ) -> None:
     show(page, board([row("team/app")]), "roll_back", "reject")
-    page.route(
-        "**/artifactory/board/image.json*",
-        lambda route: route.fulfill(body=image.model_dump_json(by_alias=True), content_type="application/json"),
-    )
+    show_image(page, image)
     open_board(page)
     page.get_by_role("button", name="Actions for team/app").click()
     with page.expect_response("**/board/image.json*"):
@@ -188,12 +195,81 @@ def test_a_rollback_that_has_nothing_to_go_back_to_says_so_and_what_to_do_instea
     expect(dialog.get_by_label("Stage")).to_have_value("prod")
 
 
+def test_who_may_not_reject_is_not_told_to(page: Page) -> None:
+    show(page, board([row("team/app")]), "roll_back")
+    show_image(page, image_of(["1.0"]))
+    open_board(page)
+    page.get_by_role("button", name="Actions for team/app").click()
+    page.get_by_role("menuitem", name="Roll back …").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("1.0 has shown no other image in prod.")
+    expect(dialog).not_to_contain_text("Reject")
+
+
+def take_rollbacks(page: Page) -> list[Any]:
+    """Be the runs of the DAG that rolls back: each succeeds at once; return what they are started with."""
+    sent: list[Any] = []
+
+    def answer(route: Route) -> None:
+        if route.request.method == "POST":
+            sent.append((route.request.post_data_json or {})["conf"])
+        route.fulfill(json={"dag_run_id": "manual__1", "state": "success"})
+
+    page.route("**/api/v2/dags/does_roll_back/dagRuns**", answer)
+    return sent
+
+
+@pytest.mark.parametrize("is_only", [False, True], ids=["stands elsewhere", "stands nowhere"])
+def test_a_backup_is_gone_back_to_in_its_own_stage_whatever_the_board_shows_there(page: Page, is_only: bool) -> None:
+    empty: dict[str, Any] = {"state": CellState.EMPTY, "tag": None, "digest": None}
+    cells = [cell(level, **empty) for level in ((0, 1, 2) if is_only else (2,))]
+    backup = "1.0-previous-34378e272cd1"
+    show(page, board([row("team/app", cells=cells)]), "roll_back")
+    show_image(page, image_of(["1.0"], backups=[backup], row=row("team/app", cells=cells)))
+    sent = take_rollbacks(page)
+    page.goto("/plugin/board/image?image=team/app&ladder=nightly")
+    page.get_by_role("button", name=f"More of {backup}").click(timeout=60_000)
+    page.get_by_role("button", name=f"Roll back to {backup} …").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("docker-prod/team/app:1.0 goes back")
+    expect(dialog.get_by_label("Stage")).to_have_count(0)
+    dialog.get_by_label("Reason").fill("it crashes")
+    dialog.get_by_role("button", name="Roll back").click()
+    expect(dialog).to_contain_text("done")
+    [conf] = sent
+    told = {name: conf[name] for name in ("repository", "tag", "version", "replaces")}
+    digest = cell(2).digest
+    assert told == {"repository": "docker-prod", "tag": "1.0", "version": digest, "replaces": digest}
+
+
+def test_a_version_of_one_stage_is_not_chosen_for_another(page: Page) -> None:
+    old = f"sha256:{'c' * 64}"
+    blank = dict.fromkeys(
+        ("replaced", "source", "who", "run", "reason", "approvals", "override", "disagreement", "remark"), ""
+    )
+    past = {"what": "promoted", "repository": "docker-prod", "stage": "prod", "tag": "1.0", "digest": old, "time": NOW}
+    past |= {**blank, "by": None, "verdicts": []}
+    show(page, board([row("team/app", cells=[cell(2), cell(1, "2.0", digest=f"sha256:{'d' * 64}")])]), "roll_back")
+    show_image(page, image_of(["1.0"], found=9, history=[past]))
+    sent = take_rollbacks(page)
+    open_board(page)
+    page.get_by_role("button", name="Actions for team/app").click()
+    page.get_by_role("menuitem", name="Roll back …").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Version").select_option(old)
+    dialog.get_by_label("Stage").select_option("qa")
+    expect(dialog.get_by_label("Version")).to_have_value("")
+    dialog.get_by_label("Reason").fill("it crashes")
+    dialog.get_by_role("button", name="Roll back").click()
+    expect(dialog).to_contain_text("done")
+    [conf] = sent
+    told = {name: conf[name] for name in ("repository", "tag", "version", "replaces")}
+    assert told == {"repository": "docker-qa", "tag": "2.0", "version": None, "replaces": f"sha256:{'d' * 64}"}
+
+
 def test_a_run_that_asks_first_leads_to_its_question(page: Page) -> None:
     show(page, board([row("team/app")]), "roll_back")
-    page.route(
-        "**/artifactory/board/image.json*",
-        lambda route: route.fulfill(body=image_of(["1.0"], found=9).model_dump_json(), content_type="application/json"),
-    )
+    show_image(page, image_of(["1.0"], found=9))
     page.route("**/api/v2/dags/does_roll_back/dagRuns", lambda route: route.fulfill(json={"dag_run_id": "manual__1"}))
     page.route(
         "**/dagRuns/manual__1", lambda route: route.fulfill(json={"dag_run_id": "manual__1", "state": "running"})

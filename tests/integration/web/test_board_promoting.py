@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -16,13 +15,13 @@ from tests.integration.dags.runs import told
 from tests.integration.web.board_api import api_server, headers, pipelines, read_board, sandbox, store_dag
 from tests.integration.web.board_in_browser import (
     DIGEST,
-    NOW,
     address,
     board,
     browser,
     cell,
     gate,
     page,
+    plan,
     row,
     serious_findings,
     shared_session,
@@ -33,7 +32,6 @@ from tests.integration.web.test_board_in_browser import HOSTILE, open_board
 from artifactory_provider.board.states import CellState, GateState
 from artifactory_provider.tasks.handover import PLAN_PROBLEM
 from artifactory_provider.web.board.actions import find_actions
-from artifactory_provider.web.board.demand_models import DemandPlan, PlannedImage
 from artifactory_provider.web.board.models import Action, Actions
 
 if TYPE_CHECKING:
@@ -47,7 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["address", "api_server", "browser", "dags", "headers", "page", "pipelines", "sandbox", "shared_session"]
 
 OTHER = f"sha256:{'b' * 64}"
-READY = {"state": GateState.READY, "word": "ready", "tag": "1.0", "digest": DIGEST, "target_tag": "1.0"}
 WEB = row(
     "payments/web",
     cells=[cell(2, "0.9", state=CellState.BEHIND, digest=OTHER)],
@@ -81,28 +78,6 @@ def offer(page: Page) -> None:
         "**/artifactory/board/actions.json*",
         lambda route: route.fulfill(body=actions.model_dump_json(), content_type="application/json"),
     )
-
-
-def plan(page: Page, answer: Callable[[str, str], dict[str, Any]]) -> None:
-    """Have what a run would say of an image, where tags that show another one are treated so, be what is given."""
-
-    def fulfil(route: Route) -> None:
-        asked = parse_qs(urlsplit(route.request.url).query)
-        names = [one.partition(":")[0] for one in asked["image"]]
-        said = [{"image": name, "change": "new", **READY, **answer(name, asked["on_conflict"][0])} for name in names]
-        made = DemandPlan(
-            as_of=NOW,
-            is_refreshing=False,
-            trouble=None,
-            ladder=asked["ladder"][0],
-            from_stage=asked["from"][0],
-            to=asked["to"][0],
-            on_conflict=asked["on_conflict"][0],
-            images=[PlannedImage.model_validate(one) for one in said],
-        )
-        route.fulfill(body=made.model_dump_json(by_alias=True), content_type="application/json")
-
-    page.route("**/artifactory/board/plan.json*", fulfil)
 
 
 def take(page: Page) -> list[Any]:
@@ -275,9 +250,58 @@ def test_where_nobody_can_tell_it_says_so_and_never_that_nothing_holds_it_up(pag
     expect(dialog.get_by_role("alert")).to_contain_text("What the run would say cannot be told.")
     expect(dialog).to_contain_text("unknown")
     expect(dialog).not_to_contain_text("holds it up")
+    expect(dialog).to_contain_text("As things stand, what the run would replace cannot be told.")
+    expect(dialog.get_by_role("button", name="Promote to prod")).to_be_disabled()
+    dialog.get_by_label("Only show the plan").check()
+    dialog.get_by_role("button", name="Show the plan").click()
+    expect(dialog).to_contain_text("done")
+    [conf] = sent
+    assert (conf["digest"], conf["dry_run"]) == (DIGEST, True)
+    assert {"target_tag", "replaces"}.isdisjoint(conf)
+
+
+def test_what_nobody_has_looked_at_yet_is_not_started_and_no_other_gates_tag_is_written(page: Page) -> None:
+    back = gate(1, state=GateState.APPROVAL, target_tag="0.9", is_rollback=True)
+    others = [WEB.model_copy(update={"image": name}) for name in ("payments/api", "payments/jobs")]
+    show(page, board([WEB.model_copy(update={"gates": [gate(0), back]}), *others]))
+    offer(page)
+    known: dict[str, dict[str, Any]] = {}
+    plan(page, lambda image, _: known.get(image), trouble=f"The policy cannot be read. {HOSTILE}")
+    sent = take(page)
+    open_board(page)
+    for image in ("payments/web", "payments/api", "payments/jobs"):
+        page.get_by_role("checkbox", name=f"Choose {image}").check()
+    page.get_by_role("region", name="Chosen images").get_by_role("button", name="Promote").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("what 3 of 3 runs would replace cannot be told. A dry run")
+    expect(dialog.get_by_role("alert")).to_contain_text(f"The policy cannot be read. {HOSTILE}")
+    expect(dialog.get_by_role("button", name="Promote to prod")).to_be_disabled()
+    known |= {"payments/api": {}, "payments/jobs": {"is_refused": True}}
+    expect(dialog).to_contain_text(
+        "As things stand, 1 of 3 runs would be refused, and what 1 of 3 runs would replace cannot be told; "
+        "these are not started.",
+        timeout=20_000,
+    )
     dialog.get_by_role("button", name="Promote to prod").click()
     expect(dialog).to_contain_text("done")
-    assert [conf["digest"] for conf in sent] == [DIGEST]
+    assert [(conf["image"], conf["target_tag"], conf["replaces"]) for conf in sent] == [("payments/api", "1.0", "none")]
+    assert page.evaluate("window.hurt") is None
+
+
+def test_an_answer_that_is_no_json_is_an_error_and_nothing_is_said_to_be_done(page: Page) -> None:
+    show(page, board([WEB]))
+    offer(page)
+    plan(page, lambda *_: {})
+    page.route("**/api/v2/dags/*/dagRuns**", lambda route: route.fulfill(status=200, body="<h1>Please log in</h1>"))
+    open_board(page)
+    dialog = open_dialog(page, "Promote")
+    dialog.get_by_role("button", name="Promote to prod").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("The server has answered with something that is no JSON.")
+    expect(dialog).not_to_contain_text("done")
+    page.route("**/artifactory/board.json*", lambda route: route.fulfill(status=200, body="<h1>Please log in</h1>"))
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("The board cannot be loaded.", timeout=60_000)
+    expect(page.get_by_role("alert")).to_contain_text("something that is no JSON")
 
 
 def test_a_rollback_replaces_what_was_seen_and_a_ladder_takes_up_what_was_seen(page: Page) -> None:

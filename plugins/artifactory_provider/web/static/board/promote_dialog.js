@@ -3,7 +3,7 @@
 import { h, useState } from "./airflow.js";
 import { ActionDialog, Check, Field, Select } from "./action_dialog.js";
 import { Notice } from "./parts.js";
-import { Changes, isRefused, usePlan } from "./promote_plan.js";
+import { Changes, isRefused, isTold, usePlan } from "./promote_plan.js";
 import { start } from "./requests.js";
 
 const MOST = 50;
@@ -38,7 +38,9 @@ export function PromoteDialog({ items, more, action, onClose, onDone }) {
   const changes = found.slice(0, MOST);
   const plan = usePlan(more.ladder.name, step, changes, onConflict);
   const refused = changes.filter((change) => isRefused(change, plan.of(change)));
-  const started = isDryRun ? changes : changes.filter((change) => !refused.includes(change));
+  const untold = changes.filter((change) => !refused.includes(change) && !isTold(plan.of(change)));
+  const left = new Set([...refused, ...untold]);
+  const started = isDryRun ? changes : changes.filter((change) => !left.has(change));
   const jobs = started.map((change) => ({
     name: `${change.row.image}:${change.source.tag}`,
     run: () => start(action, told(change, plan.of(change), { isDryRun, isAsking, onConflict })),
@@ -50,7 +52,7 @@ export function PromoteDialog({ items, more, action, onClose, onDone }) {
       title: `Promote ${what}`,
       confirm: isDryRun ? "Show the plan" : `Promote to ${step.to.name}`,
       isReady: plan.isThere,
-      note: refused.length > 0 && warning(refused.length, changes.length, isDryRun),
+      note: plan.isThere && left.size > 0 && warning(refused.length, untold.length, changes.length, isDryRun),
       jobs,
       onClose,
       onDone,
@@ -91,27 +93,33 @@ export function PromoteDialog({ items, more, action, onClose, onDone }) {
   );
 }
 
-/** What a run needs to know: the digests are those that were seen. */
-function told({ row, step, source, gate }, planned, { isDryRun, isAsking, onConflict }) {
+/** What a run needs to know: the digests are those that were seen. Nothing but a dry run does without the target's. */
+function told({ row, step, source }, planned, { isDryRun, isAsking, onConflict }) {
   return {
     image: row.image,
     tag: source.tag,
     digest: source.digest,
     from: step.from.repository,
     to: step.to.repository,
-    target_tag: planned?.target_tag ?? gate?.target_tag ?? undefined,
-    replaces: planned?.target_tag ? (planned.replaces ?? "none") : undefined,
+    target_tag: planned?.target_tag ?? undefined,
+    replaces: isTold(planned) ? (planned.replaces ?? "none") : undefined,
     dry_run: isDryRun,
     approval: isAsking,
     on_conflict: onConflict,
   };
 }
 
-function warning(refused, all, isDryRun) {
-  const would = `As things stand, ${all === 1 ? "the run" : `${refused} of ${all} runs`} would be refused`;
-  if (isDryRun) return `${would}: the plan says so.`;
-  const left = refused === all ? "" : `; ${refused === 1 ? "that one is" : "these are"} not started`;
-  return `${would}${left}. A dry run can be started all the same.`;
+function warning(refused, untold, all, isDryRun) {
+  const which = (some) => (all === 1 ? "the run" : `${some} of ${all} runs`);
+  const would = [
+    refused > 0 && `${which(refused)} would be refused`,
+    untold > 0 && `what ${which(untold)} would replace cannot be told`,
+  ];
+  const said = `As things stand, ${would.filter(Boolean).join(", and ")}`;
+  if (isDryRun) return `${said}: the plan ${untold > 0 ? "says more" : "says so"}.`;
+  const some = refused + untold;
+  const left = some === all ? "" : `; ${some === 1 ? "that one is" : "these are"} not started`;
+  return `${said}${left}. A dry run can be started all the same.`;
 }
 
 function firstUseful(items, steps) {

@@ -30,7 +30,8 @@ export function usePlan(ladder, step, changes, onConflict) {
   const images = new Map((plan?.images ?? []).map((one) => [`${one.image}:${one.tag}`, one]));
   return {
     asOf: plan?.as_of,
-    error: plan ? null : error,
+    isTold: plan !== null,
+    error,
     trouble: plan?.trouble,
     isThere: plan !== null || error !== null,
     of: ({ row, source }) => images.get(`${row.image}:${source.tag}`),
@@ -38,6 +39,9 @@ export function usePlan(ladder, step, changes, onConflict) {
 }
 
 const hasMoved = ({ source }, planned) => planned?.digest != null && planned.digest !== source.digest;
+
+/** Whether it is known which tag the run would write, so that the run can be told to replace what stands there, or fail. */
+export const isTold = (planned) => Boolean(planned?.target_tag);
 
 /** Whether the run would be refused for certain, as far as is known. */
 export const isRefused = (change, planned) => Boolean(planned) && (planned.is_refused || hasMoved(change, planned));
@@ -77,7 +81,13 @@ export function Changes({ changes, plan }) {
     ),
     plan.asOf &&
       h("p", { className: "ab-muted ab-small" }, "As of ", h(Time, { at: plan.asOf }), ", for a run that you start."),
-    plan.error && h(Notice, { title: "What the run would say cannot be told." }, plan.error.message),
+    plan.trouble && h(Notice, null, plan.trouble),
+    plan.error &&
+      h(
+        Notice,
+        { title: plan.isTold ? "What is shown may be old." : "What the run would say cannot be told." },
+        plan.error.message,
+      ),
   );
 }
 
@@ -85,7 +95,7 @@ export function Changes({ changes, plan }) {
 function Target({ target, planned }) {
   const tag = planned?.target_tag ?? target?.tag;
   if (!tag) return "nothing";
-  const digest = planned?.target_tag ? planned.replaces : target.digest;
+  const digest = isTold(planned) ? planned.replaces : target.digest;
   const isOther = target?.tag && target.tag !== tag;
   return [
     h("code", { key: "tag" }, tag),

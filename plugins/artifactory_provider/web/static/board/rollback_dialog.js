@@ -9,20 +9,26 @@ const MOST_TAGS = 100;
 const SHOWN = 3;
 
 export function RollbackDialog({ items: [row], more, action, reject, onClose, onDone }) {
-  const stages = row.cells.filter((cell) => cell.tag);
-  const [place, setPlace] = useState(more.stage ?? stages.at(-1).stage);
+  // Of a tag that was chosen, the stage is chosen, too, whatever the board shows of the image there.
+  const isChosen = Boolean(more.tag);
+  const stages = row.cells.filter((cell) => (isChosen ? cell.stage === more.stage : cell.tag));
+  const [place, setPlace] = useState(stages.at(-1).stage);
   const [version, setVersion] = useState(more.version ?? "");
   const [reason, setReason] = useState("");
   const [isAsking, setAsking] = useState(true);
-  const cell = stages.find((one) => one.stage === place) ?? stages[0];
+  const cell = stages.find((one) => one.stage === place) ?? stages.at(-1);
   const tag = more.tag ?? cell.tag;
-  // What stands there now is what is taken out, or nothing is: somebody may have changed it since.
-  const replaces = tag === cell.tag ? cell.digest : more.digest;
   const subject = `${cell.repository}/${row.image}:${tag}`;
-  const { data } = useJson(
-    boardUrl("board/image.json", { image: row.image, ladder: row.ladder, limit: MOST_TAGS }),
-  );
-  const before = findBefore(data, cell, tag);
+  const { data } = useJson(boardUrl("board/image.json", { image: row.image, ladder: row.ladder, limit: MOST_TAGS }));
+  const stage = data?.stages.find((one) => one.repository === cell.repository);
+  // What stands there now is what is taken out, or nothing is: somebody may have changed it since.
+  const replaces = (isChosen ? more.digest : cell.digest) ?? stage?.tags.find((one) => one.tag === tag)?.digest;
+  const before = findBefore(data, stage, cell, tag, replaces);
+  const choose = (stage) => {
+    setPlace(stage);
+    // It was chosen of another tag.
+    setVersion("");
+  };
   const jobs = [
     {
       name: subject,
@@ -55,16 +61,18 @@ export function RollbackDialog({ items: [row], more, action, reject, onClose, on
       h("code", null, subject),
       " goes back to the version below, and is held there: no schedule brings the newer one again until somebody lifts the hold.",
     ),
-    h(
-      Field,
-      { name: "Stage" },
-      h(Select, {
-        value: cell.stage,
-        onChange: setPlace,
-        options: stages.map((one) => [one.stage, `${one.stage}: ${one.tag}`]),
-      }),
-    ),
-    before.isNothing && h(NothingBefore, {
+    !isChosen &&
+      h(
+        Field,
+        { name: "Stage" },
+        h(Select, {
+          value: cell.stage,
+          onChange: choose,
+          options: stages.map((one) => [one.stage, `${one.stage}: ${one.tag}`]),
+        }),
+      ),
+    before.isNothing &&
+      h(NothingBefore, {
         tag,
         stage: cell.stage,
         others: before.others,
@@ -79,13 +87,12 @@ export function RollbackDialog({ items: [row], more, action, reject, onClose, on
 }
 
 /** What a tag has shown before, as far as that is known; ``isNothing`` where it is known that there was nothing. */
-function findBefore(image, cell, tag) {
+function findBefore(image, stage, cell, tag, replaces) {
   const isOfTag = (one) => one.repository === cell.repository && one.tag === tag;
   const history = (image?.history ?? []).filter(isOfTag);
   const digests = new Map(
-    history.filter((one) => one.digest && one.digest !== cell.digest).map((one) => [one.digest, one.time]),
+    history.filter((one) => one.digest && one.digest !== replaces).map((one) => [one.digest, one.time]),
   );
-  const stage = image?.stages.find((one) => one.repository === cell.repository);
   const tags = stage?.tags ?? [];
   const hasBackup = tags.some((one) => one.is_backup && one.tag.startsWith(`${tag}-previous-`));
   const isKnown = Boolean(stage) && tags.length === stage.found && tags.some((one) => one.tag === tag);
@@ -104,7 +111,8 @@ function NothingBefore({ tag, stage, others, onReject }) {
   return h(
     Notice,
     { tone: "ask", title: "There is nothing to go back to.", action },
-    `${tag} has shown no other image in ${stage}.${there} Reject it, and no run brings it any further.`,
+    `${tag} has shown no other image in ${stage}.${there}`,
+    onReject && " Reject it, and no run brings it any further.",
   );
 }
 
