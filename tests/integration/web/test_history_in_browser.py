@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -105,8 +106,12 @@ def test_a_time_is_asked_for_by_its_days(page: Page) -> None:
     page.get_by_label("Before", exact=True).fill("2026-11-02")
     page.wait_for_url("**/plugin/board/history?from=2026-11-01&before=2026-11-02")
     expect(rows(page)).to_have_count(4)
-    page.get_by_label("From", exact=True).fill("2026-11-02")
+    pages = page.evaluate("history.length")
+    for day in ("0002-11-02", "0020-11-02", "0202-11-02", "2026-11-02"):  # as a year is typed
+        page.get_by_label("From", exact=True).fill(day)
+        page.wait_for_url(f"**/plugin/board/history?from={day}&before=2026-11-02")
     expect(rows(page)).to_have_count(0)
+    assert page.evaluate("history.length") == pages, "no digit is a page to go back to"
 
 
 def test_a_run_with_a_thousand_images_leaves_the_nightly_in_sight_and_pages_lead_through_it(page: Page) -> None:
@@ -176,6 +181,10 @@ def test_a_screen_reader_has_names_for_all_and_axe_finds_nothing_serious(page: P
     open_history(page, "?repository=docker-prod")
     expect(rows(page)).to_have_count(2)
     assert serious_findings(page, ".ab-page") == []
+    table = page.get_by_role("table", name="Promotions")
+    expect(table.get_by_role("columnheader")).to_have_text(["When", "Into", "From", "Digest", "Outcome", "By"])
+    # Where rows become cards, a browser takes nothing for a table's part but what says that it is one.
+    assert table.locator("tr:not([role=row]), td:not([role=cell]), thead:not([role=rowgroup])").count() == 0
     is_dark = page.evaluate("document.documentElement.classList.contains('dark')")
     assert is_dark == (theme == "dark")
 
@@ -243,16 +252,42 @@ def test_nobody_sees_anything_of_a_dag_that_they_may_not_read(
 
 def test_files_have_all_that_is_asked_for_and_a_stage_has_its_trail(page: Page) -> None:
     store(*some())
+    show(page, board([row("payments/api")]))
     open_history(page, "?repository=docker-qa")
     expect(rows(page)).to_have_count(2)
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV", exact=True).click()
     told = list(csv.DictReader(download.value.path().read_text().splitlines()))
     assert (len(told), {row["target"].partition("/")[0] for row in told}) == (121, {"docker-qa"})
-    for name, file in {"JSON": "promotions.json", "Trail as CSV": "trail.csv", "Trail as JSON": "trail.json"}.items():
-        expect(page.get_by_role("link", name=name, exact=True)).to_have_attribute(
-            "href", re.compile(rf"/artifactory/{re.escape(file)}\?repository=docker-qa$")
-        )
+    for name, file in {
+        "JSON": "promotions.json?repository=docker-qa&limit=500",
+        "Trail as CSV": "trail.csv?repository=docker-qa",
+        "Trail as JSON": "trail.json?repository=docker-qa",
+    }.items():
+        link = page.get_by_role("link", name=name, exact=True)
+        expect(link).to_have_attribute("href", re.compile(rf"/artifactory/{re.escape(file)}$"))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSON", exact=True).click()
+    assert len(json.loads(download.value.path().read_text())["promotions"]) == 121
+    store(promotion("elsewhere/app"))
+    open_history(page, "?repository=elsewhere")
+    expect(rows(page).get_by_role("cell", name="elsewhere/app:1.0", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Trail as CSV")).to_have_count(0)
+
+
+def test_what_cannot_be_asked_for_shows_nothing_that_was_asked_for_before(page: Page) -> None:
+    store(*some())
+    page.route(
+        "**/promotions.json?*q=coredns*", lambda route: route.fulfill(status=503, json={"detail": "It is down."})
+    )
+    open_history(page)
+    expect(rows(page)).to_have_count(4)
+    page.get_by_role("searchbox").fill("coredns")
+    expect(page.get_by_role("alert")).to_contain_text("The history cannot be loaded. It is down.")
+    expect(rows(page)).to_have_count(0)
+    page.get_by_role("searchbox").fill("cli")
+    expect(rows(page)).to_have_count(1)
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 @pytest.mark.parametrize("path", ["/artifactory/promotions", "/plugin/promotions"])

@@ -3,13 +3,14 @@
 import { absolute, Button, Fragment, h, Link, relative, useId } from "./airflow.js";
 import { Choice, Search } from "./filters.js";
 import { boardPage, historyPage, imagePage, stagePage } from "./links.js";
-import { By, Digest, Notice, Page, Pending, State, useTicking } from "./parts.js";
+import { By, Digest, Old, Page, Pending, State, useTicking } from "./parts.js";
 import { useQuery } from "./query.js";
 import { boardUrl, useJson } from "./requests.js";
 
 const CONDITIONS = ["q", "repository", "outcome", "dag", "run", "from", "before"];
 const NONE = Object.fromEntries([...CONDITIONS, "older"].map((name) => [name, ""]));
 const LIVE = 60000;
+const MOST = 500;
 const COLUMNS = ["When", "Into", "From", "Digest", "Outcome", "By"];
 const STATES = { promoted: "current", unchanged: "nothing" };
 
@@ -20,37 +21,48 @@ export function HistoryPage() {
   const { older, ...wanted } = query;
   useTicking();
   const url = boardUrl("promotions.json", { ...query, brief: "true" });
-  const { data, error, reload } = useJson(url, () => (older ? null : LIVE));
+  const asked = useJson(url, () => (older ? null : LIVE));
+  const { data, error, reload } = asked;
   const ladders = useJson(boardUrl("board.json", { limit: 1 })).data?.ladders ?? [];
+  const isStage = ladders.some(({ stages }) => stages.some((one) => one.repository === wanted.repository));
   return h(
     Page,
     {
       title: "History of promotions",
       back: boardPage(),
-      aside: h(Files, { path: "promotions", query: wanted, name: "" }),
+      aside: h(Downloads, { query: wanted }),
       className: "ab-promotions",
     },
     h(Conditions, { query, change, repositories: data?.repositories ?? [] }),
     (wanted.dag || wanted.run) && h(OfRun, { query }),
-    wanted.repository && h(Trail, { query: wanted }),
+    isStage && h(Trail, { query: wanted }),
+    h(Old, asked),
     !data && h(Pending, { error, reload, what: "the history" }),
-    data && error && h(Notice, { title: "It could not be asked for again." }, error.message),
     data && data.groups.length === 0 && h(Nothing, { query, change }),
     data && data.groups.length > 0 && h(Promotions, { page: data, query, ladders }),
     data && h(Onward, { query, next: data.older }),
   );
 }
 
-/** Where the same can be had as a file, all pages of it. */
-function Files({ path, query, name }) {
-  return ["csv", "json"].map((kind) =>
+/** Where the same can be had as a file: all pages of it, or as much as one answer of the JSON API has. */
+function Downloads({ query }) {
+  return [
+    h(File, { key: "csv", path: "promotions.csv", query, title: "All of them, 100,000 rows at most" }, "CSV"),
     h(
-      "a",
-      { key: kind, className: "ab-link", href: boardUrl(`${path}.${kind}`, query), download: "" },
-      `${name}${kind.toUpperCase()}`,
+      File,
+      {
+        key: "json",
+        path: "promotions.json",
+        query: { ...query, limit: MOST },
+        title: `The newest ${MOST} events; older says where the next page begins`,
+      },
+      "JSON",
     ),
-  );
+  ];
 }
+
+const File = ({ path, query, title, children }) =>
+  h("a", { className: "ab-link", href: boardUrl(path, query), download: "", title }, children);
 
 function Conditions({ query, change, repositories }) {
   const narrow = (changes, how) => change({ ...changes, older: "" }, how);
@@ -76,8 +88,9 @@ function Conditions({ query, change, repositories }) {
       options: Object.keys(STATES),
       onChange: (outcome) => narrow({ outcome }),
     }),
-    h(Day, { name: "From", value: query.from, onChange: (from) => narrow({ from }) }),
-    h(Day, { name: "Before", value: query.before, onChange: (before) => narrow({ before }) }),
+    // A year that is typed is another day with each digit: none of them is a page to go back to.
+    h(Day, { name: "From", value: query.from, onChange: (from) => narrow({ from }, { replace: true }) }),
+    h(Day, { name: "Before", value: query.before, onChange: (before) => narrow({ before }, { replace: true }) }),
   );
 }
 
@@ -111,15 +124,18 @@ function OfRun({ query: { dag, run, ...others } }) {
   );
 }
 
-/** What the images of a repository say, too. */
+/** What the images of a stage say, too. */
 function Trail({ query: { repository, from, before } }) {
+  const query = { repository, from, before };
   return h(
     "p",
     { className: "ab-still ab-said" },
     "The audit trail of ",
     h("code", null, repository),
     ", with what its images say: ",
-    h(Files, { path: "trail", query: { repository, from, before }, name: "Trail as " }),
+    h(File, { path: "trail.csv", query }, "Trail as CSV"),
+    " ",
+    h(File, { path: "trail.json", query }, "Trail as JSON"),
   );
 }
 
@@ -138,6 +154,7 @@ function Nothing({ query, change }) {
   );
 }
 
+// Each part says what it is: where rows become cards, a table is none of itself any more.
 function Promotions({ page, query, ladders }) {
   const ladderOf = new Map(ladders.flatMap((one) => one.stages.map(({ repository }) => [repository, one.name])));
   let start = 0;
@@ -148,11 +165,19 @@ function Promotions({ page, query, ladders }) {
   });
   return h(
     "table",
-    { className: "ab-plain" },
-    h("thead", null, h("tr", null, COLUMNS.map((name) => h("th", { key: name, scope: "col" }, name)))),
+    { className: "ab-plain", role: "table", "aria-label": "Promotions" },
+    h(
+      "thead",
+      { role: "rowgroup" },
+      h(
+        "tr",
+        { role: "row" },
+        COLUMNS.map((name) => h("th", { key: name, scope: "col", role: "columnheader" }, name)),
+      ),
+    ),
     h(
       "tbody",
-      null,
+      { role: "rowgroup" },
       groups.map((group) => h(Group, { key: group.event, group, query, ladderOf })),
     ),
   );
@@ -163,13 +188,13 @@ function Group({ group, query, ladderOf }) {
   const [first] = group.promotions;
   const when = absolute(first.timestamp);
   const total = Object.values(group.outcomes).reduce((sum, some) => sum + some, 0);
-  const cell = (name, more, ...children) => h("td", { "data-column": name, ...more }, ...children);
+  const cell = (name, more, ...children) => h("td", { role: "cell", "data-column": name, ...more }, ...children);
   return h(
     Fragment,
     null,
     h(
       "tr",
-      null,
+      { role: "row" },
       cell("When", {}, h("time", { dateTime: first.timestamp, title: relative(first.timestamp) }, when)),
       total === 1
         ? [
@@ -184,10 +209,10 @@ function Group({ group, query, ladderOf }) {
     group.left_out > 0 &&
       h(
         "tr",
-        { className: "ab-left-out" },
+        { className: "ab-left-out", role: "row" },
         h(
           "td",
-          { colSpan: COLUMNS.length },
+          { role: "cell", colSpan: COLUMNS.length },
           h(
             Link,
             { to: historyPage({ ...query, dag: first.dag_id, run: first.run_id, older: "" }), className: "ab-link" },
