@@ -55,6 +55,34 @@ def test_a_waiting_task_of_a_push_dag_shows_its_images_and_follows_them(page: Pa
     expect(waiting).to_have_count(0)
 
 
+def test_a_task_that_has_ended_has_the_registry_looked_at_no_more(page: Page, image: ImageReference) -> None:
+    store_run("nightly", RUN)
+    store_waiting("nightly", RUN, "report", "success", operator="PythonOperator")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    page.clock.install()
+    tab = open_tab(page, "nightly", "report")
+    expect(tab.get_by_role("status")).to_have_text("It has ended: success.")
+    before = asked.count("/artifactory/board/task.json")
+    page.clock.run_for(60_000)
+    page.evaluate("fetch('/artifactory/board/actions.json?ladder=last').then(answer => answer.status)")
+    assert asked.count("/artifactory/board/task.json") == before
+
+
+def test_a_question_that_the_board_cannot_answer_leads_to_where_it_is(page: Page, image: ImageReference) -> None:
+    store_run("nightly", RUN)
+    store_waiting(
+        "nightly", RUN, "choose", "awaiting_input", asks=[], operator="HITLBranchOperator", subject="Which one?",
+    )  # fmt: skip
+    tab = open_tab(page, "nightly", "choose")
+    expect(tab.get_by_role("status")).to_have_text("It waits for an answer of anybody who may answer.")
+    expect(tab).to_contain_text("Which one?")
+    expect(tab.get_by_role("button", name="Answer …")).to_have_count(0)
+    expect(tab.get_by_role("link", name="Its question, under Required Actions")).to_have_attribute(
+        "href", f"/dags/nightly/runs/{RUN}/tasks/choose/required_actions"
+    )
+
+
 def test_an_approval_on_demand_is_answered_where_it_stands(
     page: Page, image: ImageReference, sandbox: RunningSandbox
 ) -> None:

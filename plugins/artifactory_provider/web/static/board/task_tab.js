@@ -1,16 +1,18 @@
 // On a task's instance: what it waits for, and with which images.
 
-import { Button, h, Link, useState } from "./airflow.js";
+import { Button, h, Link, pageOf, useState } from "./airflow.js";
 import { useActions } from "./actions.js";
 import { Gate } from "./cells.js";
 import { Pages } from "./filters.js";
 import { imagePage } from "./links.js";
-import { Notice, Page, Pending, Time, useTicking } from "./parts.js";
+import { Old, Page, Pending, Time, useTicking } from "./parts.js";
 import { boardUrl, useJson } from "./requests.js";
 
 const LIVE = 10000;
 const SOON = 2000;
 const LIMIT = 100;
+// Nothing waits in these any more, and nothing will: the registry need not be looked at for them.
+const ENDED = new Set(["success", "failed", "skipped", "upstream_failed", "removed"]);
 
 export function TaskTab({ dagId, runId, taskId, mapIndex }) {
   const [start, setStart] = useState("");
@@ -18,13 +20,17 @@ export function TaskTab({ dagId, runId, taskId, mapIndex }) {
   useTicking();
   const asked = { dag_id: dagId, run_id: runId, task_id: taskId, map_index: mapIndex, start, limit: LIMIT };
   const url = boardUrl("board/task.json", asked);
-  const { data, error, reload } = useJson(url, (found) => (found?.is_refreshing ? SOON : LIVE));
+  const told = useJson(url, (found) => {
+    if (ENDED.has(found?.state)) return 0;
+    return found?.is_refreshing ? SOON : LIVE;
+  });
+  const { data, error, reload } = told;
   const onDone = () => reload({ refresh: "true" });
   return h(
     Page,
     { title: "Waits for" },
     actions.dialog,
-    error && data && h(Notice, { title: "This may be old:" }, error.message),
+    h(Old, told),
     !data && h(Pending, { error, reload, what: "what waits here" }),
     data && h(Told, { task: data, actions, onDone }),
     data?.images.length > 0 &&
@@ -69,9 +75,9 @@ function Told({ task, actions, onDone }) {
   const asked = task.images.find(({ gate }) => actions.mayAnswer(gate));
   return h(
     "div",
-    { className: "ab-card", role: "status" },
+    { className: "ab-card" },
     task.subject && h("p", null, h("strong", null, task.subject)),
-    h("p", null, task.told),
+    h("p", { role: "status" }, task.told),
     task.is_waiting &&
       h(
         "div",
@@ -79,19 +85,22 @@ function Told({ task, actions, onDone }) {
         h(Time, { at: task.since, prefix: "since " }),
         h(Time, { at: task.until, prefix: "ends, or looks again, " }),
       ),
-    asked &&
+    task.state === "awaiting_input" &&
       h(
         "div",
         { className: "ab-line" },
-        h(
-          Button,
-          {
-            size: "xs",
-            variant: "solid",
-            onClick: () => actions.open("answer", [{ row: { image: asked.image }, gate: asked.gate }], onDone),
-          },
-          "Answer …",
-        ),
+        asked &&
+          h(
+            Button,
+            {
+              size: "xs",
+              variant: "solid",
+              onClick: () => actions.open("answer", [{ row: { image: asked.image }, gate: asked.gate }], onDone),
+            },
+            "Answer …",
+          ),
+        // Not every question is one of promotions that stand here, and not everyone may know which they are.
+        h(Link, { to: pageOf(task, "required_actions"), className: "ab-link" }, "Its question, under Required Actions"),
       ),
   );
 }
