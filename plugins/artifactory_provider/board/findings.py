@@ -92,7 +92,7 @@ class GateFinding:
 
     def _at_work(self, task: TaskFinding) -> GateFinding:
         """Return what stands there while a task waits or works."""
-        if task.deed == "approve":
+        if task.deed == "approve" and task.stand == "waits":
             return replace(self, state=GateState.APPROVAL, reason=f"The promotion is to be approved{_name(task)}.")
         if task.deed == "override":
             # To set a refusal aside is another question than to approve: it is answered where it is asked.
@@ -109,7 +109,7 @@ class GateFinding:
         what = f"The rollback of {task.tag}"
         if task.stand == "failed":
             state, reason = GateState.FAILED, f"{what} has failed in the task {task.task_id}; its log says why."
-        elif task.deed == "approve":
+        elif task.deed == "approve" and task.stand == "waits":
             state, reason = GateState.APPROVAL, f"{what} is to be approved{_name(task)}."
         elif task.deed == "override":
             state, reason = GateState.REFUSED, f"{what} is refused by a rule, and whoever may set that aside is asked."

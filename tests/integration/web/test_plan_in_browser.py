@@ -62,6 +62,26 @@ def test_a_run_shows_each_row_with_what_became_of_it_in_airflows_theme(page: Pag
     assert serious_findings(page, ".ab-page") == []
 
 
+@pytest.mark.parametrize("width", [700, 1024, 1600])
+def test_nothing_sticks_out_and_a_name_that_fits_stands_on_one_line(page: Page, width: int) -> None:
+    tag = "browser-29b460c3-v1.9.4"
+    store(
+        "success",
+        {
+            **hand_on(planned("coredns", tag=tag)),
+            **ended(("promoted", "")),
+            ("report", REPORT_SUMMARY): f"- `docker-dev/coredns:{tag}` → `docker-qa/coredns:{tag}`\n",
+        },
+    )
+    page.set_viewport_size({"width": width, "height": 900})
+    tab = open_tab(page)
+    assert tab.evaluate("one => one.scrollWidth <= one.clientWidth")
+    names = tab.get_by_text(f"docker-qa/coredns:{tag}").filter(visible=True).all()
+    assert names
+    for name in names:
+        assert name.evaluate("one => one.getClientRects().length") == 1
+
+
 def test_rows_are_filtered_searched_and_sent_as_csv(page: Page) -> None:
     store("failed", {**PLANNED, **ended(("promoted", ""), ("failed", "it broke"))})
     tab = open_tab(page)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -229,9 +228,7 @@ def test_five_hundred_files_are_read_at_once(tmp_path: Path, images: str) -> Non
     texts = {f"p{number}.yaml": f"images: [{images.format(f'{number:03}')}]\n{STAGES}" for number in range(500)}
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
-    began = time.perf_counter()
     assert len(read_folder(tmp_path).pipelines) == 500
-    assert time.perf_counter() - began < 3  # It takes a fraction of a second.
 
 
 def test_what_the_stages_ask_of_the_pipelines_own_images_is_rules_for_whoever_promotes_them(tmp_path: Path) -> None:

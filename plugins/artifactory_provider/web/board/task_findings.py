@@ -90,7 +90,8 @@ def _read_task(task: TaskRow, pipeline: Pipeline, arrived: Sequence[tuple[str, R
         )
     elif step is not None and step.deed == "approve":
         asked = [row for target, row in arrived if target == step.target]
-        yield from (replace(describe_task(task, *step, row.image, row.tag), covers=len(asked)) for row in asked)
+        covers = len(asked) if task.state == "awaiting_input" else 0
+        yield from (replace(describe_task(task, *step, row.image, row.tag), covers=covers) for row in asked)
 
 
 def _find_step(name: str, pipeline: Pipeline) -> _Step | None:

@@ -49,7 +49,7 @@ export function useActions(ladders, dags = []) {
     }
     const find = (name, dagId) => known.get(OF_A_DAG.has(name) ? `${name} ${dagId}` : name);
     const isNamed = (gate) => gate.may_answer?.length === 0 || gate.may_answer?.includes(told?.user);
-    const isAsked = (gate) => gate.state === "approval" && Boolean(gate.link?.task_id);
+    const isAsked = (gate) => gate.state === "approval" && gate.covers > 0 && Boolean(gate.link?.task_id);
     const open = (name, items, onDone, { opener = document.activeElement, ...more } = {}) =>
       setOpened({ name, items, onDone, more, opener, action: find(name, more.ladder?.name) });
     // Of a dialog that cannot help, what does.
