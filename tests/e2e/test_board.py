@@ -123,6 +123,9 @@ def rolled_back(airflow: Airflow, page: Page, approved: str) -> str:
     dialog.get_by_role("button", name="Promote to qa").click()
     finish(dialog)
     assert shown(airflow, "docker-qa") == second
+    # What a rollback takes out is what the board shows by then, in both stages.
+    short = second.removeprefix("sha256:")[:8]
+    refresh(page, f"{short}.*{short}")
     dialog = open_dialog(page, "Roll back")
     dialog.get_by_label("Reason").fill("it crashes <b>often</b>")
     dialog.get_by_label("Show the plan and ask first").uncheck()
