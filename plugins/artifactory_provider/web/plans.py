@@ -236,10 +236,12 @@ def _choose(rows: Sequence[PlanRow], wanted: WantedRows) -> list[PlanRow]:
     return [
         row
         for row in rows
-        if wanted.kind in {"", row.kind}
-        and wanted.end in {"", row.end}
-        and text in f"{row.source} {row.target} {row.digest} {row.current} {row.reason} {row.why}".casefold()
+        if wanted.kind in {"", row.kind} and wanted.end in {"", row.end} and (not text or text in _texts_of(row))
     ]
+
+
+def _texts_of(row: PlanRow) -> str:
+    return f"{row.source} {row.target} {row.digest} {row.current} {row.reason} {row.why}".casefold()
 
 
 def _show(row: PlanRow) -> ShownPlanRow:

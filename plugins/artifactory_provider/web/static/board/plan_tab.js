@@ -8,6 +8,9 @@ import { RunDialog } from "./run_dialog.js";
 import { Words } from "./words.js";
 
 const LIVE = 5000;
+// A plan is read whole at each question: one of very many rows is asked for less often.
+const MANY = 5000;
+const SELDOM = 30000;
 const LIMIT = 100;
 // What the plan says of a row, what somebody has to see to first: in which words, and which state it looks like.
 const KINDS = {
@@ -41,7 +44,7 @@ export function PlanTab({ dagId, runId }) {
   const [isAsking, setAsking] = useState(null);
   const change = (changes) => setAsked((before) => ({ ...before, ...changes }));
   const path = `plans/${encodeURIComponent(dagId)}/${encodeURIComponent(runId)}`;
-  const every = (found) => (found?.is_over ? 0 : LIVE);
+  const every = (found) => (found?.is_over ? 0 : countOf(found?.counts) > MANY ? SELDOM : LIVE);
   const words = useJson(boardUrl(`${path}/words.json`), every);
   const list = useJson(boardUrl(`${path}.json`, { ...asked, limit: LIMIT }), every);
   const total = countOf(list.data?.counts);
