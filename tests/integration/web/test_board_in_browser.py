@@ -48,7 +48,7 @@ EVERYTHING = board(
         row(
             "payments/web",
             cells=[cell(2, "0.9", state=CellState.BEHIND, word="behind by 1", digest=f"sha256:{'b' * 64}")],
-            gates=[gate(1, state=GateState.APPROVAL, reason="One of jane and carol may say yes.", link=RUN)],
+            gates=[gate(1, state=GateState.APPROVAL, reason="One of jane and carol may say yes.", covers=1, link=RUN)],
         ),
         row(
             "payments/jobs", gates=[gate(0, state=GateState.VERIFYING, reason="test.status is not set, 42 min of 4 h")]
