@@ -16,6 +16,7 @@ from demo.browser import open_browser
 from tests.integration.web.board_api import login
 
 from artifactory_provider.board.states import COUNTED, WORDS, CellState, GateState
+from artifactory_provider.hooks.connections import DEFAULT_CONNECTION
 from artifactory_provider.web.board.demand_models import DemandPlan, PlannedImage
 from artifactory_provider.web.board.models import (
     Action,
@@ -54,7 +55,9 @@ FIELDS: dict[ActionName, dict[str, str]] = {
     "resume": {"reason": "reason", "repositories": "repositories"},
     "answer": {},
     "retry": {},
+    "run": {"images": "images", "to": "stage"},
 }
+OF_A_LADDER = frozenset({"answer", "retry", "run"})
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +150,14 @@ def gate(level: int, *, state: GateState = GateState.NOTHING, **more: Any) -> Ga
     return Gate.model_validate({**shown, **more})
 
 
-def row(image: str, *, cells: Sequence[Cell] = (), gates: Sequence[Gate] = (), owner: str = "payments") -> ShownRow:
+def row(
+    image: str,
+    *,
+    cells: Sequence[Cell] = (),
+    gates: Sequence[Gate] = (),
+    owner: str = "payments",
+    connection: str = DEFAULT_CONNECTION,
+) -> ShownRow:
     """Return an image that stands everywhere, but for what is given."""
     given = {one.stage: one for one in cells}
     between = {one.to: one for one in gates}
@@ -155,6 +165,7 @@ def row(image: str, *, cells: Sequence[Cell] = (), gates: Sequence[Gate] = (), o
         image=image,
         ladder="nightly",
         owner=owner,
+        connection=connection,
         cells=[given.get(name) or cell(level) for level, name in enumerate(STAGES)],
         gates=[between.get(name) or gate(level) for level, name in enumerate(STAGES[1:])],
     )
@@ -166,7 +177,7 @@ def board(rows: Sequence[ShownRow], *, start: int = 0, found: int | None = None,
     for one in rows:
         for state in {*(each.state for each in one.cells), *(each.state for each in one.gates)}:
             counts[state] += 1
-    stages = [LadderStage(name=name, repository=f"docker-{name}", connection="artifactory_default") for name in STAGES]
+    stages = [LadderStage(name=name, repository=f"docker-{name}", connection=DEFAULT_CONNECTION) for name in STAGES]
     shown: dict[str, Any] = {
         "as_of": NOW,
         "is_refreshing": False,
@@ -189,13 +200,14 @@ def actions(*names: ActionName) -> Actions:
             Action(
                 action=name,
                 title=name,
-                dag_id="nightly" if name in {"answer", "retry"} else f"does_{name}",
+                dag_id="nightly" if name in OF_A_LADDER else f"does_{name}",
                 method="POST",
                 path="",
                 conf={"constant": name},
                 fields=FIELDS[name],
                 lists=[],
                 is_paused=False,
+                connection=None if name in {*OF_A_LADDER, "stop", "resume"} else DEFAULT_CONNECTION,
             )
             for name in names
         ],

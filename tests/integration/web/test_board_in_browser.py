@@ -310,6 +310,20 @@ def test_nobody_is_offered_what_they_may_not_do(browser: Browser, address: str, 
         expect(page.get_by_role("button", name="Let it go on")).to_have_count(min(offered, 1))
 
 
+def test_an_image_on_another_server_is_offered_nothing_that_would_act_on_this_one(page: Page) -> None:
+    rows = [row("team/here"), row("team/there", connection="artifactory_elsewhere")]
+    show(page, board(rows), "promote", "run", "roll_back", "hold", "reject")
+    open_board(page)
+    for image, offered in (("team/here", 5), ("team/there", 1)):
+        page.get_by_role("button", name=f"Actions for {image}").click()
+        expect(page.get_by_role("menuitem")).to_have_count(offered)
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("menuitem")).to_have_count(0)
+    page.get_by_role("checkbox", name="Choose team/there").check()
+    chosen = page.get_by_role("region", name="Chosen images").get_by_role("button")
+    expect(chosen).to_have_text(["Run the ladder …", "Clear"])
+
+
 def test_favourites_come_first_and_are_kept_and_pages_are_the_servers(page: Page) -> None:
     rows = [row(f"team/app-{number:02}") for number in range(50)]
     asked = show(page, board(rows, found=10_000))

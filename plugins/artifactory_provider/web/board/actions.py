@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
+from artifactory_provider.hooks.connections import DEFAULT_CONNECTION
 from artifactory_provider.pipelines.model import ON_PUSH
 from artifactory_provider.web.airflow_internals import may, may_trigger
 from artifactory_provider.web.board.airflow_internals import find_paused
@@ -97,6 +98,8 @@ _DEEDS = (
         ("repositories", "images"),
     ),
 )
+_ON_IMAGES = frozenset({ON_DEMAND, BULK, ROLLBACK, "hold_or_reject"})
+"""The DAGs that act on images, all of them over one connection."""
 _RUNS = "/api/v2/dags/{}/dagRuns"
 _CLEAR = "/api/v2/dags/{}/clearTaskInstances"
 _ANSWER = "/api/v2/dags/{}/dagRuns/{{run_id}}/taskInstances/{{task_id}}/{{map_index}}/hitlDetails"
@@ -129,6 +132,7 @@ def find_actions(session: Session, user: Any, ladders: Iterable[Pipeline], other
             fields=dict(deed.fields),
             lists=list(deed.lists),
             is_paused=paused[deed.dag_id],
+            connection=DEFAULT_CONNECTION if deed.dag_id in _ON_IMAGES else None,
         )
         for deed in deeds
         if deed.dag_id in allowed

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
+from artifactory_provider.hooks.connections import DEFAULT_CONNECTION
 from artifactory_provider.pipelines.model import ON_PUSH
 from artifactory_provider.tasks.assets import SCHEME
 from artifactory_provider.web.board.airflow_internals import list_newer_events
-from artifactory_provider.web.board.shipped import CONNECTION, SHIPPED
+from artifactory_provider.web.board.shipped import SHIPPED
 from artifactory_provider.web.history import read_entries
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Servers:
     """
 
     def __init__(self, pipelines: Sequence[Pipeline] = ()) -> None:
-        self._connections: dict[str, str] = dict.fromkeys(SHIPPED, CONNECTION)
+        self._connections: dict[str, str] = dict.fromkeys(SHIPPED, DEFAULT_CONNECTION)
         for pipeline in pipelines:
             self._connections |= {
                 pipeline.name: pipeline.connection,

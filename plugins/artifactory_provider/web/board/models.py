@@ -156,6 +156,7 @@ class ShownRow(BoardAnswer):
     :param image: the image name.
     :param ladder: the ladder's name: the pipeline's, and so its DAG's.
     :param owner: whose it is.
+    :param connection: the connection of the server that has its stages.
     :param cells: one for each stage, in the ladder's order.
     :param gates: one between each two stages.
     :param met: where a search has met other tags than those that the cells show: these, the first few.
@@ -165,6 +166,7 @@ class ShownRow(BoardAnswer):
     image: str
     ladder: str
     owner: str
+    connection: str
     cells: list[Cell]
     gates: list[Gate]
     met: list[MetTag] = []
@@ -281,6 +283,7 @@ class Action(BoardAnswer):
     :param fields: what the action needs to know → the name of its field in ``conf``.
     :param lists: the fields of ``conf`` that are lists.
     :param is_paused: whether the DAG is paused: its runs wait until somebody unpauses it.
+    :param connection: the connection of the one server on which it acts; null for any.
     """
 
     action: ActionName
@@ -292,6 +295,7 @@ class Action(BoardAnswer):
     fields: dict[str, str]
     lists: list[str]
     is_paused: bool
+    connection: str | None = None
 
 
 class Actions(BoardAnswer):

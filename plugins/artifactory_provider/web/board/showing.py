@@ -80,6 +80,7 @@ def show_row(
         image=row.finding.image,
         ladder=pipeline.name,
         owner=pipeline.owner,
+        connection=pipeline.connection,
         cells=[_show_cell(row, level, stage, snapshot) for level, stage in enumerate(pipeline.stages)],
         gates=[show_gate(lower.name, upper.name, *gate) for lower, upper, gate in steps],
         met=list(met),

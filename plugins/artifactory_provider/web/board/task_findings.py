@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from artifactory_provider.artifactory.references import is_tag
 from artifactory_provider.audit import kind_of
 from artifactory_provider.board.tasks import TaskFinding
+from artifactory_provider.hooks.connections import DEFAULT_CONNECTION
 from artifactory_provider.pipelines.model import ON_PUSH
 from artifactory_provider.pipelines.standing import ReadReport
 from artifactory_provider.promotion.selection import NEWEST
 from artifactory_provider.tasks.ladders import LADDER
 from artifactory_provider.web.board.airflow_internals import list_reports, list_tasks
 from artifactory_provider.web.board.chunks import find_bulk_tasks
-from artifactory_provider.web.board.shipped import CONNECTION, ON_DEMAND, ROLLBACK, SHIPPED
+from artifactory_provider.web.board.shipped import ON_DEMAND, ROLLBACK, SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
@@ -70,7 +71,7 @@ def find_all_tasks(
         else:
             read = _read_shipped(task, bulk.get((task.run_id, task.task_id, task.map_index)), stages)
         for one in read:
-            conn_id = ladder.connection if ladder else CONNECTION
+            conn_id = ladder.connection if ladder else DEFAULT_CONNECTION
             found.setdefault((conn_id, one.target, one.image), []).append(one)
     return found
 

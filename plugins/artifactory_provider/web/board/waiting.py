@@ -10,12 +10,13 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 
 from artifactory_provider.board.findings import GateFinding
 from artifactory_provider.board.states import GateState
+from artifactory_provider.hooks.connections import DEFAULT_CONNECTION
 from artifactory_provider.pipelines.model import ON_PUSH
 from artifactory_provider.web.airflow_internals import SessionDep, UserDep, may
 from artifactory_provider.web.board.access import Limit, Name, RightsDep, Start, view_board
 from artifactory_provider.web.board.airflow_internals import find_task, read_handed_on
 from artifactory_provider.web.board.looking import StagePlace
-from artifactory_provider.web.board.shipped import CONNECTION, SHIPPED
+from artifactory_provider.web.board.shipped import SHIPPED
 from artifactory_provider.web.board.showing import show_gate
 from artifactory_provider.web.board.subjects import Page, find_wait
 from artifactory_provider.web.board.task_models import WaitingImage, WaitingTask
@@ -107,7 +108,7 @@ class _Shown:
         # What a DAG of somebody's own asks is not what the gates of a ladder ask.
         self._has_gates = ladder is not None or task.row.dag_id in SHIPPED
         own = task.fields.get("artifactory_conn_id") or task.arguments.get("artifactory_conn_id")
-        conn_id = ladder.connection if ladder else own or CONNECTION
+        conn_id = ladder.connection if ladder else own or DEFAULT_CONNECTION
         self._conn_id = str(conn_id)
         self._rows: dict[str, list[SeenRow]] = {}
         for row in view.rows:

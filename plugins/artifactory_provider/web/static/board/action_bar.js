@@ -14,7 +14,7 @@ export function ActionBar({ rows, ladders, actions, onDone, onClear }) {
   const names = new Set(rows.map((row) => row.ladder));
   const ladder = ladders.find((one) => names.has(one.name));
   const asked = rows.flatMap((row) => row.gates.filter(actions.mayAnswer).map((gate) => ({ row, gate })));
-  const offered = OFFERED.filter(([name]) => actions.may(name, ladder?.name));
+  const offered = OFFERED.filter(([name]) => actions.may(name, rows[0]));
   return h(
     "div",
     { className: "ab-bar", role: "region", "aria-label": "Chosen images" },

@@ -47,6 +47,8 @@ export function useActions(ladders, dags = []) {
     for (const action of told?.actions ?? []) {
       known.set(OF_A_DAG.has(action.action) ? `${action.action} ${action.dag_id}` : action.action, action);
     }
+    // A DAG that acts over one connection does nothing for images on another server, or the wrong thing.
+    const isThere = (action, row) => !row || action.connection === null || action.connection === row.connection;
     const find = (name, dagId) => known.get(OF_A_DAG.has(name) ? `${name} ${dagId}` : name);
     const isNamed = (gate) => gate.may_answer?.length === 0 || gate.may_answer?.includes(told?.user);
     const isAsked = (gate) => gate.state === "approval" && gate.covers > 0 && Boolean(gate.link?.task_id);
@@ -56,7 +58,10 @@ export function useActions(ladders, dags = []) {
     const instead = (name, { items, onDone, opener }) =>
       find(name) && ((more) => open(name, items, onDone, { ...more, opener }));
     return {
-      may: (name, dagId) => find(name, dagId) !== undefined,
+      may: (name, row) => {
+        const action = find(name, row?.ladder);
+        return action !== undefined && isThere(action, row);
+      },
       mayAny: (told?.actions ?? []).some(({ action }) => CHOSEN_FOR.has(action)),
       mayAnswer: (gate) => isAsked(gate) && isNamed(gate) && find("answer", gate.link.dag_id) !== undefined,
       mayRetry: (gate) =>

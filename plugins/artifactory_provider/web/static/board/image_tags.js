@@ -177,7 +177,7 @@ function Details({ tag, stage, row, actions, onDone }) {
     row &&
       tag.is_backup &&
       BACKUP.test(tag.tag) &&
-      actions.may("roll_back") &&
+      actions.may("roll_back", row) &&
       fact("Go back", h(Button, { size: "2xs", variant: "outline", onClick: rollBack }, `Roll back to ${tag.tag} …`)),
   );
 }

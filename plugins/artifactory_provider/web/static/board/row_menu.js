@@ -14,14 +14,14 @@ export function offersOf(row, actions) {
   const at = (gates) => gates.map((gate) => ({ row, gate }));
   return [
     asked.length > 0 && ["answer", "Approve or reject …", at(asked)],
-    isAnywhere && actions.may("promote") && ["promote", "Promote …", [row]],
+    isAnywhere && actions.may("promote", row) && ["promote", "Promote …", [row]],
     failed.length > 0 && ["retry", "Try again …", at(failed)],
-    isStanding(row.cells[0]) && actions.may("run", row.ladder) && ["run", `Run ${row.ladder} …`, [row]],
-    isAnywhere && actions.may("roll_back") && ["roll_back", "Roll back …", [row]],
-    isAnywhere && actions.may("hold") && ["hold", "Hold …", [row]],
-    has("held") && actions.may("lift_hold") && ["lift_hold", "Lift the hold …", [row]],
-    isAnywhere && actions.may("reject") && ["reject", "Reject …", [row]],
-    has("rejected") && actions.may("lift_rejection") && ["lift_rejection", "Lift the rejection …", [row]],
+    isStanding(row.cells[0]) && actions.may("run", row) && ["run", `Run ${row.ladder} …`, [row]],
+    isAnywhere && actions.may("roll_back", row) && ["roll_back", "Roll back …", [row]],
+    isAnywhere && actions.may("hold", row) && ["hold", "Hold …", [row]],
+    has("held") && actions.may("lift_hold", row) && ["lift_hold", "Lift the hold …", [row]],
+    isAnywhere && actions.may("reject", row) && ["reject", "Reject …", [row]],
+    has("rejected") && actions.may("lift_rejection", row) && ["lift_rejection", "Lift the rejection …", [row]],
   ].filter(Boolean);
 }
 
