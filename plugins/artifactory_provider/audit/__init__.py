@@ -8,7 +8,7 @@ from artifactory_provider.audit.event_log import Event, EventLog, LastPromotion
 from artifactory_provider.audit.explanation import Explainer, Explanation
 from artifactory_provider.audit.findings import Acceptance, Finding
 from artifactory_provider.audit.reports import AuditReport
-from artifactory_provider.audit.survey import StandingTag, Survey, take_survey
+from artifactory_provider.audit.survey import StandingTag, Survey, by_age, take_survey
 from artifactory_provider.audit.trail import Maker, Period, ToldPromotion, TrailRow, kind_of, make_trail
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "ToldPromotion",
     "TrailRow",
     "audit",
+    "by_age",
     "kind_of",
     "make_trail",
     "read_acceptances",

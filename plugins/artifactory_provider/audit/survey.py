@@ -7,6 +7,7 @@ repository are read in spans of its folders, each bounded by itself: from one fo
 from __future__ import annotations
 
 import asyncio
+import datetime
 import logging
 from collections import deque
 from contextlib import aclosing
@@ -32,7 +33,6 @@ from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.record import StandingRecord, take_records
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Mapping, Sequence
 
     from artifactory_provider.artifactory.aql import Item
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 _TAGS_A_SPAN = 500
 _SPANS_AT_ONCE = 2
 _QUERIES_AT_ONCE = 3
@@ -99,6 +100,14 @@ class StandingTag:
     def hold(self) -> Mark | None:
         """The hold on it, or None."""
         return hold_of(self.properties, self.place)
+
+
+def by_age(tag: StandingTag) -> tuple[datetime.datetime, str]:
+    """Return what tags are sorted by, the oldest first: when each came; of one moment, their names.
+
+    :param tag: the tag.
+    """
+    return tag.updated or _LONG_AGO, tag.name
 
 
 class Survey:

@@ -22,7 +22,7 @@ _AT_ONCE = datetime.timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class StageChange:
     """Something that has changed in a stage.
 
     :param time: when.
@@ -58,7 +58,7 @@ def find_last_change(tags: Iterable[StandingTag]) -> datetime.datetime | None:
     return last
 
 
-def find_changes(tags: Iterable[StandingTag], since: datetime.datetime) -> list[Change]:
+def find_changes(tags: Iterable[StandingTag], since: datetime.datetime) -> list[StageChange]:
     """Return what has changed since a moment, the newest first.
 
     A tag that has changed twice tells of the last time, and one that is gone of nothing.
@@ -70,18 +70,18 @@ def find_changes(tags: Iterable[StandingTag], since: datetime.datetime) -> list[
     return sorted(found, key=lambda one: one.time, reverse=True)
 
 
-def _find_arrival(tag: StandingTag) -> Iterator[Change]:
+def _find_arrival(tag: StandingTag) -> Iterator[StageChange]:
     if tag.updated is None:
         return
     if (record := tag.record) is not None:
         kind = kind_of(record.target, record.source)
-        yield Change(time=tag.updated, what=name_promotion(kind, record.replaced), tag=tag)
+        yield StageChange(time=tag.updated, what=name_promotion(kind, record.replaced), tag=tag)
     elif tag.created is not None and tag.updated - tag.created > _AT_ONCE:
-        yield Change(time=tag.updated, what="copied", tag=tag)
+        yield StageChange(time=tag.updated, what="copied", tag=tag)
     else:
-        yield Change(time=tag.updated, what="pushed", tag=tag, who=tag.by)
+        yield StageChange(time=tag.updated, what="pushed", tag=tag, who=tag.by)
 
 
-def _find_decisions(tag: StandingTag) -> Iterator[Change]:
+def _find_decisions(tag: StandingTag) -> Iterator[StageChange]:
     for one in find_decisions([tag]):
-        yield Change(time=one.time, what=one.what, tag=tag, who=one.by, reason=one.reason)
+        yield StageChange(time=one.time, what=one.what, tag=tag, who=one.by, reason=one.reason)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
+from artifactory_provider.audit import by_age
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.planning.newest import TagVersions
 from artifactory_provider.promotion.selection import explain_doubt, explain_two_images
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from artifactory_provider.pipelines.model import Pipeline, Stage
 
 _KEEPS_TAG = "{tag}"
-_LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 
 class Chosen(NamedTuple):
@@ -110,7 +109,7 @@ def _name_here(stage: Stage, below: StandingTag | None) -> str | None:
 
 def _choose_latest(tags: Mapping[str, StandingTag]) -> StandingTag | None:
     """Return what came last: a tag such as 'stable' names no version."""
-    return max(tags.values(), key=lambda one: (one.updated or _LONG_AGO, one.name), default=None)
+    return max(tags.values(), key=by_age, default=None)
 
 
 def _count_newer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from artifactory_provider.artifactory.references import ImageReference
@@ -69,8 +70,9 @@ class DecisionOperator(ArtifactoryOperator):
         places = self._decide(self._hook(), image, by)
         return {"reference": str(image), "reason": check_reason(self.reason), "by": by, "places": list(places)}
 
+    @abstractmethod
     def _decide(self, hook: ArtifactoryHook, image: ImageReference, by: str) -> Sequence[str]:
-        raise NotImplementedError
+        """Decide, and return the places that say so."""
 
 
 class ArtifactoryHoldOperator(DecisionOperator):

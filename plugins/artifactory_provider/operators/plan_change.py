@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -81,9 +82,9 @@ class ChangePlanOperator(ArtifactoryOperator, SkipMixin):
             self.skip(ti, context["task"].get_flat_relatives(upstream=False))
         return made.planned.as_dict()
 
+    @abstractmethod
     def _plan(self) -> PlannedChange:
         """Return the change, as the rules let it be made now."""
-        raise NotImplementedError
 
     def _words(self) -> str:
         """Return what people are shown beside the change, as Markdown."""

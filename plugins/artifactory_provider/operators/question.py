@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
@@ -99,17 +100,17 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
         self.fail_on_reject = fail_on_reject
         self._has_chunks = chunks is not NOT_GIVEN
 
+    @abstractmethod
     def _fields(self) -> Mapping[str, Param]:
         """Return what people fill in."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _conditions(self, context: Context, asked: Asked) -> str:
         """Return what people have to know about their answers, as Markdown."""
-        raise NotImplementedError
 
+    @abstractmethod
     def describe_wanted(self) -> str:
         """Return who has to answer, in plain words, for those who are told of the question."""
-        raise NotImplementedError
 
     def _read_question(self, context: Context) -> Prompt | None:
         return read_prompt(
@@ -186,9 +187,9 @@ class ArtifactoryQuestionOperator(ArtifactoryOperator, HITLOperator, SkipMixin):
             raise QuestionEnded(f"The question has ended: {self._describe(before)}.")
         return question, before
 
+    @abstractmethod
     def _describe(self, asked: Asked) -> str:
         """Return how far it has come, for the line that says why it has ended."""
-        raise NotImplementedError
 
     def _tell(self, context: Context, text: str) -> None:
         """Let people read in the log and under XComs what became of an answer."""

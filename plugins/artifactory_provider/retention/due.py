@@ -6,6 +6,7 @@ import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from artifactory_provider.audit import by_age
 from artifactory_provider.policy.durations import show_duration
 from artifactory_provider.promotion.tags import backed_up_tag, select_images, step_of
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from artifactory_provider.audit import StandingTag, Survey
     from artifactory_provider.promotion.listing import Image
     from artifactory_provider.retention.rules import Kind, RetentionRules, TagRule
-
-_LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ def _due_in_attic(tags: Iterable[StandingTag], life: datetime.timedelta, now: da
 
 def _newest_first(tags: Iterable[StandingTag]) -> list[StandingTag]:
     """Return tags by when they came, the last one first; of one moment, by their names."""
-    return sorted(tags, key=lambda tag: (tag.updated or _LONG_AGO, tag.name), reverse=True)
+    return sorted(tags, key=by_age, reverse=True)
 
 
 def _describe_newer(most: int, before: str) -> str:

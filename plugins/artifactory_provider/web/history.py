@@ -104,8 +104,17 @@ def read_told_promotions(event: AssetEvent) -> Iterator[ToldPromotion]:
     maker = Maker(*place, event.map_index, event.started or "", event.user or "") if all(place) else None
     run = name_run(*place, event.map_index) if maker else f"event {event.id}"
     for told in read_told(event.timestamp, event.extra, maker, run=run):
-        if f"{SCHEME}://{told.target.rpartition(':')[0]}" == event.uri:
+        if is_of_its_asset(event, told.target):
             yield told
+
+
+def is_of_its_asset(event: AssetEvent, target: str) -> bool:
+    """Return whether what an event tells of is about the very asset that it is on.
+
+    :param event: the event.
+    :param target: ``repository/image:tag``, as the event has it.
+    """
+    return f"{SCHEME}://{target.rpartition(':')[0]}" == event.uri
 
 
 def _promotion(event: AssetEvent, record: Mapping[str, Any]) -> RecordedPromotion:

@@ -31,7 +31,7 @@ _LONGEST = 1_000_000
 _markdown = MarkdownIt("zero").enable(list(_RULES))
 
 
-class Span(BaseModel):
+class TextSpan(BaseModel):
     """A piece of text.
 
     :param text: the text; pages show it as it is.
@@ -42,7 +42,7 @@ class Span(BaseModel):
     style: Literal["", "strong", "em", "code"] = ""
 
 
-Line = list[Span]
+Line = list[TextSpan]
 
 
 class Block(BaseModel):
@@ -69,7 +69,7 @@ def read_blocks(text: str) -> list[Block]:
     """
     if _work(text) > _MOST_WORK:
         cut = text[:_LONGEST] + ("\n…" if len(text) > _LONGEST else "")
-        return [Block(kind="plain", lines=[[Span(text=cut)]])]
+        return [Block(kind="plain", lines=[[TextSpan(text=cut)]])]
     return list(_read(_markdown.parse(text)))
 
 
@@ -95,7 +95,7 @@ def _read_block(token: Token, inside: Sequence[Token]) -> Block:
     line = [span for one in inside for span in _read_spans(one)]
     if kind == "heading":
         return Block(kind="heading", lines=[line])
-    return Block(kind="paragraph", lines=[line or [Span(text=token.content)]])
+    return Block(kind="paragraph", lines=[line or [TextSpan(text=token.content)]])
 
 
 def _read_items(inside: Sequence[Token]) -> Iterator[Line]:
@@ -105,7 +105,7 @@ def _read_items(inside: Sequence[Token]) -> Iterator[Line]:
         if token.type == "list_item_open":
             if line:
                 yield line
-            line = [Span(text=f"{token.info}{token.markup} ")] if token.info else []
+            line = [TextSpan(text=f"{token.info}{token.markup} ")] if token.info else []
         line += _read_spans(token)
     if line:
         yield line
@@ -126,7 +126,7 @@ def _read_table(inside: Sequence[Token]) -> Block:
     return Block(kind="table", rows=rows, numbers=sorted(numbers))
 
 
-def _read_spans(token: Token) -> Iterator[Span]:
+def _read_spans(token: Token) -> Iterator[TextSpan]:
     strong = em = 0
     for child in token.children or ():
         if child.type in {"strong_open", "strong_close"}:
@@ -134,10 +134,10 @@ def _read_spans(token: Token) -> Iterator[Span]:
         elif child.type in {"em_open", "em_close"}:
             em += child.nesting
         elif child.type in {"softbreak", "hardbreak"}:
-            yield Span(text=" " if child.type == "softbreak" else "\n")
+            yield TextSpan(text=" " if child.type == "softbreak" else "\n")
         elif child.content:
             style: Literal["", "strong", "em", "code"] = "strong" if strong else "em" if em else ""
-            yield Span(text=child.content, style="code" if child.type == "code_inline" else style)
+            yield TextSpan(text=child.content, style="code" if child.type == "code_inline" else style)
 
 
 def _work(text: str) -> int:

@@ -38,7 +38,7 @@ router = APIRouter(dependencies=[REQUIRES_XCOM_ACCESS])
 
 
 @dataclass(frozen=True, kw_only=True)
-class WantedRows:
+class WantedPlanRows:
     """Which rows of a run's plans are asked for.
 
     :param q: a text that stands in source, target, digests or reasons.
@@ -140,7 +140,7 @@ class PlanWords(BaseModel):
     for_real: RunForReal | None
 
 
-WantedDep = Annotated[WantedRows, Depends()]
+WantedDep = Annotated[WantedPlanRows, Depends()]
 
 
 @router.get("/plans/{dag_id}/{run_id}.json")
@@ -231,7 +231,7 @@ def _sum(counts: Any) -> int:
     return sum(number for number in found if isinstance(number, int))
 
 
-def _choose(rows: Sequence[PlanRow], wanted: WantedRows) -> list[PlanRow]:
+def _choose(rows: Sequence[PlanRow], wanted: WantedPlanRows) -> list[PlanRow]:
     text = wanted.q.strip().casefold()
     return [
         row

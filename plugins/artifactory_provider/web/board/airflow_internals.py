@@ -105,7 +105,7 @@ class ReportRow(NamedTuple):
     value: Any
 
 
-class HandedOn(NamedTuple):
+class XComPlace(NamedTuple):
     """Where something is that a task of a DAG has handed on.
 
     :param run_id: the run.
@@ -303,7 +303,7 @@ def list_reports(session: Session, dag_ids: Sequence[str], *, key: str) -> list[
     return reports
 
 
-def read_handed_on(session: Session, dag_id: str, places: Sequence[HandedOn]) -> dict[HandedOn, Any]:
+def read_handed_on(session: Session, dag_id: str, places: Sequence[XComPlace]) -> dict[XComPlace, Any]:
     """Return what tasks of a DAG have handed on, by where it is; what is not there, or cannot be read, is left out.
 
     :param session: a session of Airflow's database.
@@ -324,7 +324,7 @@ def read_handed_on(session: Session, dag_id: str, places: Sequence[HandedOn]) ->
     values = {}
     for entry in found:
         try:
-            values[HandedOn(entry.run_id, entry.task_id, entry.key)] = read(entry)
+            values[XComPlace(entry.run_id, entry.task_id, entry.key)] = read(entry)
         except XComsUnreadable as error:
             log.info("What %s of %s has handed on cannot be read: %s", entry.task_id, entry.run_id, error)
     return values

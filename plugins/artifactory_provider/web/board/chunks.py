@@ -12,7 +12,7 @@ from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.planning.chunks import MOST_CHUNKS
 from artifactory_provider.promotion.rules import Change
 from artifactory_provider.tasks.handover import read_promotions
-from artifactory_provider.web.board.airflow_internals import HandedOn, read_handed_on
+from artifactory_provider.web.board.airflow_internals import XComPlace, read_handed_on
 from artifactory_provider.web.board.shipped import BULK
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ TaskKey = tuple[str, str, int]
 """A bulk run, a task of it, and which of its instances."""
 
 
-class Chunk(NamedTuple):
+class ChunkPlace(NamedTuple):
     """Where a part of a plan is.
 
     :param place: where its promotions are.
     :param size: how many promotions it has.
     """
 
-    place: HandedOn
+    place: XComPlace
     size: int
 
 
@@ -60,7 +60,7 @@ class BulkTask(NamedTuple):
     size: int
 
 
-def read_chunks(told: Any, run_id: str) -> list[Chunk]:
+def read_chunks(told: Any, run_id: str) -> list[ChunkPlace]:
     """Return the chunks that descriptors describe.
 
     :param told: what a plan's task has returned; anything.
@@ -89,8 +89,8 @@ def find_bulk_tasks(session: Session, tasks: Sequence[TaskRow]) -> dict[TaskKey,
     """
     meant = [task for task in reversed(tasks) if task.dag_id == BULK and task.task_id in {_APPROVE, _PROMOTE}]
     runs = list(dict.fromkeys(task.run_id for task in meant))[:_MOST_RUNS]
-    told = read_handed_on(session, BULK, [HandedOn(run_id, PLAN, RETURNED) for run_id in runs])
-    plans = {run_id: read_chunks(told.get(HandedOn(run_id, PLAN, RETURNED)), run_id) for run_id in runs}
+    told = read_handed_on(session, BULK, [XComPlace(run_id, PLAN, RETURNED) for run_id in runs])
+    plans = {run_id: read_chunks(told.get(XComPlace(run_id, PLAN, RETURNED)), run_id) for run_id in runs}
     wanted = {_key(task): list(_find_chunks(task, plans.get(task.run_id, ()))) for task in meant}
     chosen = dict(_choose(chunk for chunks in wanted.values() for chunk in chunks))
     values = read_handed_on(session, BULK, list(chosen))
@@ -109,14 +109,14 @@ def _key(task: TaskRow) -> TaskKey:
     return task.run_id, task.task_id, task.map_index
 
 
-def _find_chunks(task: TaskRow, plan: Sequence[Chunk]) -> Iterator[Chunk]:
+def _find_chunks(task: TaskRow, plan: Sequence[ChunkPlace]) -> Iterator[ChunkPlace]:
     if task.task_id == _APPROVE:
         yield from plan
     elif 0 <= task.map_index < len(plan):
         yield plan[task.map_index]  # the task is mapped over the list
 
 
-def _choose(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+def _choose(chunks: Iterable[ChunkPlace]) -> Iterator[ChunkPlace]:
     """Yield the chunks that are read: as many as have no more promotions together than a look reads."""
     left = _MOST_CHANGES
     for chunk in itertools.islice(dict.fromkeys(chunks), _MOST_READ):
@@ -125,12 +125,12 @@ def _choose(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
             yield chunk
 
 
-def _read_chunk(told: Any, run_id: str) -> Chunk:
+def _read_chunk(told: Any, run_id: str) -> ChunkPlace:
     descriptor = told if isinstance(told, Mapping) else {}
     task_id, key, size = descriptor.get("task_id"), descriptor.get("key"), descriptor.get("promotions")
     is_named = _NAME.fullmatch(f"{task_id}") and _NAME.fullmatch(f"{key}")
     number = size if is_named and isinstance(size, int) and not isinstance(size, bool) else 0
-    return Chunk(HandedOn(run_id, str(task_id), str(key)), max(0, number))
+    return ChunkPlace(XComPlace(run_id, str(task_id), str(key)), max(0, number))
 
 
 def _read_change(told: Any) -> Iterator[Change]:

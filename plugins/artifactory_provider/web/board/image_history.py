@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from artifactory_provider.audit import Maker, Period, make_trail
+from artifactory_provider.audit import Period, make_trail
 from artifactory_provider.board.history import find_decisions, name_promotion
 from artifactory_provider.tasks.assets import SCHEME
 from artifactory_provider.web.board.airflow_internals import list_image_events
 from artifactory_provider.web.board.image_models import Happening
-from artifactory_provider.web.board.models import By
+from artifactory_provider.web.board.showing import show_by
 from artifactory_provider.web.history import read_told_promotions
 from artifactory_provider.web.trail.makers import KnownMakers
 
@@ -85,7 +85,7 @@ def _tell_promotion(
         digest=row.digest,
         replaced=row.replaced if row.replaced.startswith("sha256:") else "",
         source=row.source,
-        by=_show_maker(row.maker) if names_runs else None,
+        by=show_by(row.maker) if names_runs else None,
         who=row.by if names_runs else "",
         run=row.run,
         reason="",
@@ -120,16 +120,3 @@ def _tell_decision(one: Decision, stages: Mapping[str, str]) -> Happening:
 def _place(target: str, stages: Mapping[str, str]) -> dict[str, Any]:
     repository = target.partition("/")[0]
     return {"stage": stages[repository], "repository": repository, "tag": target.rpartition(":")[2]}
-
-
-def _show_maker(maker: Maker | None) -> By | None:
-    if maker is None:
-        return None
-    return By(
-        dag_id=maker.dag_id,
-        run_id=maker.run_id,
-        task_id=maker.task_id,
-        map_index=maker.map_index,
-        user=maker.user or None,
-        started=maker.started or None,
-    )

@@ -10,7 +10,7 @@ from artifactory_provider.pipelines.model import ON_PUSH
 from artifactory_provider.tasks.assets import SCHEME
 from artifactory_provider.web.board.airflow_internals import list_newer_events
 from artifactory_provider.web.board.shipped import SHIPPED
-from artifactory_provider.web.history import read_entries
+from artifactory_provider.web.history import is_of_its_asset, read_entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +103,7 @@ class Promotions:
         for entry in read_entries(events, words=(), outcome=""):
             for promotion in entry.promotions:
                 # Anybody may emit any event: one counts that a DAG has emitted, about the very asset that it is on.
-                if promotion.dag_id is not None and _place(promotion.target) == entry.image:
+                if promotion.dag_id is not None and is_of_its_asset(entry.event, promotion.target):
                     self._note(self._servers.find(promotion.dag_id), promotion)
         if events:
             self._since = max(event.timestamp for event in events)
@@ -126,11 +126,6 @@ def _find_shared(pipelines: Sequence[Pipeline]) -> frozenset[str]:
         for stage in pipeline.stages:
             found.setdefault(stage.repository, set()).add(pipeline.connection)
     return frozenset(key for key, connections in found.items() if len(connections) > 1)
-
-
-def _place(target: str) -> str:
-    """Return repository and image of what an event calls a target, as its asset names them."""
-    return target.rpartition(":")[0]
 
 
 def _split(target: str) -> tuple[str, str, str]:

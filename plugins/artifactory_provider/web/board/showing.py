@@ -21,7 +21,7 @@ from artifactory_provider.web.board.models import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from artifactory_provider.audit import StandingTag
+    from artifactory_provider.audit import Maker, StandingTag
     from artifactory_provider.board.findings import GateFinding
     from artifactory_provider.board.tasks import TaskFinding
     from artifactory_provider.pipelines.model import Pipeline, Stage
@@ -88,10 +88,10 @@ def show_row(
     )
 
 
-def show_by(promotion: RecordedPromotion | None) -> By | None:
+def show_by(promotion: RecordedPromotion | Maker | None) -> By | None:
     """Return by which run something was promoted.
 
-    :param promotion: the promotion; None where none is known.
+    :param promotion: the promotion, or the task that has made it; None where none is known.
     """
     if promotion is None or promotion.dag_id is None or promotion.run_id is None:
         return None
@@ -100,8 +100,8 @@ def show_by(promotion: RecordedPromotion | None) -> By | None:
         run_id=promotion.run_id,
         task_id=promotion.task_id,
         map_index=promotion.map_index,
-        user=promotion.user,
-        started=promotion.started,
+        user=promotion.user or None,
+        started=promotion.started or None,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference
 from artifactory_provider.tasks.ladders import LADDER
 from artifactory_provider.verification.check import check_from_dict, find_kinds
-from artifactory_provider.web.board.airflow_internals import HandedOn, ReportRow
+from artifactory_provider.web.board.airflow_internals import ReportRow, XComPlace
 from artifactory_provider.web.board.chunks import PLAN, RETURNED, read_changes, read_chunks
 from artifactory_provider.web.board.shipped import BULK
 from artifactory_provider.web.board.task_findings import describe_change, describe_task, read_waiting
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from artifactory_provider.pipelines.model import Pipeline
     from artifactory_provider.promotion.rules import Change
     from artifactory_provider.web.board.airflow_internals import TaskDetails
-    from artifactory_provider.web.board.chunks import Chunk
+    from artifactory_provider.web.board.chunks import ChunkPlace
 
-    ReadHandedOn = Callable[[Sequence[HandedOn]], Mapping[HandedOn, Any]]
+    ReadHandedOn = Callable[[Sequence[XComPlace]], Mapping[XComPlace, Any]]
 
 QUESTIONS: Mapping[str, Deed] = {"ArtifactoryApprovalOperator": "approve", "ArtifactoryOverrideOperator": "override"}
 PROMOTE, PROMOTE_BATCH = "ArtifactoryPromoteOperator", "ArtifactoryPromoteBatchOperator"
@@ -67,7 +67,7 @@ class Page(NamedTuple):
         return whole[max(0, self.start - before) : max(0, self.start + self.limit - before)]
 
 
-class Subject(NamedTuple):
+class WaitingSubject(NamedTuple):
     """What a task is at with one image.
 
     :param finding: what it is at; its reason is what the task itself says.
@@ -80,7 +80,7 @@ class Subject(NamedTuple):
     target: ImageReference | None = None
 
 
-class Wait(NamedTuple):
+class TaskWait(NamedTuple):
     """What a task instance waits for.
 
     :param is_waiting: whether it does.
@@ -93,11 +93,11 @@ class Wait(NamedTuple):
     is_waiting: bool
     told: str
     found: int = 0
-    subjects: Sequence[Subject] = ()
+    subjects: Sequence[WaitingSubject] = ()
     until: datetime.datetime | None = None
 
 
-def find_wait(task: TaskDetails, pipeline: Pipeline | None, page: Page, read: ReadHandedOn | None) -> Wait:
+def find_wait(task: TaskDetails, pipeline: Pipeline | None, page: Page, read: ReadHandedOn | None) -> TaskWait:
     """Return what a task instance waits for.
 
     :param task: the task instance.
@@ -113,23 +113,23 @@ def find_wait(task: TaskDetails, pipeline: Pipeline | None, page: Page, read: Re
     if state == "running" and task.operator == SENSOR:  # one that is not deferred looks from time to time
         return _wait_for_verdicts(task, pipeline, page, [_read_own_image(task)], "its checks")
     if state in _AGAIN:
-        return Wait(state == "up_for_reschedule", _AGAIN[state])
+        return TaskWait(state == "up_for_reschedule", _AGAIN[state])
     if state in _NOT_BEGUN:
-        return Wait(False, "It has not begun.")
-    return Wait(False, "It runs: nothing waits in it." if state in _AT_WORK else f"It has ended: {state}.")
+        return TaskWait(False, "It has not begun.")
+    return TaskWait(False, "It runs: nothing waits in it." if state in _AT_WORK else f"It has ended: {state}.")
 
 
-def _read_question(task: TaskDetails, page: Page, read: ReadHandedOn | None) -> Wait:
+def _read_question(task: TaskDetails, page: Page, read: ReadHandedOn | None) -> TaskWait:
     told = "It waits for an answer."
     if task.row.assignees is not None:
         told = f"It waits for an answer of {', '.join(task.row.assignees) or 'anybody who may answer'}."
     deed = QUESTIONS.get(task.operator)
     if deed is None:
-        return Wait(True, told)
+        return TaskWait(True, told)
     return _wait_with_changes(task, deed, told, _find_changes(task, page, read), "")
 
 
-def _read_deferred(task: TaskDetails, pipeline: Pipeline | None, page: Page, read: ReadHandedOn | None) -> Wait:
+def _read_deferred(task: TaskDetails, pipeline: Pipeline | None, page: Page, read: ReadHandedOn | None) -> TaskWait:
     arguments = task.arguments
     if task.trigger == VERIFICATION:
         checks = _name_checks(arguments.get("checks"))
@@ -146,54 +146,56 @@ def _read_deferred(task: TaskDetails, pipeline: Pipeline | None, page: Page, rea
         changes_of_page = _find_changes(task, page, read)
         return _wait_with_changes(task, "promote", "It waits for rules to end.", changes_of_page, _REFUSED_SOME)
     name = task.trigger.rpartition(".")[2] or "its trigger"
-    return Wait(True, f"It waits for {name} in the triggerer, which says no more here.")
+    return TaskWait(True, f"It waits for {name} in the triggerer, which says no more here.")
 
 
 def _wait_for_verdicts(
     task: TaskDetails, pipeline: Pipeline | None, page: Page, references: Sequence[Any], checks: str
-) -> Wait:
+) -> TaskWait:
     reason = f"It waits for {checks}."
     subjects = [
-        Subject(_describe_verification(task, pipeline, one, reason), one)
+        WaitingSubject(_describe_verification(task, pipeline, one, reason), one)
         for told in page.cut(references)
         for one in _read_reference(told)
     ]
-    return Wait(True, f"It waits for verdicts: {checks}.", len(references), subjects, _read_until(task))
+    return TaskWait(True, f"It waits for verdicts: {checks}.", len(references), subjects, _read_until(task))
 
 
-def _read_climb(task: TaskDetails, pipeline: Pipeline | None, page: Page, read: ReadHandedOn | None) -> Wait:
+def _read_climb(task: TaskDetails, pipeline: Pipeline | None, page: Page, read: ReadHandedOn | None) -> TaskWait:
     """Return what a fleet's task has told of each image; without that, what its trigger looks at."""
-    place = HandedOn(task.row.run_id, task.row.task_id, LADDER)
+    place = XComPlace(task.row.run_id, task.row.task_id, LADDER)
     told = read([place]).get(place) if read is not None and pipeline is not None else None
     if told is not None and pipeline is not None:
         report = ReportRow(task.row.dag_id, task.row.run_id, task.row.task_id, True, told)
         found = list(read_waiting(report, pipeline))
         subjects = [
-            Subject(finding, source)
+            WaitingSubject(finding, source)
             for finding, repository in page.cut(found)
             for source in _read_reference(f"{repository}/{finding.image}:{finding.tag}")
         ]
         if found:
-            return Wait(True, "It waits for verdicts, or for rules to end.", len(found), subjects, _read_until(task))
+            return TaskWait(
+                True, "It waits for verdicts, or for rules to end.", len(found), subjects, _read_until(task)
+            )
     groups = [group for group in _list(task.arguments.get("waits")) if isinstance(group, Mapping)]
     checks = ", ".join(dict.fromkeys(_name_checks(group.get("checks")) for group in groups))
     references = [one for group in groups for one in _list(group.get("references"))]
     if not references:
-        return Wait(True, "It waits for rules to end, or for verdicts.", until=_read_until(task))
+        return TaskWait(True, "It waits for rules to end, or for verdicts.", until=_read_until(task))
     return _wait_for_verdicts(task, pipeline, page, references, checks)
 
 
 def _wait_with_changes(
     task: TaskDetails, deed: Deed, told: str, found: tuple[int, Sequence[Change], str], reason: str
-) -> Wait:
+) -> TaskWait:
     count, changes, unread = found
     subjects = [
-        Subject(
+        WaitingSubject(
             replace(describe_change(task.row, deed, change, size=count), reason=reason), change.source, change.target
         )
         for change in changes
     ]
-    return Wait(True, f"{told} {unread}".strip(), count, subjects, _read_until(task))
+    return TaskWait(True, f"{told} {unread}".strip(), count, subjects, _read_until(task))
 
 
 def _find_changes(task: TaskDetails, page: Page, read: ReadHandedOn | None) -> tuple[int, Sequence[Change], str]:
@@ -209,13 +211,13 @@ def _find_changes(task: TaskDetails, page: Page, read: ReadHandedOn | None) -> t
     if read is None:
         return 0, (), _UNREAD
     if is_cut:  # its plan has it whole
-        place = HandedOn(task.row.run_id, PLAN, RETURNED)
+        place = XComPlace(task.row.run_id, PLAN, RETURNED)
         given = read([place]).get(place)
     found = read_chunks(given, task.row.run_id)
     return sum(chunk.size for chunk in found), _read_page(found, page, read), ""
 
 
-def _read_page(chunks: Sequence[Chunk], page: Page, read: ReadHandedOn) -> list[Change]:
+def _read_page(chunks: Sequence[ChunkPlace], page: Page, read: ReadHandedOn) -> list[Change]:
     """Return the promotions of a page: only the chunks are read that it is in."""
     before, wanted = 0, []
     for chunk in chunks:

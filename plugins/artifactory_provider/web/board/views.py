@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from artifactory_provider.audit import by_age
 from artifactory_provider.board.states import COUNTED
 from artifactory_provider.web.board.looking import StagePlace
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from artifactory_provider.web.history import RecordedPromotion
 
 
-_LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 _MOST_ANSWERS = 20
 
 
@@ -76,7 +75,7 @@ def sort_by_age(tags: Iterable[StandingTag]) -> list[StandingTag]:
 
     :param tags: the tags.
     """
-    return sorted(tags, key=lambda tag: (tag.updated or _LONG_AGO, tag.name), reverse=True)
+    return sorted(tags, key=by_age, reverse=True)
 
 
 def name_tag(tag: StandingTag) -> str:

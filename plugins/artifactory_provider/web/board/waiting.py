@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from artifactory_provider.pipelines.model import Pipeline
     from artifactory_provider.web.board.airflow_internals import TaskDetails
     from artifactory_provider.web.board.models import Gate
-    from artifactory_provider.web.board.subjects import Subject
+    from artifactory_provider.web.board.subjects import WaitingSubject
     from artifactory_provider.web.board.views import SeenRow, View
 
 _THERE = "The target tag shows it already."
@@ -116,7 +116,7 @@ class _Shown:
             if pipeline.connection == self._conn_id and (ladder is None or ladder.name == pipeline.name):
                 self._rows.setdefault(row.finding.image, []).append(row)
 
-    def show(self, subject: Subject) -> WaitingImage:
+    def show(self, subject: WaitingSubject) -> WaitingImage:
         finding = subject.finding
         rows = self._rows.get(finding.image, [])
         names = [row.finding.pipeline.name for row in rows]
@@ -130,7 +130,7 @@ class _Shown:
                     return WaitingImage(image=finding.image, ladder=row.finding.pipeline.name, gate=shown)
         return WaitingImage(image=finding.image, ladder=next(iter(names), ""), gate=self._show_own(subject, finding))
 
-    def _show_own(self, subject: Subject, finding: TaskFinding) -> Gate:
+    def _show_own(self, subject: WaitingSubject, finding: TaskFinding) -> Gate:
         """Return what stands there by the task's own words."""
         source, target = subject.source, subject.target
         gate = GateFinding(state=GateState.READY, source=source, target=target).joined(finding)
@@ -140,7 +140,7 @@ class _Shown:
             gate = replace(gate, reason=_DELETION)
         return show_gate(source.repository if source else "", finding.target, gate, finding)
 
-    def _is_there(self, subject: Subject) -> bool:
+    def _is_there(self, subject: WaitingSubject) -> bool:
         """Tell whether the board shows under the target tag what would be promoted."""
         source, target = subject.source, subject.target
         if source is None or target is None or source.unpinned() == target:
