@@ -259,6 +259,16 @@ def store_handed_on(number: int, dag_id: str, run_id: str, task_id: str, told: M
         session.add_all(XComModel(**where, key=key, value=value) for key, value in told.items())
 
 
+def refuse(monkeypatch: pytest.MonkeyPatch, *parts: str) -> None:
+    """Let nobody read some parts of DAGs, such as ``RUN`` or ``XCOM``, as Airflow names them."""
+    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+    def may(self: object, *, access_entity: Any = None, **_: object) -> bool:
+        return access_entity is None or access_entity.name not in parts
+
+    monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", may)
+
+
 def clear_airflow() -> None:
     """Let Airflow forget all runs, tasks and events of other tests."""
     from airflow.models.asset import AssetEvent

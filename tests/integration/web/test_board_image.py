@@ -17,6 +17,7 @@ from tests.integration.web.board_api import (
     let_time_go_by,
     pipelines,
     read_board,
+    refuse,
     sandbox,
     store_run,
 )
@@ -112,9 +113,6 @@ async def test_by_which_run_an_image_was_promoted_is_for_those_alone_who_may_rea
     sandbox: RunningSandbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
-
     pipelines()
     await promote(sandbox, "docker-dev/team/app:1.0", "docker-qa", run=RUN)
     told = record("docker-qa/team/app", "1.0", digest=str(sandbox.digest("docker-qa/team/app:1.0")))
@@ -123,10 +121,7 @@ async def test_by_which_run_an_image_was_promoted_is_for_those_alone_who_may_rea
     sandbox.set_properties("docker-qa/team/app:1.0", {"promotion.by": "dana"})
     assert [one["by"]["run_id"] for one in read_image(api_server, headers)["history"]] == ["r"]
 
-    def may(self: object, **question: Any) -> bool:
-        return question.get("access_entity") is not DagAccessEntity.RUN
-
-    monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", may)
+    refuse(monkeypatch, "RUN")
     history = read_image(api_server, headers)["history"]
     assert [(one["what"], one["by"], one["who"]) for one in history] == [("promoted", None, "")]
     assert "dana" not in json.dumps(history)

@@ -15,6 +15,7 @@ from tests.integration.web.board_api import (
     login,
     pipelines,
     read_board,
+    refuse,
     sandbox,
     store_handed_on,
     store_run,
@@ -108,18 +109,13 @@ def test_who_may_answer_is_for_those_alone_who_may_read_questions(
     sandbox: RunningSandbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
-
     sandbox.set_properties(f"docker-dev/{image}:1.0", {"test.status": "passed"})
     store_run("nightly", RUN)
     label = f"docker-qa/{image}:1.0"
     store_task("nightly", RUN, "ladder.approve_qa", "awaiting_input", label=label, map_index=0, asks=["dana"])
     assert read_gate(api_server, headers)["may_answer"] == ["dana"]
 
-    def may(self: object, *, access_entity: Any = None, **_: object) -> bool:
-        return access_entity is None or access_entity.name != "HITL_DETAIL"
-
-    monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", may)
+    refuse(monkeypatch, "HITL_DETAIL")
     viewer = login("viewer")
     [row] = read_board(api_server, viewer)["rows"]
     gate = gate_of(row, "qa")
@@ -326,7 +322,7 @@ async def test_who_may_not_know_of_runs_or_tasks_sees_what_the_registry_says_alo
     sandbox: RunningSandbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 
     await promote(sandbox, f"docker-dev/{image}:1.0", "docker-qa")
     told = record(f"docker-qa/{image}", "1.0", digest=str(sandbox.digest(f"docker-qa/{image}:1.0")))
@@ -335,10 +331,7 @@ async def test_who_may_not_know_of_runs_or_tasks_sees_what_the_registry_says_alo
     store_task("nightly", "later", "ladder.verify_qa", "deferred", label=f"{image}:1.0", map_index=0)
     read_board(api_server, headers)
 
-    def may_read_dags_alone(self: object, *, access_entity: object = None, **_: object) -> bool:
-        return access_entity is None
-
-    monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", may_read_dags_alone)
+    refuse(monkeypatch, *(part.name for part in DagAccessEntity))
     viewer = login("viewer")
     [row] = read_board(api_server, viewer)["rows"]
     assert row["cells"][1]["by"] is None

@@ -13,6 +13,7 @@ from tests.integration.web.board_api import (
     login,
     pipelines,
     read_board,
+    refuse,
     sandbox,
     store_handed_on,
     store_run,
@@ -403,8 +404,6 @@ def test_nobody_reads_here_what_airflow_would_not_let_them(
     images: int,
     may_answer: list[str] | None,
 ) -> None:
-    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
-
     store_bulk(image, size=1, chunk=1)
     from airflow.models.hitl import HITLDetail
     from airflow.utils.session import create_session
@@ -414,10 +413,7 @@ def test_nobody_reads_here_what_airflow_would_not_let_them(
         session.execute(update(HITLDetail).values(subject="secret", assignees=[{"id": "dana", "name": "dana"}]))
     read_board(api_server, headers)
 
-    def may(self: object, *, access_entity: Any = None, **_: object) -> bool:
-        return access_entity is None or access_entity.name not in refused
-
-    monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", may)
+    refuse(monkeypatch, *refused)
     asked = {"dag_id": "retag_backfill", "run_id": RUN, "task_id": "approve"}
     answer = api_server.get(TASK, params=asked, headers=login("viewer"))
     assert answer.status_code == status

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import delete, insert, select
+from tests.integration.web.board_api import refuse
 
 from artifactory_provider.web import history
 
@@ -247,15 +248,9 @@ def test_nobody_sees_the_promotions_of_a_dag_that_they_may_not_read(
 def test_who_started_a_run_is_for_those_alone_who_may_read_runs(
     api_server: TestClient, headers: Headers, promoted: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
-
-    def may(self: object, **question: Any) -> bool:
-        return question.get("access_entity") is not DagAccessEntity.RUN
-
     for page in FILES:
         assert "Jane.Doe" in api_server.get(page, headers=headers["viewer"]).text
-    monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", may)
+    refuse(monkeypatch, "RUN")
     for page in FILES:
         answer = api_server.get(page, headers=headers["viewer"])
         assert "by_hand" in answer.text
