@@ -139,37 +139,40 @@ def find_makers(
     wanted, makers = set(runs), dict[str, Maker | None]()
     if not wanted:
         return makers
-    with needed():
-        from airflow.models.dagrun import DagRun
-        from airflow.models.taskinstance import TaskInstance as Ti
-
-        query = (
-            select(Ti.dag_id, Ti.run_id, Ti.task_id, Ti.map_index, DagRun.run_type, DagRun.triggering_user_name)
-            .join(DagRun, and_(DagRun.dag_id == Ti.dag_id, DagRun.run_id == Ti.run_id))
-            .where(Ti.operator.startswith("Artifactory"))
-            .order_by(DagRun.id.desc())
-            .limit(_MOST_TASKS)
-            .execution_options(yield_per=_EVENTS_A_QUERY)
-        )
-        for dag_id, run_id, task_id, index, started, user in session.execute(query):
-            run = name_run(dag_id, run_id, task_id, index)
-            if run in wanted:
-                may_read = readable_dags is None or dag_id in readable_dags
-                shown = user if may_read_runs else None
-                makers[run] = Maker(dag_id, run_id, task_id, index, _name(started), shown or "") if may_read else None
-                if len(makers) == len(wanted):
-                    break
+    for _, run, maker in _go_through_tasks(session, after=None, most=_MOST_TASKS):
+        if run in wanted:
+            makers[run] = show_maker(maker, readable_dags, may_read_runs=may_read_runs)
+            if len(makers) == len(wanted):
+                break
     return makers
+
+
+def show_maker(maker: Maker, readable_dags: Collection[str] | None, *, may_read_runs: bool) -> Maker | None:
+    """Return what a user may know of a task; None where that is nothing.
+
+    :param maker: the task.
+    :param readable_dags: the DAGs that the user may read; None for all.
+    :param may_read_runs: whether the user may know who started a run.
+    """
+    if readable_dags is not None and maker.dag_id not in readable_dags:
+        return None
+    return maker if may_read_runs else maker._replace(user="")
 
 
 def list_makers(session: Session, *, after: UUID | None) -> list[tuple[UUID, str, Maker]]:
     """Return the newest task instances that may have promoted, the oldest first: number, name in records, task.
 
-    Numbers grow with the time at which a task instance was made or begins anew, and are the key of their table.
-
     :param session: a session of Airflow's database.
     :param after: the number that theirs come after; None for all.
     :raises AirflowLacks: where Airflow has changed.
+    """
+    return list(_go_through_tasks(session, after=after, most=_MOST_LISTED))[::-1]
+
+
+def _go_through_tasks(session: Session, *, after: UUID | None, most: int) -> Iterator[tuple[UUID, str, Maker]]:
+    """Yield task instances that may have promoted, the newest first: number, name in records, task.
+
+    Numbers grow with the time at which a task instance was made or begins anew, and are the key of their table.
     """
     with needed():
         from airflow.models.dagrun import DagRun
@@ -181,20 +184,18 @@ def list_makers(session: Session, *, after: UUID | None) -> list[tuple[UUID, str
             .join(DagRun, and_(DagRun.dag_id == Ti.dag_id, DagRun.run_id == Ti.run_id))
             .where(Ti.operator.startswith("Artifactory"))
             .order_by(Ti.id.desc())
-            .limit(_MOST_LISTED)
+            .limit(most)
             .execution_options(yield_per=_EVENTS_A_QUERY)
         )
         if after is not None:
             query = query.where(Ti.id > after)
-        found, same = [], dict[str, str]()
+        same = dict[str, str]()
         for number, dag_id, run_id, task_id, index, started, user in session.execute(query):
             # Many tasks are of one DAG and run: their names are kept once.
             dag, run, task, kind, who = (
                 same.setdefault(text, text) for text in (dag_id, run_id, task_id, _name(started), user or "")
             )
-            maker = Maker(dag, run, task, index, kind, who)
-            found.append((number, name_run(dag_id, run_id, task_id, index), maker))
-    return found[::-1]
+            yield number, name_run(dag_id, run_id, task_id, index), Maker(dag, run, task, index, kind, who)
 
 
 def _name(kind: Any) -> str:

@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from artifactory_provider.web.trail.airflow_internals import list_makers
+from artifactory_provider.web.trail.airflow_internals import list_makers, show_maker
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -53,7 +53,7 @@ class KnownMakers:
             for run in list(self._known)[: max(0, len(self._known) - _KEPT)]:
                 del self._known[run]
         return {
-            run: _show(maker, readable_dags, may_read_runs=may_read_runs)
+            run: show_maker(maker, readable_dags, may_read_runs=may_read_runs)
             for run, maker in known.items()
             if maker is not None
         }
@@ -68,9 +68,3 @@ class KnownMakers:
 def _begin_again(newest: UUID) -> UUID:
     """Return the number that is older than all that may have been written since."""
     return UUID(int=max(0, (newest.int >> _RANDOM_BITS) - _LATE) << _RANDOM_BITS)
-
-
-def _show(maker: Maker, readable_dags: Collection[str], *, may_read_runs: bool) -> Maker | None:
-    if maker.dag_id not in readable_dags:
-        return None
-    return maker if may_read_runs else maker._replace(user="")
