@@ -51,7 +51,7 @@ def decide(airflow: Airflow, dag_id: str, **form: Any) -> None:
 
 
 def backfill(airflow: Airflow, tag: str, **form: Any) -> tuple[str, str]:
-    """Promote one tag to prod in bulk; return how the run ended, and the page that shows its plan."""
+    """Promote one tag to prod in bulk; return how the run ended, and what its tab says."""
     run = start(airflow, images=[IMAGE], tags=[tag], target_repository="docker-prod", dry_run=False, **form)
     return ended(airflow, run), plan_tab(airflow, run)
 
@@ -88,7 +88,6 @@ def test_the_line_is_stopped_and_goes_on_by_the_form(airflow: Airflow, orders: d
     state, page = backfill(airflow, "stopped")
     assert state == "failed"
     assert "The line is stopped for docker-prod until it is lifted, by admin since" in page
-    assert "<b>orders</b>" not in page
     decide(airflow, "stop_the_line", action="resume", reason="it does not any more", repositories=["docker-prod"])
     state, _ = backfill(airflow, "stopped")
     assert (state, digests(airflow, "docker-prod", IMAGE)["stopped"]) == ("success", orders["stopped"])

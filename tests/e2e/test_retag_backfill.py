@@ -62,10 +62,14 @@ def ended(airflow: Airflow, run: str) -> str:
 
 
 def plan_tab(airflow: Airflow, run: str) -> str:
+    """Return what a run's tab says in words, and why rows are as they are, a line each."""
     _, dag_id, _, run_id = run.split("/")
-    answer = airflow.http.get(f"/artifactory/plans/{dag_id}/{quote(run_id, safe='')}")
-    answer.raise_for_status()
-    return answer.text
+    place = f"/artifactory/plans/{dag_id}/{quote(run_id, safe='')}"
+    words, plan = (airflow.http.get(place + end).raise_for_status().json() for end in ("/words.json", ".json"))
+    blocks = [block for part in words["reports"] + words["plans"] for block in part]
+    lines = [line for block in blocks for line in (*block["lines"], *(cell for row in block["rows"] for cell in row))]
+    said = ["".join(span["text"] for span in line) for line in lines]
+    return "\n".join([*words["problems"], *said, *(f"{row['reason']} {row['why']}" for row in plan["rows"])])
 
 
 def digests(airflow: Airflow, repository: str, image: str) -> dict[str, str]:

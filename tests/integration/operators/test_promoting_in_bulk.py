@@ -414,7 +414,7 @@ def test_a_dry_run_tells_which_switch_of_the_form_made_it_one(
     assert (("plan", -1, "dry_run") in run.xcoms) == offered
     if offered:
         titles = {"dry_run": "Dry run", "images": "Images"}
-        assert run.xcom("plan", "dry_run") == {"field": "dry_run", "titles": titles}
+        assert run.xcom("plan", "dry_run") == {"field": "dry_run", "titles": titles, "seen": {}}
 
 
 def test_a_run_without_a_plan_says_so(run: Run) -> None:
