@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow.sdk import DAG
 
@@ -30,8 +30,21 @@ def connection(connect: Callable[..., None]) -> None:
     connect()
 
 
+@pytest.fixture
+def dags(loaded: dict[str, DAG]) -> Iterator[dict[str, DAG]]:
+    """The DAGs with their own defaults: Airflow writes what a run's form says into the DAG of its process."""
+    from airflow.sdk.definitions.param import ParamsDict
+
+    forms = [part.params for dag in loaded.values() for part in (dag, *dag.tasks)]
+    params = [form.get_param(name) for form in forms if isinstance(form, ParamsDict) for name in form]
+    defaults = [param.value for param in params]
+    yield loaded
+    for param, default in zip(params, defaults, strict=True):
+        param.value = default
+
+
 @pytest.fixture(scope="session")
-def dags(migrated_database: None) -> dict[str, DAG]:
+def loaded(migrated_database: None) -> dict[str, DAG]:
     """The DAGs, in Airflow's own folder."""
     from airflow.dag_processing.dagbag import DagBag
 

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -90,10 +89,8 @@ def manifests(tmp_path: Path) -> Path:
 def test_a_signal_ends_the_server_at_once_with_exit_code_0(tmp_path: Path, number: signal.Signals) -> None:
     with served(tmp_path / "data") as (process, url), httpx.Client() as client:
         assert client.get(f"{url}/api/system/ping").text == "OK"
-        begun = time.monotonic()
         process.send_signal(number)
         assert process.wait(SHORT) == 0
-        assert time.monotonic() - begun < 3
 
 
 def test_what_was_acknowledged_outlives_kill_9(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,21 +93,18 @@ def test_a_slow_server_holds_up_no_answer_and_is_asked_once_for_all_who_look(
     pipelines()
     sandbox.push_image("docker-dev/team/app:1.0")
     sandbox.add_fault("latency", seconds=1, path="*/search/aql")
-    longest: list[float] = []
+    held_up: list[bool] = []
 
     def look() -> None:
-        begun = time.monotonic()
         answer = api_server.get(BOARD, params={"refresh": "true"}, headers=headers)
-        assert answer.json()["is_refreshing"]
-        longest.append(time.monotonic() - begun)
+        held_up.append(not answer.json()["is_refreshing"])
 
     viewers = [threading.Thread(target=look) for _ in range(10)]
     for viewer in viewers:
         viewer.start()
     for viewer in viewers:
         viewer.join()
-    assert len(longest) == 10
-    assert max(longest) < 5
+    assert held_up == [False] * 10
     assert read_board(api_server, headers)["found"] == 1
     asked = [request for request in sandbox.requests if request.path.endswith("/search/aql")]
     assert len(asked) == 7  # two for each of three stages, and what is rejected anywhere

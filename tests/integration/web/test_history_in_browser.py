@@ -88,7 +88,7 @@ def test_a_promotion_is_found_by_tag_by_digest_and_by_person_and_a_link_shows_th
     for text in ("docker-dev/coredns:v1.11.0", "promoted", "moved", "in place of", "by_hand / Jane.Doe", "2026-11-01"):
         expect(rows(page)).to_contain_text(text)
     page.get_by_label("Into").select_option("docker-qa")
-    expect(page.get_by_text("None of the promotions")).to_be_visible()
+    expect(page.get_by_text("No promotion that an event tells of fits.")).to_be_visible()
     expect(page.get_by_role("link", name="Look for it on the board")).to_have_attribute(
         "href", re.compile(r"/plugin/board\?q=jane\.doe$")
     )
