@@ -1,4 +1,4 @@
-"""What a promotion on demand would do with an image, as one look has found it; rules and people are asked elsewhere."""
+"""What promotions on demand would do with an image, as one look has found it; rules and people are asked elsewhere."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from artifactory_provider.board.states import GateState
 from artifactory_provider.promotion.errors import InvalidPromotion
 from artifactory_provider.promotion.planning.change import Arrival, ChangePlan
 from artifactory_provider.promotion.planning.plan import PlannedPromotion
+from artifactory_provider.promotion.request import policy_for
 from artifactory_provider.verification.asking import ask
 from artifactory_provider.verification.verdicts import State, worst
 from artifactory_provider.verification.verification import Verification
@@ -40,42 +41,56 @@ _ACTIONS: Mapping[GateState, Action] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """What a run would do with one image, before rules are asked.
+    """What a run would do with one image and one target tag, before rules are asked.
 
     :param state: what stands in its way; ``ready`` where nothing that is known of the images does.
     :param reason: why, in a sentence.
     :param source: what would be promoted; None where it is not there.
     :param plan: the change; None where there is none.
+    :param on_conflict: what it means to the run where the target tag shows another digest.
     """
 
     state: GateState
     reason: str = ""
     source: StandingTag | None = None
     plan: ChangePlan | None = None
+    on_conflict: OnConflict = "fail"
 
 
-def find_demand(
-    stock: Stock, lower: Stage, upper: Stage, source: StandingTag | None, *, on_conflict: OnConflict
-) -> Demand:
-    """Return what a promotion of what stands in a stage to another one would do.
+def find_demands(
+    stock: Stock, lower: Stage, upper: Stage, source: StandingTag | None, *, on_conflict: OnConflict | None
+) -> list[Demand]:
+    """Return what promotions of what stands in a stage to another one would do: one for each of its target tags.
+
+    Where there is nothing to promote, or no target tag can be made of it, that is the only one.
 
     :param stock: what their repositories hold.
     :param lower: the stage that is promoted from.
     :param upper: the stage that is promoted to.
     :param source: what would be promoted; None where it is not there.
-    :param on_conflict: what a target tag that shows another digest means.
+    :param on_conflict: what a target tag that shows another digest means; None for what the stage says of each.
     """
     for stage in (lower, upper):
         if not stock.knows(stage.repository):
-            return Demand(state=GateState.UNKNOWN, reason=f"{stage.repository} could not be looked at.", source=source)
+            reason = f"{stage.repository} could not be looked at."
+            return [Demand(state=GateState.UNKNOWN, reason=reason, source=source)]
     if source is None:
-        return Demand(state=GateState.NOTHING, reason=f"It does not stand in {lower.repository}.")
+        return [Demand(state=GateState.NOTHING, reason=f"It does not stand in {lower.repository}.")]
     try:
-        target = upper.targets(source.place, created=source.created)[0]
+        targets = upper.targets(source.place, created=source.created)
     except (InvalidPromotion, InvalidReference) as error:
-        return Demand(state=GateState.FAILED, reason=str(error), source=source)
+        return [Demand(state=GateState.FAILED, reason=str(error), source=source)]
+    # Where two of them come to the same, the run of a ladder does what the first says, too.
+    policies: dict[ImageReference, OnConflict] = {}
+    for target, tag in zip(targets, upper.tags, strict=True):
+        policies.setdefault(target, policy_for(on_conflict or tag.on_conflict, target))
+    return [_find_demand(stock, source, target, policy) for target, policy in policies.items()]
+
+
+def _find_demand(stock: Stock, source: StandingTag, target: ImageReference, on_conflict: OnConflict) -> Demand:
     state, reason = find_obstacle(stock, source.place, target, on_conflict, copy=True)
-    return Demand(state=state, reason=reason, source=source, plan=_plan(stock, source, target, state, reason))
+    plan = _plan(stock, source, target, state, reason)
+    return Demand(state=state, reason=reason, source=source, plan=plan, on_conflict=on_conflict)
 
 
 def _plan(stock: Stock, source: StandingTag, target: ImageReference, state: GateState, reason: str) -> ChangePlan:

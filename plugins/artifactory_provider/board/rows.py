@@ -11,9 +11,8 @@ from artifactory_provider.board.findings import CellFinding, GateFinding, RowFin
 from artifactory_provider.board.states import CellState, GateState
 from artifactory_provider.promotion.errors import InvalidPromotion, TargetConflict
 from artifactory_provider.promotion.guards import check_conflict
-from artifactory_provider.promotion.request import Promotion, PromotionOptions
+from artifactory_provider.promotion.request import Promotion, PromotionOptions, policy_for
 from artifactory_provider.promotion.rules import Change, find_marks
-from artifactory_provider.promotion.tags import can_have_backup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -160,8 +159,7 @@ def find_obstacle(
         return GateState.REJECTED if is_rejected else GateState.HELD, str(refusal)
     if before is None:
         return GateState.READY, ""
-    policy = on_conflict if on_conflict != "backup" or can_have_backup(target) else "fail"
-    options = PromotionOptions(on_conflict=policy, copy=copy)
+    options = PromotionOptions(on_conflict=policy_for(on_conflict, target), copy=copy)
     promotion = Promotion(source=source, target=target, options=options)
     try:
         check_conflict(stock, promotion, stock.shows(source), before, str(source.digest))

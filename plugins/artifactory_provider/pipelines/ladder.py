@@ -29,9 +29,8 @@ from artifactory_provider.promotion.errors import (
     SourceMoved,
 )
 from artifactory_provider.promotion.ledger import Ledger
-from artifactory_provider.promotion.request import Promotion, PromotionOptions
+from artifactory_provider.promotion.request import Promotion, PromotionOptions, policy_for
 from artifactory_provider.promotion.rules import Change, Refused
-from artifactory_provider.promotion.tags import can_have_backup
 from artifactory_provider.verification.evidence import Evidence, Subject
 from artifactory_provider.verification.gate import promote_verified
 from artifactory_provider.verification.looks import look_at_all
@@ -300,8 +299,7 @@ class Ladder:
         options = replace(self._options, copy=stage.copy, pending_repository=stage.pending_repository)
         found: dict[ImageReference, Promotion] = {}
         for tag, target in zip(stage.tags, stage.targets(source, created=climber.created), strict=True):
-            policy = tag.on_conflict if tag.on_conflict != "backup" or can_have_backup(target) else "fail"
-            own = replace(options, on_conflict=policy)
+            own = replace(options, on_conflict=policy_for(tag.on_conflict, target))
             found.setdefault(target, Promotion(source=source, target=target, options=own))
         return list(found.values())
 

@@ -186,9 +186,18 @@ def make_promotions(
                 "takes it from the other. Nothing was promoted. Copy it, or move it to one of them."
             )
         sources[target] = source
-        replaces = options.on_conflict != "backup" or can_have_backup(target)
+        replaces = policy_for(options.on_conflict, target) == options.on_conflict
         promotions.append(Promotion(source=source, target=target, options=options if replaces else careful))
     return tuple(promotions)
+
+
+def policy_for(on_conflict: OnConflict, target: ImageReference) -> OnConflict:
+    """Return what a conflict at one target means: where no backup could be kept, nothing is replaced.
+
+    :param on_conflict: what it means at most targets.
+    :param target: repository, image and tag.
+    """
+    return on_conflict if on_conflict != "backup" or can_have_backup(target) else "fail"
 
 
 def check_on_conflict(policy: str) -> str:

@@ -31,20 +31,20 @@ def connection(connect: Callable[..., None]) -> None:
 
 
 @pytest.fixture
-def dags(loaded: dict[str, DAG]) -> Iterator[dict[str, DAG]]:
+def dags(loaded_dags: dict[str, DAG]) -> Iterator[dict[str, DAG]]:
     """The DAGs with their own defaults: Airflow writes what a run's form says into the DAG of its process."""
     from airflow.sdk.definitions.param import ParamsDict
 
-    forms = [part.params for dag in loaded.values() for part in (dag, *dag.tasks)]
+    forms = [part.params for dag in loaded_dags.values() for part in (dag, *dag.tasks)]
     params = [form.get_param(name) for form in forms if isinstance(form, ParamsDict) for name in form]
     defaults = [param.value for param in params]
-    yield loaded
+    yield loaded_dags
     for param, default in zip(params, defaults, strict=True):
         param.value = default
 
 
 @pytest.fixture(scope="session")
-def loaded(migrated_database: None) -> dict[str, DAG]:
+def loaded_dags(migrated_database: None) -> dict[str, DAG]:
     """The DAGs, in Airflow's own folder."""
     from airflow.dag_processing.dagbag import DagBag
 

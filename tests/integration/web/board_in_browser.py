@@ -251,16 +251,27 @@ def show(page: Page, shown: Board | Sequence[Board], *names: ActionName) -> list
     return asked
 
 
-def plan(page: Page, answer: Callable[[str, str], dict[str, Any] | None], *, trouble: str | None = None) -> None:
-    """Have what a run would say of an image, where tags that show another one are treated so, be what is given.
+def plan(
+    page: Page,
+    answer: Callable[[str, str | None], dict[str, Any] | list[dict[str, Any]] | None],
+    *,
+    trouble: str | None = None,
+) -> None:
+    """Have what runs would say of an image, where tags that show another one are treated so, be what is given.
 
-    :param answer: None for an image of which nothing is known.
+    :param answer: one for each target tag; None for an image of which nothing is known.
     """
 
     def fulfil(route: Route) -> None:
         asked = parse_qs(urlsplit(route.request.url).query)
         names = [one.partition(":")[0] for one in asked["image"]]
-        known = {name: said for name in names if (said := answer(name, asked["on_conflict"][0])) is not None}
+        on_conflict: Any = asked.get("on_conflict", [None])[0]
+        answers = [(name, answer(name, on_conflict)) for name in names]
+        known = [
+            {"image": name, "change": "new", "on_conflict": on_conflict or "fail", **READY, **one}
+            for name, said in answers
+            for one in ([] if said is None else [said] if isinstance(said, dict) else said)
+        ]
         made = DemandPlan(
             as_of=NOW if known else None,
             is_refreshing=not known,
@@ -268,11 +279,8 @@ def plan(page: Page, answer: Callable[[str, str], dict[str, Any] | None], *, tro
             ladder=asked["ladder"][0],
             from_stage=asked["from"][0],
             to=asked["to"][0],
-            on_conflict=asked["on_conflict"][0],
-            images=[
-                PlannedImage.model_validate({"image": name, "change": "new", **READY, **said})
-                for name, said in known.items()
-            ],
+            on_conflict=on_conflict,
+            images=list(map(PlannedImage.model_validate, known)),
         )
         route.fulfill(body=made.model_dump_json(by_alias=True), content_type="application/json")
 

@@ -82,6 +82,59 @@ def test_what_is_new_what_is_replaced_and_what_is_there_already(
     assert (done["change"], done["state"], done["is_refused"]) == ("unchanged", "nothing", False)
 
 
+SEVERAL = """
+stages:
+  - {name: dev, repository: docker-dev, checks: [{property: test.status}]}
+  - name: qa
+    repository: docker-qa
+    tags: ["{tag}", {tag: "{version.major}", on_conflict: overwrite}, {tag: stable, on_conflict: backup}]
+"""
+
+
+def test_each_tag_of_a_stage_is_planned_with_what_the_stage_says_of_its_conflicts(
+    api_server: TestClient,
+    headers: dict[str, str],
+    pipelines: Callable[..., None],
+    sandbox: RunningSandbox,
+    app: str,
+    policy: Callable[..., None],
+) -> None:
+    pipelines(stages=SEVERAL)
+    old = {tag: sandbox.push_image(f"docker-qa/team/app:{tag}", content=f"old {tag}") for tag in ("1.0", "1", "stable")}
+    found = plan(api_server, headers)
+    assert found["on_conflict"] is None
+    told = {one["target_tag"]: one for one in found["images"]}
+    assert [one["target_tag"] for one in found["images"]] == ["1.0", "1", "stable"]
+    assert {tag: one["replaces"] for tag, one in told.items()} == old
+    assert {one["digest"] for one in told.values()} == {app}
+    said = {tag: (one["on_conflict"], one["state"], one["is_refused"]) for tag, one in told.items()}
+    assert said == {
+        "1.0": ("fail", "conflict", True),
+        "1": ("overwrite", "ready", False),
+        "stable": ("backup", "ready", False),
+    }
+    asked = plan(api_server, headers, on_conflict="overwrite")["images"]
+    assert {(one["on_conflict"], one["state"]) for one in asked} == {("overwrite", "ready")}
+
+    sandbox.push_image("docker-qa/team/app:1", content="new")
+    policy({"target": {"repositories": ["docker-qa"], "tags": ["stable"]}, "windows": ALWAYS})
+    told = {one["target_tag"]: one for one in plan(api_server, headers)["images"]}
+    assert (told["1"]["change"], told["1"]["state"]) == ("unchanged", "nothing")
+    assert (told["stable"]["state"], told["stable"]["is_refused"]) == ("refused", True)
+
+
+def test_where_no_backup_can_be_kept_nothing_is_overwritten(
+    api_server: TestClient, headers: dict[str, str], pipelines: Callable[..., None], sandbox: RunningSandbox, app: str
+) -> None:
+    long = "s" * 128
+    pipelines(stages=SEVERAL.replace("stable", long))
+    told = {one["target_tag"]: one for one in plan(api_server, headers)["images"]}
+    assert (told[long]["on_conflict"], told[long]["state"]) == ("fail", "ready")
+    sandbox.push_image(f"docker-qa/team/app:{long}", content="old")
+    told = {one["target_tag"]: one for one in plan(api_server, headers)["images"]}
+    assert (told[long]["state"], told[long]["is_refused"]) == ("conflict", True)
+
+
 def test_another_tag_than_the_one_that_stands_for_the_image_is_planned_where_it_is_named(
     api_server: TestClient, headers: dict[str, str], sandbox: RunningSandbox, app: str
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 from sqlalchemy import select
-from tests.integration.dags.conftest import dags
+from tests.integration.dags.conftest import dags, loaded_dags
 from tests.integration.dags.runs import told
 from tests.integration.web.board_api import api_server, headers, pipelines, read_board, sandbox, store_dag
 from tests.integration.web.board_in_browser import (
@@ -42,7 +42,18 @@ if TYPE_CHECKING:
 
     from artifactory_sandbox.pytest_plugin import RunningSandbox
 
-__all__ = ["address", "api_server", "browser", "dags", "headers", "page", "pipelines", "sandbox", "shared_session"]
+__all__ = [
+    "address",
+    "api_server",
+    "browser",
+    "dags",
+    "headers",
+    "loaded_dags",
+    "page",
+    "pipelines",
+    "sandbox",
+    "shared_session",
+]
 
 OTHER = f"sha256:{'b' * 64}"
 WEB = row(
@@ -212,13 +223,46 @@ def test_of_several_those_that_would_be_refused_are_not_started(page: Page) -> N
     assert [conf["image"] for conf in sent] == ["payments/web"]
 
 
+def test_each_tag_of_the_stage_is_a_run_of_its_own_with_what_the_stage_says_of_conflicts(page: Page) -> None:
+    show(page, board([WEB]))
+    offer(page)
+    conflict = {"state": GateState.CONFLICT, "word": "conflict", "is_refused": True}
+    several: list[dict[str, Any]] = [
+        {"change": "replaces", "replaces": OTHER, **conflict},
+        {"target_tag": "1", "change": "replaces", "replaces": OTHER, "on_conflict": "backup"},
+        {"target_tag": "0.9", "change": "replaces", "replaces": OTHER, "on_conflict": "overwrite"},
+        {"target_tag": "stable", "change": "unchanged", "state": GateState.NOTHING, "replaces": DIGEST},
+    ]
+    plan(page, lambda *_: several)
+    sent = take(page)
+    open_board(page)
+    dialog = open_dialog(page, "Promote")
+    expect(dialog.get_by_role("row")).to_have_count(1 + len(several))
+    expect(dialog.get_by_role("row").nth(2)).to_contain_text("is overwritten, and kept for a rollback")
+    expect(dialog.get_by_role("row").nth(3)).to_contain_text("is overwritten")
+    expect(dialog).not_to_contain_text("stands there, too")
+    expect(dialog).to_contain_text("As things stand, 1 of 4 runs would be refused; that one is not started.")
+    expect(dialog).to_have_css("opacity", "1")
+    assert serious_findings(page, "[role=dialog]") == []
+    dialog.get_by_role("button", name="Promote to prod").click()
+    expect(dialog).to_contain_text("payments/web:1.0 → 1")
+    expect(dialog).to_contain_text("payments/web:1.0 → 0.9")
+    expect(dialog.get_by_text("done")).to_have_count(2)
+    assert [(conf["target_tag"], conf["replaces"], conf["on_conflict"]) for conf in sent] == [
+        ("1", OTHER, "backup"),
+        ("0.9", OTHER, "overwrite"),
+    ]
+
+
 def test_a_conflict_is_none_any_more_once_it_is_to_be_overwritten(page: Page) -> None:
     show(page, board([WEB]))
     offer(page)
     conflict = {"state": GateState.CONFLICT, "word": "conflict", "is_refused": True}
     plan(
         page,
-        lambda _, on_conflict: {"change": "replaces", "replaces": OTHER} | (conflict if on_conflict == "fail" else {}),
+        lambda _, on_conflict: (
+            {"change": "replaces", "replaces": OTHER} | ({} if on_conflict == "backup" else conflict)
+        ),
     )
     sent = take(page)
     open_board(page)

@@ -18,7 +18,7 @@ from fastapi import APIRouter, HTTPException, Query
 from artifactory_provider.artifactory.client import ArtifactoryClient
 from artifactory_provider.artifactory.errors import ArtifactoryError
 from artifactory_provider.artifactory.references import ImageReference, InvalidReference, split_image
-from artifactory_provider.board.demand import Demand, ToldChecks, find_demand
+from artifactory_provider.board.demand import Demand, ToldChecks, find_demands
 from artifactory_provider.board.states import WORDS, GateState
 from artifactory_provider.board.stock import Stock
 from artifactory_provider.hooks.artifactory import ArtifactoryHook
@@ -82,7 +82,7 @@ def show_plan(
     image: Images,
     source: Annotated[Name, Query(alias="from", min_length=1)],
     to: Annotated[Name, Query(min_length=1)],
-    on_conflict: OnConflict = "fail",
+    on_conflict: OnConflict | None = None,
 ) -> DemandPlan:
     """Return what runs of ``promote_on_demand`` that the user starts would do, and what the rules say of each.
 
@@ -90,7 +90,7 @@ def show_plan(
     :param image: ``image`` for what stands for it in the stage, or ``image:tag``; several.
     :param source: the name of the stage that is promoted from.
     :param to: the name of a stage after it.
-    :param on_conflict: what a target tag that shows another digest means.
+    :param on_conflict: what a target tag that shows another digest means; without it, what the stage says of each.
     """
     wanted = [_read_wanted(one) for one in dict.fromkeys(image)]
     view, is_refreshing = view_board(rights)
@@ -137,9 +137,9 @@ def _find_step(view: View, ladder: str, source: str, to: str) -> _Step | None:
 
 
 async def _plan_all(
-    view: View, step: _Step, wanted: Sequence[_Wanted], on_conflict: OnConflict, user: UserDep
+    view: View, step: _Step, wanted: Sequence[_Wanted], on_conflict: OnConflict | None, user: UserDep
 ) -> tuple[list[PlannedImage], str | None]:
-    """Return what would become of each image, and why nobody can tell what the rules say, where that is so."""
+    """Return what would become of each image under each target tag, and why it is not known what the rules say."""
     stock = view.snapshot.stocks.get(step.pipeline.connection) or Stock({})
     shown = {row.finding.image: row.finding for row in view.rows if row.finding.pipeline.name == step.pipeline.name}
     level = step.pipeline.stages.index(step.lower)
@@ -151,7 +151,11 @@ async def _plan_all(
             return stock.find(ImageReference(step.lower.repository, one.image, one.tag))
         return shown[one.image].cells[level].shown if one.image in shown else None
 
-    demands = [find_demand(stock, step.lower, step.upper, find_source(one), on_conflict=on_conflict) for one in wanted]
+    demands = [
+        (one, demand)
+        for one in wanted
+        for demand in find_demands(stock, step.lower, step.upper, find_source(one), on_conflict=on_conflict)
+    ]
     try:
         judge: _Judge | str = await asyncio.to_thread(_read_rules, step.pipeline, str(user.get_name()))
     except (ArtifactoryError, InvalidPipeline, InvalidPolicy, RulesUnreadable) as error:
@@ -159,7 +163,7 @@ async def _plan_all(
     except Exception as error:
         log.warning("The rules of %s cannot be asked.", step.pipeline.name, exc_info=error)
         judge = f"What the rules say cannot be told ({type(error).__name__})."
-    images = [await _judge(one, demand, judge) for one, demand in zip(wanted, demands, strict=True)]
+    images = [await _judge(one, demand, judge) for one, demand in demands]
     return images, judge if isinstance(judge, str) else None
 
 
@@ -187,7 +191,7 @@ def _read_rules(pipeline: Pipeline, user: str) -> _Judge:
 
 
 async def _judge(wanted: _Wanted, demand: Demand, judge: _Judge | str) -> PlannedImage:
-    """Return what becomes of one image."""
+    """Return what becomes of one image under one target tag."""
     if demand.plan is None or demand.source is None or demand.state is not GateState.READY:
         is_refused = demand.state not in {GateState.NOTHING, GateState.UNKNOWN}
         return _show(wanted, demand, demand.state, demand.reason, is_refused=is_refused)
@@ -237,6 +241,7 @@ def _show(
         target_tag=planned.target.tag if planned else None,
         replaces=planned.current if planned else None,
         change=_change_of(planned),
+        on_conflict=demand.on_conflict,
         state=state,
         word=WORDS[state],
         reason=reason,

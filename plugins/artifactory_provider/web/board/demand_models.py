@@ -7,13 +7,14 @@ from typing import Literal, TypeAlias
 from pydantic import AwareDatetime, Field
 
 from artifactory_provider.board.states import GateState  # noqa: TC001 - pydantic reads annotations
+from artifactory_provider.promotion.request import OnConflict  # noqa: TC001 - pydantic reads annotations
 from artifactory_provider.web.board.models import BoardAnswer
 
 TagChange: TypeAlias = Literal["new", "replaces", "unchanged", "none"]
 
 
 class PlannedImage(BoardAnswer):
-    """What a run that the asking user starts would do with one image.
+    """What a run that the asking user starts would do with one image under one target tag.
 
     :param image: the image name.
     :param tag: the tag that would be promoted; None where there is none.
@@ -21,6 +22,7 @@ class PlannedImage(BoardAnswer):
     :param target_tag: what it would become.
     :param replaces: the digest that the target tag shows; None where it shows nothing.
     :param change: what would become of the target tag; ``none`` where there is nothing to promote.
+    :param on_conflict: what it means to the run where the target tag shows another digest.
     :param state: what stands in the way: ``ready`` where nothing that is known does.
     :param word: what people read for the state.
     :param reason: why, in a sentence; empty where there is nothing to say.
@@ -37,6 +39,7 @@ class PlannedImage(BoardAnswer):
     target_tag: str | None = None
     replaces: str | None = None
     change: TagChange = "none"
+    on_conflict: OnConflict = "fail"
     state: GateState
     word: str
     reason: str = ""
@@ -56,8 +59,8 @@ class DemandPlan(BoardAnswer):
     :param ladder: the ladder's name.
     :param from_stage: the name of the stage that is promoted from; ``from`` in JSON.
     :param to: the name of the stage that is promoted to.
-    :param on_conflict: what a target tag that shows another digest means.
-    :param images: the images, in the order in which they were asked for.
+    :param on_conflict: what was asked for; None for what the stage says of each target tag.
+    :param images: the images, in the order in which they were asked for, and of each the stage's target tags in theirs.
     """
 
     as_of: AwareDatetime | None
@@ -66,5 +69,5 @@ class DemandPlan(BoardAnswer):
     ladder: str
     from_stage: str = Field(serialization_alias="from")
     to: str
-    on_conflict: str
+    on_conflict: OnConflict | None
     images: list[PlannedImage]

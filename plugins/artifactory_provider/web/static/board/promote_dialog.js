@@ -3,11 +3,12 @@
 import { h, useState } from "./airflow.js";
 import { ActionDialog, Check, Field, Select } from "./action_dialog.js";
 import { Notice } from "./parts.js";
-import { Changes, isRefused, isTold, usePlan } from "./promote_plan.js";
+import { Changes, isRefused, isTold, runsOf, usePlan } from "./promote_plan.js";
 import { start } from "./requests.js";
 
 const MOST = 50;
 const ON_CONFLICT = [
+  ["", "What the pipeline says"],
   ["fail", "Leave it, and fail"],
   ["backup", "Overwrite it, and keep the old image for a rollback"],
   ["overwrite", "Overwrite it"],
@@ -32,18 +33,19 @@ export function PromoteDialog({ items, more, action, onClose, onDone }) {
   const [place, setPlace] = useState(() => firstUseful(items, steps));
   const [isDryRun, setDryRun] = useState(false);
   const [isAsking, setAsking] = useState(false);
-  const [onConflict, setOnConflict] = useState("fail");
+  const [onConflict, setOnConflict] = useState("");
   const step = steps[place];
   const found = items.map((row) => changeOf(row, step)).filter((change) => change && !isDone(change));
   const changes = found.slice(0, MOST);
   const plan = usePlan(more.ladder.name, step, changes, onConflict);
-  const refused = changes.filter((change) => isRefused(change, plan.of(change)));
-  const untold = changes.filter((change) => !refused.includes(change) && !isTold(plan.of(change)));
+  const runs = runsOf(changes, plan);
+  const refused = runs.filter(({ change, planned }) => isRefused(change, planned));
+  const untold = runs.filter((run) => !refused.includes(run) && !isTold(run.planned));
   const left = new Set([...refused, ...untold]);
-  const started = isDryRun ? changes : changes.filter((change) => !left.has(change));
-  const jobs = started.map((change) => ({
-    name: `${change.row.image}:${change.source.tag}`,
-    run: () => start(action, told(change, plan.of(change), { isDryRun, isAsking, onConflict })),
+  const started = isDryRun ? runs : runs.filter((run) => !left.has(run) && run.planned.change !== "unchanged");
+  const jobs = started.map(({ change, planned }) => ({
+    name: nameOf(change, planned),
+    run: () => start(action, told(change, planned, { isDryRun, isAsking, onConflict })),
   }));
   const what = items.length === 1 ? items[0].image : `${items.length} images`;
   return h(
@@ -52,7 +54,7 @@ export function PromoteDialog({ items, more, action, onClose, onDone }) {
       title: `Promote ${what}`,
       confirm: isDryRun ? "Show the plan" : `Promote to ${step.to.name}`,
       isReady: plan.isThere,
-      note: plan.isThere && left.size > 0 && warning(refused.length, untold.length, changes.length, isDryRun),
+      note: plan.isThere && left.size > 0 && warning(refused.length, untold.length, runs.length, isDryRun),
       jobs,
       onClose,
       onDone,
@@ -71,7 +73,7 @@ export function PromoteDialog({ items, more, action, onClose, onDone }) {
     ),
     found.length > MOST && h(Notice, null, `At most ${MOST} at once: the others are for the DAG for many images.`),
     changes.length
-      ? h(Changes, { changes, plan })
+      ? h(Changes, { runs, plan })
       : h(
           "p",
           { className: "ab-empty" },
@@ -88,7 +90,7 @@ export function PromoteDialog({ items, more, action, onClose, onDone }) {
     h(
       "p",
       { className: "ab-muted ab-small" },
-      `Each is a run of ${action.dag_id}, with your name. It promotes the digest above and replaces what stands there now, or it fails. Policy, holds and approvals are asked again right before the tag changes.`,
+      `Each line is a run of ${action.dag_id}, with your name. It promotes the digest above and replaces what stands there now, or it fails. Policy, holds and approvals are asked again right before the tag changes.`,
     ),
   );
 }
@@ -105,8 +107,14 @@ function told({ row, step, source }, planned, { isDryRun, isAsking, onConflict }
     replaces: isTold(planned) ? (planned.replaces ?? "none") : undefined,
     dry_run: isDryRun,
     approval: isAsking,
-    on_conflict: onConflict,
+    on_conflict: planned?.on_conflict ?? (onConflict || "fail"),
   };
+}
+
+/** Image and tag, and what it becomes where that is another tag. */
+function nameOf({ row, source }, planned) {
+  const target = planned?.target_tag;
+  return `${row.image}:${source.tag}${target && target !== source.tag ? ` → ${target}` : ""}`;
 }
 
 function warning(refused, untold, all, isDryRun) {

@@ -6,11 +6,13 @@ import { boardUrl, useJson } from "./requests.js";
 
 const SOON = 2000;
 const AGAIN = 20000;
+const FATES = { overwrite: "is overwritten", backup: "is overwritten, and kept for a rollback" };
 
 /**
  * What runs would do, asked for again while the dialog stays open.
  *
  * @param changes what would be promoted, each with its row, step and source.
+ * @param onConflict what target tags that show another image mean; empty for what the stage says of each.
  */
 export function usePlan(ladder, step, changes, onConflict) {
   const url =
@@ -25,16 +27,21 @@ export function usePlan(ladder, step, changes, onConflict) {
         });
   const { data, error } = useJson(url, (told) => (told?.is_refreshing ? SOON : AGAIN));
   // Until an answer is there, what another question was answered may be shown still.
-  const isOfThis = data?.from === step.from.name && data.to === step.to.name && data.on_conflict === onConflict;
+  const isOfThis = data?.from === step.from.name && data.to === step.to.name && data.on_conflict === (onConflict || null);
   const plan = isOfThis ? data : null;
-  const images = new Map((plan?.images ?? []).map((one) => [`${one.image}:${one.tag}`, one]));
+  const images = new Map();
+  for (const one of plan?.images ?? []) {
+    const name = `${one.image}:${one.tag}`;
+    images.set(name, [...(images.get(name) ?? []), one]);
+  }
   return {
     asOf: plan?.as_of,
     isTold: plan !== null,
     error,
     trouble: plan?.trouble,
     isThere: plan !== null || error !== null,
-    of: ({ row, source }) => images.get(`${row.image}:${source.tag}`),
+    /** One for each of the stage's target tags; none where nothing is known. */
+    of: ({ row, source }) => images.get(`${row.image}:${source.tag}`) ?? [],
   };
 }
 
@@ -46,7 +53,15 @@ export const isTold = (planned) => Boolean(planned?.target_tag);
 /** Whether the run would be refused for certain, as far as is known. */
 export const isRefused = (change, planned) => Boolean(planned) && (planned.is_refused || hasMoved(change, planned));
 
-export function Changes({ changes, plan }) {
+/** What runs would do: each change as often as it has target tags, and once where nothing is known of them. */
+export const runsOf = (changes, plan) =>
+  changes.flatMap((change) => {
+    const planned = plan.of(change);
+    return (planned.length ? planned : [undefined]).map((one) => ({ change, planned: one }));
+  });
+
+export function Changes({ runs, plan }) {
+  const written = new Set(runs.map(({ change, planned }) => `${change.row.image}:${planned?.target_tag}`));
   return h(
     "div",
     null,
@@ -67,14 +82,22 @@ export function Changes({ changes, plan }) {
       h(
         "tbody",
         null,
-        changes.map((change) =>
+        runs.map(({ change, planned }) =>
           h(
             "tr",
-            { key: change.row.image },
+            { key: `${change.row.image}:${planned?.target_tag}` },
             h("th", { scope: "row" }, change.row.image),
             h("td", null, h("code", null, change.source.tag), " ", h(Digest, { digest: change.source.digest })),
-            h("td", null, h(Target, { target: change.target, planned: plan.of(change) })),
-            h("td", null, h(Said, { change, plan, planned: plan.of(change) })),
+            h(
+              "td",
+              null,
+              h(Target, {
+                target: change.target,
+                planned,
+                isWritten: written.has(`${change.row.image}:${change.target?.tag}`),
+              }),
+            ),
+            h("td", null, h(Said, { change, plan, planned })),
           ),
         ),
       ),
@@ -92,15 +115,17 @@ export function Changes({ changes, plan }) {
 }
 
 /** What the target tag shows now, and what stands for the image in the stage where that is another tag. */
-function Target({ target, planned }) {
+function Target({ target, planned, isWritten }) {
   const tag = planned?.target_tag ?? target?.tag;
   if (!tag) return "nothing";
   const digest = isTold(planned) ? planned.replaces : target.digest;
-  const isOther = target?.tag && target.tag !== tag;
+  const isOther = target?.tag && target.tag !== tag && !isWritten;
+  const fate = planned?.change === "replaces" && !planned.is_refused && FATES[planned.on_conflict];
   return [
     h("code", { key: "tag" }, tag),
     " ",
     digest ? h(Digest, { key: "digest", digest }) : "is new",
+    fate && h("div", { key: "fate", className: "ab-small ab-muted" }, fate),
     isOther &&
       h("div", { key: "other", className: "ab-small ab-muted" }, `${target.tag} stands there, too, and stays`),
   ];
