@@ -177,7 +177,7 @@ def test_a_tab_whose_session_has_ended_leads_to_the_login_and_back(
         tab = on_plan(page, run_page(real_run))
         context.clear_cookies()
         tab.get_by_role("group", name="What is planned").get_by_role("button").first.click()
-        page.wait_for_url(re.compile(r"/auth/login\?next=.*plugin%2Fplan"))
+        expect(page).to_have_url(re.compile(r"/auth/login\?next=.*plugin%2Fplan"), timeout=30_000)
 
 
 def test_no_page_leaves_an_error_in_the_console(

@@ -187,10 +187,7 @@ def test_a_backfill_of_past_nights_promotes_what_each_would_have_and_twice_comes
 
 def backfill(airflow: Airflow, images: list[str], *, reprocess: str) -> list[str]:
     """Backfill the nights to 2 and 3 October 2026 to their ends, as the UI does; return their run ids."""
-    # Airflow makes up for the newest night that it has missed once an earlier one is backfilled. What it refuses while
-    # that run writes to SQLite, and is sent again, may take a run from under its scheduler, which ends of it.
-    runs_path, under_way = "dags/promote_nightly/dagRuns", ["queued", "running"]
-    until(lambda: airflow.get(runs_path, state=under_way)["total_entries"] == 0, seconds=240)
+    wait_for_calm(airflow)
     body: dict[str, Any] = {"dag_id": "promote_nightly"}
     body |= {"from_date": "2026-10-01T12:00:00Z", "to_date": "2026-10-03T12:00:00Z"}
     body |= {"reprocess_behavior": reprocess, "max_active_runs": 1, "dag_run_conf": {"images": images}}
@@ -205,10 +202,29 @@ def backfill(airflow: Airflow, images: list[str], *, reprocess: str) -> list[str
         seconds=240,
         otherwise=lambda: airflow.explain("promote_nightly"),
     )
-    runs = airflow.get(runs_path, run_type="backfill", order_by="logical_date")["dag_runs"]
+    runs = airflow.get("dags/promote_nightly/dagRuns", run_type="backfill", order_by="logical_date")["dag_runs"]
     mine = [run for run in runs if run["logical_date"].startswith("2026-10-0")]
     assert {run["state"] for run in mine} == {"success"}, mine
     return [run["dag_run_id"] for run in mine]
+
+
+def wait_for_calm(airflow: Airflow) -> None:
+    """Wait until no task of the nightly is at work, nor has been for some seconds.
+
+    Airflow makes up for the newest night that it has missed once an earlier one is backfilled. What it refuses while
+    that run writes to SQLite, and is sent again, may take a run from under its scheduler, which ends of it.
+    """
+    calm = 0
+
+    def is_calm() -> bool:
+        nonlocal calm
+        at_work = airflow.get(
+            "dags/promote_nightly/dagRuns/~/taskInstances", state=["scheduled", "queued", "running"], limit=1
+        )
+        calm = 0 if at_work["total_entries"] else calm + 1
+        return calm > 10
+
+    until(is_calm, seconds=240, otherwise=lambda: airflow.explain("promote_nightly"))
 
 
 def give_verdicts(airflow: Airflow, places: list[str]) -> None:

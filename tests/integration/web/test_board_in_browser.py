@@ -434,7 +434,7 @@ def test_without_a_session_the_whole_page_leads_to_the_login_and_back(browser: B
         page.unroute_all()
         context.clear_cookies()
         page.get_by_role("button", name="Refresh").click()
-        page.wait_for_url(re.compile(r"/auth/login.*next=.*plugin%2Fboard%3Fq%3Dapi"))
+        expect(page).to_have_url(re.compile(r"/auth/login.*next=.*plugin%2Fboard%3Fq%3Dapi"), timeout=30_000)
 
 
 def test_the_board_follows_airflows_switch_of_the_theme(page: Page) -> None:

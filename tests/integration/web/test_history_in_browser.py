@@ -320,4 +320,6 @@ def test_without_a_session_it_leads_to_the_login_and_back(browser: Browser, addr
         expect(rows(page)).to_have_count(4)
         context.clear_cookies()
         page.get_by_role("searchbox").fill("coredns")
-        page.wait_for_url(re.compile(r"/auth/login.*next=.*plugin%2Fboard%2Fhistory%3Fq%3Dcoredns"))
+        expect(page).to_have_url(
+            re.compile(r"/auth/login.*next=.*plugin%2Fboard%2Fhistory%3Fq%3Dcoredns"), timeout=30_000
+        )
