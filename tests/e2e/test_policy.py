@@ -88,6 +88,7 @@ def test_the_line_is_stopped_and_goes_on_by_the_form(airflow: Airflow, orders: d
     state, page = backfill(airflow, "stopped")
     assert state == "failed"
     assert "The line is stopped for docker-prod until it is lifted, by admin since" in page
+    assert REASON in page
     decide(airflow, "stop_the_line", action="resume", reason="it does not any more", repositories=["docker-prod"])
     state, _ = backfill(airflow, "stopped")
     assert (state, digests(airflow, "docker-prod", IMAGE)["stopped"]) == ("success", orders["stopped"])

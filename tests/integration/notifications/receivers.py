@@ -37,6 +37,7 @@ class Webhook(ThreadingHTTPServer):
         self.seconds = 0.0
         self.says = b""
         self.posts: queue.Queue[Post] = queue.Queue()
+        self.has_answered = False
 
     @property
     def url(self) -> str:
@@ -56,6 +57,7 @@ class _PostHandler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.posts.put(Post(self.path, {key.lower(): value for key, value in self.headers.items()}, body))
         time.sleep(self.server.seconds)
+        self.server.has_answered = True
         self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
         self.send_header("Content-Length", str(len(self.server.says)))
         self.end_headers()

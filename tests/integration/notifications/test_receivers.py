@@ -207,6 +207,7 @@ def test_a_slow_receiver_costs_a_bounded_time(
     receiver(host=webhook.url)
     webhook.seconds = 5.0
     PromotionNotifier("people")(context(ValueError("the reason in full")))
+    assert not webhook.has_answered, "it was waited for"
     assert len(webhook.all()) == 1, "what it did with the message is unknown, so it is not sent again"
     log = capsys.readouterr().out
     assert "had no answer within 0.3 s" in log
@@ -239,6 +240,7 @@ def test_silent_receivers_share_the_time_that_airflow_gives_to_the_end_of_a_task
     told = context(ValueError("the reason in full"), end_date=datetime.datetime.now(datetime.UTC))
     for _ in range(7):
         PromotionNotifier("people")(told)
+    assert not webhook.has_answered, "one of them was waited for"
     assert len(webhook.all()) >= 2, "the second has its turn, too"
     log = capsys.readouterr().out
     assert log.count("the reason in full") == 7

@@ -426,12 +426,13 @@ def test_a_long_plan_is_told_as_tables_and_lists(api_server: TestClient, headers
         "x" * 2_000_000,
     ],
 )
-def test_whatever_a_task_hands_on_the_page_does_not_take_long(
+def test_what_would_take_long_to_read_as_markdown_is_told_as_it_is(
     api_server: TestClient, headers: dict[str, str], text: str
 ) -> None:
     store("success", {PLAN_SUMMARY: text, REPORT_SUMMARY: "the report"})
     answer = api_server.get(WORDS, headers=headers)
     told = answer.json()
+    assert [[block["kind"] for block in blocks] for blocks in told["plans"]] == [["plain"]]
     assert texts(told["reports"]) == "the report"
     assert text[:40] in texts(told["plans"])
     assert len(answer.text) < 1_500_000

@@ -171,21 +171,22 @@ def test_the_log_says_what_is_passed_over_and_as_what_in_a_few_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape",
+    ("shape", "chosen", "passed_over"),
     [
-        "{0}.{1}.{2}",
-        "{0}.{1}.{2}-debian-12-r{2}",
-        "v{0}{1}{2}-g1813d1c56",
-        "1-1-1-1-1-1-1-1-{0}{1}{2}",
-        "a.a.a.{0}.{1}",
+        ("{0}.{1}.{2}", ("9.99.9",), "none"),
+        ("{0}.{1}.{2}-debian-12-r{2}", None, "versions with something after them: 9.99.9-debian-12-r9, "),
+        ("v{0}{1}{2}-g1813d1c56", None, "versions with something after them: v9999-g1813d1c56, "),
+        ("1-1-1-1-1-1-1-1-{0}{1}{2}", None, "versions with something after them: 1-1-1-1-1-1-1-1-9999, "),
+        ("a.a.a.{0}.{1}", None, "versions with a name before them: a.a.a.9.99, "),
     ],
 )
 @pytest.mark.timeout(60)
-def test_of_ten_thousand_tags_the_newest_is_found(shape: str) -> None:
+def test_of_ten_thousand_tags_the_newest_is_found(shape: str, chosen: tuple[str, ...] | None, passed_over: str) -> None:
     tags = [shape.format(first, second, third) for first in range(10) for second in range(100) for third in range(10)]
     versions = TagVersions(tags)
-    versions.choose()
-    assert versions.explain()
+    choice = versions.choose()
+    assert (choice and choice.newest) == chosen
+    assert versions.explain().startswith(passed_over)
 
 
 numbers = st.integers(0, 12).map(str)
