@@ -77,14 +77,13 @@ def find_demands(
     if source is None:
         return [Demand(state=GateState.NOTHING, reason=f"It does not stand in {lower.repository}.")]
     try:
-        targets = upper.targets(source.place, created=source.created)
+        policies = upper.find_policies(source.place, created=source.created)
     except (InvalidPromotion, InvalidReference) as error:
         return [Demand(state=GateState.FAILED, reason=str(error), source=source)]
-    # Where two of them come to the same, the run of a ladder does what the first says, too.
-    policies: dict[ImageReference, OnConflict] = {}
-    for target, tag in zip(targets, upper.tags, strict=True):
-        policies.setdefault(target, policy_for(on_conflict or tag.on_conflict, target))
-    return [_find_demand(stock, source, target, policy) for target, policy in policies.items()]
+    return [
+        _find_demand(stock, source, target, policy_for(on_conflict, target) if on_conflict else policy)
+        for target, policy in policies.items()
+    ]
 
 
 def _find_demand(stock: Stock, source: StandingTag, target: ImageReference, on_conflict: OnConflict) -> Demand:

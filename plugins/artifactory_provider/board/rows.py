@@ -11,7 +11,7 @@ from artifactory_provider.board.findings import CellFinding, GateFinding, RowFin
 from artifactory_provider.board.states import CellState, GateState
 from artifactory_provider.promotion.errors import InvalidPromotion, TargetConflict
 from artifactory_provider.promotion.guards import check_conflict
-from artifactory_provider.promotion.request import Promotion, PromotionOptions, policy_for
+from artifactory_provider.promotion.request import Promotion, PromotionOptions
 from artifactory_provider.promotion.rules import Change, find_marks
 
 if TYPE_CHECKING:
@@ -122,13 +122,13 @@ def _find_gate(
         if same is not None and same.digest == shown.digest:
             return _NOTHING
     try:
-        targets = upper.targets(source, created=shown.created)
+        policies = upper.find_policies(source, created=shown.created)
     except (InvalidPromotion, InvalidReference) as error:
         return GateFinding(state=GateState.FAILED, reason=str(error), source=source)
     found = [
         (state, reason, target)
-        for target, tag in zip(targets, upper.tags, strict=True)
-        for state, reason in [find_obstacle(stock, source, target, tag.on_conflict, copy=upper.copy)]
+        for target, policy in policies.items()
+        for state, reason in [find_obstacle(stock, source, target, policy, copy=upper.copy)]
     ]
     state, reason, target = min(found, key=lambda one: _WORST_FIRST.index(one[0]))
     if state is GateState.NOTHING:
@@ -147,7 +147,7 @@ def find_obstacle(
     :param stock: what the repositories hold.
     :param source: repository, image and tag, pinned.
     :param target: repository, image and tag.
-    :param on_conflict: what a target tag that shows another digest means.
+    :param on_conflict: what it means where it shows another digest, as ``policy_for`` has it.
     :param copy: whether the source tag stays.
     """
     before = stock.shows(target)
@@ -159,7 +159,7 @@ def find_obstacle(
         return GateState.REJECTED if is_rejected else GateState.HELD, str(refusal)
     if before is None:
         return GateState.READY, ""
-    options = PromotionOptions(on_conflict=policy_for(on_conflict, target), copy=copy)
+    options = PromotionOptions(on_conflict=on_conflict, copy=copy)
     promotion = Promotion(source=source, target=target, options=options)
     try:
         check_conflict(stock, promotion, stock.shows(source), before, str(source.digest))

@@ -29,7 +29,7 @@ from artifactory_provider.promotion.errors import (
     SourceMoved,
 )
 from artifactory_provider.promotion.ledger import Ledger
-from artifactory_provider.promotion.request import Promotion, PromotionOptions, policy_for
+from artifactory_provider.promotion.request import Promotion, PromotionOptions
 from artifactory_provider.promotion.rules import Change, Refused
 from artifactory_provider.verification.evidence import Evidence, Subject
 from artifactory_provider.verification.gate import promote_verified
@@ -297,11 +297,10 @@ class Ladder:
         """Return what takes an image to the next stage: to its first tag there, then to the further ones."""
         stage = self._pipeline.stages[self._pipeline.level(source.repository) + 1]
         options = replace(self._options, copy=stage.copy, pending_repository=stage.pending_repository)
-        found: dict[ImageReference, Promotion] = {}
-        for tag, target in zip(stage.tags, stage.targets(source, created=climber.created), strict=True):
-            own = replace(options, on_conflict=policy_for(tag.on_conflict, target))
-            found.setdefault(target, Promotion(source=source, target=target, options=own))
-        return list(found.values())
+        return [
+            Promotion(source=source, target=target, options=replace(options, on_conflict=policy))
+            for target, policy in stage.find_policies(source, created=climber.created).items()
+        ]
 
     async def _promote(self, client: ArtifactoryClient, promotions: Sequence[Promotion]) -> PromotionReport:
         report = await promote_verified(

@@ -14,6 +14,7 @@ from artifactory_provider.policy.targets import TargetPatterns
 from artifactory_provider.promotion.planning.newest import TagVersions
 from artifactory_provider.promotion.planning.patterns import Patterns
 from artifactory_provider.promotion.planning.templates import TargetTemplate
+from artifactory_provider.promotion.request import policy_for
 from artifactory_provider.promotion.selection import NEWEST, Candidate, name_candidate
 from artifactory_provider.promotion.tags import select_images
 
@@ -93,6 +94,22 @@ class Stage:
         """
         names = [tag.template.render(str(source.tag), created) for tag in self.tags]
         return [ImageReference(self.repository, source.image, name) for name in names]
+
+    def find_policies(
+        self, source: ImageReference, *, created: datetime.datetime | None = None
+    ) -> dict[ImageReference, OnConflict]:
+        """Return what an image of the stage before becomes here, and what it means where that shows another digest.
+
+        Where two templates come to the same tag, the first says.
+
+        :param source: repository, image and tag.
+        :param created: when the image was created, for templates with a date.
+        :raises InvalidPlan: when a template makes no tag of this one.
+        """
+        found: dict[ImageReference, OnConflict] = {}
+        for tag, target in zip(self.tags, self.targets(source, created=created), strict=True):
+            found.setdefault(target, policy_for(tag.on_conflict, target))
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
